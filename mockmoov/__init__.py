@@ -1,0 +1,1 @@
+"""mockmoov: a test double of Moov's OAuth 2.0 endpoints."""
