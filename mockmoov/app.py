@@ -1,0 +1,119 @@
+"""Owns the way from ASGI to `handle` and back, the Host rule and the access log. Must not know OAuth."""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mockmoov.contracts import REASON_HEADER, render_refusal
+from mockmoov.control import Control
+from mockmoov.errors import printable
+from mockmoov.messages import HttpRequest, HttpResponse
+from mockmoov.operations import is_loopback_host
+from mockmoov.server import MAX_BODY, AuthorizationServer
+
+_access = logging.getLogger("mockmoov.access")
+# What could be a credential in a path; an id of an account could not.
+_LONG_SEGMENT = re.compile(r"(?!(?<=/)[0-9a-fA-F-]{36}(?:/|$))[^/]{30,}")
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+
+def create_app(server: AuthorizationServer, *, hosts: Iterable[str] | None = None) -> Starlette:
+    """The ASGI application. `hosts`: accept loopback names and these in Host, and no other; None: any."""
+    control = _Endpoint(Control(server).handle)
+    moov: ASGIApp = _Endpoint(server.handle)
+    app = Starlette(routes=[Route("/_mockmoov/{_:path}", control), Route("/.well-known/{_:path}", control)])
+    app.router.redirect_slashes = False
+    app.router.default = moov
+    if hosts is not None:
+        app.add_middleware(_HostRule, hosts=frozenset(host.lower() for host in hosts))
+    return app
+
+
+class _Endpoint:
+    """An ASGI application that reads the body, asks a handler, and sends what it says."""
+
+    def __init__(self, handle: Handler) -> None:
+        self._handle = handle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            started = time.perf_counter()
+            request = _request(scope, await _body(receive))
+            response = self._handle(request)
+            await _send(response, send)
+            _log(request, response, time.perf_counter() - started)
+
+
+async def _body(receive: Receive) -> bytes:
+    """The body, or as much of it as shows that it is too large."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body", False) and len(body) <= MAX_BODY:
+        message = await receive()
+        body += message.get("body", b"")
+    return body
+
+
+def _request(scope: Scope, body: bytes) -> HttpRequest:
+    headers: dict[str, tuple[str, ...]] = {}
+    for name, value in scope["headers"]:
+        key = name.decode("latin-1")
+        headers[key] = (*headers.get(key, ()), value.decode("latin-1"))
+    raw_path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    return HttpRequest(
+        method=scope["method"],
+        path=raw_path.decode("latin-1"),
+        scheme=scope["scheme"],
+        query=scope["query_string"],
+        headers=headers,
+        body=body,
+    )
+
+
+async def _send(response: HttpResponse, send: Send) -> None:
+    headers = [(name.encode(), value.encode()) for name, value in response.headers]
+    if response.status != 204:  # RFC 9110 §8.6
+        headers.append((b"content-length", b"%d" % len(response.body)))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def _log(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+    if _access.isEnabledFor(logging.INFO):
+        _access.info(
+            "%s %s %d client=%s grant=%s reason=%r %.1fms",
+            printable(request.method, 20),
+            printable(_LONG_SEGMENT.sub("...", request.path)),
+            response.status,
+            response.note.client_id,
+            response.note.grant_type,
+            dict(response.headers).get(REASON_HEADER, "-"),
+            seconds * 1000,
+        )
+
+
+class _HostRule:
+    """Middleware that refuses any Host that a page of another site could have sent (DNS rebinding)."""
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not self._passes([v for k, v in scope["headers"] if k == b"host"]):
+            await _send(render_refusal(421, "the Host header names no known host, or is repeated"), send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _passes(self, values: list[bytes]) -> bool:
+        if len(values) != 1:
+            return False
+        host = values[0].decode("latin-1").lower()
+        return host in self._hosts or is_loopback_host(re.sub(r":[0-9]*$", "", host))

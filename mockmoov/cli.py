@@ -1,0 +1,167 @@
+"""Owns the command line: argv to settings to run. Must not know how any of it is done."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from mockmoov import __version__, scopes
+from mockmoov.api_keys import EXAMPLE
+from mockmoov.settings import (
+    PREFIX,
+    SETTINGS,
+    Layer,
+    Settings,
+    SettingsError,
+    from_environment,
+    from_file,
+    load,
+)
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _settings_options(command: _Command) -> _Command:
+    """One option for every setting; its value stays text until the settings parse it."""
+    for name, item in reversed(list(SETTINGS.items())):
+        default = item.metadata["default"]
+        shown = "the documented example" if name == "api_keys" else default
+        source = f"[env: {PREFIX}{name.upper()}; default: {'none' if shown in ('', None) else shown}]"
+        command = click.option(_flag(name), name, metavar="VALUE", help=f"{item.metadata['help']}  {source}")(
+            command
+        )
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="mockmoov")
+def main() -> None:
+    """A test double of Moov's OAuth 2.0 endpoints."""
+
+
+@main.command()
+@click.option("--config", envvar=f"{PREFIX}CONFIG", metavar="PATH", help="TOML file with settings.")
+@click.option(
+    "--ready-file",
+    envvar=f"{PREFIX}READY_FILE",
+    metavar="PATH",
+    help="File for the URL once the server answers.",
+)
+@_settings_options
+def serve(config: str | None, ready_file: str | None, **flags: str | None) -> None:
+    """Run the server until SIGTERM or SIGINT. Flags win over the environment, that over the file."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    try:
+        settings = load(
+            from_file(config) if config else Layer(values={}),
+            from_environment(os.environ, logging.getLogger("mockmoov").warning),
+            Layer(values={name: value for name, value in flags.items() if value is not None}, spell=_flag),
+        )
+        _serve(settings, Path(ready_file) if ready_file else None)
+    except SettingsError as error:
+        _fail(2, str(error))
+
+
+def _serve(settings: Settings, ready_file: Path | None) -> None:
+    from mockmoov import serve as listening  # noqa: PLC0415 - the other commands need no server
+    from mockmoov.app import create_app  # noqa: PLC0415
+    from mockmoov.bootstrap import create_server  # noqa: PLC0415
+
+    logging.getLogger("mockmoov.access").disabled = not settings.access_log
+    server = create_server(settings)
+    try:
+        sockets = listening.bind(settings.host, settings.port)
+    except listening.BindError as error:
+        _fail(1, str(error))
+    url = listening.base_url(settings.host, sockets)
+    app = create_app(server, hosts=settings.allowed_hosts if listening.is_loopback(sockets) else None)
+    listening.run(app, sockets, lambda: _announce(settings, url, ready_file))
+
+
+def _announce(settings: Settings, url: str, ready_file: Path | None) -> None:
+    for line in _startup_lines(settings, url):
+        click.echo(line)
+    if ready_file:
+        partial = ready_file.with_name(ready_file.name + ".partial")
+        partial.write_text(url)
+        partial.replace(ready_file)
+
+
+def _startup_lines(settings: Settings, url: str) -> list[str]:
+    example = EXAMPLE["client_secret"]
+    keys = [
+        f"client_id {key.client_id}" + (f", client_secret {example}" if key.client_secret == example else "")
+        for key in settings.api_keys
+    ]
+    return [
+        f"mockmoov {__version__} listens on {url}",
+        *keys,
+        f"without X-Moov-Version: contract {settings.default_version} (setting default_version)",
+    ]
+
+
+def _fail(code: int, message: str) -> NoReturn:
+    click.echo(f"mockmoov: {message}", err=True)
+    sys.exit(code)
+
+
+def _default_url() -> str:
+    try:
+        return f"http://localhost:{load(from_environment(os.environ, lambda _: None)).port}"
+    except SettingsError as error:
+        _fail(2, str(error))
+
+
+_URL = click.option(
+    "--url",
+    envvar=f"{PREFIX}URL",
+    default=_default_url,
+    help="Where the server is; default: this machine, its port.",
+)
+
+
+@main.command()
+@_URL
+def healthcheck(url: str) -> None:
+    """Exit 0 if a server answers at the URL, 1 if not. For containers without curl."""
+    from urllib.request import urlopen  # noqa: PLC0415
+
+    if not url.startswith(("http://", "https://")):
+        _fail(2, "--url must begin with http:// or https://")
+    try:
+        with urlopen(f"{url.rstrip('/')}/_mockmoov/health", timeout=5):  # noqa: S310 - the scheme was checked
+            pass
+    except (OSError, ValueError) as error:
+        _fail(1, f"{url} is not healthy: {error}")
+
+
+@main.command()
+@_URL
+@click.option("--scope", required=True, help="Scopes to ask for, with spaces between them.")
+@click.option("--client-id", envvar=f"{PREFIX}CLIENT_ID", default=EXAMPLE["client_id"], show_default=True)
+@click.option("--client-secret", envvar=f"{PREFIX}CLIENT_SECRET", default=EXAMPLE["client_secret"])
+def token(url: str, scope: str, client_id: str, client_secret: str) -> None:
+    """Print a new access token of a running server."""
+    from mockmoov.client import MoovError, TokenClient  # noqa: PLC0415
+
+    try:
+        with TokenClient(url, client_id=client_id, client_secret=client_secret) as client:
+            click.echo(client.create(scope=scope).access_token)
+    except MoovError as error:
+        _fail(1, str(error))
+
+
+@main.command("scopes")
+def list_scopes() -> None:
+    """List the scopes that Moov is known to accept, each with its sources."""
+    for scope, sources in scopes.catalogue().items():
+        click.echo(f"{scope:<55} {', '.join(sources)}")

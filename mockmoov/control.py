@@ -1,0 +1,116 @@
+"""Owns the endpoints that are ours and not Moov's: health, keys, metadata, introspection.
+
+These stand outside the control plane's guard, as any client may need them. Must not know versions,
+ASGI or sockets.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from mockmoov import contracts, tokens
+from mockmoov.errors import OAuthError
+from mockmoov.grants import GRANTS, authenticate_client
+from mockmoov.messages import HttpRequest, HttpResponse
+from mockmoov.parsing import parse_revocation_request
+from mockmoov.records import AccessToken, ApiKey, RefreshToken
+from mockmoov.scopes import catalogue
+from mockmoov.server import MAX_BODY, AuthorizationServer
+
+_OURS = (("x-mockmoov-extension", "not part of Moov's API"),)
+_CLIENT_AUTHENTICATION = ["client_secret_basic", "client_secret_post"]  # RFC 7591 §2
+
+
+class Control:
+    """What mockmoov serves beside Moov's contract. `handle` is total, as the server's is."""
+
+    def __init__(self, server: AuthorizationServer) -> None:
+        self._server = server
+        self._endpoints: Mapping[str, tuple[str, Callable[[HttpRequest], HttpResponse]]] = {
+            "/_mockmoov/health": ("GET", _health),
+            "/_mockmoov/introspect": ("POST", self._introspect),
+            "/.well-known/jwks.json": ("GET", self._jwks),
+            "/.well-known/oauth-authorization-server": ("GET", _metadata),
+        }
+
+    def handle(self, request: HttpRequest) -> HttpResponse:
+        """The answer to a request on one of our own paths."""
+        response = self._answer(request)
+        return replace(response, headers=(*response.headers, *_OURS))
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        if request.path not in self._endpoints:
+            return contracts.render_refusal(404, "no such path")
+        method, answer = self._endpoints[request.path]
+        if request.method != method:
+            return contracts.render_refusal(405, "no such method on this path", (("allow", method),))
+        if len(request.body) > MAX_BODY:
+            return contracts.render_too_large(MAX_BODY)
+        try:
+            return answer(request)
+        except OAuthError as error:  # RFC 7662 §2.3: 401 wherever the credentials were
+            return contracts.render_error_response(contracts.RFC_ERRORS, OAuthError(error.code, error.reason))
+
+    def _jwks(self, _request: HttpRequest) -> HttpResponse:
+        return contracts.render_json(tokens.jwks(self._server.repository.signing_keys()))
+
+    def _introspect(self, request: HttpRequest) -> HttpResponse:  # RFC 7662 §2
+        message = parse_revocation_request(request)
+        credentials = message.credentials
+        keys = self._server.repository.api_keys(credentials.client_ids if credentials else ())
+        api_key = authenticate_client(keys, credentials)
+        return contracts.render_json(self._describe(message.token or "", api_key))
+
+    def _describe(self, text: str, api_key: ApiKey) -> dict[str, object]:
+        now = self._server.clock()
+        refresh = self._server.inspector.live_refresh_token(text, api_key, now)
+        if refresh is not None:
+            return _describe_refresh_token(refresh)
+        try:
+            owner, access = self._server.inspector.live_access_token(text, now)
+        except OAuthError:
+            return {"active": False}
+        return _describe_access_token(access) if owner == api_key else {"active": False}
+
+
+def _describe_access_token(token: AccessToken) -> dict[str, object]:
+    named = {name: token.claims[name] for name in ("iss", "aud", "iat", "exp", "jti") if name in token.claims}
+    return {
+        "active": True,
+        "client_id": token.client_id,
+        "scope": token.scope,
+        "token_type": "Bearer",
+        **named,
+    }
+
+
+def _describe_refresh_token(token: RefreshToken) -> dict[str, object]:
+    return {
+        "active": True,
+        "client_id": token.client_id,
+        "scope": token.scope,
+        "iat": token.issued_at,
+        "exp": token.expires_at,
+    }
+
+
+def _health(_request: HttpRequest) -> HttpResponse:
+    return contracts.render_json({"status": "ok"})
+
+
+def _metadata(request: HttpRequest) -> HttpResponse:  # RFC 8414 §2
+    issuer = f"{request.scheme}://{request.headers.get('host', ('localhost',))[0]}"
+    return contracts.render_json(
+        {
+            "issuer": issuer,
+            "token_endpoint": f"{issuer}/oauth2/token",
+            "token_endpoint_auth_methods_supported": _CLIENT_AUTHENTICATION,
+            "revocation_endpoint": f"{issuer}/oauth2/revoke",
+            "revocation_endpoint_auth_methods_supported": _CLIENT_AUTHENTICATION,
+            "introspection_endpoint": f"{issuer}/_mockmoov/introspect",
+            "introspection_endpoint_auth_methods_supported": _CLIENT_AUTHENTICATION,
+            "jwks_uri": f"{issuer}/.well-known/jwks.json",
+            "grant_types_supported": list(GRANTS),
+            "response_types_supported": [],
+            "scopes_supported": list(catalogue()),
+        }
+    )

@@ -1,0 +1,83 @@
+"""Owns the shapes that pass between the rings: HTTP and OAuth messages. Must not hold behaviour."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mockmoov.records import ClientType, TokenFormat
+
+Headers = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """One request: `path` raw (still percent-encoded) without the query; header names in lower case."""
+
+    method: str
+    path: str
+    scheme: str = "http"
+    query: bytes = b""
+    headers: Headers = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What the log says of an exchange beside the request line; never a secret or a whole token."""
+
+    client_id: str = "-"
+    grant_type: str = "-"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpResponse:
+    """One response: header names in lower case, `note` for the log and not for the wire."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    note: Note = Note()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCredentials:
+    """What a client showed of itself (RFC 6749 §2.3.1): each value raw and, if that differs, decoded.
+
+    `parameter` is the body parameter that is at fault when they are wrong; None if Basic was used.
+    """
+
+    client_ids: tuple[str, ...]
+    client_secrets: tuple[str, ...]
+    parameter: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRequest:
+    """A request to the token endpoint (RFC 6749 §4.4.2, §6); an absent parameter is None."""
+
+    credentials: ClientCredentials | None
+    grant_type: str | None
+    scope: str | None
+    refresh_token: str | None
+    client_type: ClientType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationRequest:
+    """A request to the revocation endpoint (RFC 7009 §2.1) or to introspection (RFC 7662 §2.1)."""
+
+    credentials: ClientCredentials | None
+    token: str | None
+    token_type_hint: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenResponse:
+    """A successful answer of the token endpoint (RFC 6749 §5.1); times in Unix seconds."""
+
+    access_token: str
+    refresh_token: str
+    scope: str
+    issued_at: int
+    expires_at: int
+    token_format: TokenFormat

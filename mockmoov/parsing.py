@@ -1,0 +1,204 @@
+"""Owns the way from bytes to OAuth messages. Must not know keys, stores, contracts or what is granted."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import cast
+from urllib.parse import unquote_plus, unquote_to_bytes
+
+from mockmoov.errors import ErrorCode, OAuthError
+from mockmoov.messages import ClientCredentials, Headers, HttpRequest, RevocationRequest, TokenRequest
+from mockmoov.records import ClientType
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
+# RFC 6749 Appendix A, for the parameters whose odd characters make the whole request invalid.
+_GRAMMAR = {
+    "client_id": re.compile(r"[\x20-\x7e]*"),  # A.1: *VSCHAR
+    "client_secret": re.compile(r"[\x20-\x7e]*"),  # A.2: *VSCHAR
+    # A.10: grant-name / URI-reference (RFC 3986 §2)
+    "grant_type": re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+"),
+    "client_type": re.compile(r"[a-z]+"),
+}
+_TOKEN_PARAMETERS = (*_GRAMMAR, "scope", "refresh_token")
+_REVOCATION_PARAMETERS = ("client_id", "client_secret", "token", "token_type_hint")
+_CLIENT_TYPES: dict[str, ClientType] = {
+    "web": "web", "device": "device", "service": "service", "w": "web", "d": "device", "s": "service",
+}  # fmt: skip
+_CREDENTIALS: tuple[str, ...] = ("client_id", "client_secret")
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_WHITE_SPACE = b" \t\r\n"
+
+Pairs = Iterable[tuple[str, object]]
+
+
+def parse_token_request(request: HttpRequest) -> TokenRequest:
+    """The message of `POST /oauth2/token` (RFC 6749 §4.4.2, §6); raises `OAuthError`."""
+    values = _parameters(request, _TOKEN_PARAMETERS)
+    client_type = _CLIENT_TYPES.get(values.get("client_type", "web"))
+    if client_type is None:
+        raise _invalid("client_type is none of web, device, service")
+    return TokenRequest(
+        credentials=_credentials(request.headers, values),
+        grant_type=values.get("grant_type"),
+        scope=values.get("scope"),
+        refresh_token=values.get("refresh_token"),
+        client_type=client_type,
+    )
+
+
+def parse_revocation_request(request: HttpRequest) -> RevocationRequest:
+    """The message of `POST /oauth2/revoke` (RFC 7009 §2.1); raises `OAuthError`."""
+    values = _parameters(request, _REVOCATION_PARAMETERS)
+    return RevocationRequest(
+        credentials=_credentials(request.headers, values),
+        token=values.get("token"),
+        token_type_hint=values.get("token_type_hint"),
+    )
+
+
+def parse_authorization(headers: Headers) -> tuple[str, str]:
+    """The scheme in lower case and the rest of the one `Authorization` header; raises `OAuthError`.
+
+    Both are empty without the header (RFC 9110 §11.6.2).
+    """
+    values = headers.get("authorization", ("",))
+    if len(values) > 1:
+        raise _invalid("more than one Authorization header")
+    scheme, _, rest = values[0].strip(" \t").partition(" ")
+    return scheme.lower(), rest.strip(" \t")
+
+
+def parse_basic(encoded: str) -> ClientCredentials:
+    """The credentials of `Authorization: Basic` (RFC 7617 §2, RFC 6749 §2.3.1); raises `OAuthError`."""
+    try:
+        text = base64.b64decode(encoded, validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise OAuthError(ErrorCode.INVALID_CLIENT, "Basic credentials are not base64 of UTF-8 text") from None
+    client_id, colon, client_secret = text.partition(":")
+    if not colon:
+        raise OAuthError(ErrorCode.INVALID_CLIENT, "Basic credentials have no colon")
+    return ClientCredentials(
+        client_ids=_raw_and_decoded(client_id), client_secrets=_raw_and_decoded(client_secret)
+    )
+
+
+def _credentials(headers: Headers, values: dict[str, str]) -> ClientCredentials | None:
+    scheme, rest = parse_authorization(headers)
+    shown = {name: values[name] for name in _CREDENTIALS if name in values}
+    if scheme == "basic":
+        return _agreeing(parse_basic(rest), shown)
+    if not shown:
+        return None
+    return ClientCredentials(
+        client_ids=tuple(values[name] for name in ("client_id",) if name in values),
+        client_secrets=tuple(values[name] for name in ("client_secret",) if name in values),
+        parameter="client_secret",
+    )
+
+
+def _agreeing(basic: ClientCredentials, shown: Mapping[str, str]) -> ClientCredentials:
+    """Basic, unless the body says something else (RFC 6749 §2.3: one method a request)."""
+    known = {"client_id": basic.client_ids, "client_secret": basic.client_secrets}
+    for name, value in shown.items():
+        if value not in known[name]:
+            raise _invalid(f"{name} in the body and in the Authorization header differ")
+    return basic
+
+
+def _raw_and_decoded(value: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((value, unquote_plus(value))))
+
+
+def _parameters(request: HttpRequest, known: Iterable[str]) -> dict[str, str]:
+    """The known parameters that have a value: empty ones count as absent (RFC 6749 §3.2)."""
+    if "client_secret" in (unquote_plus(pair.partition("=")[0]) for pair in _query(request).split("&")):
+        raise _invalid("client_secret in the query string")  # RFC 6749 §2.3.1
+    given = _unique(_pairs(request))
+    values: dict[str, str] = {}
+    for name in known:
+        value = given.get(name)
+        if not (value is None or isinstance(value, str)):
+            raise _invalid(f"{name} is not a string")
+        if value:
+            values[name] = _checked(name, value)
+    return values
+
+
+def _query(request: HttpRequest) -> str:
+    return request.query.decode("latin-1")
+
+
+def _checked(name: str, value: str) -> str:
+    grammar = _GRAMMAR.get(name)
+    if grammar and not grammar.fullmatch(value):
+        raise _invalid(f"{name} has characters that RFC 6749 Appendix A does not allow")
+    return value
+
+
+def _unique(pairs: Pairs) -> dict[str, object]:
+    """The pairs as a dict; a repeat is refused whatever its name (RFC 6749 §3.2)."""
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _invalid("a parameter is repeated")
+        found[name] = value
+    return found
+
+
+def _pairs(request: HttpRequest) -> Pairs:
+    if "content-encoding" in request.headers:
+        raise _invalid("Content-Encoding is not supported")
+    if not request.body:
+        return _parse_form(request.query)
+    content_types = request.headers.get("content-type", ("",))
+    if len(content_types) > 1:
+        raise _invalid("more than one Content-Type header")
+    media_type = content_types[0].partition(";")[0].strip().lower()
+    looks_like_json = request.body.lstrip(_WHITE_SPACE).startswith(b"{")
+    if media_type == JSON or (looks_like_json and media_type in (FORM, "")):
+        return _parse_json(request.body)
+    if media_type == FORM:
+        return _parse_form(request.body)
+    raise _invalid("Content-Type is neither application/json nor application/x-www-form-urlencoded")
+
+
+def _parse_form(data: bytes) -> Pairs:
+    """The pairs of a form; bytes that are not UTF-8 become lone surrogates, which no grammar has."""
+    if _BAD_ESCAPE.search(data):
+        raise _invalid("the form has a bad percent escape")
+    for field in data.split(b"&"):
+        if field:
+            name, _, value = field.partition(b"=")
+            yield _form_text(name), _form_text(value)
+
+
+def _form_text(data: bytes) -> str:
+    return unquote_to_bytes(data.replace(b"+", b" ")).decode("utf-8", "surrogateescape")
+
+
+def _reject_constant(name: str) -> object:
+    raise ValueError(name)
+
+
+# Objects become tuples of pairs, so that repeats show; numbers are never converted, so that none is too long.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=tuple, parse_int=lambda _: 0, parse_float=lambda _: 0.0, parse_constant=_reject_constant
+)
+
+
+def _parse_json(data: bytes) -> Pairs:
+    try:
+        document = _DECODER.decode(data.decode())
+    except (ValueError, RecursionError):
+        raise _invalid("the body is not JSON") from None
+    if not isinstance(document, tuple):
+        raise _invalid("the JSON body is not an object")
+    return cast("Pairs", document)
+
+
+def _invalid(reason: str) -> OAuthError:
+    return OAuthError(ErrorCode.INVALID_REQUEST, reason)

@@ -1,0 +1,84 @@
+"""Owns what is remembered between requests, by the store or in a token. Must not know stores or messages."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+ClientType = Literal["web", "device", "service"]
+TokenFormat = Literal["jwt", "opaque"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A Moov API key. `scopes` None means every scope; `epoch` changes whenever its tokens must die.
+
+    `account_id` becomes the claim `caid`, `application_id` the claim `aid`; `origins` are the
+    registered domains, serialised as RFC 6454 §6.1 does (`https://shop.example`).
+    """
+
+    client_id: str
+    client_secret: str
+    account_id: str
+    application_id: str
+    origins: tuple[str, ...]
+    scopes: tuple[str, ...] | None
+    grants: tuple[str, ...]
+    enabled: bool
+    epoch: str
+
+    def __repr__(self) -> str:
+        return f"ApiKey(client_id={self.client_id!r})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenFamily:
+    """All tokens that go back to one grant. `sequence` numbers the refresh token that is good now.
+
+    `rotated_at` is when the one before it was used up, `expires_at` when the last token of the family
+    will have expired. A family that was never refreshed or revoked has no record: it is at sequence 0.
+    """
+
+    sequence: int = 0
+    rotated_at: float = 0.0
+    revoked: bool = False
+    expires_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKeys:
+    """The secrets of the issuer, base64url: an Ed25519 private key and the key of refresh tokens."""
+
+    private_key: str
+    refresh_secret: str
+
+    def __repr__(self) -> str:
+        return "SigningKeys()"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshToken:
+    """What a genuine refresh token says of itself; times in Unix seconds."""
+
+    client_id: str
+    epoch: str
+    family: str
+    sequence: int
+    scope: str
+    client_type: ClientType
+    issued_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """What a genuine access token says of itself; `claims` are all of them, as signed (RFC 7519 §4)."""
+
+    client_id: str
+    epoch: str
+    family: str
+    client_type: ClientType
+    jti: str
+    scope: str
+    audiences: tuple[str, ...]
+    expires_at: float
+    claims: Mapping[str, object]

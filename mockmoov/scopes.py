@@ -1,0 +1,114 @@
+"""Owns scope syntax and the catalogue of Moov's scopes. Must not know HTTP, keys or tokens."""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+
+from mockmoov.errors import ErrorCode, OAuthError
+
+ACCOUNT_ID = "{accountID}"
+UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
+_ACCOUNT_SCOPE = re.compile(rf"/accounts/({UUID})(/.+)")
+_FORM = re.compile(r"(?:/accounts/\{accountID\})?/[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_WHITE_SPACE = re.compile(r"[ \t\r\n]+")
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3, App. A.4
+_QUOTED = 100  # characters of a scope that a reason may repeat
+
+
+@cache
+def catalogue() -> dict[str, tuple[str, ...]]:
+    """Every known scope template with the names of its sources, in the order of the data file."""
+    data = json.loads(Path(__file__).with_name("data").joinpath("scopes.json").read_bytes())
+    return {scope: tuple(sources) for scope, sources in data["scopes"].items()}
+
+
+def template(scope: str) -> str:
+    """The scope with an account's id, if it names one, replaced by `{accountID}`."""
+    match = _ACCOUNT_SCOPE.fullmatch(scope)
+    return f"/accounts/{ACCOUNT_ID}{match[2]}" if match else scope
+
+
+def canonical(scope: str) -> str:
+    """The scope as it is compared: UUIDs compare without case, all else with it."""
+    match = _ACCOUNT_SCOPE.fullmatch(scope)
+    return f"/accounts/{match[1].lower()}{match[2]}" if match else scope
+
+
+def _in_catalogue(scope: str) -> bool:
+    return ACCOUNT_ID not in scope and template(scope) in catalogue()
+
+
+def _well_formed(scope: str) -> bool:
+    return ACCOUNT_ID not in scope and _FORM.fullmatch(template(scope)) is not None
+
+
+# The values of the setting `scope_catalogue`.
+CATALOGUES: dict[str, Callable[[str], bool]] = {"strict": _in_catalogue, "open": _well_formed}
+
+
+def parse_scope(text: str) -> tuple[str, ...]:
+    """The scope tokens of a `scope` parameter in the order asked, without repeats (RFC 6749 §3.3)."""
+    tokens = [token for token in _WHITE_SPACE.split(text) if token]
+    if not tokens:
+        raise invalid_scope("scope is missing: name at least one, such as /accounts.write")
+    if not all(map(_SCOPE_TOKEN.fullmatch, tokens)):
+        raise invalid_scope("scope is malformed: scope tokens are printable ASCII between single spaces")
+    first: dict[str, str] = {}
+    for token in tokens:
+        first.setdefault(canonical(token), token)
+    return tuple(first.values())
+
+
+def grantable(tokens: Iterable[str], known: Callable[[str], bool], allowed: tuple[str, ...] | None) -> None:
+    """Refuse the first token that is not known, or not among those `allowed` to the key (None: all)."""
+    for token in tokens:
+        if not known(token):
+            raise invalid_scope(f"scope {_quoted(token)} is not known{did_you_mean(token)}")
+        if allowed is not None and canonical(token) not in allowed and template(token) not in allowed:
+            raise invalid_scope(f"scope {_quoted(token)} is not allowed to this API key")
+
+
+def covers(granted: Iterable[str], requested: Iterable[str]) -> bool:
+    """Whether every requested scope was granted. Exact: write does not imply read."""
+    return set(map(canonical, requested)) <= set(map(canonical, granted))
+
+
+def permits(granted: Iterable[str], required: Iterable[str]) -> bool:
+    """Whether the granted scopes hold every required one; a template is met by any account's."""
+    held = {form for scope in granted for form in (canonical(scope), template(scope))}
+    return held.issuperset(map(canonical, required))
+
+
+def invalid_scope(reason: str) -> OAuthError:
+    """The refusal of a `scope` parameter."""
+    return OAuthError(ErrorCode.INVALID_SCOPE, reason, parameter="scope")
+
+
+def _quoted(scope: str) -> str:
+    # Only what looks like a scope is repeated: a secret in the wrong parameter must not reach a log.
+    plain = len(scope) <= _QUOTED and _FORM.fullmatch(template(scope))
+    return scope if plain else "(not of the form /family.permission)"
+
+
+def did_you_mean(scope: str) -> str:
+    """`; did you mean ...?` with the nearest known scope, or nothing if none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only refusals pay for it
+
+    head, slash, name = scope[-_QUOTED:].rpartition("/")
+    near = get_close_matches(slash + name, _by_name(), n=1)
+    if not near:
+        return ""
+    named = [known for known in _by_name()[near[0]] if known.startswith("/accounts/") == bool(head)]
+    suggestion = (named or _by_name()[near[0]])[0]
+    account = _ACCOUNT_SCOPE.fullmatch(scope)
+    return f"; did you mean {suggestion.replace(ACCOUNT_ID, account[1] if account else ACCOUNT_ID)}?"
+
+
+@cache
+def _by_name() -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for known in catalogue():
+        names.setdefault("/" + known.rpartition("/")[2], []).append(known)
+    return names

@@ -1,0 +1,233 @@
+"""Owns the settings: each declared once, with parser and help. Must not know servers or command lines."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from mockmoov.api_keys import EXAMPLE, make_api_key, unknown_scope
+from mockmoov.contracts import contract_named
+from mockmoov.operations import ORIGIN_POLICIES
+from mockmoov.records import ApiKey, TokenFormat
+from mockmoov.scopes import CATALOGUES, did_you_mean
+from mockmoov.wording import nearest
+
+PREFIX = "MOCKMOOV_"
+# What the commands read for themselves; they are not settings of the server.
+COMMAND_VARIABLES = frozenset(
+    f"{PREFIX}{name}" for name in ("CONFIG", "READY_FILE", "URL", "CLIENT_ID", "CLIENT_SECRET")
+)
+# What container links and orchestrators inject for a service that is called mockmoov; never a setting.
+_INJECTED = re.compile(r"MOCKMOOV_(?:PORT_\d+_\w+|SERVICE_\w+|ENV_\w+|NAME)")
+
+
+class SettingsError(ValueError):
+    """A setting is unknown or its value bad; the message names the setting and the nearest right one."""
+
+
+# --- parsers: from text (environment, flags) or a native value (file, Python) ---------------------
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be a text")
+    return value
+
+
+def _integer(low: int, high: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value):
+            value = int(value)
+        if type(value) is not int or not low <= value <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return value
+
+    return parse
+
+
+_SWITCH = {
+    "on": True,
+    "true": True,
+    "yes": True,
+    "1": True,
+    "off": False,
+    "false": False,
+    "no": False,
+    "0": False,
+}
+
+
+def _switch(value: object) -> bool:
+    found = value if isinstance(value, bool) else _SWITCH.get(str(value).lower())
+    if found is None:
+        raise ValueError("must be on or off")
+    return found
+
+
+def _choice(options: Sequence[str]) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if value not in options:
+            raise ValueError(f"must be one of {', '.join(options)}{nearest(str(value), options)}")
+        return str(value)
+
+    return parse
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    items = re.split(r"[,\s]+", value.strip()) if isinstance(value, str) else value
+    if not isinstance(items, list | tuple):
+        raise ValueError("must be a list of texts, or a text with commas between them")
+    return tuple(map(_text, items)) if items != [""] else ()
+
+
+def _audiences(value: object) -> tuple[str, ...]:
+    audiences = _texts(value)
+    if not audiences:
+        raise ValueError("must name at least one audience: the first is the API itself")
+    return audiences
+
+
+def _version(value: object) -> str:
+    text = str(value)
+    if contract_named(text) is None:
+        raise ValueError("must be 2023, 2023-sdk, latest or a version such as v2026.07.00")
+    return text
+
+
+def _api_keys(value: object) -> tuple[ApiKey, ...]:
+    try:
+        items = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        items = None
+    if not isinstance(items, list | tuple) or not items or not all(isinstance(item, dict) for item in items):
+        raise ValueError("must be a list of one or more objects")
+    keys = tuple(map(make_api_key, items))
+    if len({key.client_id for key in keys}) < len(keys):
+        raise ValueError("must not have the same client_id twice")
+    return keys
+
+
+# --- the settings --------------------------------------------------------------------------------
+
+
+def _setting(parse: Callable[[object], Any], default: object, description: str) -> Any:
+    value = None if default is None else parse(default)
+    return field(default=value, metadata={"parse": parse, "default": default, "help": description})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting, parsed. Lifetimes and grace in seconds, the rate limit in requests a second."""
+
+    host: str = _setting(_text, "localhost", "Address to listen on; localhost means IPv4 and IPv6 loopback.")
+    port: int = _setting(_integer(0, 65535), 8080, "Port to listen on; 0 picks a free one.")
+    allowed_hosts: tuple[str, ...] = _setting(
+        _texts,
+        "",
+        "Host header values to accept on a loopback address beside loopback names, such as mockmoov:8080.",
+    )
+    default_version: str = _setting(
+        _version, "2023", "Contract without X-Moov-Version: 2023, 2023-sdk, latest, or such as v2026.07.00."
+    )
+    access_token_lifetime: int = _setting(_integer(1, 10**8), 3600, "Seconds until an access token expires.")
+    refresh_token_lifetime: int = _setting(
+        _integer(1, 10**8), 259200, "Seconds until a refresh token expires."
+    )
+    issuer: str = _setting(_text, "https://api.moov.io#applications", "Claim iss of access tokens.")
+    audiences: tuple[str, ...] = _setting(
+        _audiences,
+        "https://api.moov.io,https://cards.moov.io,https://api.moov.money",
+        "Claim aud of access tokens, after the key's origins; the first is the API itself.",
+    )
+    token_format: TokenFormat = _setting(
+        _choice(("jwt", "opaque")), "jwt", "Access tokens: jwt, or opaque random strings."
+    )
+    refresh_rotation: bool = _setting(_switch, "on", "Whether a refresh token is good for one use only.")
+    refresh_reuse_detection: bool = _setting(
+        _switch, "on", "Whether a used-up refresh token, presented again, revokes its family."
+    )
+    refresh_grace_seconds: int = _setting(
+        _integer(0, 10**8),
+        0,
+        "Seconds in which the last refresh token's predecessor is refused without revoking.",
+    )
+    scope_catalogue: str = _setting(
+        _choice(tuple(CATALOGUES)),
+        "strict",
+        "Scopes to grant: strict (Moov's), or open (any of the right form).",
+    )
+    origin_policy: str = _setting(
+        _choice(tuple(ORIGIN_POLICIES)),
+        "if-present",
+        "Origin rule for browser tokens: if-present, required, off.",
+    )
+    rate_limit: int = _setting(
+        _integer(0, 10**6), 0, "Requests a second an account may make; 0 sets no limit."
+    )
+    seed: str | None = _setting(_text, None, "Derive the signing key from this text: same text, same key.")
+    signing_key: str | None = _setting(_text, None, "File with the Ed25519 signing key, PEM or JWK.")
+    api_keys: tuple[ApiKey, ...] = _setting(_api_keys, [EXAMPLE], "API keys, as a JSON list of objects.")
+    access_log: bool = _setting(_switch, "on", "Whether each request is logged in a line.")
+
+
+SETTINGS: Mapping[str, Field[Any]] = {item.name: item for item in fields(Settings)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """Values by setting from one source, and how that source spells a setting's name."""
+
+    values: Mapping[str, object]
+    spell: Callable[[str], str] = str
+
+
+def load(*layers: Layer) -> Settings:
+    """The settings from layers, later ones winning; raises `SettingsError`."""
+    values: dict[str, Any] = {}
+    for layer in layers:
+        for name, value in layer.values.items():
+            values[name] = _parse(name, value, layer.spell)
+    settings = Settings(**values)
+    if settings.seed is not None and settings.signing_key is not None:
+        raise SettingsError("seed and signing_key exclude each other: both say which key signs")
+    for api_key in settings.api_keys:
+        if unknown := unknown_scope(api_key, CATALOGUES[settings.scope_catalogue]):
+            raise SettingsError(f"api_keys: there is no scope {unknown}{did_you_mean(unknown)}")
+    return settings
+
+
+def _parse(name: str, value: object, spell: Callable[[str], str]) -> Any:
+    if name not in SETTINGS:
+        raise SettingsError(
+            f"{spell(name)}: there is no such setting{nearest(spell(name), map(spell, SETTINGS))}"
+        )
+    try:
+        return SETTINGS[name].metadata["parse"](value)
+    except ValueError as error:
+        raise SettingsError(f"{spell(name)} {error}") from None
+
+
+def from_environment(environ: Mapping[str, str], warn: Callable[[str], None]) -> Layer:
+    """The settings named by `MOCKMOOV_*`; what container links inject is ignored with a warning."""
+    values: dict[str, object] = {}
+    for variable, value in environ.items():
+        if _INJECTED.fullmatch(variable) or (variable == f"{PREFIX}PORT" and "://" in value):
+            warn(f"ignored {variable}: it looks like a container link's, not a setting")
+        elif variable.startswith(PREFIX) and variable not in COMMAND_VARIABLES:
+            values[variable.removeprefix(PREFIX).lower()] = value
+    return Layer(values=values, spell=lambda name: PREFIX + name.upper())
+
+
+def from_file(path: str) -> Layer:
+    """The settings of a TOML file, API keys as `[[api_keys]]` tables; raises `SettingsError`."""
+    import tomllib  # noqa: PLC0415 - only who has a file pays for it
+
+    try:
+        values = tomllib.loads(Path(path).read_text())
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise SettingsError(f"{path}: not TOML: {error}") from None
+    return Layer(values=values, spell=lambda name: f"{path}: {name}")

@@ -1,0 +1,284 @@
+"""Owns tokens and keys: claims, signing, verifying, the JWKS. Must not know HTTP, contracts or stores.
+
+The only importer of the JOSE library, whose clock is never used. Signing is done on the key itself:
+the header of every token is the same, so there is nothing to leave to a library, and half the time
+to win. Verifying, where the input is hostile, is the library's.
+"""
+
+import hashlib
+import hmac
+import json
+import math
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeGuard
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mockmoov.records import AccessToken, ApiKey, ClientType, RefreshToken, SigningKeys
+
+MAX_LENGTH = 4096  # characters of a token (seed, spec)
+ALGORITHM = "EdDSA"
+PRIVATE_CLAIM = "mockmoov"
+_COMPACT_JWS = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+_REFRESH_TOKEN = re.compile(r"[\w-]+\.[\w-]+", re.ASCII)
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerPolicy:
+    """The settings that shape tokens; `audiences` follow the key's origins, the first is the API itself."""
+
+    issuer: str
+    audiences: tuple[str, ...]
+    access_token_lifetime: int
+    refresh_token_lifetime: int
+
+    def family_expiry(self, expires_at: float, now: float) -> float:
+        """When every token of a family will have expired of which one expires then: the latest possible."""
+        return max(expires_at, now + max(self.access_token_lifetime, self.refresh_token_lifetime))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPair:
+    """An Ed25519 key ready for use; `header` is the encoded JOSE header of its tokens."""
+
+    private_key: Ed25519PrivateKey
+    jwk: Mapping[str, str]
+    header: str
+
+    @property
+    def kid(self) -> str:
+        """The RFC 7638 thumbprint."""
+        return self.jwk["kid"]
+
+
+# --- keys ---------------------------------------------------------------------------------------
+
+
+def signing_keys(private_key: bytes) -> SigningKeys:
+    """The record of an Ed25519 private key of 32 bytes, with the refresh tokens' own secret (RFC 5869)."""
+    return SigningKeys(
+        private_key=_encode(private_key),
+        refresh_secret=_encode(_derive(private_key, b"mockmoov refresh tokens")),
+    )
+
+
+def private_key_from_seed(seed: str) -> bytes:
+    """The Ed25519 private key that belongs to a seed: the same seed, the same key, on any machine."""
+    return _derive(seed.encode(), b"mockmoov signing key")
+
+
+def private_key_from_file(data: bytes) -> bytes:
+    """The 32 bytes of an Ed25519 private key in PEM (PKCS #8) or as a JWK; raises `ValueError`."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+    from jwt.algorithms import OKPAlgorithm  # noqa: PLC0415 - only key files pay for these
+    from jwt.exceptions import PyJWTError  # noqa: PLC0415
+
+    try:
+        if data.lstrip().startswith(b"{"):
+            key: object = OKPAlgorithm.from_jwk(data.decode())
+        else:
+            key = load_pem_private_key(data, password=None)
+    except (PyJWTError, TypeError, ValueError) as error:
+        raise ValueError("neither an unencrypted PEM nor a JWK of a private key") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError("not an Ed25519 private key")
+    return key.private_bytes_raw()
+
+
+@lru_cache(maxsize=64)
+def key_pair(private_key: str) -> KeyPair:
+    """The key of a `SigningKeys` record, ready for use."""
+    key = Ed25519PrivateKey.from_private_bytes(_decode(private_key))
+    public = {"crv": "Ed25519", "kty": "OKP", "x": _encode(key.public_key().public_bytes_raw())}
+    kid = _encode(hashlib.sha256(_to_json(public).encode()).digest())  # RFC 7638 §3, RFC 8037 §2
+    return KeyPair(
+        private_key=key,
+        jwk={**public, "alg": ALGORITHM, "kid": kid, "use": "sig"},
+        header=_encode_json({"alg": ALGORITHM, "cty": "JWT", "kid": kid}),
+    )
+
+
+def jwks(keys: SigningKeys) -> dict[str, object]:
+    """The JWK Set that verifies our access tokens (RFC 7517 §5)."""
+    return {"keys": [dict(key_pair(keys.private_key).jwk)]}
+
+
+def _derive(secret: bytes, info: bytes) -> bytes:
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - once a start
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
+
+    return HKDF(SHA256(), 32, salt=None, info=info).derive(secret)
+
+
+# --- access tokens ------------------------------------------------------------------------------
+
+
+def access_claims(
+    policy: IssuerPolicy,
+    api_key: ApiKey,
+    *,
+    scope: str,
+    client_type: ClientType,
+    family: str,
+    jti: str,
+    now: float,
+) -> dict[str, object]:
+    """The claims of a new access token; all but the last are those of the live API."""
+    issued_at = int(now)
+    return {
+        "iss": policy.issuer,
+        "aud": [*api_key.origins, *policy.audiences],
+        "scp": scope,
+        "aid": api_key.application_id,
+        "caid": api_key.account_id,
+        "iat": issued_at,
+        "exp": issued_at + policy.access_token_lifetime,
+        "jti": jti,
+        PRIVATE_CLAIM: {
+            "client_id": api_key.client_id,
+            "client_type": client_type,
+            "epoch": api_key.epoch,
+            "family": family,
+        },
+    }
+
+
+def sign(keys: SigningKeys, claims: Mapping[str, object]) -> str:
+    """The claims as a compact JWS (RFC 7515 §7.1, RFC 8037 §3.1)."""
+    pair = key_pair(keys.private_key)
+    signing_input = f"{pair.header}.{_encode_json(claims)}"
+    return f"{signing_input}.{_encode(pair.private_key.sign(signing_input.encode()))}"
+
+
+def verify(keys: SigningKeys, token: str) -> dict[str, object] | None:
+    """The claims of an access token that bears our signature; None for anything else. No clock is read."""
+    from jwt import api_jws  # noqa: PLC0415 - a start without it is a fifth shorter; the first check pays
+    from jwt.exceptions import PyJWTError  # noqa: PLC0415
+
+    if len(token) > MAX_LENGTH or not _COMPACT_JWS.fullmatch(token):
+        return None
+    pair = key_pair(keys.private_key)
+    try:
+        jws = api_jws.decode_complete(token, pair.private_key.public_key(), algorithms=[ALGORITHM])
+        claims = json.loads(jws["payload"])
+    except (PyJWTError, ValueError, RecursionError):
+        return None
+    return claims if jws["header"].get("kid") == pair.kid and isinstance(claims, dict) else None
+
+
+def check_claims(claims: Mapping[str, object], now: float, policy: IssuerPolicy) -> str:
+    """Why these claims are not good at this time, or "" if they are (RFC 7519 §4.1)."""
+    expires, not_before = claims.get("exp"), claims.get("nbf", 0)
+    failures = {
+        "the token has another issuer": claims.get("iss") != policy.issuer,
+        "the token is not for this audience": policy.audiences[0] not in _audiences(claims),
+        "the token has no expiry": not _is_number(expires),
+        "the token has expired": _is_number(expires) and not now < expires,
+        "the token is not valid yet": not (_is_number(not_before) and not_before <= now),
+    }
+    return next((reason for reason, failed in failures.items() if failed), "")
+
+
+def read_claims(claims: Mapping[str, object]) -> AccessToken | None:
+    """What the claims say in our own terms; None if they are not those of an access token of ours."""
+    private = claims.get(PRIVATE_CLAIM)
+    named = private if isinstance(private, dict) else {}
+    common = [claims.get(name) for name in ("exp", "jti", "scp")]
+    match [*common, *map(named.get, ("client_id", "client_type", "epoch", "family"))]:
+        case [
+            int() | float() as expires_at, str(jti), str(scope),
+            str(client_id), "web" | "device" | "service" as kind, str(epoch), str(family),
+        ]:  # fmt: skip
+            return AccessToken(
+                client_id=client_id,
+                epoch=epoch,
+                family=family,
+                client_type=kind,
+                jti=jti,
+                scope=scope,
+                audiences=_audiences(claims),
+                expires_at=expires_at,
+                claims=claims,
+            )
+    return None
+
+
+def fingerprint(token: str) -> str:
+    """The SHA-256 under which an opaque token is stored; any text has one."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _audiences(claims: Mapping[str, object]) -> tuple[str, ...]:
+    audience = claims.get("aud")
+    values = audience if isinstance(audience, list) else [audience]
+    return tuple(value for value in values if isinstance(value, str))
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return type(value) is int or (type(value) is float and math.isfinite(value))
+
+
+# --- refresh tokens -----------------------------------------------------------------------------
+
+
+def write_refresh_token(keys: SigningKeys, token: RefreshToken) -> str:
+    """The token as `payload.mac` under the refresh tokens' own secret; no JWKS verifies it."""
+    payload = _encode_json(
+        [
+            token.client_id,
+            token.epoch,
+            token.family,
+            token.sequence,
+            token.scope,
+            token.client_type,
+            token.issued_at,
+            token.expires_at,
+        ]
+    )
+    return f"{payload}.{_mac(keys, payload)}"
+
+
+def read_refresh_token(keys: SigningKeys, text: str) -> RefreshToken | None:
+    """What a genuine refresh token says of itself; None for anything else. No clock is read."""
+    if len(text) > MAX_LENGTH or not _REFRESH_TOKEN.fullmatch(text):
+        return None
+    payload, _, mac = text.partition(".")
+    if not hmac.compare_digest(mac, _mac(keys, payload)):
+        return None
+    client_id, epoch, family, sequence, scope, client_type, issued_at, expires_at = json.loads(
+        _decode(payload)
+    )
+    return RefreshToken(
+        client_id=client_id,
+        epoch=epoch,
+        family=family,
+        sequence=sequence,
+        scope=scope,
+        client_type=client_type,
+        issued_at=issued_at,
+        expires_at=expires_at,
+    )
+
+
+def _mac(keys: SigningKeys, payload: str) -> str:
+    return _encode(hmac.digest(_decode(keys.refresh_secret), payload.encode(), "sha256"))
+
+
+# --- base64url (RFC 7515 §2) --------------------------------------------------------------------
+
+
+def _encode(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _encode_json(value: object) -> str:
+    return _encode(_to_json(value).encode())
+
+
+def _decode(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,419 @@
+"""Owns how tests read fixtures/: the descriptions as a checker of answers, the exchanges as runnable steps.
+
+Must not know mockmoov: what it says of an answer comes from the data alone. Formats: fixtures/README.md.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, cast
+from urllib.parse import quote
+
+import yaml
+from jsonschema import Draft202012Validator
+
+ContractName = Literal["2023", "dated"]
+CONTRACTS: tuple[ContractName, ...] = ("2023", "dated")
+SOURCES = frozenset({"seed", "spec", "docs", "live", "sdk", "rfc", "choice"})
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
+
+# Headers that mean something in the contract: where an answer is not described with one, it must not have it.
+TELLING_HEADERS = frozenset(
+    {"allow", "content-type", "retry-after", "www-authenticate", "x-mockmoov-reason", "x-retry-in"}
+)
+ANY = "${any}"
+
+Answer = tuple[int, Mapping[str, str], bytes]
+Send = Callable[[str, str, list[tuple[str, str]], bytes], Answer]
+State = dict[str, dict[str, str]]
+
+
+# --- Descriptions ---
+
+
+@cache
+def load_openapi(contract: ContractName) -> dict[str, Any]:
+    """The OpenAPI 3.1 description of one contract, as it stands in the file. Shared: do not change it."""
+    return cast(dict[str, Any], _load_yaml(FIXTURES / f"openapi-{contract}.yaml"))
+
+
+@cache
+def resolved_openapi(contract: ContractName) -> dict[str, Any]:
+    """The description with every `$ref` replaced by what it points at. Shared: do not change it."""
+    document = load_openapi(contract)
+    return cast(dict[str, Any], _without_references(document, document))
+
+
+def _load_yaml(path: Path) -> Any:
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def _without_references(node: Any, document: dict[str, Any]) -> Any:
+    if isinstance(node, list):
+        return [_without_references(item, document) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" not in node:
+        return {key: _without_references(value, document) for key, value in node.items()}
+    target: Any = document
+    for part in node["$ref"].removeprefix("#/").split("/"):
+        target = target[part]
+    return _without_references(target, document)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DocumentedHeader:
+    name: str
+    required: bool
+    is_integer: bool
+    validator: Draft202012Validator
+
+    def problem(self, value: str | None) -> str | None:
+        if value is None:
+            return f"{self.name} is missing" if self.required else None
+        typed = int(value) if self.is_integer and re.fullmatch("[0-9]{1,18}", value) else value
+        if self.validator.is_valid(typed):
+            return None
+        return f"{self.name}: {value!r} is not as described: {self.validator.schema}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DocumentedResponse:
+    headers: Mapping[str, DocumentedHeader]
+    content: Mapping[str, Draft202012Validator]
+    planned_only: bool
+
+    def problems(self, headers: Mapping[str, str], body: bytes, *, bodiless: bool) -> Iterator[str]:
+        for name, header in self.headers.items():
+            if problem := header.problem(headers.get(name)):
+                yield problem
+        described = self.headers.keys() | ({"content-type"} if self.content else set())
+        for name in (TELLING_HEADERS - described) & headers.keys():
+            yield f"{name}: {headers[name]!r} is described for other answers only"
+        yield from self._body_problems(headers.get("content-type"), body, bodiless=bodiless)
+
+    def _body_problems(self, content_type: str | None, body: bytes, *, bodiless: bool) -> Iterator[str]:
+        if bodiless or not self.content:
+            if body:
+                yield f"a body of {len(body)} bytes where none is described"
+            return
+        validator = self.content.get(content_type or "")
+        if validator is None:
+            yield f"Content-Type {content_type!r} is not one of {', '.join(self.content)}"
+            return
+        try:
+            value = json.loads(body, object_pairs_hook=_object_without_repeats)
+        except ValueError as error:
+            yield f"the body is no JSON: {error}"
+            return
+        if not validator.is_valid(value):
+            for failure in validator.iter_errors(value):
+                yield f"body {failure.json_path}: {failure.message}"
+
+
+def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is repeated")
+    return members
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DocumentedPath:
+    operations: Mapping[str, Mapping[int, DocumentedResponse]]
+    other_methods: DocumentedResponse
+
+    def responses(self, method: str) -> Mapping[int, DocumentedResponse]:
+        """What may answer this method. HEAD may be answered as GET is, without the body (RFC 9110 §9.3.2)."""
+        if method in self.operations:
+            return self.operations[method]
+        others = {405: self.other_methods}
+        if method == "HEAD":
+            return {**self.operations.get("GET", {}), **others}
+        return others
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Description:
+    paths: Mapping[str, DocumentedPath]
+    elsewhere: Mapping[int, DocumentedResponse]
+
+    def responses(self, method: str, path: str) -> Mapping[int, DocumentedResponse]:
+        described = self.paths.get(path)
+        return described.responses(method) if described else self.elsewhere
+
+
+@cache
+def description(contract: ContractName) -> Description:
+    """The description, compiled for checking."""
+    document = resolved_openapi(contract)
+    return Description(
+        paths={path: _compile_path(item) for path, item in document["paths"].items()},
+        elsewhere=_compile_responses(document["x-elsewhere"]),
+    )
+
+
+def _compile_path(item: dict[str, Any]) -> DocumentedPath:
+    return DocumentedPath(
+        operations={
+            method.upper(): _compile_responses(item[method]["responses"])
+            for method in ("get", "post")
+            if method in item
+        },
+        other_methods=_compile_response(item["x-other-methods"]),
+    )
+
+
+def _compile_responses(responses: dict[str, Any]) -> dict[int, DocumentedResponse]:
+    return {int(status): _compile_response(response) for status, response in responses.items()}
+
+
+def _compile_response(response: dict[str, Any]) -> DocumentedResponse:
+    return DocumentedResponse(
+        headers={
+            name.lower(): DocumentedHeader(
+                name=name,
+                required=header["required"],
+                is_integer=header["schema"]["type"] == "integer",
+                validator=Draft202012Validator(header["schema"]),
+            )
+            for name, header in response.get("headers", {}).items()
+        },
+        content={
+            media_type: Draft202012Validator(content["schema"])
+            for media_type, content in response.get("content", {}).items()
+        },
+        planned_only=response.get("x-mockmoov") == "planned faults only",
+    )
+
+
+def check_response(
+    contract: ContractName,
+    method: str,
+    path: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    planned_fault: bool = False,
+) -> None:
+    """Raise AssertionError unless the contract describes this answer.
+
+    `path` may carry a query string. Faults that a test did not plan (500, 504) are not described answers.
+    """
+    target = path.partition("?")[0]
+    found = {name.lower(): value for name, value in headers.items()}
+    if _is_preflight_answer(method, found):
+        return
+    where = f"{method} {target} answered {status} ({contract} contract)"
+    responses = description(contract).responses(method, target)
+    response = responses.get(status)
+    assert response is not None, f"{where}: described are {sorted(responses)}; {_evidence(found, body)}"
+    assert planned_fault or not response.planned_only, f"{where}, and nobody planned that fault"
+    problems = list(response.problems(found, body, bodiless=method == "HEAD"))
+    assert not problems, f"{where}: " + "; ".join(problems) + f"; {_evidence(found, body)}"
+
+
+def _is_preflight_answer(method: str, headers: Mapping[str, str]) -> bool:
+    """CORS preflights belong to browsers; the contract does not describe them."""
+    return method == "OPTIONS" and "access-control-allow-methods" in headers
+
+
+def _evidence(headers: Mapping[str, str], body: bytes) -> str:
+    """What came, without the values of tokens."""
+    said = f"reason {headers.get('x-mockmoov-reason')!r}, content type {headers.get('content-type')!r}"
+    return f"{said}, body of {len(body)} bytes" + (f" {body!r}" if len(body) <= 80 else "")
+
+
+# --- Exchanges ---
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExchangeRequest:
+    """A request with its placeholders still in it."""
+
+    method: str
+    path: str
+    query: str
+    headers: tuple[tuple[str, str], ...]
+    authorization: tuple[str | tuple[str, str], ...]
+    body: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExpectedResponse:
+    """What must come: text is exact, `${any}` is anything, a header that is None is absent."""
+
+    status: int
+    headers: Mapping[str, str | None]
+    body: Mapping[str, Any] | Literal[""]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exchange:
+    """One documented exchange and the exchanges that must have happened before it."""
+
+    contract: ContractName
+    id: str
+    title: str
+    tags: tuple[str, ...]
+    note: str
+    setup: tuple["Exchange", ...]
+    request: ExchangeRequest
+    response: ExpectedResponse
+
+    def __str__(self) -> str:
+        return f"{self.contract}:{self.id}"
+
+
+@cache
+def load_api_keys(contract: ContractName) -> dict[str, dict[str, Any]]:
+    """The API keys that the server must have, by their name in the exchanges. `example` is there anyway."""
+    return cast(dict[str, dict[str, Any]], _exchanges_file(contract)["given"]["api_keys"])
+
+
+@cache
+def load_exchanges(contract: ContractName) -> tuple[Exchange, ...]:
+    """Every documented exchange of one contract."""
+    document = _exchanges_file(contract)
+    raw = {entry["id"]: entry for entry in document["exchanges"]}
+    assert len(raw) == len(document["exchanges"]), "two exchanges have one id"
+
+    @cache
+    def build(exchange_id: str) -> Exchange:
+        entry = raw[exchange_id]
+        return Exchange(
+            contract=contract,
+            id=exchange_id,
+            title=entry["title"],
+            tags=tuple(entry["source"]["tags"]),
+            note=entry["source"]["note"],
+            setup=tuple(build(earlier) for earlier in entry.get("setup", ())),
+            request=_build_request(entry["request"], document["given"]["headers"]),
+            response=ExpectedResponse(
+                status=entry["response"]["status"],
+                headers={name.lower(): value for name, value in entry["response"].get("headers", {}).items()},
+                body=entry["response"]["body"],
+            ),
+        )
+
+    return tuple(build(exchange_id) for exchange_id in raw)
+
+
+@cache
+def _exchanges_file(contract: ContractName) -> dict[str, Any]:
+    return cast(dict[str, Any], _load_yaml(FIXTURES / "exchanges" / f"{contract}.yaml"))
+
+
+def _build_request(entry: dict[str, Any], given: dict[str, str]) -> ExchangeRequest:
+    own = {name.lower() for name in entry.get("headers", {})}
+    headers = {name: value for name, value in given.items() if name.lower() not in own} | entry.get(
+        "headers", {}
+    )
+    return ExchangeRequest(
+        method=entry["method"],
+        path=entry["path"],
+        query=entry.get("query", ""),
+        headers=tuple((name, line) for name, value in headers.items() for line in _as_list(value)),
+        authorization=tuple(
+            line if isinstance(line, str) else (line["basic"][0], line["basic"][1])
+            for line in _as_list(entry.get("authorization", []))
+        ),
+        body="".join(_body_pieces(entry.get("body", ""))),
+    )
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _body_pieces(body: Any) -> Iterator[str]:
+    for piece in _as_list(body):
+        if isinstance(piece, str):
+            yield piece
+        else:
+            yield from (piece["repeat"].replace("${n}", f"{n:012d}") for n in range(piece["times"]))
+
+
+def new_state(contract: ContractName) -> State:
+    """What placeholders mean before any exchange: the API keys by name, then their members."""
+    return {
+        name: {member: value for member, value in key.items() if isinstance(value, str)}
+        for name, key in load_api_keys(contract).items()
+    }
+
+
+def run_exchange(exchange: Exchange, send: Send, state: State | None = None) -> None:
+    """Run what must come before, then the exchange; raise AssertionError unless each goes as documented.
+
+    `send(method, target, headers, body)` answers `(status, headers, body)`, header names in lower case.
+    What `state` has an answer of is not run again as setup; the answers of all that runs are added to it.
+    """
+    known = new_state(exchange.contract) if state is None else state
+    for earlier in exchange.setup:
+        if earlier.id not in known:
+            run_exchange(earlier, send, known)
+    method, target, headers, body = resolve_request(exchange.request, known)
+    status, found, answer = send(method, target, headers, body)
+    _assert_expected(exchange, status, found, answer)
+    check_response(exchange.contract, method, target, status, found, answer)
+    known[exchange.id] = _texts(answer)
+
+
+def resolve_request(request: ExchangeRequest, state: State) -> tuple[str, str, list[tuple[str, str]], bytes]:
+    """The request with its placeholders filled, escaped as their place asks."""
+    query = _fill(request.query, state, _form_escape)
+    credentials = [("Authorization", _authorization(line, state)) for line in request.authorization]
+    body = _fill(request.body, state, _json_escape if request.body.startswith("{") else _form_escape)
+    target = f"{request.path}?{query}" if query else request.path
+    return request.method, target, [*request.headers, *credentials], body.encode()
+
+
+def _authorization(line: str | tuple[str, str], state: State) -> str:
+    if isinstance(line, str):
+        return _fill(line, state, str)
+    user, password = (_fill(part, state, str) for part in line)
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def _form_escape(value: str) -> str:
+    return quote(value, safe="")
+
+
+def _json_escape(value: str) -> str:
+    return json.dumps(value)[1:-1]
+
+
+def _fill(text: str, state: State, escape: Callable[[str], str]) -> str:
+    def value(match: re.Match[str]) -> str:
+        step, _, member = match[1].partition(".")
+        return escape(state[step][member])
+
+    return re.sub(r"\$\{([^}]+)\}", value, text)
+
+
+def _texts(body: bytes) -> dict[str, str]:
+    value = json.loads(body) if body else {}
+    return {name: text for name, text in value.items() if isinstance(text, str)}
+
+
+def _assert_expected(exchange: Exchange, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    expected = exchange.response
+    where = f"{exchange} ({exchange.title})"
+    assert status == expected.status, f"{where}: {status}, not {expected.status}; {_evidence(headers, body)}"
+    for name, value in expected.headers.items():
+        found = headers.get(name)
+        assert found is not None if value == ANY else found == value, (
+            f"{where}: {name} is {found!r}, not {value!r}"
+        )
+    if expected.body == "":
+        assert body == b"", f"{where}: a body where none is expected; {_evidence(headers, body)}"
+        return
+    members = json.loads(body)
+    assert members.keys() == expected.body.keys(), f"{where}: members {sorted(members)}"
+    for name, value in expected.body.items():
+        assert value in (ANY, members[name]), f"{where}: {name} is {members[name]!r}, not {value!r}"
