@@ -15,7 +15,7 @@ from mockmoov.control import Control
 from mockmoov.errors import printable
 from mockmoov.messages import HttpRequest, HttpResponse
 from mockmoov.operations import is_loopback_host
-from mockmoov.server import MAX_BODY, AuthorizationServer
+from mockmoov.server import MAX_BODY, AuthorizationServer, identified
 
 _access = logging.getLogger("mockmoov.access")
 # What could be a credential in a path; an id of an account could not.
@@ -43,21 +43,28 @@ class _Endpoint:
         self._handle = handle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            started = time.perf_counter()
-            request = _request(scope, await _body(receive))
-            response = self._handle(request)
-            await _send(response, send)
-            _log(request, response, time.perf_counter() - started)
+        if scope["type"] != "http":
+            await send({"type": "websocket.close"})
+            return
+        started = time.perf_counter()
+        body = await _body(receive)
+        if body is None:
+            return
+        request = _request(scope, body)
+        response = self._handle(request)
+        await _send(response, send)
+        _log(request, response, time.perf_counter() - started)
 
 
-async def _body(receive: Receive) -> bytes:
-    """The body, or as much of it as shows that it is too large."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body", False) and len(body) <= MAX_BODY:
+async def _body(receive: Receive) -> bytes | None:
+    """The body, or as much of it as shows that it is too large; None if the client left before its end."""
+    body, more = b"", True
+    while more and len(body) <= MAX_BODY:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
+        more = message.get("more_body", False)
     return body
 
 
@@ -108,7 +115,8 @@ class _HostRule:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._passes([v for k, v in scope["headers"] if k == b"host"]):
-            await _send(render_refusal(421, "the Host header names no known host, or is repeated"), send)
+            refusal = render_refusal(421, "the Host header names no known host, or is repeated")
+            await _send(identified(refusal), send)
         else:
             await self._app(scope, receive, send)
 

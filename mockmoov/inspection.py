@@ -2,7 +2,7 @@
 
 from mockmoov import tokens
 from mockmoov.errors import ErrorCode, OAuthError
-from mockmoov.records import AccessToken, ApiKey, RefreshToken, SigningKeys
+from mockmoov.records import AccessToken, ApiKey, RefreshToken
 from mockmoov.repository import Repository
 
 
@@ -41,15 +41,15 @@ class Inspector:
 
     def live_refresh_token(self, text: str, api_key: ApiKey, now: float) -> RefreshToken | None:
         """A refresh token of this key that could be used now, or None."""
-        token = self.refresh_token(self._repository.signing_keys(), text, now)
+        token = self.refresh_token(text, now)
         if token is None or (token.client_id, token.epoch) != (api_key.client_id, api_key.epoch):
             return None
         family = self._repository.family(token.family)
         return token if not family.revoked and family.sequence == token.sequence else None
 
-    def refresh_token(self, keys: SigningKeys, text: str, now: float) -> RefreshToken | None:
+    def refresh_token(self, text: str, now: float) -> RefreshToken | None:
         """A genuine refresh token that has not expired, or None."""
-        token = tokens.read_refresh_token(keys, text)
+        token = tokens.read_refresh_token(self._repository.signing_keys(), text)
         return token if token and now < token.expires_at else None
 
     def revoke(self, text: str, api_key: ApiKey, now: float) -> None:
@@ -57,7 +57,7 @@ class Inspector:
 
         A token that is not genuine, or has expired, needs nothing; another key's raises `OAuthError`.
         """
-        refresh = self.refresh_token(self._repository.signing_keys(), text, now)
+        refresh = self.refresh_token(text, now)
         if refresh is not None:
             _require_owner(refresh.client_id, api_key)
             expires_at = self._policy.family_expiry(refresh.expires_at, now)

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 # What `localhost` means: both, on the same port (RFC 6761 §6.3).
 _ADDRESSES = {"localhost": ("127.0.0.1", "::1")}
+_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - "every address" is none to connect to
 _STOP_SECONDS = 0.5  # what an unfinished exchange gets before it is cut
 _TRIES = 20  # ports, where any will do but must be free in both families
 
@@ -69,8 +70,7 @@ def _bind_one(address: str, port: int) -> socket.socket:
 def base_url(host: str, sockets: list[socket.socket]) -> str:
     """The URL under which the sockets are reached, without a trailing slash."""
     address, port = sockets[0].getsockname()[:2]
-    if host in _ADDRESSES:
-        address = host
+    address = _REACHED_AT.get(address, host if host in _ADDRESSES else address)
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 

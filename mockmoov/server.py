@@ -24,6 +24,11 @@ _HINTS = (None, "access_token", "refresh_token")  # RFC 7009 §2.1
 _log = logging.getLogger("mockmoov")
 
 
+def identified(response: HttpResponse) -> HttpResponse:
+    """The response with the request id that every answer of Moov carries (spec); a caller's is not echoed."""
+    return replace(response, headers=(*response.headers, ("x-request-id", str(uuid4()))))
+
+
 class _Exchange:
     """One request on its way, and what is known of it so far for the log."""
 
@@ -93,8 +98,7 @@ class AuthorizationServer:
 
     def handle(self, request: HttpRequest) -> HttpResponse:
         """The answer to a request, whatever it is."""
-        response = self._route(request)
-        return replace(response, headers=(*response.headers, ("x-request-id", str(uuid4()))))
+        return identified(self._route(request))
 
     def _route(self, request: HttpRequest) -> HttpResponse:
         methods = self._endpoints.get(request.path)

@@ -156,7 +156,7 @@ def _only(kind: type[H], client: httpx2.Client | httpx2.AsyncClient | None) -> n
         return None
     if isinstance(client, kind):
         return nullcontext(client)
-    raise TypeError(f"http_client is an {type(client).__name__}, but the call needs an {kind.__name__}")
+    raise TypeError(f"http_client is of the class {type(client).__name__}: this call needs {kind.__name__}")
 
 
 def _is_refused(request: httpx2.Request, response: httpx2.Response) -> bool:

@@ -46,12 +46,7 @@ def test_basic_credentials_are_percent_encoded_each(client_id: str, secret: str)
     scheme, _, blob = request.headers["authorization"].partition(" ")
     user, _, password = b64decode(blob).decode("ascii").partition(":")
     assert (scheme, unquote_plus(user), unquote_plus(password)) == ("Basic", client_id, secret)
-    assert secret not in form(
-        flows(client_id="id", client_secret=secret).create("/x")
-    ).values() or secret in {
-        "/x",
-        "client_credentials",
-    }
+    assert set(form(flows(client_id=client_id, client_secret=secret).create("/x"))) == {"grant_type", "scope"}
 
 
 @given(client_id=printable, secret=printable)
@@ -175,7 +170,7 @@ def test_a_base_url_is_an_http_address_without_credentials(base_url: str) -> Non
     assert "password" not in str(caught.value)
 
 
-@given(secret=printable.filter(lambda text: len(text) > 8))
+@given(secret=printable.map(lambda text: f"~{text}~"))
 def test_the_repr_of_the_configuration_hides_the_secret(secret: str) -> None:
     moov = TokenFlows(client_id="key", client_secret=secret)
     assert secret not in repr(moov)

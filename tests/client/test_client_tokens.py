@@ -100,7 +100,7 @@ def test_scopes_are_the_scope_in_parts() -> None:
     assert read_token(ANSWER, NOW).scopes == ("/ping.read", "/accounts.read")
 
 
-@given(st.text(min_size=12), st.text(min_size=12))
+@given(st.text().map(lambda text: f"~{text}~"), st.text().map(lambda text: f"~{text}~"))
 def test_repr_and_str_hide_both_tokens(access: str, refresh: str) -> None:
     token = Token(access_token=access, refresh_token=refresh, token_type="", scope="", expires_at=NOW)
     shown = repr(token) + str(token)
