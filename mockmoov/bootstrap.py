@@ -5,7 +5,7 @@ from pathlib import Path
 from secrets import token_bytes, token_hex
 from time import time
 
-from mockmoov import tokens
+from mockmoov import keys
 from mockmoov.repository import Repository
 from mockmoov.server import AuthorizationServer
 from mockmoov.settings import Settings, SettingsError
@@ -16,7 +16,7 @@ def create_server(settings: Settings, *, clock: Callable[[], float] = time) -> A
     """A server with a memory store, its signing key and its API keys in it; raises `SettingsError`."""
     repository = Repository(MemoryStore())
     private_key = _private_key(settings)
-    repository.ensure_signing_keys(lambda: tokens.signing_keys(private_key))
+    repository.ensure_signing_keys(lambda: keys.signing_keys(private_key))
     for api_key in settings.api_keys:
         repository.put_api_key(api_key, epoch=token_hex(8))
     return AuthorizationServer(settings, repository, clock=clock)
@@ -24,7 +24,7 @@ def create_server(settings: Settings, *, clock: Callable[[], float] = time) -> A
 
 def _private_key(settings: Settings) -> bytes:
     if settings.seed is not None:
-        return tokens.private_key_from_seed(settings.seed)
+        return keys.private_key_from_seed(settings.seed)
     if settings.signing_key is not None:
         return _read_private_key(settings.signing_key)
     return token_bytes(32)
@@ -32,7 +32,7 @@ def _private_key(settings: Settings) -> bytes:
 
 def _read_private_key(path: str) -> bytes:
     try:
-        return tokens.private_key_from_file(Path(path).read_bytes())
+        return keys.private_key_from_file(Path(path).read_bytes())
     except OSError as error:
         raise SettingsError(f"signing_key {path}: {error.strerror}") from None
     except ValueError as error:

@@ -4,12 +4,12 @@ The only file that knows that versions exist. A contract is a value, chosen once
 compares it with another.
 """
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from mockmoov.encoding import to_json
 from mockmoov.errors import ErrorCode, OAuthError, printable
 from mockmoov.messages import Headers, HttpResponse, TokenResponse
 
@@ -18,7 +18,6 @@ REASON_HEADER = "x-mockmoov-reason"
 NO_STORE = (("cache-control", "no-store"), ("pragma", "no-cache"))
 _JSON = ("content-type", "application/json")
 _VERSION = re.compile(r"v[0-9]{4}\.(?:01|04|07|10)\.[0-9]{2}|latest")  # docs
-_to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +132,7 @@ def _dated(version: str) -> Contract | None:
 
 def render_json(document: object, headers: tuple[tuple[str, str], ...] = NO_STORE) -> HttpResponse:
     """A 200 answer with a JSON body."""
-    body = _to_json(document).encode()
+    body = to_json(document).encode()
     return HttpResponse(status=200, headers=(_JSON, *headers), body=body)
 
 
@@ -165,7 +164,7 @@ def render_error_response(contract: Contract, error: OAuthError) -> HttpResponse
     if refusal.body is None:
         return render_refusal(refusal.status, error.reason, refusal.headers)
     answer = render_refusal(refusal.status, error.reason, (_JSON, *refusal.headers))
-    return replace(answer, body=_to_json(refusal.body(error)).encode())
+    return replace(answer, body=to_json(refusal.body(error)).encode())
 
 
 def render_rate_limited(contract: Contract, seconds: float) -> HttpResponse:

@@ -7,9 +7,10 @@ ASGI or sockets.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from mockmoov import contracts, tokens
+from mockmoov import contracts
 from mockmoov.errors import OAuthError
 from mockmoov.grants import GRANTS, authenticate_client
+from mockmoov.keys import jwks
 from mockmoov.messages import HttpRequest, HttpResponse
 from mockmoov.parsing import parse_revocation_request
 from mockmoov.records import AccessToken, ApiKey, RefreshToken
@@ -51,7 +52,7 @@ class Control:
             return contracts.render_error_response(contracts.RFC_ERRORS, OAuthError(error.code, error.reason))
 
     def _jwks(self, _request: HttpRequest) -> HttpResponse:
-        return contracts.render_json(tokens.jwks(self._server.repository.signing_keys()))
+        return contracts.render_json(jwks(self._server.repository.signing_keys()))
 
     def _introspect(self, request: HttpRequest) -> HttpResponse:  # RFC 7662 §2
         message = parse_revocation_request(request)

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any
 
+from mockmoov.encoding import to_json
 from mockmoov.grants import RefreshPolicy, redeem
 from mockmoov.limits import spend
 from mockmoov.records import ApiKey, RefreshToken, SigningKeys, TokenFamily
@@ -129,7 +130,7 @@ class Repository:
 
 
 def _to_bytes(record: Mapping[str, object]) -> bytes:
-    return json.dumps(record, separators=(",", ":")).encode()
+    return to_json(record).encode()
 
 
 def _from_bytes(value: bytes) -> dict[str, Any]:

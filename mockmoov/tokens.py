@@ -1,8 +1,8 @@
-"""Owns tokens and keys: claims, signing, verifying, the JWKS. Must not know HTTP, contracts or stores.
+"""Owns tokens: claims, signing, verifying. Must not know HTTP, contracts or stores.
 
-The only importer of the JOSE library, whose clock is never used. Signing is done on the key itself:
-the header of every token is the same, so there is nothing to leave to a library, and half the time
-to win. Verifying, where the input is hostile, is the library's.
+The JOSE library's clock is never used. Signing is done on the key itself: the header of every token
+is the same, so there is nothing to leave to a library, and time to win. Verifying, where the input is
+hostile, is the library's.
 """
 
 import hashlib
@@ -10,22 +10,18 @@ import hmac
 import json
 import math
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeGuard
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
+from mockmoov.encoding import decode, encode, encode_json
+from mockmoov.keys import ALGORITHM, key_pair
 from mockmoov.records import AccessToken, ApiKey, ClientType, RefreshToken, SigningKeys
 
 MAX_LENGTH = 4096  # characters of a token (seed, spec)
-ALGORITHM = "EdDSA"
 PRIVATE_CLAIM = "mockmoov"
 _COMPACT_JWS = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 _REFRESH_TOKEN = re.compile(r"[\w-]+\.[\w-]+", re.ASCII)
-_to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,79 +36,6 @@ class IssuerPolicy:
     def family_expiry(self, expires_at: float, now: float) -> float:
         """When every token of a family will have expired of which one expires then: the latest possible."""
         return max(expires_at, now + max(self.access_token_lifetime, self.refresh_token_lifetime))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyPair:
-    """An Ed25519 key ready for use; `header` is the encoded JOSE header of its tokens."""
-
-    private_key: Ed25519PrivateKey
-    jwk: Mapping[str, str]
-    header: str
-
-    @property
-    def kid(self) -> str:
-        """The RFC 7638 thumbprint."""
-        return self.jwk["kid"]
-
-
-# --- keys ---------------------------------------------------------------------------------------
-
-
-def signing_keys(private_key: bytes) -> SigningKeys:
-    """The record of an Ed25519 private key of 32 bytes, with the refresh tokens' own secret (RFC 5869)."""
-    return SigningKeys(
-        private_key=_encode(private_key),
-        refresh_secret=_encode(_derive(private_key, b"mockmoov refresh tokens")),
-    )
-
-
-def private_key_from_seed(seed: str) -> bytes:
-    """The Ed25519 private key that belongs to a seed: the same seed, the same key, on any machine."""
-    return _derive(seed.encode(), b"mockmoov signing key")
-
-
-def private_key_from_file(data: bytes) -> bytes:
-    """The 32 bytes of an Ed25519 private key in PEM (PKCS #8) or as a JWK; raises `ValueError`."""
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
-    from jwt.algorithms import OKPAlgorithm  # noqa: PLC0415 - only key files pay for these
-    from jwt.exceptions import PyJWTError  # noqa: PLC0415
-
-    try:
-        if data.lstrip().startswith(b"{"):
-            key: object = OKPAlgorithm.from_jwk(data.decode())
-        else:
-            key = load_pem_private_key(data, password=None)
-    except (PyJWTError, TypeError, ValueError) as error:
-        raise ValueError("neither an unencrypted PEM nor a JWK of a private key") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError("not an Ed25519 private key")
-    return key.private_bytes_raw()
-
-
-@lru_cache(maxsize=64)
-def key_pair(private_key: str) -> KeyPair:
-    """The key of a `SigningKeys` record, ready for use."""
-    key = Ed25519PrivateKey.from_private_bytes(_decode(private_key))
-    public = {"crv": "Ed25519", "kty": "OKP", "x": _encode(key.public_key().public_bytes_raw())}
-    kid = _encode(hashlib.sha256(_to_json(public).encode()).digest())  # RFC 7638 §3, RFC 8037 §2
-    return KeyPair(
-        private_key=key,
-        jwk={**public, "alg": ALGORITHM, "kid": kid, "use": "sig"},
-        header=_encode_json({"alg": ALGORITHM, "cty": "JWT", "kid": kid}),
-    )
-
-
-def jwks(keys: SigningKeys) -> dict[str, object]:
-    """The JWK Set that verifies our access tokens (RFC 7517 §5)."""
-    return {"keys": [dict(key_pair(keys.private_key).jwk)]}
-
-
-def _derive(secret: bytes, info: bytes) -> bytes:
-    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - once a start
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
-
-    return HKDF(SHA256(), 32, salt=None, info=info).derive(secret)
 
 
 # --- access tokens ------------------------------------------------------------------------------
@@ -151,8 +74,8 @@ def access_claims(
 def sign(keys: SigningKeys, claims: Mapping[str, object]) -> str:
     """The claims as a compact JWS (RFC 7515 §7.1, RFC 8037 §3.1)."""
     pair = key_pair(keys.private_key)
-    signing_input = f"{pair.header}.{_encode_json(claims)}"
-    return f"{signing_input}.{_encode(pair.private_key.sign(signing_input.encode()))}"
+    signing_input = f"{pair.header}.{encode_json(claims)}"
+    return f"{signing_input}.{encode(pair.private_key.sign(signing_input.encode()))}"
 
 
 def verify(keys: SigningKeys, token: str) -> dict[str, object] | None:
@@ -228,7 +151,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 def write_refresh_token(keys: SigningKeys, token: RefreshToken) -> str:
     """The token as `payload.mac` under the refresh tokens' own secret; no JWKS verifies it."""
-    payload = _encode_json(
+    payload = encode_json(
         [
             token.client_id,
             token.epoch,
@@ -251,7 +174,7 @@ def read_refresh_token(keys: SigningKeys, text: str) -> RefreshToken | None:
     if not hmac.compare_digest(mac, _mac(keys, payload)):
         return None
     client_id, epoch, family, sequence, scope, client_type, issued_at, expires_at = json.loads(
-        _decode(payload)
+        decode(payload)
     )
     return RefreshToken(
         client_id=client_id,
@@ -266,19 +189,4 @@ def read_refresh_token(keys: SigningKeys, text: str) -> RefreshToken | None:
 
 
 def _mac(keys: SigningKeys, payload: str) -> str:
-    return _encode(hmac.digest(_decode(keys.refresh_secret), payload.encode(), "sha256"))
-
-
-# --- base64url (RFC 7515 §2) --------------------------------------------------------------------
-
-
-def _encode(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _encode_json(value: object) -> str:
-    return _encode(_to_json(value).encode())
-
-
-def _decode(text: str) -> bytes:
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return encode(hmac.digest(decode(keys.refresh_secret), payload.encode(), "sha256"))
