@@ -97,7 +97,7 @@ def did_you_mean(scope: str) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - only refusals pay for it
 
     head, slash, name = scope[-_QUOTED:].rpartition("/")
-    near = get_close_matches(slash + name, _by_name(), n=1)
+    near = get_close_matches(slash + name, _by_name(), n=1, cutoff=0.75)
     if not near:
         return ""
     named = [known for known in _by_name()[near[0]] if known.startswith("/accounts/") == bool(head)]

@@ -1,0 +1,48 @@
+"""Owns `python -m benchmarks`: what is run at which size. Must not know how anything is measured."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks import figures, inprocess, network
+
+
+def _quick() -> Iterator[figures.Figure]:
+    yield from network.throughput(rounds=4, seconds=0.7)
+    yield from network.cold_start(rounds=5)
+    yield from network.memory(tokens=10_000)
+    yield from inprocess.mint(repeats=10)
+
+
+def _full() -> Iterator[figures.Figure]:
+    yield from network.throughput(rounds=40, seconds=0.75)
+    yield from network.cold_start(rounds=15)
+    yield from network.memory(tokens=100_000)
+    yield from inprocess.mint(repeats=60)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="mockmoov against a bare floor."
+    )
+    parser.add_argument("--quick", action="store_true", help="half a minute instead of some three")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures here, too")
+    parser.add_argument("--check", action="store_true", help="exit 1 if a figure is over its budget")
+    return parser.parse_args()
+
+
+def main() -> int:
+    arguments = _arguments()
+    found = []
+    print(figures.HEADING)
+    for figure in _quick() if arguments.quick else _full():
+        print(figures.row(figure), flush=True)
+        found.append(figure)
+    if arguments.json:
+        figures.write_json(arguments.json, found, quick=arguments.quick)
+    return int(arguments.check and any(figure.over for figure in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

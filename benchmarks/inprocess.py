@@ -1,0 +1,64 @@
+"""Owns what a mint costs inside one process, without HTTP. Must not know sockets.
+
+Processor time, not wall time: others on the machine do not count.
+"""
+
+import base64
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from benchmarks.figures import Budget, Figure, compare
+from benchmarks.network import alternating
+from benchmarks.workload import token_request
+from mockmoov.bootstrap import create_server
+from mockmoov.parsing import parse_token_request
+from mockmoov.settings import Settings
+
+_CALLS = 200  # in one measurement
+
+
+def mint(repeats: int) -> Iterator[Figure]:
+    """One token request through `handle`, and its parts, against one signature by PyJWT."""
+    logging.getLogger("mockmoov").setLevel(logging.ERROR)
+    server, request, key = create_server(Settings()), token_request(), Ed25519PrivateKey.generate()
+    header, claims = _decode(json.loads(server.handle(request).body)["access_token"])
+    signing_input = b"x" * 700
+
+    def encode() -> object:
+        return jwt.encode(claims, key, "EdDSA", headers=header)
+
+    budget = Budget(bound="<=", limit=2.5)
+    yield _compare(
+        "mint in process, us (floor: jwt.encode)", repeats, lambda: server.handle(request), encode, budget
+    )
+    yield _compare("  of which parsing", repeats, lambda: parse_token_request(request), encode)
+    yield _compare("  of which the signature itself", repeats, lambda: key.sign(signing_input), encode)
+
+
+def _compare(
+    name: str,
+    repeats: int,
+    ours: Callable[[], object],
+    floor: Callable[[], object],
+    budget: Budget | None = None,
+) -> Figure:
+    _microseconds(ours), _microseconds(floor)  # warm
+    return compare(name, *alternating(repeats, _microseconds, ours, floor), budget)
+
+
+def _microseconds(call: Callable[[], object]) -> float:
+    started = time.process_time()
+    for _ in range(_CALLS):
+        call()
+    return (time.process_time() - started) / _CALLS * 1e6
+
+
+def _decode(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    header, claims, _ = (base64.urlsafe_b64decode(part + "==") for part in token.split("."))
+    return json.loads(header), json.loads(claims)

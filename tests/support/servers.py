@@ -1,0 +1,83 @@
+"""Owns how tests get a server and talk to it without a socket. Must not know what the right answers are."""
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from mockmoov.api_keys import EXAMPLE, make_api_key
+from mockmoov.bootstrap import create_server
+from mockmoov.control import Control
+from mockmoov.messages import HttpRequest
+from mockmoov.server import AuthorizationServer
+from mockmoov.settings import Layer, load
+from tests.support.contract_fixtures import Answer, Send
+
+CLIENT_ID, CLIENT_SECRET = str(EXAMPLE["client_id"]), str(EXAMPLE["client_secret"])
+NOW = 1_800_000_000.5
+VERSIONS = {"2023": "2023", "dated": "v2026.07.00"}  # values of default_version by contract
+
+Header = tuple[str, str]
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until a test moves it; Unix seconds."""
+
+    now: float = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+    def shift(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def new_server(
+    *, clock: Clock | None = None, keys: Iterable[Mapping[str, Any]] = (EXAMPLE,), **settings: object
+) -> AuthorizationServer:
+    """A server of its own; settings as text or native values."""
+    layer = Layer(values={"api_keys": [dict(key) for key in keys], **settings})
+    return create_server(load(layer), clock=clock or Clock())
+
+
+def sender(server: AuthorizationServer) -> Send:
+    """A callable that asks the server, our own endpoints included, as a connection would."""
+    control = Control(server)
+
+    def send(method: str, target: str, headers: list[Header], body: bytes) -> Answer:
+        path, _, query = target.partition("?")
+        grouped: dict[str, tuple[str, ...]] = {}
+        for name, value in headers:
+            grouped[name.lower()] = (*grouped.get(name.lower(), ()), value)
+        request = HttpRequest(
+            method=method, path=path, query=query.encode("latin-1"), headers=grouped, body=body
+        )
+        ours = path.startswith(("/_mockmoov/", "/.well-known/"))
+        response = control.handle(request) if ours else server.handle(request)
+        assert len(dict(response.headers)) == len(response.headers), "a header is repeated"
+        return response.status, dict(response.headers), response.body
+
+    return send
+
+
+def basic(client_id: str = CLIENT_ID, client_secret: str = CLIENT_SECRET) -> Header:
+    """An `Authorization` header with Basic credentials, raw."""
+    return "authorization", "Basic " + base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
+
+
+def bearer(token: str) -> Header:
+    """An `Authorization` header with a bearer token."""
+    return "authorization", f"Bearer {token}"
+
+
+def post_form(send: Send, path: str, *headers: Header, **parameters: str) -> Answer:
+    """POST a form."""
+    content_type = ("content-type", "application/x-www-form-urlencoded")
+    return send("POST", path, [content_type, *headers], urlencode(parameters).encode())
+
+
+def another_key(client_id: str = "other", **members: Any) -> dict[str, Any]:
+    """The members of a second API key."""
+    return {"client_id": client_id, "client_secret": f"secret-of-{client_id}-0123456789", **members}
