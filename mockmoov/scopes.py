@@ -12,6 +12,7 @@ ACCOUNT_ID = "{accountID}"
 UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 _ACCOUNT_SCOPE = re.compile(rf"/accounts/({UUID})(/.+)")
 _FORM = re.compile(r"(?:/accounts/\{accountID\})?/[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_PLAIN = re.compile(r"(?:/accounts/\{accountID\})?/[a-z-]{1,30}\.[a-z-]{1,30}")
 _WHITE_SPACE = re.compile(r"[ \t\r\n]+")
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3, App. A.4
 _QUOTED = 100  # characters of a scope that a reason may repeat
@@ -87,8 +88,8 @@ def invalid_scope(reason: str) -> OAuthError:
 
 
 def _quoted(scope: str) -> str:
-    # Only what looks like a scope is repeated: a secret in the wrong parameter must not reach a log.
-    plain = len(scope) <= _QUOTED and _FORM.fullmatch(template(scope))
+    # Only what reads like a scope is repeated: a secret in the wrong parameter must not reach a log.
+    plain = len(scope) <= _QUOTED and _PLAIN.fullmatch(template(scope))
     return scope if plain else "(not of the form /family.permission)"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from mockmoov.api_keys import EXAMPLE, make_api_key
+from mockmoov.api_keys import EXAMPLE
 from mockmoov.bootstrap import create_server
 from mockmoov.control import Control
 from mockmoov.messages import HttpRequest

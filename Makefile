@@ -1,0 +1,70 @@
+# What a developer runs. Needs Python 3.11 or later with venv, and make; all else is installed into $(VENV).
+
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= 2
+ARGS ?=
+
+BIN := $(VENV)/bin
+PYTEST ?= $(BIN)/python -m pytest
+# The second name is what newer releases of pip want for what builds the package.
+PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+	$(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test coverage lint bench mutate build clean
+
+help:
+	@echo "make serve     run the server; options in ARGS: make serve ARGS='--port 0'"
+	@echo "make test      run the whole test suite; pytest's options in ARGS: make test ARGS='-k scopes'"
+	@echo "make coverage  make test, with branch coverage of the package"
+	@echo "make lint      ruff and mypy"
+	@echo "make bench     measure the server beside a bare one"
+	@echo "make mutate    mutation run over the core"
+	@echo "make build     sdist and wheel, into dist/"
+	@echo "make clean     remove what the others made, $(VENV) too"
+
+serve: $(VENV)/.installed
+	@$(BIN)/mockmoov serve $(ARGS)
+
+test: $(VENV)/.installed-dev
+	@$(PYTEST) -n $(WORKERS) $(ARGS)
+
+coverage: $(VENV)/.installed-dev
+	@$(BIN)/coverage erase
+	@$(MAKE) --no-print-directory test PYTEST='$(BIN)/coverage run -m pytest'
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+lint: $(VENV)/.installed-dev
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+
+bench: $(VENV)/.installed-dev
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+mutate: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.mutation $(ARGS)
+
+build: $(VENV)/.installed-dev
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
+	@ls dist/*
+
+clean:
+	@rm -rf $(VENV) dist build mutants .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("mockmoov needs Python 3.11 or later, not " + sys.version.split()[0] + ": make PYTHON=...")'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# Empty files that say when the installation was last made to agree with these two.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@$(PIP) install --editable '.[dev]'
+	@touch $(VENV)/.installed $@

@@ -1,0 +1,162 @@
+"""Keys: their RFC vectors, where they may come from, and the JWK Set."""
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
+from hypothesis import given
+from hypothesis import strategies as st
+from jwt import PyJWK
+
+from mockmoov.encoding import decode, encode
+from mockmoov.keys import jwks, key_pair, private_key_from_file, private_key_from_seed, signing_keys
+
+# RFC 8037 Appendix A.1 to A.3: an Ed25519 key and its thumbprint.
+PRIVATE = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"
+PUBLIC = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+THUMBPRINT = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+JWK = {"kty": "OKP", "crv": "Ed25519", "d": PRIVATE, "x": PUBLIC}
+PEM = serialization.Encoding.PEM
+PKCS8 = serialization.PrivateFormat.PKCS8
+PLAIN = serialization.NoEncryption()
+
+
+def hkdf(secret: bytes, info: bytes, length: int) -> bytes:
+    """RFC 5869 with SHA-256 and no salt, from its text."""
+    extracted = hmac.digest(bytes(32), secret, "sha256")
+    output = block = b""
+    for count in range(1, -(-length // 32) + 1):
+        block = hmac.digest(extracted, block + info + bytes([count]), "sha256")
+        output += block
+    return output[:length]
+
+
+def test_our_reading_of_hkdf_gives_the_third_vector_of_rfc_5869() -> None:
+    assert hkdf(b"\x0b" * 22, b"", 42).hex() == (
+        "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"
+    )
+
+
+@given(st.text())
+def test_the_same_seed_gives_the_same_key_by_hkdf(seed: str) -> None:
+    assert private_key_from_seed(seed) == hkdf(seed.encode(), b"mockmoov signing key", 32)
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_refresh_tokens_have_a_secret_of_their_own_derived_by_hkdf(private_key: bytes) -> None:
+    keys = signing_keys(private_key)
+    assert decode(keys.private_key) == private_key
+    assert decode(keys.refresh_secret) == hkdf(private_key, b"mockmoov refresh tokens", 32)
+    assert keys.refresh_secret != keys.private_key
+
+
+def test_a_key_is_named_by_its_thumbprint_as_in_rfc_8037() -> None:
+    pair = key_pair(PRIVATE)
+    assert pair.kid == THUMBPRINT
+    assert pair.jwk["x"] == PUBLIC
+    assert encode(pair.private_key.public_key().public_bytes_raw()) == PUBLIC
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_every_kid_is_the_sha256_of_the_required_members_in_order(private_key: bytes) -> None:
+    jwk = key_pair(encode(private_key)).jwk
+    members = '{"crv":"Ed25519","kty":"OKP","x":"' + jwk["x"] + '"}'  # RFC 7638 §3.1
+    assert decode(jwk["kid"]) == hashlib.sha256(members.encode()).digest()
+
+
+def test_a_token_header_names_algorithm_content_type_and_key() -> None:
+    assert json.loads(decode(key_pair(PRIVATE).header)) == {"alg": "EdDSA", "cty": "JWT", "kid": THUMBPRINT}
+
+
+def test_the_jwk_set_has_the_one_public_key_and_nothing_private() -> None:
+    assert jwks(signing_keys(decode(PRIVATE))) == {
+        "keys": [
+            {"crv": "Ed25519", "kty": "OKP", "x": PUBLIC, "alg": "EdDSA", "kid": THUMBPRINT, "use": "sig"}
+        ]
+    }
+
+
+def test_the_jwk_set_is_one_that_a_jose_library_reads() -> None:
+    (jwk,) = jwks(signing_keys(decode(PRIVATE)))["keys"]  # type: ignore[misc, attr-defined]
+    key: Any = PyJWK(jwk)
+    assert (key.key_id, key.algorithm_name, key.public_key_use) == (THUMBPRINT, "EdDSA", "sig")
+
+
+def test_the_jwk_set_is_a_copy_that_may_be_changed() -> None:
+    keys = signing_keys(decode(PRIVATE))
+    jwks(keys)["keys"][0]["kid"] = "other"  # type: ignore[index]
+    assert key_pair(keys.private_key).kid == THUMBPRINT
+
+
+# --- key files ---------------------------------------------------------------------------------------
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_a_pem_key_is_read(private_key: bytes) -> None:
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(private_key)
+    assert private_key_from_file(key.private_bytes(PEM, PKCS8, PLAIN)) == private_key
+
+
+@pytest.mark.parametrize("before", ["", " \n\t"])
+def test_a_jwk_is_read(before: str) -> None:
+    assert private_key_from_file((before + json.dumps(JWK)).encode()) == decode(PRIVATE)
+
+
+def public_pem() -> bytes:
+    public = ed25519.Ed25519PrivateKey.generate().public_key()
+    return public.public_bytes(PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def encrypted_pem() -> bytes:
+    secret = serialization.BestAvailableEncryption(b"secret")
+    return ed25519.Ed25519PrivateKey.generate().private_bytes(PEM, PKCS8, secret)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"no key",
+        b"\xff\xfe",
+        b"{\xff}",
+        b"{}",
+        b'{"kty":"OKP","crv":"Ed25519","x":1,"d":2}',
+        json.dumps({**JWK, "x": "A" * 43}).encode(),
+        json.dumps([JWK]).encode(),
+        public_pem(),
+        encrypted_pem(),
+    ],
+    ids=[
+        "empty",
+        "text",
+        "bytes",
+        "not UTF-8",
+        "no members",
+        "numbers",
+        "mismatch",
+        "list",
+        "public",
+        "lock",
+    ],
+)
+def test_what_is_no_readable_key_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="^neither an unencrypted PEM nor a JWK of a private key$"):
+        private_key_from_file(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        json.dumps({name: JWK[name] for name in ("kty", "crv", "x")}).encode(),
+        ec.generate_private_key(ec.SECP256R1()).private_bytes(PEM, PKCS8, PLAIN),
+        x25519.X25519PrivateKey.generate().private_bytes(PEM, PKCS8, PLAIN),
+    ],
+    ids=["public JWK", "P-256", "X25519"],
+)
+def test_a_key_that_is_not_a_private_ed25519_key_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="^not an Ed25519 private key$"):
+        private_key_from_file(data)

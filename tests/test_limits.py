@@ -1,0 +1,105 @@
+"""The rate limit: a token bucket of size = rate, against a naive model of one."""
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockmoov.limits import spend
+
+NOW = 1_750_000_000
+# Multiples of 1/64 at these rates are exact as floats, so the model and the arithmetic must agree exactly.
+EXACT_RATES = st.sampled_from([1, 2, 4, 8, 16, 32, 64])
+EXACT_STEPS = st.lists(st.sampled_from([0, 0, 0, 0, 0, 1, 1, 2, 3, 8, 64, 200]), max_size=60)
+RATES = st.integers(1, 500)
+CLOCKS = st.floats(1e9, 2.1e9)
+ROUNDING = 2e-6  # seconds
+
+
+class Bucket:
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self.state: Any = 0
+
+    def take(self, now: float) -> float:
+        self.state, wait = spend(self.state, now, self.rate)
+        return wait
+
+
+class NaiveBucket:
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self.held = Fraction(rate)
+        self.last = Fraction(NOW)
+
+    def take(self, now: Fraction) -> Fraction:
+        self.held = min(Fraction(self.rate), self.held + self.rate * (now - self.last))
+        self.last = now
+        if self.held >= 1:
+            self.held -= 1
+            return Fraction(0)
+        return (1 - self.held) / self.rate
+
+
+@given(EXACT_RATES, EXACT_STEPS)
+def test_a_token_bucket_of_size_rate_is_what_is_spent_from(rate: int, steps: list[int]) -> None:
+    model, bucket, now = NaiveBucket(rate), Bucket(rate), Fraction(NOW)
+    for step in steps:
+        now += Fraction(step, 64)
+        assert bucket.take(float(now)) == model.take(now)
+
+
+def assert_bursts_of_the_rate_pass(rate: int, now: float) -> None:
+    bucket = Bucket(rate)
+    waits = [bucket.take(now) for _ in range(rate + 1)]
+    assert waits[:rate] == [0] * rate
+    assert waits[rate] == pytest.approx(1 / rate, abs=ROUNDING)
+
+
+@given(RATES, CLOCKS)
+def test_a_full_bucket_holds_as_many_requests_as_the_rate_and_no_more(rate: int, now: float) -> None:
+    assert_bursts_of_the_rate_pass(rate, now)
+
+
+@pytest.mark.parametrize("rate", [40, 10])  # docs: in production, in test mode
+def test_the_documented_rates_pass_in_one_burst(rate: int) -> None:
+    assert_bursts_of_the_rate_pass(rate, NOW)
+
+
+@given(RATES, st.lists(CLOCKS, max_size=5), CLOCKS)
+def test_a_request_that_must_wait_takes_nothing_and_passes_after_the_wait(
+    rate: int, past: list[float], now: float
+) -> None:
+    bucket = Bucket(rate)
+    for moment in past:
+        bucket.take(moment)
+    wait = next(wait for _ in range(rate * 2) if (wait := bucket.take(now)))
+    assert bucket.take(now) == wait
+    assert bucket.take(now + wait + ROUNDING) == 0
+
+
+@given(RATES, st.lists(CLOCKS, min_size=1, max_size=20))
+def test_nobody_waits_longer_than_for_one_request_even_if_the_clock_was_moved_back(
+    rate: int, moments: list[float]
+) -> None:
+    bucket = Bucket(rate)
+    for moment in moments:
+        assert 0 <= bucket.take(moment) <= 1 / rate + ROUNDING
+
+
+@given(RATES, CLOCKS, st.floats(1 + ROUNDING, 1e9))
+def test_an_empty_bucket_is_full_again_after_a_second(rate: int, now: float, idle: float) -> None:
+    bucket = Bucket(rate)
+    while not bucket.take(now):
+        pass
+    assert [bucket.take(now + idle) for _ in range(rate)] == [0] * rate
+
+
+@given(st.integers(1, 100), st.integers(0, 10**9))
+def test_one_request_every_interval_always_passes(rate: int, offset: int) -> None:
+    bucket = Bucket(rate)
+    while not bucket.take(NOW + offset):
+        pass
+    assert [bucket.take(NOW + offset + count / rate) for count in range(1, 50)] == [0] * 49

@@ -1,0 +1,223 @@
+"""The client drives the server through random lives of tokens, against a naive model of what must be valid.
+
+The same machine runs in process, through the ASGI application, and over a real socket.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import httpx2
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
+
+from mockmoov.app import create_app
+from mockmoov.client import AsyncTokenClient, InvalidGrantError, InvalidScopeError, Token, TokenClient
+from tests.support.listening import listening
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET, Clock, new_server
+
+T = TypeVar("T")
+SCOPES = ["/ping.read", "/accounts.write", "/fed.read"]
+ACCESS, REFRESH = 100, 1000  # lifetimes in seconds
+scope_sets = st.lists(st.sampled_from(SCOPES), min_size=1, max_size=3, unique=True)
+
+
+@dataclass
+class Family:
+    """All tokens of one grant, as a naive reader of the contract sees them."""
+
+    scopes: set[str]
+    revoked: bool = False
+    current: str = ""
+
+
+@dataclass
+class Access:
+    """One access token."""
+
+    text: str
+    family: Family
+    scopes: set[str]
+    expires_at: float
+    revoked: bool = False
+
+
+@dataclass
+class Model:
+    """Everything that was issued."""
+
+    clock: Clock
+    access: list[Access] = field(default_factory=list)
+    refresh_expiries: dict[str, float] = field(default_factory=dict)
+
+    def issue(self, token: Token, family: Family, scopes: set[str]) -> None:
+        family.current = token.refresh_token
+        self.refresh_expiries[token.refresh_token] = self.clock.now + REFRESH
+        self.access.append(Access(token.access_token, family, scopes, self.clock.now + ACCESS))
+
+    def expired(self, refresh_token: str) -> bool:
+        return self.clock.now >= self.refresh_expiries[refresh_token]
+
+    def refresh_error(self, text: str, family: Family, scopes: list[str] | None) -> type[Exception] | None:
+        if family.revoked or self.expired(text) or text != family.current:
+            return InvalidGrantError
+        return InvalidScopeError if scopes and not set(scopes) <= family.scopes else None
+
+    def refuse(self, text: str, family: Family) -> None:
+        """A refused refresh: the owner's replay of a used-up token revokes the family."""
+        if text != family.current and not self.expired(text):
+            family.revoked = True
+
+    def status(self, access: Access) -> int:
+        dead = access.revoked or access.family.revoked or self.clock.now >= access.expires_at
+        return 401 if dead else 200 if "/ping.read" in access.scopes else 403
+
+
+class TokenLives(RuleBasedStateMachine):
+    """Mints, refreshes, replays, revokes and waits; after each step every access token is tried."""
+
+    refresh_tokens: Bundle[tuple[str, Family]] = Bundle("refresh_tokens")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock(1_800_000_000.0)
+        self.model = Model(self.clock)
+        self.cleanup = ExitStack()
+
+    # What a driver must do: a client's call, and a ping.
+    def connect(self, **options: Any) -> None:
+        raise NotImplementedError
+
+    def call(self, method: str, *arguments: object, **named: object) -> Any:
+        raise NotImplementedError
+
+    def ping(self, token: str) -> int:
+        raise NotImplementedError
+
+    def teardown(self) -> None:
+        self.cleanup.close()
+
+    @initialize(
+        version=st.sampled_from([None, "v2026.07.00"]),
+        authentication=st.sampled_from(["basic", "body"]),
+        token_format=st.sampled_from(["jwt", "opaque"]),
+    )
+    def start(self, version: str | None, authentication: str, token_format: str) -> None:
+        self.server = new_server(
+            clock=self.clock,
+            token_format=token_format,
+            access_token_lifetime=ACCESS,
+            refresh_token_lifetime=REFRESH,
+        )
+        self.connect(
+            client_id=CLIENT_ID,
+            client_secret=CLIENT_SECRET,
+            client_auth=authentication,
+            moov_version=version,
+            clock=lambda: datetime.fromtimestamp(self.clock.now, UTC),
+        )
+
+    @rule(target=refresh_tokens, scopes=scope_sets)
+    def mint(self, scopes: list[str]) -> tuple[str, Family]:
+        token: Token = self.call("create", scopes)
+        assert token.scopes == tuple(scopes)
+        assert token.expires_at == datetime.fromtimestamp(int(self.clock.now) + ACCESS, UTC)
+        family = Family(set(scopes))
+        self.model.issue(token, family, set(scopes))
+        return token.refresh_token, family
+
+    @rule(target=refresh_tokens, presented=refresh_tokens, scopes=st.none() | scope_sets)
+    def refresh(self, presented: tuple[str, Family], scopes: list[str] | None) -> Any:
+        text, family = presented
+        expected = self.model.refresh_error(text, family, scopes)
+        if expected:
+            with pytest.raises(expected):
+                self.call("refresh", text, scope=scopes)
+            self.model.refuse(text, family)
+            return multiple()
+        token: Token = self.call("refresh", text, scope=scopes)
+        self.model.issue(token, family, set(scopes) if scopes else family.scopes)
+        return token.refresh_token, family
+
+    @rule(presented=refresh_tokens, hint=st.sampled_from([None, "access_token", "refresh_token"]))
+    def revoke_refresh_token(self, presented: tuple[str, Family], hint: str | None) -> None:
+        text, family = presented
+        self.call("revoke", text, token_type_hint=hint)
+        if not self.model.expired(text):
+            family.revoked = True
+
+    @precondition(lambda self: self.model.access)
+    @rule(index=st.integers(0, 1000), hint=st.sampled_from([None, "access_token", "refresh_token"]))
+    def revoke_access_token(self, index: int, hint: str | None) -> None:
+        access = self.model.access[index % len(self.model.access)]
+        self.call("revoke", access.text, token_type_hint=hint)
+        access.revoked = True
+
+    @rule(seconds=st.sampled_from([1, ACCESS // 2, ACCESS - 1, ACCESS, REFRESH - 1, REFRESH]))
+    def wait(self, seconds: int) -> None:
+        self.clock.shift(seconds)
+
+    @invariant()
+    def exactly_the_valid_tokens_are_accepted(self) -> None:
+        for access in self.model.access:
+            assert self.ping(access.text) == self.model.status(access)
+
+
+class _InProcess(TokenLives):
+    """The async client over the ASGI application."""
+
+    def connect(self, **options: Any) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.cleanup.callback(self.loop.close)
+        transport = httpx2.ASGITransport(create_app(self.server))
+        self.http = httpx2.AsyncClient(transport=transport, base_url="http://localhost")
+        self.cleanup.callback(lambda: self._wait(self.http.aclose))
+        self.client = AsyncTokenClient("http://localhost", http_client=self.http, **options)
+
+    def _wait(self, work: Callable[[], Awaitable[T]]) -> T:
+        async def run() -> T:
+            return await work()
+
+        return self.loop.run_until_complete(run())
+
+    def call(self, method: str, *arguments: object, **named: object) -> Any:
+        return self._wait(lambda: getattr(self.client, method)(*arguments, **named))
+
+    def ping(self, token: str) -> int:
+        headers = {"authorization": f"Bearer {token}"}
+        return self._wait(lambda: self.http.get("/ping", headers=headers)).status_code
+
+
+class _OverASocket(TokenLives):
+    """The sync client over a real connection."""
+
+    def connect(self, **options: Any) -> None:
+        url = self.cleanup.enter_context(listening(self.server))
+        self.http = self.cleanup.enter_context(httpx2.Client(base_url=url))
+        self.client = TokenClient(url, http_client=self.http, **options)
+
+    def call(self, method: str, *arguments: object, **named: object) -> Any:
+        return getattr(self.client, method)(*arguments, **named)
+
+    def ping(self, token: str) -> int:
+        return self.http.get("/ping", headers={"authorization": f"Bearer {token}"}).status_code
+
+
+TestInProcess = _InProcess.TestCase
+TestInProcess.settings = settings(max_examples=60, stateful_step_count=25)
+
+TestOverASocket = pytest.mark.slow(_OverASocket.TestCase)
+TestOverASocket.settings = settings(max_examples=15, stateful_step_count=20)
