@@ -7,10 +7,10 @@ WORKDIR /build
 RUN python -m venv --without-pip /opt/mockmoov
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY mockmoov/ mockmoov/
+# A start reads the bytecode and never looks whether it is stale: nothing in an image changes.
 RUN PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
-    python -m pip --python /opt/mockmoov/bin/python install --no-cache-dir --no-compile .
-# A start reads bytecode and never looks whether it is stale: nothing in an image changes.
-RUN /opt/mockmoov/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/mockmoov/lib
+    python -m pip --python /opt/mockmoov/bin/python install --no-cache-dir --no-compile . \
+    && /opt/mockmoov/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/mockmoov/lib
 
 FROM python:3.13.14-slim-trixie
 LABEL org.opencontainers.image.title="mockmoov" \

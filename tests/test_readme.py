@@ -1,0 +1,329 @@
+"""What the documents show is run: owns what a comment before a code block promises.
+
+Each block of Python, shell or TOML in README.md and docs/*.md has a comment on the line above its fence, or
+with one empty line between:
+
+`<!-- run -->`
+    It is run as it stands, alone, in an empty folder. `python`: by a fresh interpreter, warnings are errors.
+    `sh`: by `bash -euo pipefail`. `console`: the lines after `$ ` likewise, and the other lines are what they
+    print, with `...` for any text. `toml`: it is read as the file of `mockmoov serve --config`.
+`<!-- run: server -->`
+    The same beside a new server. `http://localhost:8080` in the block stands for its URL, which is also in
+    `MOCKMOOV_URL`, so that `mockmoov token` and its like find it.
+`<!-- not run: REASON -->`
+    It is only read: Python and TOML must parse.
+"""
+
+import ast
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mockmoov.settings import from_file, load
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+SHOWN_URL = "http://localhost:8080"
+# Languages that nobody runs here; other names for those that are run would let a block escape.
+SHOWN_LANGUAGES = frozenset({"text", "json", "yaml", "http", "mermaid", "dockerfile", "go", "js", "ts"})
+START_SECONDS, STOP_SECONDS, RUN_SECONDS = 20, 10, 60
+
+FENCE = re.compile(r"(?P<indent> *)(?P<marks>`{3,}|~{3,})(?P<language>[^`]*)")
+PROMISE = re.compile(r"<!-- (?:(?P<run>run)(?:: (?P<server>server))?|not run: (?P<reason>\S.*)) -->")
+
+
+class DocumentError(Exception):
+    """A document breaks the rules above; the message says where and how."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One code block and what is promised of it."""
+
+    place: str
+    language: str
+    text: str
+    run: bool
+    server: bool
+
+
+def blocks(name: str, text: str) -> Iterator[Block]:
+    """The blocks of a document that are checked; raises `DocumentError`."""
+    lines = text.splitlines()
+    number = 0
+    while number < len(lines):
+        start, number = number, number + 1
+        if fence := FENCE.fullmatch(lines[start]):
+            end = re.compile(rf" *{fence['marks']}{fence['marks'][0]}* *")
+            while number < len(lines) and not end.fullmatch(lines[number]):
+                number += 1
+            if number == len(lines):
+                raise DocumentError(f"{name}:{start + 1}: the block has no end")
+            content = [line.removeprefix(fence["indent"]) for line in lines[start + 1 : number]]
+            number += 1
+            language, place = fence["language"].strip(), f"{name}:{start + 1}"
+            if language in CHECKS:
+                before = next(
+                    (line.strip() for line in reversed(lines[max(0, start - 2) : start]) if line), ""
+                )
+                promise = PROMISE.fullmatch(before)
+                if not promise:
+                    raise DocumentError(f"{place}: no comment says whether the block is run")
+                yield Block(
+                    place=place,
+                    language=language,
+                    text="\n".join(content) + "\n",
+                    run=promise["run"] is not None,
+                    server=promise["server"] is not None,
+                )
+            elif language not in SHOWN_LANGUAGES:
+                known = ", ".join(sorted({*CHECKS, *SHOWN_LANGUAGES}))
+                raise DocumentError(f"{place}: the language is {language or 'not given'}, not one of {known}")
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """As if in the project's environment, with nothing set that configures mockmoov."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MOCKMOOV_")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
+    return kept | {"PATH": path, "PYTHONPATH": str(ROOT)} | variables
+
+
+@contextlib.contextmanager
+def server(folder: Path) -> Iterator[str]:
+    """The URL of a new server, which ends with 0 afterwards."""
+    ready, log = folder / "ready", folder / "log"
+    argv = [sys.executable, "-m", "mockmoov", "serve", "--port", "0", "--ready-file", str(ready)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(argv, cwd=folder, env=environment(), stdout=output, stderr=output)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not ready.exists():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, f"no server:\n{log.read_text()}"
+            time.sleep(0.02)
+        yield ready.read_text()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(STOP_SECONDS) == 0, log.read_text()
+    finally:
+        process.kill()
+        process.wait(STOP_SECONDS)
+
+
+def output_of(argv: list[str], folder: Path, variables: Mapping[str, str]) -> str:
+    """What a command prints; it must end with 0."""
+    ended = subprocess.run(
+        argv,
+        cwd=folder,
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=RUN_SECONDS,
+        check=False,
+    )
+    assert ended.returncode == 0, f"ended with {ended.returncode}:\n{ended.stdout}"
+    return ended.stdout
+
+
+def run_python(text: str, folder: Path, variables: Mapping[str, str]) -> None:
+    (folder / "snippet.py").write_text(text)
+    output_of([sys.executable, "-W", "error", "snippet.py"], folder, variables)
+
+
+def run_sh(text: str, folder: Path, variables: Mapping[str, str]) -> None:
+    output_of(["bash", "-euo", "pipefail", "-c", text], folder, variables)
+
+
+def run_console(text: str, folder: Path, variables: Mapping[str, str]) -> None:
+    commands = "".join(f"{line[2:]}\n" for line in text.splitlines() if line.startswith(("$ ", "> ")))
+    shown = "".join(f"{line}\n" for line in text.splitlines() if not line.startswith(("$ ", "> ")))
+    assert commands, "a console block without a line that begins with `$ `"
+    printed = output_of(["bash", "-euo", "pipefail", "-c", commands], folder, variables)
+    pattern = ".*".join(map(re.escape, shown.rstrip().split("...")))
+    assert re.fullmatch(pattern, printed.rstrip(), re.DOTALL), f"not as shown:\n{printed}"
+
+
+def run_toml(text: str, folder: Path, variables: Mapping[str, str]) -> None:
+    (folder / "mockmoov.toml").write_text(text)
+    load(from_file(str(folder / "mockmoov.toml")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """How blocks of one language are run, and how they are read where they are not."""
+
+    run: Callable[[str, Path, Mapping[str, str]], None]
+    parse: Callable[[str], object]
+
+
+CHECKS: Mapping[str, Check] = {
+    "python": Check(run=run_python, parse=ast.parse),
+    "sh": Check(run=run_sh, parse=str),
+    "console": Check(run=run_console, parse=str),
+    "toml": Check(run=run_toml, parse=tomllib.loads),
+}
+
+
+def check(block: Block, folder: Path) -> None:
+    """Keep the promise of a block."""
+    tried = CHECKS[block.language]
+    tried.parse(block.text)
+    if not block.run:
+        return
+    (place := folder / "snippet").mkdir()
+    with contextlib.ExitStack() as beside:
+        url = beside.enter_context(server(folder)) if block.server else SHOWN_URL
+        variables = {"MOCKMOOV_URL": url} if block.server else {}
+        tried.run(block.text.replace(SHOWN_URL, url), place, variables)
+
+
+# --- the documents --------------------------------------------------------------------------------
+
+
+def documented() -> list[Block]:
+    """Every block of every document; what breaks the rules is for the test below to say."""
+    found: list[Block] = []
+    for document in DOCUMENTS:
+        with contextlib.suppress(DocumentError):
+            found += blocks(document.relative_to(ROOT).as_posix(), document.read_text())
+    return found
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_block_of_a_document_says_whether_it_is_run(document: Path) -> None:
+    assert all(block.language in CHECKS for block in blocks(document.name, document.read_text()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", [pytest.param(block, id=block.place) for block in documented()])
+def test_a_block_does_what_the_document_says(block: Block, tmp_path: Path) -> None:
+    check(block, tmp_path)
+
+
+# --- the rules themselves -------------------------------------------------------------------------
+
+SAMPLE = """\
+# A document
+
+<!-- run -->
+```python
+from pathlib import Path
+Path("made").write_text("in the block's own folder")
+```
+
+<!-- not run: it would not end -->
+
+```sh
+mockmoov serve
+```
+<!-- run: server -->
+  ```console
+  $ curl --silent --fail --show-error http://localhost:8080/_mockmoov/health >answer
+  $ mockmoov token --scope /accounts.write
+  ey...
+  ```
+<!-- run -->
+~~~toml
+port = 8080
+~~~
+```text
+not checked
+```
+<!-- run: server -->
+```python
+import os
+import urllib.request
+assert os.environ["MOCKMOOV_URL"] == "http://localhost:8080"
+urllib.request.urlopen("http://localhost:8080/_mockmoov/health").close()
+```
+"""
+
+
+def one(text: str, language: str = "sh", promise: str = "run") -> Block:
+    """The block of a document that has no other."""
+    (block,) = blocks("sample.md", f"<!-- {promise} -->\n```{language}\n{text}\n```\n")
+    return block
+
+
+def test_a_document_is_read_into_its_blocks() -> None:
+    found = [(block.place, block.language, block.run, block.server) for block in blocks("sample.md", SAMPLE)]
+    assert found == [
+        ("sample.md:4", "python", True, False),
+        ("sample.md:11", "sh", False, False),
+        ("sample.md:15", "console", True, True),
+        ("sample.md:21", "toml", True, False),
+        ("sample.md:28", "python", True, True),
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "block", [pytest.param(block, id=block.place) for block in blocks("sample.md", SAMPLE)]
+)
+def test_a_block_that_keeps_its_promise_passes(block: Block, tmp_path: Path) -> None:
+    check(block, tmp_path)
+    assert (tmp_path / "snippet").exists() is block.run
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("```sh\nls\n```", "sample.md:1: no comment says"),
+        ("<!-- run -->\n\n\n```sh\nls\n```", "sample.md:4: no comment says"),
+        ("<!-- run -->\nand more\n```sh\nls\n```", "sample.md:3: no comment says"),
+        ("<!-- run: servers -->\n```sh\nls\n```", "sample.md:2: no comment says"),
+        ("<!-- not run -->\n```sh\nls\n```", "sample.md:2: no comment says"),
+        ("<!-- not run:  -->\n```sh\nls\n```", "sample.md:2: no comment says"),
+        ("<!-- run -->\n```bash\nls\n```", "sample.md:2: the language is bash, not one of"),
+        ("```\nls\n```", "sample.md:1: the language is not given"),
+        ("````text\n```\n````\n```py\n```", "sample.md:4: the language is py"),
+        ("<!-- run -->\n```sh\nls\n", "sample.md:2: the block has no end"),
+    ],
+)
+def test_a_block_that_would_escape_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(DocumentError, match=f"^{re.escape(reason)}"):
+        list(blocks("sample.md", text))
+
+
+@pytest.mark.parametrize(
+    ("block", "error"),
+    [
+        (one("raise SystemExit(3)", "python"), AssertionError),
+        (one("import warnings; warnings.warn('old')", "python"), AssertionError),
+        (one("in (", "python", "not run: unfinished"), SyntaxError),
+        (one("false\ntrue"), AssertionError),
+        (one("echo $unset"), AssertionError),
+        (one("false | true"), AssertionError),
+        (one("$ echo one\ntwo", "console"), AssertionError),
+        (one("$ echo one\n$ echo two\none", "console"), AssertionError),
+        (one("echo one", "console"), AssertionError),
+        (one("port = ", "toml", "not run: unfinished"), tomllib.TOMLDecodeError),
+        (one("prot = 8080", "toml"), ValueError),
+    ],
+    ids=lambda value: f"{value.language}: {value.text.strip()}" if isinstance(value, Block) else "",
+)
+def test_a_block_that_breaks_its_promise_fails(block: Block, error: type[Exception], tmp_path: Path) -> None:
+    with pytest.raises(error):
+        check(block, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["$ echo one; echo two\none\ntwo", "$ echo one two three\none ... three", "$ echo \\\n> one\none"]
+)
+def test_a_console_block_shows_what_is_printed(text: str, tmp_path: Path) -> None:
+    check(one(text, "console"), tmp_path)
+    assert (tmp_path / "snippet").is_dir()

@@ -1,0 +1,385 @@
+"""The repository: records come back as they went, one use of a refresh token, nothing forgotten too early."""
+
+import json
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Barrier
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mockmoov.bootstrap import create_server
+from mockmoov.grants import RefreshPolicy
+from mockmoov.records import ApiKey, RefreshToken, SigningKeys, TokenFamily
+from mockmoov.repository import Repository
+from mockmoov.server import AuthorizationServer
+from mockmoov.settings import Layer, load
+from mockmoov.stores.memory import MemoryStore
+from tests.support.contract_fixtures import Send
+from tests.support.servers import NOW, Clock, basic, bearer, post_form, sender
+
+STRICT = RefreshPolicy(rotation=True, reuse_detection=True, grace=0)
+EXPIRY = NOW + 1000
+
+
+class ForgetfulStore:
+    """A store that forgets the moment it may: an entry is gone once the wall has reached its expiry."""
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
+        self._entries: dict[str, tuple[bytes, float | None]] = {}
+
+    def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
+        return [self._get(key) for key in keys]
+
+    def put(self, key: str, value: bytes, *, expires_at: float | None = None) -> None:
+        self._entries[key] = (value, expires_at)
+
+    def compare_and_swap(
+        self, key: str, expected: bytes | None, value: bytes, *, expires_at: float | None = None
+    ) -> bool:
+        same = self._get(key) == expected
+        if same:
+            self.put(key, value, expires_at=expires_at)
+        return same
+
+    def _get(self, key: str) -> bytes | None:
+        value, expires_at = self._entries.get(key, (None, None))
+        return None if expires_at is not None and expires_at <= self._wall() else value
+
+
+def new_repository() -> Repository:
+    return Repository(MemoryStore())
+
+
+def token(sequence: int = 0, family: str = "family") -> RefreshToken:
+    return RefreshToken(
+        client_id="a",
+        epoch="e",
+        family=family,
+        sequence=sequence,
+        scope="/ping.read",
+        client_type="web",
+        issued_at=int(NOW),
+        expires_at=int(EXPIRY),
+    )
+
+
+def consume(
+    repository: Repository, sequence: int, *, now: float = NOW, policy: RefreshPolicy = STRICT
+) -> bool:
+    return repository.consume_refresh_token(token(sequence), now=now, policy=policy, expires_at=EXPIRY)
+
+
+# --- records ------------------------------------------------------------------------------------
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+api_keys = st.builds(
+    ApiKey,
+    client_id=texts,
+    client_secret=texts,
+    account_id=texts,
+    application_id=texts,
+    origins=st.lists(texts).map(tuple),
+    scopes=st.none() | st.lists(texts).map(tuple),
+    grants=st.lists(texts).map(tuple),
+    enabled=st.booleans(),
+    epoch=texts,
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner) | st.dictionaries(texts, inner),
+    max_leaves=5,
+)
+
+
+@given(api_key=api_keys, epoch=texts)
+def test_an_api_key_comes_back_as_it_was_put_but_for_its_epoch(api_key: ApiKey, epoch: str) -> None:
+    repository = new_repository()
+    repository.put_api_key(api_key, epoch=epoch)
+    assert repository.api_keys([api_key.client_id]) == [replace(api_key, epoch=epoch)]
+
+
+@given(keys=st.lists(api_keys, max_size=4), asked=st.lists(texts, max_size=3))
+def test_of_the_keys_that_are_asked_for_those_that_exist_come_in_that_order(
+    keys: list[ApiKey], asked: list[str]
+) -> None:
+    repository = new_repository()
+    for key in keys:
+        repository.put_api_key(key, epoch=key.epoch)
+    by_id = {key.client_id: key for key in keys}
+    names = [*by_id, *asked]
+    assert repository.api_keys(names) == [by_id[name] for name in names if name in by_id]
+
+
+@given(first=st.builds(SigningKeys), second=st.builds(SigningKeys))
+def test_signing_keys_are_made_once_and_come_back_as_they_were(
+    first: SigningKeys, second: SigningKeys
+) -> None:
+    repository = new_repository()
+    assert repository.ensure_signing_keys(lambda: first) == first
+    assert repository.ensure_signing_keys(lambda: second) == first
+    assert repository.signing_keys() == first
+
+
+@given(claims=st.dictionaries(texts, json_values), fingerprint=texts)
+def test_the_claims_of_an_opaque_token_come_back_as_they_were(
+    claims: dict[str, object], fingerprint: str
+) -> None:
+    repository = new_repository()
+    assert repository.opaque_token(fingerprint) is None
+    repository.put_opaque_token(fingerprint, claims, now=NOW, expires_at=EXPIRY)
+    assert repository.opaque_token(fingerprint) == claims
+
+
+@given(now=st.floats(0, 1e12), expires_at=st.floats(0, 1e12), earlier=st.floats(0, 1e12))
+def test_a_family_comes_back_as_it_was_and_its_expiry_never_moves_back(
+    now: float, expires_at: float, earlier: float
+) -> None:
+    repository = new_repository()
+    assert repository.family("family") == TokenFamily()
+    assert repository.consume_refresh_token(token(), now=now, policy=STRICT, expires_at=expires_at)
+    assert repository.family("family") == TokenFamily(sequence=1, rotated_at=now, expires_at=expires_at)
+    repository.revoke_family("family", now=now, expires_at=earlier)
+    assert repository.family("family") == TokenFamily(
+        sequence=1, rotated_at=now, revoked=True, expires_at=max(expires_at, earlier)
+    )
+    assert repository.family("another") == TokenFamily()
+
+
+# --- refresh tokens ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", [STRICT, replace(STRICT, reuse_detection=False)])
+def test_of_fifty_threads_that_use_one_refresh_token_one_wins(policy: RefreshPolicy) -> None:
+    repository, start = new_repository(), Barrier(50)
+
+    def present(_: int) -> bool:
+        start.wait(timeout=60)
+        return consume(repository, 0, policy=policy)
+
+    with ThreadPoolExecutor(50) as pool:
+        won = list(pool.map(present, range(50)))
+    assert won.count(True) == 1
+    family = repository.family("family")
+    assert (family.sequence, family.revoked) == (1, policy.reuse_detection)
+
+
+@given(st.lists(st.integers(0, 4), max_size=12), st.booleans())
+def test_a_refresh_token_is_good_once_in_its_turn_and_a_replay_revokes(
+    presented: list[int], reuse_detection: bool
+) -> None:
+    repository = new_repository()
+    good, revoked = 0, False
+    for sequence in presented:
+        won = consume(repository, sequence, policy=replace(STRICT, reuse_detection=reuse_detection))
+        assert won == (sequence == good and not revoked)
+        revoked = revoked or (reuse_detection and not won)
+        good += won
+    assert repository.family("family").revoked == revoked
+    assert repository.is_revoked(jti="any", family="family") == revoked
+
+
+def test_a_replay_within_the_grace_period_is_refused_and_revokes_nothing() -> None:
+    repository, policy = new_repository(), replace(STRICT, grace=10)
+    assert consume(repository, 0, policy=policy)
+    assert not consume(repository, 0, policy=policy, now=NOW + 9.9)
+    assert consume(repository, 1, policy=policy, now=NOW + 9.9)
+    assert not consume(repository, 1, policy=policy, now=NOW + 19.9)
+    assert repository.family("family").revoked
+
+
+def test_without_rotation_a_refresh_token_stays_good_and_no_record_is_written() -> None:
+    repository, policy = new_repository(), replace(STRICT, rotation=False)
+    assert all(consume(repository, 0, policy=policy) for _ in range(3))
+    assert repository.family("family") == TokenFamily()
+
+
+def test_nothing_of_a_revoked_family_can_be_used_and_revoking_again_changes_nothing() -> None:
+    repository = new_repository()
+    repository.revoke_family("family", now=NOW, expires_at=EXPIRY)
+    before = repository.family("family")
+    repository.revoke_family("family", now=NOW + 1, expires_at=EXPIRY + 1)
+    assert repository.family("family") == before
+    assert not any(consume(repository, sequence) for sequence in range(3))
+
+
+def test_a_revoked_access_token_takes_nothing_else_with_it() -> None:
+    repository = new_repository()
+    repository.revoke_access_token("one", now=NOW, expires_at=EXPIRY)
+    assert repository.is_revoked(jti="one", family="family")
+    assert not repository.is_revoked(jti="two", family="family")
+    assert repository.family("family") == TokenFamily()
+
+
+# --- what may be forgotten ----------------------------------------------------------------------
+
+WRITES: dict[str, tuple[Callable[[Repository, float, float], object], Callable[[Repository], bool]]] = {
+    "used-up refresh token": (
+        lambda r, now, end: r.consume_refresh_token(token(), now=now, policy=STRICT, expires_at=end),
+        lambda r: r.family("family").sequence == 1,
+    ),
+    "revoked family": (
+        lambda r, now, end: r.revoke_family("family", now=now, expires_at=end),
+        lambda r: r.family("family").revoked,
+    ),
+    "revoked access token": (
+        lambda r, now, end: r.revoke_access_token("jti", now=now, expires_at=end),
+        lambda r: r.is_revoked(jti="jti", family="family"),
+    ),
+    "opaque token": (
+        lambda r, now, end: r.put_opaque_token("token", {}, now=now, expires_at=end),
+        lambda r: r.opaque_token("token") is not None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("write", "remembered"), WRITES.values(), ids=WRITES)
+@given(
+    offset=st.floats(-1e9, 1e9),
+    lifetime=st.integers(1, 10**8),
+    share=st.floats(0, 1, exclude_max=True),
+)
+def test_nothing_is_forgotten_before_it_has_expired_on_its_owners_clock_and_on_the_wall(
+    write: Callable[[Repository, float, float], object],
+    remembered: Callable[[Repository], bool],
+    offset: float,
+    lifetime: int,
+    share: float,
+) -> None:
+    wall = Clock()
+    repository = Repository(ForgetfulStore(wall), wall=wall)
+    written_at = wall.now + offset  # the owner's clock is that far ahead of the wall
+    expires_at = written_at + lifetime
+    write(repository, written_at, expires_at)
+    wall.shift(lifetime * share - 1e-3)
+    assert remembered(repository)
+    wall.now = max(wall.now, expires_at - 1e-3)
+    assert remembered(repository)
+
+
+@pytest.mark.parametrize(("write", "remembered"), WRITES.values(), ids=WRITES)
+@given(offset=st.floats(-1e9, 1e9), lifetime=st.integers(1, 10**8))
+def test_what_has_expired_on_both_clocks_may_be_forgotten(
+    write: Callable[[Repository, float, float], object],
+    remembered: Callable[[Repository], bool],
+    offset: float,
+    lifetime: int,
+) -> None:
+    wall = Clock()
+    repository = Repository(ForgetfulStore(wall), wall=wall)
+    write(repository, wall.now + offset, wall.now + offset + lifetime)
+    wall.shift(lifetime + max(offset, 0) + 1e-3)
+    assert not remembered(repository)
+
+
+def test_signing_keys_and_api_keys_are_never_forgotten() -> None:
+    wall = Clock()
+    repository = Repository(ForgetfulStore(wall), wall=wall)
+    keys = create_server(load()).repository.signing_keys()
+    repository.ensure_signing_keys(lambda: keys)
+    (api_key,) = load().api_keys
+    repository.put_api_key(api_key, epoch="e")
+    wall.shift(1e12)
+    assert repository.signing_keys() == keys
+    assert repository.api_keys([api_key.client_id]) == [replace(api_key, epoch="e")]
+
+
+def forgetful_server(wall: Clock, offset: float, **values: Any) -> Send:
+    chosen = load(Layer(values=values))
+    repository = Repository(ForgetfulStore(wall), wall=wall)
+    keys = create_server(chosen).repository.signing_keys()
+    repository.ensure_signing_keys(lambda: keys)
+    for api_key in chosen.api_keys:
+        repository.put_api_key(api_key, epoch="e")
+    return sender(AuthorizationServer(chosen, repository, clock=lambda: wall.now + offset))
+
+
+def pair_of(send: Send, **parameters: str) -> tuple[str, str] | None:
+    status, _, body = post_form(send, "/oauth2/token", basic(), **parameters)
+    members = json.loads(body)
+    return (members["access_token"], members["refresh_token"]) if status == 200 else None
+
+
+@settings(deadline=None)
+@given(
+    offset=st.sampled_from([0.0, -1e9, 1e9]),
+    access=st.integers(1, 50),
+    refresh=st.integers(1, 50),
+    token_format=st.sampled_from(["jwt", "opaque"]),
+    steps=st.lists(st.integers(0, 30), max_size=4),
+    revoke=st.booleans(),
+    waits=st.lists(st.integers(1, 20), max_size=6),
+)
+def test_a_record_outlives_every_token_of_its_family(
+    offset: float,
+    access: int,
+    refresh: int,
+    token_format: str,
+    steps: list[int],
+    revoke: bool,
+    waits: list[int],
+) -> None:
+    wall = Clock()
+    send = forgetful_server(
+        wall,
+        offset,
+        seed="seed",
+        access_token_lifetime=access,
+        refresh_token_lifetime=refresh,
+        token_format=token_format,
+    )
+    pair = pair_of(send, grant_type="client_credentials", scope="/ping.read")
+    pairs = []
+    while pair is not None:
+        pairs.append(pair)
+        if not steps:
+            break
+        wall.shift(steps.pop())
+        pair = pair_of(send, grant_type="refresh_token", refresh_token=pair[1])
+    if revoke:
+        assert post_form(send, "/oauth2/revoke", basic(), token=pairs[-1][1])[0] == 204
+    revoked = revoke and (send("GET", "/ping", [bearer(pairs[-1][0])], b"")[0] == 401)
+    for wait in waits:
+        wall.shift(wait)
+        for access_token, _ in pairs if revoked else ():
+            assert send("GET", "/ping", [bearer(access_token)], b"")[0] == 401
+        for _, used_up in pairs if revoked else pairs[:-1]:
+            assert pair_of(send, grant_type="refresh_token", refresh_token=used_up) is None
+
+
+# --- rate limit ---------------------------------------------------------------------------------
+
+
+@given(rate=st.integers(1, 50), gaps=st.lists(st.floats(0, 2), max_size=60))
+def test_a_bucket_passes_its_rate_at_once_and_then_what_it_gains(rate: int, gaps: list[float]) -> None:
+    repository, now, passed = new_repository(), NOW, 0
+    for gap in gaps:
+        now += gap
+        wait = repository.spend("account", now=now, rate=rate)
+        assert 0 <= wait <= 1 / rate + 1e-6
+        passed += wait == 0
+    assert passed <= rate * (1 + now - NOW) + 1e-3
+    assert repository.spend("another", now=now, rate=rate) == 0
+
+
+def test_who_waits_as_long_as_told_passes() -> None:
+    repository = new_repository()
+    assert [repository.spend("account", now=NOW, rate=2) for _ in range(2)] == [0, 0]
+    wait = repository.spend("account", now=NOW, rate=2)
+    assert wait == pytest.approx(0.5)
+    assert repository.spend("account", now=NOW + wait, rate=2) == 0
+
+
+def test_of_fifty_threads_as_many_pass_as_the_bucket_holds() -> None:
+    repository, start = new_repository(), Barrier(50)
+
+    def spend(_: int) -> float:
+        start.wait(timeout=60)
+        return repository.spend("account", now=NOW, rate=10)
+
+    with ThreadPoolExecutor(50) as pool:
+        assert list(pool.map(spend, range(50))).count(0) == 10
