@@ -1,7 +1,7 @@
 """The Dockerfile, without a container engine: its text against rules, then its steps run one after another.
 
-What stands in for the engine: a folder for each stage's root file system, a fresh environment in it for the
-base image's Python, and every absolute path of a step moved into that folder. What is left out: the base image
+What stands in for the engine: a folder for a stage's root file system, a fresh environment in it for the base
+image's Python, and every absolute path of a step moved into that folder. What is left out: the base image
 itself, layers, and whatever an engine does beside running the steps.
 """
 
@@ -76,7 +76,7 @@ def pairs(step: Step) -> dict[str, str]:
 
 
 def excluded(name: str, rules: Sequence[str]) -> bool:
-    """Whether a .dockerignore keeps a path from the build: the last rule that matches it, or a folder of it."""
+    """Whether a .dockerignore keeps a path from the build; the last rule for it or a folder of it says."""
     out = False
     place = PurePosixPath(name)
     for rule in rules:
@@ -189,7 +189,9 @@ def test_only_copy_brings_files_in() -> None:
 
 
 def test_it_holds_no_secret() -> None:
-    names = {name for stage in STAGES for step in stage if step.name in {"ENV", "ARG"} for name in pairs(step)}
+    names = {
+        name for stage in STAGES for step in stage if step.name in {"ENV", "ARG"} for name in pairs(step)
+    }
     assert not [name for name in names if re.search("SECRET|TOKEN|PASSWORD|KEY", name)]
     assert not re.search(r"[A-Za-z0-9_-]{32}", TEXT)
 
@@ -229,7 +231,17 @@ def base_python() -> str:
 
 def step_environment() -> dict[str, str]:
     """This environment without what belongs to the Python, the coverage or the server of the tests."""
-    ours = ("PYTHON", "PYENV", "COV", "COVERAGE", "MOCKMOOV_", "VIRTUAL_ENV", "PIP_CONSTRAINT", "MAKE", "PYTEST")
+    ours = (
+        "PYTHON",
+        "PYENV",
+        "COV",
+        "COVERAGE",
+        "MOCKMOOV_",
+        "VIRTUAL_ENV",
+        "PIP_CONSTRAINT",
+        "MAKE",
+        "PYTEST",
+    )
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
@@ -385,7 +397,13 @@ def sealed() -> list[str]:
 def joined(pid: int) -> list[str]:
     """What a command is put behind to be where a sealed process is, as in `docker exec`."""
     as_root = [] if os.getuid() == 0 else ["--user", "--preserve-credentials"]
-    return [shutil.which("nsenter") or "nsenter", f"--target={pid}", *as_root, "--net", "--mount"]
+    return [
+        shutil.which("nsenter", path=SYSTEM_PATH) or "nsenter",
+        f"--target={pid}",
+        *as_root,
+        "--net",
+        "--mount",
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -429,7 +447,12 @@ def started(image: Image, folder: Path, *, seal: Sequence[str] = (), **variables
         around.enter_context(unwritable(image.root))
         output = around.enter_context(log.open("wb"))
         process = subprocess.Popen(
-            [*seal, *user, *argv], cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            [*seal, *user, *argv],
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
         try:
             prefix = [*(joined(process.pid) if seal else ()), *user]
@@ -469,7 +492,7 @@ def test_its_user_can_read_all_of_it(image: Image) -> None:
 @pytest.mark.timeout(600)
 def test_every_module_of_it_has_bytecode_that_is_never_checked(image: Image) -> None:
     modules = [path for path in (image.root / "opt").rglob("*.py") if path.stat().st_size]
-    compiled = [path for path in (image.root / "opt").rglob("*.pyc")]
+    compiled = list((image.root / "opt").rglob("*.pyc"))
     assert len(compiled) >= len(modules) > 0
     # PEP 552: bit 0 of the second word is for "by hash", bit 1 for "look at the source first".
     assert {path.read_bytes()[4] for path in compiled} == {0b01}

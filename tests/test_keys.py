@@ -81,8 +81,8 @@ def test_the_jwk_set_has_the_one_public_key_and_nothing_private() -> None:
 
 
 def test_the_jwk_set_is_one_that_a_jose_library_reads() -> None:
-    (jwk,) = jwks(signing_keys(decode(PRIVATE)))["keys"]  # type: ignore[misc, attr-defined]
-    key: Any = PyJWK(jwk)
+    document: Any = jwks(signing_keys(decode(PRIVATE)))
+    key: Any = PyJWK(document["keys"][0])
     assert (key.key_id, key.algorithm_name, key.public_key_use) == (THUMBPRINT, "EdDSA", "sig")
 
 
@@ -92,7 +92,7 @@ def test_the_jwk_set_is_a_copy_that_may_be_changed() -> None:
     assert key_pair(keys.private_key).kid == THUMBPRINT
 
 
-# --- key files ---------------------------------------------------------------------------------------
+# --- key files --------------------------------------------------------------------------------------
 
 
 @given(st.binary(min_size=32, max_size=32))
@@ -144,7 +144,7 @@ def encrypted_pem() -> bytes:
     ],
 )
 def test_what_is_no_readable_key_is_refused(data: bytes) -> None:
-    with pytest.raises(ValueError, match="^neither an unencrypted PEM nor a JWK of a private key$"):
+    with pytest.raises(ValueError, match=r"^neither an unencrypted PEM nor a JWK of a private key$"):
         private_key_from_file(data)
 
 
@@ -158,5 +158,5 @@ def test_what_is_no_readable_key_is_refused(data: bytes) -> None:
     ids=["public JWK", "P-256", "X25519"],
 )
 def test_a_key_that_is_not_a_private_ed25519_key_is_refused(data: bytes) -> None:
-    with pytest.raises(ValueError, match="^not an Ed25519 private key$"):
+    with pytest.raises(ValueError, match=r"^not an Ed25519 private key$"):
         private_key_from_file(data)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mockmoov.limits import spend
 
 NOW = 1_750_000_000
-# Multiples of 1/64 at these rates are exact as floats: whether a request passes is never a matter of rounding.
+# Multiples of 1/64 are exact as floats: at these rates, rounding never decides whether a request passes.
 EXACT_RATES = st.sampled_from([1, 2, 4, 8, 16, 32, 64])
 EXACT_STEPS = st.lists(st.sampled_from([0, 0, 0, 0, 0, 1, 1, 2, 3, 8, 64, 200]), max_size=60)
 RATES = st.integers(1, 500)

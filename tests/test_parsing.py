@@ -35,9 +35,7 @@ MESSAGE = TokenRequest(
     refresh_token=PARAMETERS["refresh_token"],
     client_type="device",
 )
-NOTHING = TokenRequest(
-    credentials=None, grant_type=None, scope=None, refresh_token=None, client_type="web"
-)
+NOTHING = TokenRequest(credentials=None, grant_type=None, scope=None, refresh_token=None, client_type="web")
 
 VSCHAR = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1)  # RFC 6749 A.1, A.2
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -92,7 +90,7 @@ def refused(message: HttpRequest, code: ErrorCode = ErrorCode.INVALID_REQUEST) -
     return refusal(lambda: parse_token_request(message), code).reason
 
 
-# --- the one message, however it comes -------------------------------------------------------------------
+# --- the one message, however it comes --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -138,7 +136,9 @@ def test_without_a_body_the_query_string_is_read_but_no_secret_in_it(parameters:
         assert parse_token_request(message) == parse_token_request(form(parameters))
 
 
-@pytest.mark.parametrize("query", ["client_secret=x", "a=b&client%5Fsecret", "client_secret", "%63lient_secret="])
+@pytest.mark.parametrize(
+    "query", ["client_secret=x", "a=b&client%5Fsecret", "client_secret", "%63lient_secret="]
+)
 def test_a_client_secret_in_the_query_string_is_refused_even_beside_a_body(query: str) -> None:
     assert refused(request(urlencode(PARAMETERS), query=query)) == "client_secret in the query string"
 
@@ -159,7 +159,7 @@ def test_an_empty_value_counts_as_absent(name: str) -> None:
     assert message != MESSAGE
 
 
-# --- refused -----------------------------------------------------------------------------------------------
+# --- refused ----------------------------------------------------------------------------------------
 
 
 @settings(max_examples=60)
@@ -208,7 +208,9 @@ def test_a_json_body_that_cannot_be_read_is_refused(body: bytes | str) -> None:
         assert parse_token_request(request(body, JSON)) == NOTHING
 
 
-@pytest.mark.parametrize("body", ["[]", '["a"]', '"text"', "1", "null", "true", "1e999", '[{"grant_type": "a"}]'])
+@pytest.mark.parametrize(
+    "body", ["[]", '["a"]', '"text"', "1", "null", "true", "1e999", '[{"grant_type": "a"}]']
+)
 def test_a_json_body_that_is_no_object_is_refused(body: str) -> None:
     assert refused(request(body, JSON)) == "the JSON body is not an object"
 
@@ -219,7 +221,9 @@ def test_a_huge_number_under_an_unknown_name_is_ignored(number: str) -> None:
     assert parse_token_request(request(body, JSON)) == MESSAGE
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data; boundary=x", "json", "application/jsonp"])
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "multipart/form-data; boundary=x", "json", "application/jsonp"]
+)
 def test_another_media_type_is_refused(content_type: str) -> None:
     for message in (form(content_type=content_type), as_json(PARAMETERS, content_type)):
         assert "neither application/json nor application/x-www-form-urlencoded" in refused(message)
@@ -271,20 +275,27 @@ def test_a_grant_type_is_a_name_or_a_uri(odd: str) -> None:
 
 @pytest.mark.parametrize("name", ["client_id", "client_secret", "grant_type"])
 def test_a_lone_surrogate_or_invalid_utf_8_in_a_credential_is_refused(name: str) -> None:
-    assert "Appendix A" in refused(request('{"%s": "\\ud800"}' % name, JSON))
+    assert "Appendix A" in refused(request(f'{{"{name}": "\\ud800"}}', JSON))
     assert "Appendix A" in refused(request(f"{name}=%ff"))
     assert "Appendix A" in refused(request(f"{name}=".encode() + b"\xff"))
 
 
 @pytest.mark.parametrize("name", ["scope", "refresh_token"])
 def test_odd_characters_in_scope_and_refresh_token_are_left_to_their_checks(name: str) -> None:
-    assert getattr(parse_token_request(request('{"%s": "\\ud800"}' % name, JSON)), name) == "\ud800"
+    assert getattr(parse_token_request(request(f'{{"{name}": "\\ud800"}}', JSON)), name) == "\ud800"
     assert getattr(parse_token_request(request(f"{name}=%FF+%C3%A9\xe9")), name) == "\udcff \xe9\xe9"
 
 
 @pytest.mark.parametrize(
     ("text", "client_type"),
-    [("web", "web"), ("w", "web"), ("device", "device"), ("d", "device"), ("service", "service"), ("s", "service")],
+    [
+        ("web", "web"),
+        ("w", "web"),
+        ("device", "device"),
+        ("d", "device"),
+        ("service", "service"),
+        ("s", "service"),
+    ],
 )
 def test_a_client_type_has_a_short_and_a_long_name(text: str, client_type: str) -> None:
     assert parse_token_request(form({"client_type": text})).client_type == client_type
@@ -299,7 +310,7 @@ def test_client_type_is_written_in_lower_case() -> None:
     refused(form({"client_type": "WEB"}))
 
 
-# --- Authorization ---------------------------------------------------------------------------------------
+# --- Authorization ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -358,15 +369,23 @@ def test_basic_without_a_colon_is_invalid_client(encoded: str) -> None:
     assert error.reason == "Basic credentials have no colon"
 
 
-@pytest.mark.parametrize("encoded", ["YTpi!", "YTpiOmM", "YTpi YTpi", "é", "/zph", "a:b", "YTpiOmM=="[:-1] + "x"])
-def test_basic_that_cannot_be_decoded_is_invalid_client_even_beside_good_body_credentials(encoded: str) -> None:
+@pytest.mark.parametrize(
+    "encoded", ["YTpi!", "YTpiOmM", "YTpi YTpi", "é", "/zph", "a:b", "YTpiOmM=="[:-1] + "x"]
+)
+def test_basic_that_cannot_be_decoded_is_invalid_client_even_beside_good_body_credentials(
+    encoded: str,
+) -> None:
     error = refusal(lambda: parse_basic(encoded), ErrorCode.INVALID_CLIENT)
     assert error.reason == "Basic credentials are not base64 of UTF-8 text"
     assert error.__suppress_context__
     refused(request(urlencode(PARAMETERS), authorization=f"Basic {encoded}"), ErrorCode.INVALID_CLIENT)
 
 
-@given(VSCHAR.filter(lambda text: ":" not in text), VSCHAR, st.sets(st.sampled_from(["client_id", "client_secret"])))
+@given(
+    VSCHAR.filter(lambda text: ":" not in text),
+    VSCHAR,
+    st.sets(st.sampled_from(["client_id", "client_secret"])),
+)
 def test_basic_and_body_may_both_be_sent_when_they_agree(
     client_id: str, client_secret: str, names: set[str]
 ) -> None:
@@ -377,7 +396,9 @@ def test_basic_and_body_may_both_be_sent_when_they_agree(
 
 
 def test_percent_encoded_basic_agrees_with_the_plain_body() -> None:
-    message = request(urlencode(PARAMETERS), authorization=basic("5clTR%5FMdVrrkgxw2", PARAMETERS["client_secret"]))
+    message = request(
+        urlencode(PARAMETERS), authorization=basic("5clTR%5FMdVrrkgxw2", PARAMETERS["client_secret"])
+    )
     assert parse_token_request(message).credentials is not None
 
 
@@ -397,7 +418,11 @@ def test_another_scheme_or_an_empty_one_is_ignored(value: str) -> None:
 
 @pytest.mark.parametrize(
     ("shown", "client_ids", "client_secrets"),
-    [({"client_id": "a"}, ("a",), ()), ({"client_secret": "b"}, (), ("b",)), ({"client_id": "%41"}, ("%41",), ())],
+    [
+        ({"client_id": "a"}, ("a",), ()),
+        ({"client_secret": "b"}, (), ("b",)),
+        ({"client_id": "%41"}, ("%41",), ()),
+    ],
 )
 def test_half_of_the_body_credentials_is_taken_for_what_it_is(
     shown: dict[str, str], client_ids: tuple[str, ...], client_secrets: tuple[str, ...]
@@ -407,12 +432,17 @@ def test_half_of_the_body_credentials_is_taken_for_what_it_is(
     )
 
 
-# --- revocation ------------------------------------------------------------------------------------------
+# --- revocation -------------------------------------------------------------------------------------
 
 
 def test_a_revocation_request_has_the_body_rules_of_a_token_request() -> None:
     parameters = {"token": "t", "token_type_hint": "access_token", "client_id": "a", "client_secret": "b"}
-    for message in (form(parameters), as_json(parameters), as_json(parameters, FORM), as_json(parameters, None)):
+    for message in (
+        form(parameters),
+        as_json(parameters),
+        as_json(parameters, FORM),
+        as_json(parameters, None),
+    ):
         revocation = parse_revocation_request(message)
         assert (revocation.token, revocation.token_type_hint) == ("t", "access_token")
         assert revocation.credentials == ClientCredentials(
@@ -442,15 +472,31 @@ def test_parameters_of_the_other_endpoint_are_unknown_here() -> None:
     assert parse_token_request(as_json({"token": 1, "token_type_hint": []})) == NOTHING
 
 
-# --- anything at all -------------------------------------------------------------------------------------
+# --- anything at all --------------------------------------------------------------------------------
 
 SNIPPETS = st.sampled_from(
-    [b"grant_type", b"client_secret", b"=", b"&", b"%", b"%ff", b"{", b"}", b'"', b":", b",", b"\xff", b"\\ud800"]
+    [
+        b"grant_type",
+        b"client_secret",
+        b"=",
+        b"&",
+        b"%",
+        b"%ff",
+        b"{",
+        b"}",
+        b'"',
+        b":",
+        b",",
+        b"\xff",
+        b"\\ud800",
+    ]
 )
 BYTES = st.binary(max_size=50) | st.lists(SNIPPETS, max_size=12).map(b"".join)
 HEADERS = st.dictionaries(
     st.sampled_from(["content-type", "authorization", "content-encoding", "other"]),
-    st.lists(st.sampled_from([FORM, JSON, "Basic a:b", "Basic YTpi"]) | st.text(max_size=9), min_size=1, max_size=2),
+    st.lists(
+        st.sampled_from([FORM, JSON, "Basic a:b", "Basic YTpi"]) | st.text(max_size=9), min_size=1, max_size=2
+    ),
     max_size=2,
 )
 
@@ -465,8 +511,10 @@ def test_any_bytes_are_parsed_or_refused(body: bytes, query: bytes, headers: dic
         headers={name: tuple(values) for name, values in headers.items()},
         body=body,
     )
+    codes = set()
     for parse in (parse_token_request, parse_revocation_request):
         try:
             parse(message)
         except OAuthError as error:
-            assert error.code in {"invalid_request", "invalid_client"}
+            codes.add(error.code)
+    assert codes <= {"invalid_request", "invalid_client"}

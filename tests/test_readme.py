@@ -6,10 +6,12 @@ with one empty line between:
 `<!-- run -->`
     It is run as it stands, alone, in an empty folder. `python`: by a fresh interpreter, warnings are errors.
     `sh`: by `bash -euo pipefail`. `console`: the lines after `$ ` likewise, and the other lines are what they
-    print, with `...` for any text. `toml`: it is read as the file of `mockmoov serve --config`.
+    print, with `...` for any text.
 `<!-- run: server -->`
     The same beside a new server. `http://localhost:8080` in the block stands for its URL, which is also in
     `MOCKMOOV_URL`, so that `mockmoov token` and its like find it.
+`<!-- run: config -->`
+    `toml` only: it is read as the file of `mockmoov serve --config`.
 `<!-- not run: REASON -->`
     It is only read: Python and TOML must parse.
 """
@@ -39,7 +41,7 @@ SHOWN_LANGUAGES = frozenset({"text", "json", "yaml", "http", "mermaid", "dockerf
 START_SECONDS, STOP_SECONDS, RUN_SECONDS = 20, 10, 60
 
 FENCE = re.compile(r"(?P<indent> *)(?P<marks>`{3,}|~{3,})(?P<language>[^`]*)")
-PROMISE = re.compile(r"<!-- (?:(?P<run>run)(?:: (?P<server>server))?|not run: (?P<reason>\S.*)) -->")
+PROMISE = re.compile(r"<!-- (?:(run(?:: (?:server|config))?)|(not run): \S.*) -->")
 
 
 class DocumentError(Exception):
@@ -53,8 +55,7 @@ class Block:
     place: str
     language: str
     text: str
-    run: bool
-    server: bool
+    promise: str
 
 
 def blocks(name: str, text: str) -> Iterator[Block]:
@@ -76,16 +77,12 @@ def blocks(name: str, text: str) -> Iterator[Block]:
                 before = next(
                     (line.strip() for line in reversed(lines[max(0, start - 2) : start]) if line), ""
                 )
-                promise = PROMISE.fullmatch(before)
-                if not promise:
-                    raise DocumentError(f"{place}: no comment says whether the block is run")
-                yield Block(
-                    place=place,
-                    language=language,
-                    text="\n".join(content) + "\n",
-                    run=promise["run"] is not None,
-                    server=promise["server"] is not None,
-                )
+                found = PROMISE.fullmatch(before)
+                promise = (found[1] or found[2]) if found else ""
+                if promise not in CHECKS[language].promises:
+                    allowed = ", ".join(CHECKS[language].promises)
+                    raise DocumentError(f"{place}: the comment before it must be one of {allowed}")
+                yield Block(place=place, language=language, text="\n".join(content) + "\n", promise=promise)
             elif language not in SHOWN_LANGUAGES:
                 known = ", ".join(sorted({*CHECKS, *SHOWN_LANGUAGES}))
                 raise DocumentError(f"{place}: the language is {language or 'not given'}, not one of {known}")
@@ -167,14 +164,15 @@ class Check:
     """How blocks of one language are run, and how they are read where they are not."""
 
     run: Callable[[str, Path, Mapping[str, str]], None]
-    parse: Callable[[str], object]
+    parse: Callable[[str], object] = str
+    promises: tuple[str, ...] = ("run", "run: server", "not run")
 
 
 CHECKS: Mapping[str, Check] = {
     "python": Check(run=run_python, parse=ast.parse),
-    "sh": Check(run=run_sh, parse=str),
-    "console": Check(run=run_console, parse=str),
-    "toml": Check(run=run_toml, parse=tomllib.loads),
+    "sh": Check(run=run_sh),
+    "console": Check(run=run_console),
+    "toml": Check(run=run_toml, parse=tomllib.loads, promises=("run: config", "not run")),
 }
 
 
@@ -182,13 +180,15 @@ def check(block: Block, folder: Path) -> None:
     """Keep the promise of a block."""
     tried = CHECKS[block.language]
     tried.parse(block.text)
-    if not block.run:
+    if block.promise == "not run":
         return
     (place := folder / "snippet").mkdir()
     with contextlib.ExitStack() as beside:
-        url = beside.enter_context(server(folder)) if block.server else SHOWN_URL
-        variables = {"MOCKMOOV_URL": url} if block.server else {}
-        tried.run(block.text.replace(SHOWN_URL, url), place, variables)
+        variables = {}
+        if block.promise == "run: server":
+            variables["MOCKMOOV_URL"] = beside.enter_context(server(folder))
+        text = block.text.replace(SHOWN_URL, variables.get("MOCKMOOV_URL", SHOWN_URL))
+        tried.run(text, place, variables)
 
 
 # --- the documents --------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ mockmoov serve
   $ mockmoov token --scope /accounts.write
   ey...
   ```
-<!-- run -->
+<!-- run: config -->
 ~~~toml
 port = 8080
 ~~~
@@ -260,13 +260,13 @@ def one(text: str, language: str = "sh", promise: str = "run") -> Block:
 
 
 def test_a_document_is_read_into_its_blocks() -> None:
-    found = [(block.place, block.language, block.run, block.server) for block in blocks("sample.md", SAMPLE)]
+    found = [(block.place, block.language, block.promise) for block in blocks("sample.md", SAMPLE)]
     assert found == [
-        ("sample.md:4", "python", True, False),
-        ("sample.md:11", "sh", False, False),
-        ("sample.md:15", "console", True, True),
-        ("sample.md:21", "toml", True, False),
-        ("sample.md:28", "python", True, True),
+        ("sample.md:4", "python", "run"),
+        ("sample.md:11", "sh", "not run"),
+        ("sample.md:15", "console", "run: server"),
+        ("sample.md:21", "toml", "run: config"),
+        ("sample.md:28", "python", "run: server"),
     ]
 
 
@@ -276,18 +276,26 @@ def test_a_document_is_read_into_its_blocks() -> None:
 )
 def test_a_block_that_keeps_its_promise_passes(block: Block, tmp_path: Path) -> None:
     check(block, tmp_path)
-    assert (tmp_path / "snippet").exists() is block.run
+    assert (tmp_path / "snippet").exists() is (block.promise != "not run")
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("```sh\nls\n```", "sample.md:1: no comment says"),
-        ("<!-- run -->\n\n\n```sh\nls\n```", "sample.md:4: no comment says"),
-        ("<!-- run -->\nand more\n```sh\nls\n```", "sample.md:3: no comment says"),
-        ("<!-- run: servers -->\n```sh\nls\n```", "sample.md:2: no comment says"),
-        ("<!-- not run -->\n```sh\nls\n```", "sample.md:2: no comment says"),
-        ("<!-- not run:  -->\n```sh\nls\n```", "sample.md:2: no comment says"),
+        ("```sh\nls\n```", "sample.md:1: the comment before it"),
+        ("<!-- run -->\n\n\n```sh\nls\n```", "sample.md:4: the comment before it"),
+        ("<!-- run -->\nand more\n```sh\nls\n```", "sample.md:3: the comment before it"),
+        ("<!-- run: servers -->\n```sh\nls\n```", "sample.md:2: the comment before it"),
+        ("<!-- not run -->\n```sh\nls\n```", "sample.md:2: the comment before it"),
+        ("<!-- not run:  -->\n```sh\nls\n```", "sample.md:2: the comment before it"),
+        (
+            "<!-- run: config -->\n```sh\nls\n```",
+            "sample.md:2: the comment before it must be one of run, run: server",
+        ),
+        (
+            "<!-- run -->\n```toml\n```",
+            "sample.md:2: the comment before it must be one of run: config, not run",
+        ),
         ("<!-- run -->\n```bash\nls\n```", "sample.md:2: the language is bash, not one of"),
         ("```\nls\n```", "sample.md:1: the language is not given"),
         ("````text\n```\n````\n```py\n```", "sample.md:4: the language is py"),
@@ -312,7 +320,7 @@ def test_a_block_that_would_escape_is_refused(text: str, reason: str) -> None:
         (one("$ echo one\n$ echo two\none", "console"), AssertionError),
         (one("echo one", "console"), AssertionError),
         (one("port = ", "toml", "not run: unfinished"), tomllib.TOMLDecodeError),
-        (one("prot = 8080", "toml"), ValueError),
+        (one("prot = 8080", "toml", "run: config"), ValueError),
     ],
     ids=lambda value: f"{value.language}: {value.text.strip()}" if isinstance(value, Block) else "",
 )

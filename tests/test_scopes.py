@@ -51,7 +51,7 @@ def refusal(act: Callable[[], object]) -> OAuthError:
     return error
 
 
-# --- the catalogue -------------------------------------------------------------------------------------
+# --- the catalogue ----------------------------------------------------------------------------------
 
 
 def test_the_catalogue_has_49_templates_each_with_its_sources() -> None:
@@ -103,7 +103,15 @@ def test_the_open_catalogue_takes_anything_of_the_right_form(scope: str) -> None
 
 @pytest.mark.parametrize(
     "scope",
-    ["new.read", "/new", "/a/b.read", "/accounts/x/new.read", f"/accounts/{ACCOUNT}x/new.read", "/.", "/a.b.c"],
+    [
+        "new.read",
+        "/new",
+        "/a/b.read",
+        "/accounts/x/new.read",
+        f"/accounts/{ACCOUNT}x/new.read",
+        "/.",
+        "/a.b.c",
+    ],
 )
 def test_the_open_catalogue_takes_nothing_of_another_form(scope: str) -> None:
     assert not OPEN(scope)
@@ -113,7 +121,7 @@ def test_there_are_two_catalogues() -> None:
     assert list(CATALOGUES) == ["strict", "open"]
 
 
-# --- syntax --------------------------------------------------------------------------------------------
+# --- syntax -----------------------------------------------------------------------------------------
 
 
 @given(st.lists(TOKENS, min_size=1, unique_by=canonical))
@@ -169,7 +177,7 @@ def test_what_names_no_account_is_its_own_template(scope: str) -> None:
     assert template(scope) == canonical(scope) == scope
 
 
-# --- what may be granted ---------------------------------------------------------------------------------
+# --- what may be granted ----------------------------------------------------------------------------
 
 
 @given(SETS)
@@ -210,7 +218,12 @@ def test_an_unknown_scope_is_refused_with_the_nearest_known_one() -> None:
 
 @pytest.mark.parametrize(
     "secret",
-    ["dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-", "/dNC-hg7sVm22jc3g.Eogtyu0_1Mqh_4-", "/" + "a" * 98 + ".b", "x" * 5000],
+    [
+        "dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-",
+        "/dNC-hg7sVm22jc3g.Eogtyu0_1Mqh_4-",
+        "/" + "a" * 98 + ".b",
+        "x" * 5000,
+    ],
 )
 def test_what_does_not_look_like_a_scope_is_not_repeated_in_the_reason(secret: str) -> None:
     error = refusal(lambda: grantable([secret], STRICT, None))
@@ -227,7 +240,7 @@ def test_the_refusal_of_a_scope_blames_the_scope() -> None:
     assert (error.code, error.parameter, error.reason) == ("invalid_scope", "scope", "because")
 
 
-# --- what covers what --------------------------------------------------------------------------------------
+# --- what covers what -------------------------------------------------------------------------------
 
 
 @given(SETS, SETS)
@@ -247,7 +260,9 @@ def test_narrowing_twice_is_narrowing(first: list[str], second: list[str], third
 
 
 @given(SETS, SETS, SETS)
-def test_more_grants_never_cover_or_permit_less(granted: list[str], more: list[str], asked: list[str]) -> None:
+def test_more_grants_never_cover_or_permit_less(
+    granted: list[str], more: list[str], asked: list[str]
+) -> None:
     assert covers([*granted, *more], asked) >= covers(granted, asked)
     assert permits([*granted, *more], asked) >= permits(granted, asked)
 
@@ -280,7 +295,7 @@ def test_where_several_scopes_are_listed_all_are_needed() -> None:
     assert permits([], [])
 
 
-# --- did you mean ------------------------------------------------------------------------------------------
+# --- did you mean -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,230 @@
+"""The house rules that a program can check: who may import whom, what a file says of itself, and its size.
+
+Imports point inward only: shell, state, core. What each module may import is written down here; a module
+without a rule, and a rule without a module, fail.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import mockmoov
+
+ROOT = Path(mockmoov.__file__).parent
+
+# Pure functions and frozen dataclasses: no clock, no randomness, no I/O, no async.
+CORE: dict[str, set[str]] = {
+    "encoding": set(),
+    "errors": set(),
+    "limits": set(),
+    "records": set(),
+    "wording": set(),
+    "messages": {"records"},
+    "scopes": {"errors"},
+    "operations": {"messages"},
+    "parsing": {"errors", "messages", "records"},
+    "grants": {"errors", "messages", "records", "scopes"},
+    "keys": {"encoding", "records"},
+    "tokens": {"encoding", "keys", "records"},
+    "contracts": {"encoding", "errors", "messages"},
+    "api_keys": {"grants", "operations", "records", "scopes", "wording"},
+}
+# Bytes under keys, and records in them.
+STATE: dict[str, set[str]] = {
+    "stores": set(),
+    "stores.memory": set(),
+    "repository": {"encoding", "grants", "limits", "records", "stores"},
+}
+# Everything that has a clock, a socket or a command line.
+SHELL: dict[str, set[str]] = {
+    "settings": {"api_keys", "contracts", "operations", "records", "scopes", "wording"},
+    "issuing": {"grants", "messages", "records", "repository", "scopes", "tokens"},
+    "inspection": {"errors", "records", "repository", "tokens"},
+    "server": {
+        "contracts", "errors", "grants", "inspection", "issuing", "messages", "operations", "parsing",
+        "records", "repository", "scopes", "settings", "tokens",
+    },
+    "control": {
+        "contracts", "errors", "grants", "keys", "messages", "parsing", "records", "scopes", "server",
+    },
+    "app": {"contracts", "control", "errors", "messages", "operations", "server"},
+    "serve": set(),
+    "bootstrap": {"keys", "repository", "server", "settings", "stores.memory"},
+    "cli": {"", "api_keys", "app", "bootstrap", "client", "scopes", "serve", "settings"},
+    "__main__": {"cli"},
+    "": set(),
+}  # fmt: skip
+# The conforming client: it knows no other module of ours, and only the command line knows it.
+CLIENT: dict[str, set[str]] = {
+    "client": {
+        "client.auth", "client.clients", "client.errors", "client.flows", "client.retry", "client.tokens",
+    },
+    "client.errors": set(),
+    "client.text": set(),
+    "client.tokens": {"client.errors", "client.text"},
+    "client.answers": {"client.errors", "client.text", "client.tokens"},
+    "client.retry": {"client.errors"},
+    "client.flows": {"client.answers", "client.errors", "client.retry", "client.text", "client.tokens"},
+    "client.drivers": {"client.answers", "client.flows", "client.retry"},
+    "client.clients": {"client.drivers", "client.flows", "client.tokens"},
+    "client.auth": {"client.clients", "client.drivers", "client.flows", "client.tokens"},
+}  # fmt: skip
+RULES = {**CORE, **STATE, **SHELL, **CLIENT}
+
+RINGS = (CORE, STATE, SHELL)
+IMPURE = {
+    "asyncio", "concurrent", "datetime", "logging", "os", "random", "secrets", "select", "selectors",
+    "shutil", "signal", "socket", "subprocess", "sys", "tempfile", "threading", "time",
+}  # fmt: skip
+# The only modules of the core with more than the standard library: the JOSE library and what it is made of.
+CRYPTOGRAPHY = {"keys": {"cryptography", "jwt"}, "tokens": {"jwt"}}
+# Which contract a request gets is asked for here and nowhere else.
+CHOOSERS = {"server": {"select_contract", "contract_named"}, "settings": {"contract_named"}}
+VERSION_NAMES = {"select_contract", "contract_named", "CONTRACT_2023", "CONTRACT_2023_SDK", "CONTRACT_DATED"}
+# Packages that only say what they offer; every other module says what it owns.
+FACADES = {"", "client"}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_bytes()) for name, path in FILES.items()}
+each_module = pytest.mark.parametrize("module", FILES, ids=lambda name: name or "mockmoov")
+
+
+def imports(module: str) -> Iterator[str]:
+    """Every import, those in functions included, as a dotted name."""
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"mockmoov.{module}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own_imports(module: str) -> set[str]:
+    """The mockmoov modules that a module imports; `from mockmoov import __version__` is the package, ''."""
+    found = set()
+    for name in imports(module):
+        package, *rest = name.split(".")
+        if package == "mockmoov":
+            while rest and ".".join(rest) not in FILES:
+                rest.pop()
+            found.add(".".join(rest))
+    return found
+
+
+def foreign_imports(module: str) -> set[str]:
+    return {name.partition(".")[0] for name in imports(module)} - {"mockmoov"}
+
+
+def test_there_is_a_rule_for_each_module_and_a_module_for_each_rule() -> None:
+    assert sorted(RULES) == sorted(FILES)
+
+
+@each_module
+def test_a_module_imports_only_what_its_rule_allows(module: str) -> None:
+    assert own_imports(module) <= RULES[module]
+
+
+@each_module
+def test_no_rule_allows_more_than_is_imported(module: str) -> None:
+    assert RULES[module] <= own_imports(module)
+
+
+def test_imports_point_inward_only() -> None:
+    inner: set[str] = set()
+    for ring in RINGS:
+        inner |= set(ring)
+        for module, allowed in ring.items():
+            assert allowed - {"client"} <= inner, module
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    order: list[str] = []
+    while len(order) < len(RULES):
+        ready = [name for name in RULES if name not in order and RULES[name] <= set(order)]
+        assert ready, sorted(set(RULES) - set(order))
+        order += ready
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_core_has_no_clock_no_randomness_no_input_or_output_and_nothing_asynchronous(module: str) -> None:
+    assert not foreign_imports(module) & IMPURE
+    for node in ast.walk(TREES[module]):
+        assert not isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in {"open", "print", "input", "exec", "eval", "__import__"}
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_core_needs_the_standard_library_and_in_two_files_cryptography(module: str) -> None:
+    assert foreign_imports(module) - sys.stdlib_module_names == CRYPTOGRAPHY.get(module, set())
+
+
+@pytest.mark.parametrize("module", set(RULES) - set(CRYPTOGRAPHY))
+def test_only_keys_and_tokens_import_the_jose_library(module: str) -> None:
+    assert not foreign_imports(module) & {"jwt", "cryptography"}
+
+
+@pytest.mark.parametrize("module", CLIENT)
+def test_the_client_knows_no_other_module_of_ours(module: str) -> None:
+    assert own_imports(module) <= set(CLIENT)
+
+
+@pytest.mark.parametrize("module", set(RULES) - set(CLIENT) - {"cli"})
+def test_only_the_command_line_knows_the_client(module: str) -> None:
+    assert not own_imports(module) & set(CLIENT)
+
+
+@pytest.mark.parametrize("module", set(RULES) - {"contracts"})
+def test_only_contracts_knows_that_versions_exist(module: str) -> None:
+    used = {
+        name
+        for node in ast.walk(TREES[module])
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom)
+            else [node.attr]
+            if isinstance(node, ast.Attribute)
+            else []
+        )
+    }
+    assert used & VERSION_NAMES <= CHOOSERS.get(module, set())
+
+
+@each_module
+def test_nothing_compares_contracts(module: str) -> None:
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Compare | ast.MatchValue):
+            compared = {part.value for part in ast.walk(node) if isinstance(part, ast.Constant)}
+            assert not compared & {"2023", "2023-sdk", "dated", "latest"}
+            assert not any(
+                isinstance(part, ast.Attribute | ast.Name)
+                and (part.attr if isinstance(part, ast.Attribute) else part.id).startswith("CONTRACT_")
+                for part in ast.walk(node)
+            )
+
+
+@each_module
+def test_a_file_says_what_it_owns_and_what_it_must_not_know(module: str) -> None:
+    docstring = ast.get_docstring(TREES[module]) or ""
+    if module in FACADES:
+        assert docstring
+    else:
+        assert docstring.startswith("Owns ")
+        assert "ust not know" in docstring
+
+
+@each_module
+def test_a_file_has_at_most_250_lines_and_a_function_50(module: str) -> None:
+    assert len(FILES[module].read_text(encoding="utf-8").splitlines()) <= 250
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 50, node.name
