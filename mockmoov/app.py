@@ -4,6 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -32,7 +33,7 @@ def create_app(server: AuthorizationServer, *, hosts: Iterable[str] | None = Non
     app.router.redirect_slashes = False
     app.router.default = moov
     if hosts is not None:
-        app.add_middleware(_HostRule, hosts=frozenset(host.lower() for host in hosts))
+        app.add_middleware(_HostRule, hosts=frozenset(host.encode() for host in hosts))
     return app
 
 
@@ -109,7 +110,7 @@ def _log(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
 class _HostRule:
     """Middleware that refuses any Host that a page of another site could have sent (DNS rebinding)."""
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, hosts: frozenset[bytes]) -> None:
         self._app = app
         self._hosts = hosts
 
@@ -121,7 +122,9 @@ class _HostRule:
             await self._app(scope, receive, send)
 
     def _passes(self, values: list[bytes]) -> bool:
-        if len(values) != 1:
-            return False
-        host = values[0].decode("latin-1").lower()
-        return host in self._hosts or is_loopback_host(re.sub(r":[0-9]*$", "", host))
+        return len(values) == 1 and (values[0] in self._hosts or _names_loopback(values[0]))
+
+
+@lru_cache(maxsize=64)
+def _names_loopback(host: bytes) -> bool:
+    return is_loopback_host(re.sub(r":[0-9]*$", "", host.decode("latin-1")))

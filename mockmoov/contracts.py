@@ -113,7 +113,7 @@ def contract_named(name: str) -> Contract | None:
     return _NAMED.get(name) or _dated(name)
 
 
-def select_contract(headers: Headers, default: Contract | None) -> Contract | None:
+def select_contract(headers: Headers, default: Contract) -> Contract | None:
     """The contract of a request: by version header, then by pinned User-Agent, then the default.
 
     None for a header that is malformed, empty or repeated. Every dated version has the same OAuth
@@ -132,7 +132,7 @@ def _dated(version: str) -> Contract | None:
 
 def render_json(document: object, headers: tuple[tuple[str, str], ...] = NO_STORE) -> HttpResponse:
     """A 200 answer with a JSON body."""
-    body = to_json(document).encode()
+    body = to_json(document)
     return HttpResponse(status=200, headers=(_JSON, *headers), body=body)
 
 
@@ -164,7 +164,7 @@ def render_error_response(contract: Contract, error: OAuthError) -> HttpResponse
     if refusal.body is None:
         return render_refusal(refusal.status, error.reason, refusal.headers)
     answer = render_refusal(refusal.status, error.reason, (_JSON, *refusal.headers))
-    return replace(answer, body=to_json(refusal.body(error)).encode())
+    return replace(answer, body=to_json(refusal.body(error)))
 
 
 def render_rate_limited(contract: Contract, seconds: float) -> HttpResponse:

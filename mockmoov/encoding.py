@@ -1,9 +1,10 @@
 """Owns compact JSON and base64url. Must not know what is encoded."""
 
-import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
-to_json = json.JSONEncoder(separators=(",", ":")).encode
+from msgspec.json import Encoder
+
+to_json = Encoder().encode  # compact, in UTF-8
 
 
 def encode(data: bytes) -> str:
@@ -13,7 +14,7 @@ def encode(data: bytes) -> str:
 
 def encode_json(value: object) -> str:
     """A JSON text in base64url."""
-    return encode(to_json(value).encode())
+    return encode(to_json(value))
 
 
 def decode(text: str) -> bytes:

@@ -63,7 +63,7 @@ def key_pair(private_key: str) -> KeyPair:
     """The key of a `SigningKeys` record, ready for use."""
     key = Ed25519PrivateKey.from_private_bytes(decode(private_key))
     public = {"crv": "Ed25519", "kty": "OKP", "x": encode(key.public_key().public_bytes_raw())}
-    kid = encode(hashlib.sha256(to_json(public).encode()).digest())  # RFC 7638 §3, RFC 8037 §2
+    kid = encode(hashlib.sha256(to_json(public)).digest())  # RFC 7638 §3, RFC 8037 §2
     return KeyPair(
         private_key=key,
         jwk={**public, "alg": ALGORITHM, "kid": kid, "use": "sig"},

@@ -29,6 +29,9 @@ class Note:
     reason: str = ""
 
 
+NO_NOTE = Note()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
     """One response: header names in lower case, `note` for the log and not for the wire."""
@@ -36,7 +39,7 @@ class HttpResponse:
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
-    note: Note = Note()
+    note: Note = NO_NOTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

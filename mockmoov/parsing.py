@@ -115,7 +115,7 @@ def _raw_and_decoded(value: str) -> tuple[str, ...]:
 
 def _parameters(request: HttpRequest, known: Iterable[str]) -> dict[str, str]:
     """The known parameters that have a value: empty ones count as absent (RFC 6749 §3.2)."""
-    if "client_secret" in (unquote_plus(pair.partition("=")[0]) for pair in _query(request).split("&")):
+    if request.query and "client_secret" in _query_names(request.query):
         raise _invalid("client_secret in the query string")  # RFC 6749 §2.3.1
     given = _unique(_pairs(request))
     values: dict[str, str] = {}
@@ -128,8 +128,8 @@ def _parameters(request: HttpRequest, known: Iterable[str]) -> dict[str, str]:
     return values
 
 
-def _query(request: HttpRequest) -> str:
-    return request.query.decode("latin-1")
+def _query_names(query: bytes) -> set[str]:
+    return {unquote_plus(pair.partition("=")[0]) for pair in query.decode("latin-1").split("&")}
 
 
 def _checked(name: str, value: str) -> str:

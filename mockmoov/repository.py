@@ -130,7 +130,7 @@ class Repository:
 
 
 def _to_bytes(record: Mapping[str, object]) -> bytes:
-    return to_json(record).encode()
+    return to_json(record)
 
 
 def _from_bytes(value: bytes) -> dict[str, Any]:

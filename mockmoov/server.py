@@ -3,8 +3,9 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
+from typing import cast
 from uuid import uuid4
 
 from mockmoov import contracts, grants, operations, tokens
@@ -12,7 +13,15 @@ from mockmoov.contracts import Contract
 from mockmoov.errors import ErrorCode, OAuthError
 from mockmoov.inspection import Inspector
 from mockmoov.issuing import Issuer
-from mockmoov.messages import ClientCredentials, HttpRequest, HttpResponse, Note, TokenRequest, TokenResponse
+from mockmoov.messages import (
+    NO_NOTE,
+    ClientCredentials,
+    HttpRequest,
+    HttpResponse,
+    Note,
+    TokenRequest,
+    TokenResponse,
+)
 from mockmoov.parsing import parse_authorization, parse_basic, parse_revocation_request, parse_token_request
 from mockmoov.records import ApiKey
 from mockmoov.repository import Repository
@@ -24,9 +33,10 @@ _HINTS = (None, "access_token", "refresh_token")  # RFC 7009 §2.1
 _log = logging.getLogger("mockmoov")
 
 
-def identified(response: HttpResponse) -> HttpResponse:
+def identified(response: HttpResponse, note: Note = NO_NOTE) -> HttpResponse:
     """The response with the request id that every answer of Moov carries (spec); a caller's is not echoed."""
-    return replace(response, headers=(*response.headers, ("x-request-id", str(uuid4()))))
+    headers = (*response.headers, ("x-request-id", str(uuid4())))
+    return HttpResponse(status=response.status, headers=headers, body=response.body, note=note)
 
 
 class _Exchange:
@@ -75,7 +85,7 @@ class AuthorizationServer:
         )
         self.inspector = Inspector(repository, policy)
         self._issuer = Issuer(repository, policy, settings.token_format, refresh)
-        self._default = contracts.contract_named(settings.default_version)
+        self._default = cast("Contract", contracts.contract_named(settings.default_version))  # it was parsed
         self._told_default = False
         self._known_scope = CATALOGUES[settings.scope_catalogue]
         self._origin_policy = operations.ORIGIN_POLICIES[settings.origin_policy]
@@ -98,9 +108,12 @@ class AuthorizationServer:
 
     def handle(self, request: HttpRequest) -> HttpResponse:
         """The answer to a request, whatever it is."""
-        return identified(self._route(request))
+        exchange = _Exchange(request, self._default, self.clock())
+        response = self._route(exchange)
+        return identified(response, Note(client_id=exchange.client_id, grant_type=exchange.grant_type))
 
-    def _route(self, request: HttpRequest) -> HttpResponse:
+    def _route(self, exchange: _Exchange) -> HttpResponse:
+        request = exchange.request
         methods = self._endpoints.get(request.path)
         if methods is None:
             return contracts.render_refusal(404, "no such path")
@@ -115,14 +128,11 @@ class AuthorizationServer:
         if endpoint.reads_body and len(request.body) > MAX_BODY:
             return contracts.render_too_large(MAX_BODY)
         self._tell_default(request)
-        return self._answer(endpoint, _Exchange(request, contract, self.clock()))
-
-    def _answer(self, endpoint: _Endpoint, exchange: _Exchange) -> HttpResponse:
+        exchange.contract = contract
         try:
-            response = endpoint.answer(exchange)
+            return endpoint.answer(exchange)
         except OAuthError as error:
-            response = endpoint.refuse(exchange.contract, error)
-        return replace(response, note=Note(client_id=exchange.client_id, grant_type=exchange.grant_type))
+            return endpoint.refuse(contract, error)
 
     def _tell_default(self, request: HttpRequest) -> None:
         if not self._told_default and "x-moov-version" not in request.headers:

@@ -31,8 +31,8 @@ class SettingsError(ValueError):
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("must be a text")
+    if not isinstance(value, str) or not value.isprintable() or not value:
+        raise ValueError("must be a text of printable characters")
     return value
 
 

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeGuard
 
 from mockmoov.encoding import decode, encode, encode_json
@@ -189,4 +190,11 @@ def read_refresh_token(keys: SigningKeys, text: str) -> RefreshToken | None:
 
 
 def _mac(keys: SigningKeys, payload: str) -> str:
-    return encode(hmac.digest(decode(keys.refresh_secret), payload.encode(), "sha256"))
+    keyed = _keyed(keys.refresh_secret).copy()
+    keyed.update(payload.encode())
+    return encode(keyed.digest())
+
+
+@lru_cache(maxsize=64)
+def _keyed(refresh_secret: str) -> hmac.HMAC:
+    return hmac.new(decode(refresh_secret), digestmod="sha256")

@@ -6,12 +6,10 @@ with one empty line between:
 `<!-- run -->`
     It is run as it stands, alone, in an empty folder. `python`: by a fresh interpreter, warnings are errors.
     `sh`: by `bash -euo pipefail`. `console`: the lines after `$ ` likewise, and the other lines are what they
-    print, with `...` for any text.
+    print, with `...` for any text. `toml`: it is read as the file of `mockmoov serve --config`.
 `<!-- run: server -->`
     The same beside a new server. `http://localhost:8080` in the block stands for its URL, which is also in
     `MOCKMOOV_URL`, so that `mockmoov token` and its like find it.
-`<!-- run: config -->`
-    `toml` only: it is read as the file of `mockmoov serve --config`.
 `<!-- not run: REASON -->`
     It is only read: Python and TOML must parse.
 """
@@ -41,7 +39,7 @@ SHOWN_LANGUAGES = frozenset({"text", "json", "yaml", "http", "mermaid", "dockerf
 START_SECONDS, STOP_SECONDS, RUN_SECONDS = 20, 10, 60
 
 FENCE = re.compile(r"(?P<indent> *)(?P<marks>`{3,}|~{3,})(?P<language>[^`]*)")
-PROMISE = re.compile(r"<!-- (?:(run(?:: (?:server|config))?)|(not run): \S.*) -->")
+PROMISE = re.compile(r"<!-- (?:(run(?:: server)?)|(not run): \S.*) -->")
 
 
 class DocumentError(Exception):
@@ -172,7 +170,7 @@ CHECKS: Mapping[str, Check] = {
     "python": Check(run=run_python, parse=ast.parse),
     "sh": Check(run=run_sh),
     "console": Check(run=run_console),
-    "toml": Check(run=run_toml, parse=tomllib.loads, promises=("run: config", "not run")),
+    "toml": Check(run=run_toml, parse=tomllib.loads, promises=("run", "not run")),
 }
 
 
@@ -236,7 +234,7 @@ mockmoov serve
   $ mockmoov token --scope /accounts.write
   ey...
   ```
-<!-- run: config -->
+<!-- run -->
 ~~~toml
 port = 8080
 ~~~
@@ -265,7 +263,7 @@ def test_a_document_is_read_into_its_blocks() -> None:
         ("sample.md:4", "python", "run"),
         ("sample.md:11", "sh", "not run"),
         ("sample.md:15", "console", "run: server"),
-        ("sample.md:21", "toml", "run: config"),
+        ("sample.md:21", "toml", "run"),
         ("sample.md:28", "python", "run: server"),
     ]
 
@@ -293,8 +291,8 @@ def test_a_block_that_keeps_its_promise_passes(block: Block, tmp_path: Path) -> 
             "sample.md:2: the comment before it must be one of run, run: server",
         ),
         (
-            "<!-- run -->\n```toml\n```",
-            "sample.md:2: the comment before it must be one of run: config, not run",
+            "<!-- run: server -->\n```toml\n```",
+            "sample.md:2: the comment before it must be one of run, not run",
         ),
         ("<!-- run -->\n```bash\nls\n```", "sample.md:2: the language is bash, not one of"),
         ("```\nls\n```", "sample.md:1: the language is not given"),
@@ -320,7 +318,7 @@ def test_a_block_that_would_escape_is_refused(text: str, reason: str) -> None:
         (one("$ echo one\n$ echo two\none", "console"), AssertionError),
         (one("echo one", "console"), AssertionError),
         (one("port = ", "toml", "not run: unfinished"), tomllib.TOMLDecodeError),
-        (one("prot = 8080", "toml", "run: config"), ValueError),
+        (one("prot = 8080", "toml", "run"), ValueError),
     ],
     ids=lambda value: f"{value.language}: {value.text.strip()}" if isinstance(value, Block) else "",
 )
