@@ -91,9 +91,17 @@ def _announce(settings: Settings, url: str, ready_file: Path | None) -> None:
     for line in _startup_lines(settings, url):
         click.echo(line)
     if ready_file:
-        partial = ready_file.with_name(ready_file.name + ".partial")
+        _write_ready_file(ready_file, url)
+
+
+def _write_ready_file(path: Path, url: str) -> None:
+    """Write the URL, all at once: who sees the file sees all of it."""
+    partial = path.with_name(path.name + ".partial")
+    try:
         partial.write_text(url)
-        partial.replace(ready_file)
+        partial.replace(path)
+    except OSError as error:
+        _fail(1, f"cannot write the ready file {path}: {error.strerror}")
 
 
 def _startup_lines(settings: Settings, url: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from mockmoov.contracts import (
     REASON_HEADER,
     RFC_ERRORS,
     Contract,
+    Refusal,
     contract_named,
     render_empty,
     render_error_response,
@@ -70,8 +72,8 @@ def test_a_contract_has_a_name() -> None:
     assert [contract.name for contract in CONTRACTS] == ["2023", "2023-sdk", "dated"]
 
 
-@given(VERSIONS, st.sampled_from([None, *CONTRACTS]))
-def test_a_version_header_wins_over_client_and_default(version: str, default: Contract | None) -> None:
+@given(VERSIONS, st.sampled_from(CONTRACTS))
+def test_a_version_header_wins_over_client_and_default(version: str, default: Contract) -> None:
     sent = {"x-moov-version": (version,), "user-agent": (SDK_2023,)}
     assert select_contract(sent, default) is CONTRACT_DATED
     assert contract_named(version) is CONTRACT_DATED
@@ -105,8 +107,8 @@ def test_a_version_header_wins_over_client_and_default(version: str, default: Co
         "v\u0662024.01.00",
     ],
 )
-@pytest.mark.parametrize("default", [None, *CONTRACTS])
-def test_a_malformed_version_is_no_contract(version: str, default: Contract | None) -> None:
+@pytest.mark.parametrize("default", CONTRACTS)
+def test_a_malformed_version_is_no_contract(version: str, default: Contract) -> None:
     assert select_contract({"x-moov-version": (version,)}, default) is None
 
 
@@ -272,6 +274,15 @@ def test_a_reason_is_told_in_its_header_and_never_in_the_body(
     other = render_error_response(contract, OAuthError(code, "because", parameter=parameter))
     assert (response.status, response.body) == (other.status, other.body)
     assert re.fullmatch("[ -~]{0,200}", headers(response)[REASON_HEADER])
+
+
+@pytest.mark.parametrize("body", [None, lambda error: {"error": error.reason}])
+def test_a_refusals_own_headers_are_sent_with_and_without_a_body(body: Any) -> None:
+    refusal = Refusal(status=499, body=body, headers=(("x-own", "yes"),))
+    contract = replace(CONTRACT_DATED, refusals={ErrorCode.INVALID_GRANT: refusal})
+    response = rendered(contract, ErrorCode.INVALID_GRANT, None)
+    assert (response.status, headers(response)["x-own"]) == (499, "yes")
+    assert response.body == (b'{"error":"because"}' if body else b"")
 
 
 @each_contract

@@ -137,7 +137,7 @@ def test_health_is_ok() -> None:
 # --- keys ---------------------------------------------------------------------------------------
 
 
-@given(seed=st.text(min_size=1))
+@given(seed=st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1))
 def test_the_jwks_verifies_tokens_and_has_no_private_member(seed: str) -> None:
     send = new_sender(seed=seed)
     document = get(send, "/.well-known/jwks.json")

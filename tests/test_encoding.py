@@ -18,7 +18,8 @@ def test_what_is_encoded_decodes_to_itself_and_has_no_padding(data: bytes) -> No
 
 
 @pytest.mark.parametrize(
-    ("data", "text"), [(b"", ""), (b"\xfb", "-w"), (b"\xff\xff", "__8"), (bytes([3, 236, 255]), "A-z_")]
+    ("data", "text"),
+    [(b"", ""), (b"\xfb", "-w"), (b"\xff\xff", "__8"), (b"\0\0\x17", "AAAX"), (bytes([3, 236, 255]), "A-z_")],
 )
 def test_the_alphabet_is_the_url_safe_one(data: bytes, text: str) -> None:
     assert encode(data) == text

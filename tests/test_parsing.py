@@ -143,6 +143,11 @@ def test_a_client_secret_in_the_query_string_is_refused_even_beside_a_body(query
     assert refused(request(urlencode(PARAMETERS), query=query)) == "client_secret in the query string"
 
 
+def test_a_value_may_have_an_equals_sign() -> None:
+    assert parse_token_request(request("refresh_token=a==&scope=b=c")).refresh_token == "a=="
+    assert parse_token_request(request(query="scope=b=c", content_type=None)).scope == "b=c"
+
+
 def test_no_body_and_no_query_is_a_request_without_parameters() -> None:
     assert parse_token_request(request(content_type=None)) == NOTHING
     assert parse_token_request(as_json({})) == NOTHING
@@ -320,6 +325,8 @@ def test_client_type_is_written_in_lower_case() -> None:
         ("bAsIc abc", ("basic", "abc")),
         ("  Bearer \t a b \t", ("bearer", "a b")),
         ("Bearer", ("bearer", "")),
+        ("X X", ("x", "X")),
+        ("\xa0Basic a\xa0", ("\xa0basic", "a\xa0")),
         ("", ("", "")),
         (" \t", ("", "")),
     ],

@@ -51,6 +51,20 @@ class ForgetfulStore:
         return None if expires_at is not None and expires_at <= self._wall() else value
 
 
+class OvertakenStore(MemoryStore):
+    """A store in which somebody else writes once, just before the first swap."""
+
+    overtake: Callable[[], object] | None = None
+
+    def compare_and_swap(
+        self, key: str, expected: bytes | None, value: bytes, *, expires_at: float | None = None
+    ) -> bool:
+        overtake, self.overtake = self.overtake, None
+        if overtake:
+            overtake()
+        return super().compare_and_swap(key, expected, value, expires_at=expires_at)
+
+
 def new_repository() -> Repository:
     return Repository(MemoryStore())
 
@@ -181,6 +195,23 @@ def test_a_refresh_token_is_good_once_in_its_turn_and_a_replay_revokes(
         good += won
     assert repository.family("family").revoked == revoked
     assert repository.is_revoked(jti="any", family="family") == revoked
+
+
+def test_who_is_overtaken_on_the_way_to_the_store_is_a_replay() -> None:
+    store = OvertakenStore()
+    repository = Repository(store)
+    store.overtake = lambda: consume(repository, 0)
+    assert not consume(repository, 0)
+    assert repository.family("family").revoked
+
+
+def test_a_revocation_that_is_overtaken_by_a_refresh_revokes_all_the_same() -> None:
+    store = OvertakenStore()
+    repository = Repository(store)
+    store.overtake = lambda: consume(repository, 0)
+    repository.revoke_family("family", now=NOW, expires_at=EXPIRY)
+    assert (repository.family("family").sequence, repository.family("family").revoked) == (1, True)
+    assert not consume(repository, 1)
 
 
 def test_a_replay_within_the_grace_period_is_refused_and_revokes_nothing() -> None:
@@ -383,3 +414,12 @@ def test_of_fifty_threads_as_many_pass_as_the_bucket_holds() -> None:
 
     with ThreadPoolExecutor(50) as pool:
         assert list(pool.map(spend, range(50))).count(0) == 10
+
+
+@pytest.mark.parametrize(("rate", "passes"), [(1, False), (2, True)])
+def test_who_is_overtaken_pays_after_the_one_that_overtook(rate: int, passes: bool) -> None:
+    store = OvertakenStore()
+    repository = Repository(store)
+    store.overtake = lambda: repository.spend("account", now=NOW, rate=rate)
+    assert (repository.spend("account", now=NOW, rate=rate) == 0) == passes
+    assert repository.spend("account", now=NOW, rate=rate) > 0

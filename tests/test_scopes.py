@@ -144,7 +144,8 @@ def test_more_white_space_is_tolerated(tokens: list[str], between: str, around: 
 
 @given(st.text(" \t\r\n"))
 def test_no_scope_token_at_all_means_that_scope_is_missing(text: str) -> None:
-    assert "missing" in refusal(lambda: parse_scope(text)).reason
+    reason = "scope is missing: name at least one, such as /accounts.write"
+    assert refusal(lambda: parse_scope(text)).reason == reason
 
 
 @given(
@@ -153,7 +154,8 @@ def test_no_scope_token_at_all_means_that_scope_is_missing(text: str) -> None:
     TOKENS | st.just(""),
 )
 def test_any_other_character_makes_the_scope_malformed(before: str, odd: str, after: str) -> None:
-    assert "malformed" in refusal(lambda: parse_scope(f"/ping.read {before}{odd}{after}")).reason
+    reason = "scope is malformed: scope tokens are printable ASCII between single spaces"
+    assert refusal(lambda: parse_scope(f"/ping.read {before}{odd}{after}")).reason == reason
 
 
 @given(KNOWN)
@@ -233,6 +235,12 @@ def test_what_does_not_look_like_a_scope_is_not_repeated_in_the_reason(secret: s
 @pytest.mark.parametrize("scope", ["/zzz-zzz.qqq", f"/accounts/{ACCOUNT}/zzz-zzz.qqq"])
 def test_what_reads_like_a_scope_is_repeated_in_the_reason(scope: str) -> None:
     assert refusal(lambda: grantable([scope], STRICT, None)).reason == f"scope {scope} is not known"
+
+
+@pytest.mark.parametrize(("length", "repeated"), [(100, True), (101, False)])
+def test_no_more_than_100_characters_of_a_scope_are_repeated(length: int, repeated: bool) -> None:
+    scope = (f"/accounts/{ACCOUNT}/" + "z" * 26 + "." + "q" * 99)[:length]
+    assert (scope in refusal(lambda: grantable([scope], STRICT, None)).reason) == repeated
 
 
 def test_the_refusal_of_a_scope_blames_the_scope() -> None:
@@ -322,6 +330,11 @@ def test_the_nearest_known_scope_is_suggested(scope: str, suggestion: str) -> No
 
 @given(st.text(string.digits + "#/"))
 def test_nothing_is_suggested_where_nothing_is_near(scope: str) -> None:
+    assert did_you_mean(scope) == ""
+
+
+@pytest.mark.parametrize("scope", ["/webhooks.read", "/customers.read", "/disputes.read", "/schedules.write"])
+def test_what_only_ends_alike_is_not_near(scope: str) -> None:
     assert did_you_mean(scope) == ""
 
 

@@ -28,8 +28,10 @@ from mockmoov.settings import (
 Values = dict[str, Any]
 
 WORD = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789.-:#/", min_size=1, max_size=20)
-TEXT = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xD7FF, exclude_characters="\x7f"), min_size=1)
-SECRET = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", min_size=12, max_size=40)
+TEXT = st.text(st.characters(max_codepoint=0xD7FF), min_size=1).filter(str.isprintable)
+SECRET = st.text(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", min_size=12, max_size=40
+).map("~{}~".format)
 CONCRETE_SCOPES = [scope.replace("{accountID}", str(EXAMPLE["account_id"])) for scope in catalogue()]
 API_KEY = st.fixed_dictionaries(
     {"client_secret": SECRET},
@@ -107,7 +109,8 @@ def spell_flag(name: str) -> str:
 def flags(values: Mapping[str, str]) -> Layer:
     """The settings as the real command line parses them."""
     arguments = [f"{spell_flag(name)}={value}" for name, value in values.items()]
-    parsed = cli.serve.make_context("serve", arguments).params
+    parent = cli.main.make_context("mockmoov", ["serve"])
+    parsed = cli.serve.make_context("serve", arguments, parent=parent).params
     given = {name: value for name, value in parsed.items() if name in SETTINGS and value is not None}
     return Layer(values=given, spell=spell_flag)
 
@@ -216,7 +219,7 @@ def test_a_file_is_read_as_utf_8_as_toml_is_defined(toml: Path) -> None:
 
 # Neither text nor anything else that these settings take.
 BAD: Mapping[str, list[Any]] = {
-    "host": ["", 1, None],
+    "host": ["", "a\nb", 1, None],
     "port": ["65536", "-1", "", "8080 ", "0x50", "٣", "8_0", 65536, -1, 80.0, True, None, "9" * 5000],
     "allowed_hosts": [1, [1], ["a", ""], ",", None, {}],
     "default_version": ["2024", "v2026.02.00", "V2026.01.00", "", "lates", 2024, None],
@@ -231,8 +234,8 @@ BAD: Mapping[str, list[Any]] = {
     "scope_catalogue": ["Strict", "closed", True],
     "origin_policy": ["if_present", "require", 0],
     "rate_limit": ["1000001", "10/s"],
-    "seed": ["", 42],
-    "signing_key": ["", []],
+    "seed": ["", "a\nb", "\x7f", 42],
+    "signing_key": ["", "-----BEGIN PRIVATE KEY-----\n", []],
     "api_keys": ["", "[]", "{}", "[1]", "nonsense", "null", [], {}, 1, "[" * 100_000, "[" + "9" * 5000 + "]"],
     "access_log": ["loud"],
 }

@@ -116,7 +116,7 @@ def test_another_jose_library_verifies_our_token_with_our_jwk_set() -> None:
         jwt.decode(TOKEN[:-6] + "AAAAAA"[:5] + "A", key, algorithms=["EdDSA"], options={"verify_aud": False})
 
 
-@given(st.dictionaries(st.text(), st.text() | st.integers() | st.booleans(), max_size=4))
+@given(st.dictionaries(st.text(), st.text() | st.integers(0, 2**63 - 1) | st.booleans(), max_size=4))
 def test_what_we_sign_we_verify_and_nobody_else_does(claims: dict[str, object]) -> None:
     token = sign(KEYS, claims)
     assert verify(KEYS, token) == claims
@@ -377,6 +377,7 @@ def test_a_familys_record_outlives_every_token_it_speaks_for(
 def test_an_opaque_token_is_known_by_its_sha_256() -> None:
     assert fingerprint("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert fingerprint("é") == hashlib.sha256("é".encode()).hexdigest()
+    assert fingerprint("\ud800") == hashlib.sha256(b"\xed\xa0\x80").hexdigest()
 
 
 @given(st.text(st.characters()), st.text(st.characters()))
@@ -391,7 +392,7 @@ REFRESH_TOKENS = st.builds(
     client_id=st.text(max_size=50),
     epoch=st.text(max_size=20),
     family=st.text(max_size=40),
-    sequence=st.integers(0),
+    sequence=st.integers(0, 2**63 - 1),
     scope=st.text(max_size=100),
     client_type=st.sampled_from(["web", "device", "service"]),
     issued_at=st.integers(0, 10**10),

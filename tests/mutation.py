@@ -1,0 +1,221 @@
+"""Breaks the core in a thousand small ways and sees whether its own unit tests notice.
+
+Run as `python -m tests.mutation`: a few minutes. It works in a copy of the tree, runs each mutant against
+the core's unit tests and no others, and writes docs/mutation.md. It fails below 90 %, and on a survivor
+that has no reason here.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).parents[1]
+REPORT = ROOT / "docs" / "mutation.md"
+MODULES = (
+    "errors", "messages", "records", "encoding", "scopes", "parsing", "grants", "keys", "tokens", "contracts",
+    "limits", "operations", "wording", "api_keys",
+)  # fmt: skip
+TARGET = 90  # per cent
+KILLED = {1, 3}  # exit codes of pytest: a test failed, or pytest itself was broken by the mutant
+TIMED_OUT = {24, -24, 36, 152, 255}
+
+# The same examples each time and no search for the smallest one: that something failed is enough.
+CONFTEST = """\
+from hypothesis import Phase, settings
+
+phases = [Phase.explicit, Phase.generate]
+settings.register_profile(
+    "mutation", derandomize=True, database=None, deadline=None, max_examples=50, phases=phases
+)
+settings.load_profile("mutation")
+"""
+CONFIGURATION = """\
+[tool.pytest.ini_options]
+pythonpath = ["."]
+addopts = ["--import-mode=importlib", "-p", "no:cacheprovider"]
+
+[tool.mutmut]
+source_paths = ["mockmoov"]
+only_mutate = {only_mutate}
+pytest_add_cli_args_test_selection = ["tests"]
+timeout_constant = 10.0
+use_git_change_detection = false
+"""
+
+# Why a mutant survives: by function, and by what the mutated line has in it.
+SAME_CHARACTER = "the escape of a printable character is that character"
+SAME_ENCODING = "another spelling of the same encoding"
+ONLY_THE_FIRST = "only the nearest is used, however many are asked for"
+REASONS = {
+    ("errors.printable", '"XX XX" <= c'): SAME_CHARACTER,
+    ("errors.printable", '" " < c'): SAME_CHARACTER,
+    ("errors.printable", 'c < "~"'): SAME_CHARACTER,
+    ("encoding.decode", "+len(text) % 4"): "the standard library's decoder ignores padding in excess",
+    ("scopes.did_you_mean", "_by_name(), cutoff=0.75"): ONLY_THE_FIRST,
+    ("scopes.did_you_mean", "n=2"): ONLY_THE_FIRST,
+    ("parsing._query_names", "LATIN-1"): SAME_ENCODING,
+    ("parsing._form_text", "UTF-8"): SAME_ENCODING,
+    ("parsing._reject_constant", "ValueError(None)"): "its text goes nowhere: the caller says what is wrong",
+    ("grants._same", "UTF-8"): SAME_ENCODING,
+    ("keys._derive", "HKDF(SHA256(), 32, info=info)"): "no salt is what the library takes if none is given",
+    ("tokens.fingerprint", "UTF-8"): SAME_ENCODING,
+    ("tokens.read_refresh_token", "text.rpartition"): "the text has exactly one full stop by then",
+    ("contracts.select_contract", '("XXXX",)'): "no pinned client is called that either",
+    ("contracts.render_error_response", 'or "XXXX"'): "no parameter is called that either",
+    ("limits.spend", "* rate - second"): "the same scale with another zero; only differences count",
+    ("limits.spend", "1000000001.0"): "a scale that differs by a billionth",
+    ("limits.spend", "wait >="): "a nanosecond, which a float of today's Unix time cannot tell",
+    ("operations._referer_origin", '"XXXX"'): "it names no origin either",
+    ("wording.nearest", '"XXXX".join'): "there is at most one to join",
+    (
+        "wording.nearest",
+        "name[:101]",
+    ): "the bound is there for the cost, and one character more costs nothing",
+    ("api_keys._uuid", '"XXXX"'): "it is no UUID either",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """One small change to one function, and how pytest ended on it."""
+
+    name: str
+    module: str
+    exit_code: int | None
+
+    @property
+    def killed(self) -> bool:
+        """Whether a test noticed; a mutant that never ends is noticed, too."""
+        return self.exit_code in KILLED | TIMED_OUT
+
+    @property
+    def function(self) -> str:
+        """The changed function as `module.function` or `module.Class.method`."""
+        mangled = self.name.rpartition(".")[2].rpartition("__mutmut_")[0]
+        return f"{self.module}." + re.sub("^x_?", "", mangled.replace("ǁ", ".")).lstrip(".")
+
+
+def main() -> int:
+    """Run the mutants, write the report, and say whether it is good enough."""
+    with TemporaryDirectory() as directory:
+        tree = Path(directory)
+        copy_core(tree)
+        mutmut(tree, "run", "--max-children", str(os.cpu_count() or 1))
+        mutants = list(read_mutants(tree))
+        survivors = [(mutant, *changed_lines(tree, mutant)) for mutant in mutants if not mutant.killed]
+    rows = [
+        (mutant.function, before, after, why(mutant.function, after)) for mutant, before, after in survivors
+    ]
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.write_text(report(mutants, rows), encoding="utf-8")
+    unexplained = [row for row in rows if not row[3]]
+    for function, before, after, _ in unexplained:
+        print(f"survived: {function}\n  - {before}\n  + {after}")
+    print(f"{percentage(mutants):.1f} % of {len(mutants)} mutants killed; see {REPORT.relative_to(ROOT)}")
+    return 1 if unexplained or percentage(mutants) < TARGET else 0
+
+
+def copy_core(tree: Path) -> None:
+    """What a run needs: the package, the core's unit tests, and settings for both tools."""
+    shutil.copytree(ROOT / "mockmoov", tree / "mockmoov", ignore=shutil.ignore_patterns("__pycache__"))
+    (tree / "tests").mkdir()
+    for module in MODULES:
+        tests = ROOT / "tests" / f"test_{module}.py"
+        if tests.exists():  # messages have nothing to test: no behaviour
+            shutil.copy(tests, tree / "tests")
+    (tree / "tests" / "conftest.py").write_text(CONFTEST, encoding="utf-8")
+    only_mutate = json.dumps([f"mockmoov/{module}.py" for module in MODULES])
+    (tree / "pyproject.toml").write_text(CONFIGURATION.format(only_mutate=only_mutate), encoding="utf-8")
+
+
+def mutmut(tree: Path, *arguments: str) -> str:
+    """The output of one mutmut command; a failure ends the program."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mutmut", *arguments],
+        cwd=tree,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"mutmut {arguments[0]} failed:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
+    return done.stdout
+
+
+def read_mutants(tree: Path) -> Iterator[Mutant]:
+    """Every mutant that was run, from mutmut's own records."""
+    for module in MODULES:
+        record = tree / "mutants" / "mockmoov" / f"{module}.py.meta"
+        if record.exists():  # a module without functions has no mutants
+            for name, exit_code in json.loads(record.read_bytes())["exit_code_by_key"].items():
+                yield Mutant(name=name, module=module, exit_code=exit_code)
+
+
+def changed_lines(tree: Path, mutant: Mutant) -> tuple[str, str]:
+    """The line as it is and as the mutant has it."""
+    lines = mutmut(tree, "show", mutant.name).splitlines()
+    before, after = (
+        " ".join(line[1:].strip() for line in lines if line[:1] == sign and line[:3] != sign * 3)
+        for sign in "-+"
+    )
+    return before, after
+
+
+def why(function: str, after: str) -> str:
+    """The reason for a survivor, or nothing."""
+    return next(
+        (reason for (name, part), reason in REASONS.items() if name == function and part in after), ""
+    )
+
+
+def percentage(mutants: Sequence[Mutant]) -> float:
+    """How many of a hundred mutants were killed."""
+    return 100 * sum(mutant.killed for mutant in mutants) / len(mutants)
+
+
+def report(mutants: Sequence[Mutant], survivors: Sequence[tuple[str, str, str, str]]) -> str:
+    """The report as Markdown."""
+    by_module = {module: [mutant for mutant in mutants if mutant.module == module] for module in MODULES}
+    table = [
+        f"| `{module}` | {len(own)} | {sum(mutant.killed for mutant in own)} | {percentage(own):.1f} % |"
+        for module, own in by_module.items()
+        if own
+    ]
+    listed = [
+        f"- `{function}`: `{before}` became `{after}`: {reason or 'not explained yet'}."
+        for function, before, after, reason in survivors
+    ]
+    killed = sum(mutant.killed for mutant in mutants)
+    return f"""# How well the core's tests notice mistakes
+
+Written by `python -m tests.mutation` on {datetime.now(UTC):%Y-%m-%d}, with mutmut {version("mutmut")}, \
+pytest {version("pytest")} and Hypothesis {version("hypothesis")} on Python {sys.version.split()[0]}.
+
+**{killed} of {len(mutants)} mutants killed: {percentage(mutants):.1f} %.** \
+A mutant is the core with one small mistake in one function; it is killed if one of the core's unit tests \
+fails. Only those are run against it, not the tests of the server, which would notice more. mutmut changes \
+the bodies of functions without a decorator: tables, patterns and cached functions are tested, but not \
+counted here.
+
+| module | mutants | killed | |
+|---|--:|--:|--:|
+{chr(10).join(table)}
+
+## Survivors, and why
+
+{chr(10).join(listed) or "None."}
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
