@@ -14,7 +14,7 @@ from mockmoov.stores.memory import MemoryStore
 
 def create_server(settings: Settings, *, clock: Callable[[], float] = time) -> AuthorizationServer:
     """A server with a memory store, its signing key and its API keys in it; raises `SettingsError`."""
-    repository = Repository(MemoryStore())
+    repository = Repository(MemoryStore(wall=lambda: min(clock(), time())))
     private_key = _private_key(settings)
     repository.ensure_signing_keys(lambda: keys.signing_keys(private_key))
     for api_key in settings.api_keys:
@@ -31,6 +31,8 @@ def _private_key(settings: Settings) -> bytes:
 
 
 def _read_private_key(path: str) -> bytes:
+    if "\n" in path or path.startswith("{"):
+        raise SettingsError("signing_key must be the path of a file, not the key itself")
     try:
         return keys.private_key_from_file(Path(path).read_bytes())
     except OSError as error:

@@ -83,25 +83,25 @@ def _serve(settings: Settings, ready_file: Path | None) -> None:
     except listening.BindError as error:
         _fail(1, str(error))
     url = listening.base_url(settings.host, sockets)
+    publish = _prepare(ready_file, url) if ready_file else lambda: None
+
+    def announce() -> None:
+        click.echo("\n".join(_startup_lines(settings, url)))
+        publish()
+
     app = create_app(server, hosts=settings.allowed_hosts if listening.is_loopback(sockets) else None)
-    listening.run(app, sockets, lambda: _announce(settings, url, ready_file))
+    listening.run(app, sockets, announce)
 
 
-def _announce(settings: Settings, url: str, ready_file: Path | None) -> None:
-    for line in _startup_lines(settings, url):
-        click.echo(line)
-    if ready_file:
-        _write_ready_file(ready_file, url)
-
-
-def _write_ready_file(path: Path, url: str) -> None:
-    """Write the URL, all at once: who sees the file sees all of it."""
-    partial = path.with_name(path.name + ".partial")
+def _prepare(ready_file: Path, url: str) -> Callable[[], object]:
+    """Write the ready file beside its place, and return what moves it there; an old one is removed."""
+    partial = ready_file.with_name(ready_file.name + ".partial")
     try:
+        ready_file.unlink(missing_ok=True)
         partial.write_text(url)
-        partial.replace(path)
     except OSError as error:
-        _fail(1, f"cannot write the ready file {path}: {error.strerror}")
+        _fail(1, f"--ready-file {ready_file}: {error.strerror}")
+    return lambda: partial.replace(ready_file)
 
 
 def _startup_lines(settings: Settings, url: str) -> list[str]:
@@ -124,7 +124,9 @@ def _fail(code: int, message: str) -> NoReturn:
 
 def _default_url() -> str:
     try:
-        return f"http://localhost:{load(from_environment(os.environ, lambda _: None)).port}"
+        config = os.environ.get(f"{PREFIX}CONFIG")
+        layers = [from_file(config)] if config else []
+        return f"http://localhost:{load(*layers, from_environment(os.environ, lambda _: None)).port}"
     except SettingsError as error:
         _fail(2, str(error))
 
@@ -141,15 +143,20 @@ _URL = click.option(
 @_URL
 def healthcheck(url: str) -> None:
     """Exit 0 if a server answers at the URL, 1 if not. For containers without curl."""
-    from urllib.request import urlopen  # noqa: PLC0415
+    from http.client import HTTPException  # noqa: PLC0415
+    from urllib.error import HTTPError  # noqa: PLC0415
+    from urllib.request import ProxyHandler, build_opener  # noqa: PLC0415
 
     if not url.startswith(("http://", "https://")):
         _fail(2, "--url must begin with http:// or https://")
     try:
-        with urlopen(f"{url.rstrip('/')}/_mockmoov/health", timeout=5):  # noqa: S310 - the scheme was checked
+        with build_opener(ProxyHandler({})).open(f"{url.rstrip('/')}/_mockmoov/health", timeout=5):
             pass
-    except (OSError, ValueError) as error:
-        _fail(1, f"{url} is not healthy: {error}")
+    except HTTPError as error:
+        with error:
+            _fail(1, f"{url} is not healthy: {error}")
+    except (OSError, ValueError, HTTPException) as error:
+        _fail(1, f"{url} is not healthy: {error}".partition("\r")[0].partition("\n")[0])
 
 
 @main.command()
@@ -166,6 +173,8 @@ def token(url: str, scope: str, client_id: str, client_secret: str) -> None:
             click.echo(client.create(scope=scope).access_token)
     except MoovError as error:
         _fail(1, str(error))
+    except ValueError as error:  # what cannot be sent at all
+        _fail(2, str(error))
 
 
 @main.command("scopes")

@@ -4,11 +4,11 @@ These stand outside the control plane's guard, as any client may need them. Must
 ASGI or sockets.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from mockmoov import contracts
-from mockmoov.errors import OAuthError
+from mockmoov.errors import ErrorCode, OAuthError
 from mockmoov.grants import GRANTS, authenticate_client
 from mockmoov.keys import jwks
 from mockmoov.messages import HttpRequest, HttpResponse
@@ -32,6 +32,11 @@ class Control:
             "/.well-known/jwks.json": ("GET", self._jwks),
             "/.well-known/oauth-authorization-server": ("GET", _metadata),
         }
+
+    @property
+    def paths(self) -> Iterable[str]:
+        """Every path that is served."""
+        return self._endpoints
 
     def handle(self, request: HttpRequest) -> HttpResponse:
         """The answer to a request on one of our own paths."""
@@ -59,7 +64,9 @@ class Control:
         credentials = message.credentials
         keys = self._server.repository.api_keys(credentials.client_ids if credentials else ())
         api_key = authenticate_client(keys, credentials)
-        return contracts.render_json(self._describe(message.token or "", api_key))
+        if message.token is None:  # RFC 7662 §2.1
+            raise OAuthError(ErrorCode.INVALID_REQUEST, "token is missing")
+        return contracts.render_json(self._describe(message.token, api_key))
 
     def _describe(self, text: str, api_key: ApiKey) -> dict[str, object]:
         now = self._server.clock()

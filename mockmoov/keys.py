@@ -42,6 +42,7 @@ def private_key_from_seed(seed: str) -> bytes:
 
 def private_key_from_file(data: bytes) -> bytes:
     """The 32 bytes of an Ed25519 private key in PEM (PKCS #8) or as a JWK; raises `ValueError`."""
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
     from jwt.algorithms import OKPAlgorithm  # noqa: PLC0415 - only key files pay for these
     from jwt.exceptions import PyJWTError  # noqa: PLC0415
@@ -51,7 +52,7 @@ def private_key_from_file(data: bytes) -> bytes:
             key: object = OKPAlgorithm.from_jwk(data.decode())
         else:
             key = load_pem_private_key(data, password=None)
-    except (PyJWTError, TypeError, ValueError) as error:
+    except (PyJWTError, RecursionError, TypeError, UnsupportedAlgorithm, ValueError) as error:
         raise ValueError("neither an unencrypted PEM nor a JWK of a private key") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("not an Ed25519 private key")

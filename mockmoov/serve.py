@@ -1,5 +1,6 @@
 """Owns listening: sockets, uvicorn, signals. Must not know OAuth, settings files or command lines."""
 
+import asyncio
 import contextlib
 import errno
 import socket
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp
 _ADDRESSES = {"localhost": ("127.0.0.1", "::1")}
 _REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - "every address" is none to connect to
 _STOP_SECONDS = 0.5  # what an unfinished exchange gets before it is cut
+_BACKLOG = 2048
 _TRIES = 20  # ports, where any will do but must be free in both families
 
 
@@ -28,6 +30,8 @@ def bind(host: str, port: int) -> list[socket.socket]:
     for _ in range(_TRIES):
         try:
             return _bind_all(_ADDRESSES.get(host, (host,)), port)
+        except UnicodeError:  # a name that IDNA cannot encode
+            raise BindError(f"cannot listen on {host} port {port}: not a host name") from None
         except OSError as error:
             reason = error
             if port != 0 or error.errno != errno.EADDRINUSE:
@@ -61,6 +65,7 @@ def _bind_one(address: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind(place)
+        listener.listen(_BACKLOG)  # two that are only bound may share a port
     except OSError:
         listener.close()
         raise
@@ -90,7 +95,7 @@ def run(app: ASGIApp, sockets: list[socket.socket], on_ready: Callable[[], None]
         server_header=False,
         proxy_headers=False,
     )
-    config.timeout_graceful_shutdown = _STOP_SECONDS  # type: ignore[assignment]  # any number will do
+    config.timeout_graceful_shutdown = _STOP_SECONDS + 0.2  # type: ignore[assignment]  # any number will do
     _Server(config, on_ready).run(sockets=sockets)
 
 
@@ -102,6 +107,16 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn does, but what is unfinished by then is cut, so that its handler sees a disconnect."""
+        cut = asyncio.get_running_loop().call_later(_STOP_SECONDS, self._cut)
+        await super().shutdown(sockets)
+        cut.cancel()
+
+    def _cut(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

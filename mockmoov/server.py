@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -105,6 +105,11 @@ class AuthorizationServer:
                 for path, methods in operations.OPERATIONS.items()
             },
         }
+
+    @property
+    def paths(self) -> Iterable[str]:
+        """Every path that is served."""
+        return self._endpoints
 
     def handle(self, request: HttpRequest) -> HttpResponse:
         """The answer to a request, whatever it is."""

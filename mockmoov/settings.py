@@ -20,7 +20,8 @@ COMMAND_VARIABLES = frozenset(
     f"{PREFIX}{name}" for name in ("CONFIG", "READY_FILE", "URL", "CLIENT_ID", "CLIENT_SECRET")
 )
 # What container links and orchestrators inject for a service that is called mockmoov; never a setting.
-_INJECTED = re.compile(r"MOCKMOOV_(?:PORT_\d+_\w+|SERVICE_\w+|ENV_\w+|NAME)")
+_INJECTED = re.compile(r"MOCKMOOV_(?:\w+_)?(?:PORT_\d+_\w+|SERVICE_\w+|ENV_\w+|NAME)")
+_INJECTED_ADDRESS = re.compile(r"MOCKMOOV_(?:\w+_)?PORT=\w+://.*", re.DOTALL)
 
 
 class SettingsError(ValueError):
@@ -99,7 +100,7 @@ def _version(value: object) -> str:
 def _api_keys(value: object) -> tuple[ApiKey, ...]:
     try:
         items = json.loads(value) if isinstance(value, str) else value
-    except ValueError:
+    except (ValueError, RecursionError):
         items = None
     if not isinstance(items, list | tuple) or not items or not all(isinstance(item, dict) for item in items):
         raise ValueError("must be a list of one or more objects")
@@ -112,9 +113,12 @@ def _api_keys(value: object) -> tuple[ApiKey, ...]:
 # --- the settings --------------------------------------------------------------------------------
 
 
-def _setting(parse: Callable[[object], Any], default: object, description: str) -> Any:
+def _setting(
+    parse: Callable[[object], Any], default: object, description: str, *, secret: bool = False
+) -> Any:
     value = None if default is None else parse(default)
-    return field(default=value, metadata={"parse": parse, "default": default, "help": description})
+    metadata = {"parse": parse, "default": default, "help": description}
+    return field(default=value, metadata=metadata, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +170,9 @@ class Settings:
     rate_limit: int = _setting(
         _integer(0, 10**6), 0, "Requests a second an account may make; 0 sets no limit."
     )
-    seed: str | None = _setting(_text, None, "Derive the signing key from this text: same text, same key.")
+    seed: str | None = _setting(
+        _text, None, "Derive the signing key from this text: same text, same key.", secret=True
+    )
     signing_key: str | None = _setting(_text, None, "File with the Ed25519 signing key, PEM or JWK.")
     api_keys: tuple[ApiKey, ...] = _setting(_api_keys, [EXAMPLE], "API keys, as a JSON list of objects.")
     access_log: bool = _setting(_switch, "on", "Whether each request is logged in a line.")
@@ -200,9 +206,7 @@ def load(*layers: Layer) -> Settings:
 
 def _parse(name: str, value: object, spell: Callable[[str], str]) -> Any:
     if name not in SETTINGS:
-        raise SettingsError(
-            f"{spell(name)}: there is no such setting{nearest(spell(name), map(spell, SETTINGS))}"
-        )
+        raise SettingsError(f"{spell(name)}: there is no such setting{nearest(name, SETTINGS, spell)}")
     try:
         return SETTINGS[name].metadata["parse"](value)
     except ValueError as error:
@@ -213,7 +217,7 @@ def from_environment(environ: Mapping[str, str], warn: Callable[[str], None]) ->
     """The settings named by `MOCKMOOV_*`; what container links inject is ignored with a warning."""
     values: dict[str, object] = {}
     for variable, value in environ.items():
-        if _INJECTED.fullmatch(variable) or (variable == f"{PREFIX}PORT" and "://" in value):
+        if _INJECTED.fullmatch(variable) or _INJECTED_ADDRESS.fullmatch(f"{variable}={value}"):
             warn(f"ignored {variable}: it looks like a container link's, not a setting")
         elif variable.startswith(PREFIX) and variable not in COMMAND_VARIABLES:
             values[variable.removeprefix(PREFIX).lower()] = value
@@ -225,9 +229,9 @@ def from_file(path: str) -> Layer:
     import tomllib  # noqa: PLC0415 - only who has a file pays for it
 
     try:
-        values = tomllib.loads(Path(path).read_text())
+        values = tomllib.loads(Path(path).read_bytes().decode())
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path}: not TOML: {error}") from None
     return Layer(values=values, spell=lambda name: f"{path}: {name}")

@@ -1,10 +1,11 @@
 """Owns how a wrong name is answered. Must not know what the names stand for."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str], spell: Callable[[str], str] = str) -> str:
     """`; did you mean ...?` with the known name that is nearest, or nothing if none is near."""
     from difflib import get_close_matches  # noqa: PLC0415 - only mistakes pay for it
 
-    return "".join(f"; did you mean {match}?" for match in get_close_matches(name[:100], list(known), n=1))
+    near = get_close_matches(name[:100], list(known), n=1)
+    return "".join(f"; did you mean {spell(match)}?" for match in near)
