@@ -50,7 +50,7 @@ SHELL: dict[str, set[str]] = {
     "control": {
         "contracts", "errors", "grants", "keys", "messages", "parsing", "records", "scopes", "server",
     },
-    "app": {"contracts", "control", "errors", "messages", "operations", "server"},
+    "app": {"contracts", "control", "errors", "messages", "operations", "scopes", "server"},
     "serve": set(),
     "bootstrap": {"keys", "repository", "server", "settings", "stores.memory"},
     "cli": {"", "api_keys", "app", "bootstrap", "client", "scopes", "serve", "settings"},

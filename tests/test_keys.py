@@ -1,5 +1,6 @@
 """Keys: their RFC vectors, where they may come from, and the JWK Set."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -116,6 +117,12 @@ def encrypted_pem() -> bytes:
     return ed25519.Ed25519PrivateKey.generate().private_bytes(PEM, PKCS8, secret)
 
 
+def unknown_algorithm() -> bytes:
+    der = ed25519.Ed25519PrivateKey.generate().private_bytes(serialization.Encoding.DER, PKCS8, PLAIN)
+    body = base64.b64encode(der.replace(b"\x2b\x65\x70", b"\x2b\x65\x73"))  # OID 1.3.101.112 becomes .115
+    return b"-----BEGIN PRIVATE KEY-----\n" + body + b"\n-----END PRIVATE KEY-----\n"
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -127,8 +134,10 @@ def encrypted_pem() -> bytes:
         b'{"kty":"OKP","crv":"Ed25519","x":1,"d":2}',
         json.dumps({**JWK, "x": "A" * 43}).encode(),
         json.dumps([JWK]).encode(),
+        b'{"a":' + b"[" * 100_000,
         public_pem(),
         encrypted_pem(),
+        unknown_algorithm(),
     ],
     ids=[
         "empty",
@@ -139,8 +148,10 @@ def encrypted_pem() -> bytes:
         "numbers",
         "mismatch",
         "list",
+        "nested",
         "public",
         "lock",
+        "other algorithm",
     ],
 )
 def test_what_is_no_readable_key_is_refused(data: bytes) -> None:

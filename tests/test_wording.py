@@ -22,6 +22,10 @@ def test_the_nearest_known_name_is_suggested(name: str, suggestion: str) -> None
     assert nearest(name, KNOWN) == f"; did you mean {suggestion}?"
 
 
+def test_a_suggestion_is_spelled_as_its_source_spells_names() -> None:
+    assert nearest("origin", KNOWN, str.upper) == "; did you mean ORIGINS?"
+
+
 @given(st.text("xyz#"))
 def test_nothing_is_suggested_where_nothing_is_near(name: str) -> None:
     assert nearest(name, KNOWN) == ""
