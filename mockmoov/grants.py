@@ -131,7 +131,7 @@ def redeem(family: TokenFamily, sequence: int, now: float, policy: RefreshPolicy
         return family, False
     if sequence == family.sequence:
         return (replace(family, sequence=sequence + 1, rotated_at=now) if policy.rotation else family), True
-    excused = sequence == family.sequence - 1 and now - family.rotated_at < policy.grace
+    excused = sequence == family.sequence - 1 and max(0.0, now - family.rotated_at) < policy.grace
     return (replace(family, revoked=True) if policy.reuse_detection and not excused else family), False
 
 

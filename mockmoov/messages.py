@@ -1,4 +1,4 @@
-"""Owns the shapes that pass between the rings: HTTP and OAuth messages. Must not know what is done with them."""
+"""Owns the shapes that pass between the rings: HTTP and OAuth messages. Must not know behaviour."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

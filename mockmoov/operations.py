@@ -30,7 +30,7 @@ ORIGIN_POLICIES: Mapping[str, OriginPolicy | None] = {
 }
 
 _ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]\\]+)(?::([0-9]{1,5}))?")
-_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _LOOPBACK = re.compile(r"(?:.+\.)?localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]")
 
 
@@ -42,9 +42,11 @@ def serialize_origin(text: str) -> str | None:
     match = _ORIGIN.fullmatch(text)
     if not match:
         return None
-    scheme, host, port = match[1].lower(), match[2].lower(), match[3]
-    dropped = port is None or str(int(port)) == _DEFAULT_PORTS.get(scheme)
-    return f"{scheme}://{host}" if dropped else f"{scheme}://{host}:{int(port)}"
+    scheme, host = match[1].lower(), match[2].lower()
+    port = int(match[3] or _DEFAULT_PORTS.get(scheme, 0))
+    if port > 65535:
+        return None
+    return f"{scheme}://{host}" if port == _DEFAULT_PORTS.get(scheme, 0) else f"{scheme}://{host}:{port}"
 
 
 def is_loopback_host(host: str) -> bool:

@@ -21,9 +21,8 @@ _GRAMMAR = {
     "client_secret": re.compile(r"[\x20-\x7e]*"),  # A.2: *VSCHAR
     # A.10: grant-name / URI-reference (RFC 3986 §2)
     "grant_type": re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+"),
-    "client_type": re.compile(r"[a-z]+"),
 }
-_TOKEN_PARAMETERS = (*_GRAMMAR, "scope", "refresh_token")
+_TOKEN_PARAMETERS = (*_GRAMMAR, "client_type", "scope", "refresh_token")
 _REVOCATION_PARAMETERS = ("client_id", "client_secret", "token", "token_type_hint")
 _CLIENT_TYPES: dict[str, ClientType] = {
     "web": "web", "device": "device", "service": "service", "w": "web", "d": "device", "s": "service",

@@ -110,14 +110,14 @@ class Repository:
         value = self._get(f"opaque:{fingerprint}")
         return None if value is None else _from_bytes(value)
 
-    def spend(self, account_id: str, *, now: float, rate: float) -> float:
+    def spend(self, account_id: str, *, now: float, rate: int) -> float:
         """Take one request from an account's bucket; the seconds to wait, 0 if it may pass."""
         key = f"bucket:{account_id}"
         while True:
             before = self._get(key)
-            full_at, wait = spend(float(before or 0), now, rate)
+            full_at, wait = spend(int(before or 0), now, rate)
             if wait or self._store.compare_and_swap(
-                key, before, repr(full_at).encode(), expires_at=self._deadline(full_at, now)
+                key, before, str(full_at).encode(), expires_at=self._deadline(now + 1, now)
             ):
                 return wait
 

@@ -229,3 +229,8 @@ def test_the_rule_can_be_off(sent: dict[str, tuple[str, ...]]) -> None:
 
 def test_there_are_three_policies() -> None:
     assert list(ORIGIN_POLICIES) == ["if-present", "required", "off"]
+
+
+def test_a_port_that_no_socket_has_is_no_origin() -> None:
+    assert serialize_origin("https://shop.example:65535") == "https://shop.example:65535"
+    assert serialize_origin("https://shop.example:65536") is None
