@@ -19,7 +19,9 @@ def settings_table() -> str:
 
 
 def test_the_readme_lists_every_setting_with_its_default_and_help() -> None:
-    table = re.search(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", (ROOT / "README.md").read_text(), re.DOTALL)
+    table = re.search(
+        r"<!-- settings -->\n(.*?)\n<!-- /settings -->", (ROOT / "README.md").read_text(), re.DOTALL
+    )
     assert table is not None
     assert table[1] == settings_table(), f"put this into README.md:\n{settings_table()}"
 

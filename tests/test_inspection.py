@@ -1,0 +1,93 @@
+"""What a token is worth: genuine or not, live or dead, and whose."""
+
+from dataclasses import replace
+
+import pytest
+
+from mockmoov import tokens
+from mockmoov.errors import ErrorCode, OAuthError
+from mockmoov.grants import Grant
+from mockmoov.inspection import Inspector
+from mockmoov.messages import TokenResponse
+from mockmoov.records import ApiKey
+from mockmoov.server import AuthorizationServer
+from tests.support.servers import CLIENT_ID, NOW, another_key, new_server
+
+
+@pytest.fixture
+def server() -> AuthorizationServer:
+    return new_server()
+
+
+@pytest.fixture
+def inspector(server: AuthorizationServer) -> Inspector:
+    return server.inspector
+
+
+@pytest.fixture
+def key(server: AuthorizationServer) -> ApiKey:
+    return server.repository.api_keys([CLIENT_ID])[0]
+
+
+@pytest.fixture
+def pair(server: AuthorizationServer, key: ApiKey) -> TokenResponse:
+    keys = server.repository.signing_keys()
+    return server._issuer.issue(keys, key, Grant(scope=("/ping.read",), client_type="web"), now=NOW)
+
+
+def test_a_live_token_comes_with_its_key(inspector: Inspector, key: ApiKey, pair: TokenResponse) -> None:
+    owner, token = inspector.live_access_token(pair.access_token, NOW)
+    assert owner == key
+    assert (token.client_id, token.scope) == (CLIENT_ID, "/ping.read")
+
+
+def test_a_token_with_our_signature_and_without_our_claims_is_none_of_ours(
+    server: AuthorizationServer,
+) -> None:
+    keys = server.repository.signing_keys()
+    claims = {"iss": "https://api.moov.io#applications", "aud": "https://api.moov.io", "exp": NOW + 1}
+    with pytest.raises(OAuthError, match="lacks claims"):
+        server.inspector.access_token(tokens.sign(keys, claims), NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "epoch", "reason"),
+    [({"enabled": False}, None, "deleted or disabled"), ({}, "later", "older than the last reset")],
+)
+def test_the_tokens_of_a_disabled_or_reset_key_are_dead(
+    server: AuthorizationServer,
+    key: ApiKey,
+    pair: TokenResponse,
+    changes: dict[str, bool],
+    epoch: str | None,
+    reason: str,
+) -> None:
+    server.repository.put_api_key(replace(key, **changes), epoch=epoch or key.epoch)
+    with pytest.raises(OAuthError, match=reason):
+        server.inspector.live_access_token(pair.access_token, NOW)
+
+
+def test_a_refresh_token_is_live_for_its_own_key_until_it_is_used_or_revoked(
+    inspector: Inspector, key: ApiKey, pair: TokenResponse
+) -> None:
+    assert inspector.live_refresh_token(pair.refresh_token, key, NOW) is not None
+    assert inspector.live_refresh_token(pair.refresh_token, replace(key, client_id="b"), NOW) is None
+    assert inspector.live_refresh_token(pair.refresh_token, replace(key, epoch="later"), NOW) is None
+    assert inspector.live_refresh_token(pair.refresh_token, key, NOW + 10**9) is None
+    inspector.revoke(pair.refresh_token, key, NOW)
+    assert inspector.live_refresh_token(pair.refresh_token, key, NOW) is None
+
+
+@pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
+def test_only_its_owner_revokes_a_token(server: AuthorizationServer, pair: TokenResponse, kind: str) -> None:
+    stranger = new_server(keys=[another_key()]).repository.api_keys(["other"])[0]
+    with pytest.raises(OAuthError) as refused:
+        server.inspector.revoke(getattr(pair, kind), stranger, NOW)
+    assert refused.value.code is ErrorCode.UNAUTHORIZED_CLIENT
+    assert server.inspector.live_access_token(pair.access_token, NOW)
+
+
+def test_what_is_no_token_needs_no_revoking(inspector: Inspector, key: ApiKey, pair: TokenResponse) -> None:
+    inspector.revoke("noise", key, NOW)
+    inspector.revoke(pair.access_token, key, NOW + 10**9)
+    assert inspector.live_access_token(pair.access_token, NOW)
