@@ -51,18 +51,18 @@ def test_a_token_with_our_signature_and_without_our_claims_is_none_of_ours(
 
 
 @pytest.mark.parametrize(
-    ("changes", "epoch", "reason"),
-    [({"enabled": False}, None, "deleted or disabled"), ({}, "later", "older than the last reset")],
+    ("enabled", "epoch", "reason"),
+    [(False, None, "deleted or disabled"), (True, "later", "older than the last reset")],
 )
 def test_the_tokens_of_a_disabled_or_reset_key_are_dead(
     server: AuthorizationServer,
     key: ApiKey,
     pair: TokenResponse,
-    changes: dict[str, bool],
+    enabled: bool,
     epoch: str | None,
     reason: str,
 ) -> None:
-    server.repository.put_api_key(replace(key, **changes), epoch=epoch or key.epoch)
+    server.repository.put_api_key(replace(key, enabled=enabled), epoch=epoch or key.epoch)
     with pytest.raises(OAuthError, match=reason):
         server.inspector.live_access_token(pair.access_token, NOW)
 

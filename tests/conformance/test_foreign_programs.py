@@ -1,4 +1,4 @@
-"""Foreign programs against a running server: owns which are run, how they are built, when one may be skipped.
+"""Foreign programs against a running server: owns what may be skipped, and that every check is ok.
 
 Each program uses its client as the client's documentation says, knows three environment variables, prints
 `ok NAME` or `not ok NAME: what came` for each check, and exits with 0 only if all were ok. None of them knows
@@ -7,90 +7,20 @@ anything of mockmoov.
 
 from __future__ import annotations
 
-import dataclasses
-import importlib.util
 import os
-import shutil
+import re
 import subprocess
-import sys
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-HERE = Path(__file__).parent
-CLIENT_ID = "5clTR_MdVrrkgxw2"
-CLIENT_SECRET = "dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-"
+from tests.conformance import results
+from tests.conformance.clients import CLIENTS, HERE, Absence, Client, unavailable
+from tests.conformance.programs import CannotFetchError, MissingToolError, prepare, require_tools, run_program
+from tests.conformance.table import HEADER, outcome, table
 
-Command = tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Client:
-    """One foreign program; `{python}` and `{out}` in a command are this interpreter and a scratch folder."""
-
-    name: str
-    folder: str
-    needs: str
-    """A program on the path, or `module:NAME` for a Python module."""
-    fetch: Command = ()
-    """What brings the client here; it may fail where there is no network."""
-    build: tuple[Command, ...] = ()
-    """What must not fail once the client is here."""
-    command: Command
-    checks: int
-    """How many checks the program prints, so that none can go missing."""
-
-
-CLIENTS = (
-    Client(
-        name="go-moov-2023",
-        folder="go-moov-2023",
-        needs="go",
-        fetch=("go", "mod", "download", "github.com/speakeasy-sdks/moov-go@v0.5.0"),
-        build=(("go", "mod", "tidy"), ("go", "build", "-o", "{out}/program", ".")),
-        command=("{out}/program",),
-        checks=12,
-    ),
-    Client(
-        name="go-oauth2",
-        folder="go-oauth2",
-        needs="go",
-        fetch=("go", "mod", "download"),
-        build=(("go", "build", "-o", "{out}/program", "."),),
-        command=("{out}/program",),
-        checks=38,
-    ),
-    Client(
-        name="go-net-http",
-        folder="go-oauth2",
-        needs="go",
-        fetch=("go", "mod", "download"),
-        build=(("go", "build", "-o", "{out}/program", "./plain"),),
-        command=("{out}/program",),
-        checks=4,
-    ),
-    Client(
-        name="python-moovio-sdk",
-        folder="python-moovio-sdk",
-        needs="module:moovio_sdk",
-        command=("{python}", "program.py"),
-        checks=41,
-    ),
-    Client(name="node-fetch", folder="node-fetch", needs="node", command=("node", "program.mjs"), checks=20),
-    Client(name="curl", folder="curl", needs="curl", command=("sh", "program.sh"), checks=14),
-)
-
-
-def unavailable() -> dict[str, str]:
-    """The listed reason for each client that could not be had."""
-    listed = tomllib.loads((HERE / "unavailable.toml").read_text(encoding="utf-8"))["unavailable"]
-    return {
-        entry["client"]: f"{entry['package']} {entry['version']} on {entry['date']}: {entry['error']}"
-        for entry in listed
-    }
+ROOT = HERE.parents[1]
 
 
 def without(reason: str) -> NoReturn:
@@ -100,56 +30,31 @@ def without(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def require_tool(needs: str) -> None:
-    """Give up if the program, or the Python module, that a client needs is not on this machine."""
-    kind, _, module = needs.partition(":")
-    found = importlib.util.find_spec(module) if module else shutil.which(kind)
-    if found is None:
-        without(f"{module or kind} is not on this machine")
+def brought_here(client: Client, parent: Path) -> Path:
+    """The folder of the built program; gives up if a tool is missing or the client cannot be fetched."""
+    try:
+        require_tools(client)
+        return prepare(client, parent)
+    except MissingToolError as missing:
+        without(str(missing))
+    except CannotFetchError as refusal:
+        if absence := unavailable().get(client.name):
+            pytest.skip(f"{client.name} cannot be had: {absence}")
+        without(str(refusal))
 
 
-def clean_environment() -> dict[str, str]:
-    """This environment without what would configure a server or a client behind the test's back."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(("MOCKMOOV_", "MOOV_"))}
+def result_of(client: Client, **members: str | int) -> results.Result:
+    known = {"client": client.name, "version": client.version, "date": results.today()}
+    return results.Result(**known, **members)  # type: ignore[arg-type]
 
 
-def program_environment(url: str) -> dict[str, str]:
-    """All that a foreign program is told. Proxies would not find a server on this machine."""
-    return clean_environment() | {
-        "MOCKMOOV_URL": url,
-        "MOCKMOOV_CLIENT_ID": CLIENT_ID,
-        "MOCKMOOV_CLIENT_SECRET": CLIENT_SECRET,
-        "NO_PROXY": "127.0.0.1,localhost",
-        "no_proxy": "127.0.0.1,localhost",
-    }
-
-
-def go_environment() -> dict[str, str]:
-    """Go as committed: a build changes neither go.mod nor go.sum, and knows no workspace."""
-    return clean_environment() | {"GOFLAGS": "-buildvcs=false", "GOWORK": "off"}
-
-
-def run(
-    command: Command, *, cwd: Path, env: Mapping[str, str], out: Path
-) -> subprocess.CompletedProcess[str]:
-    """Run a command of the table to its end."""
-    argv = [part.format(python=sys.executable, out=out) for part in command]
-    return subprocess.run(
-        argv, cwd=cwd, env=env, capture_output=True, text=True, encoding="utf-8", timeout=240, check=False
-    )
-
-
-def prepare(client: Client, folder: Path) -> None:
-    """Fetch and build a client in its folder: give up if it cannot be fetched, fail if it does not build."""
-    if client.fetch:
-        fetched = run(client.fetch, cwd=folder, env=go_environment(), out=folder)
-        if fetched.returncode != 0:
-            if reason := unavailable().get(client.name):
-                pytest.skip(f"{client.name} cannot be had: {reason}")
-            without(f"{client.name} cannot be fetched: {fetched.stderr[-500:]}")
-    for step in client.build:
-        built = run(step, cwd=folder, env=go_environment(), out=folder)
-        assert built.returncode == 0, f"{client.name} does not build:\n{built.stderr}"
+def assert_all_ok(client: Client, ended: subprocess.CompletedProcess[str]) -> None:
+    said = f"{ended.stdout}{ended.stderr}"
+    lines = ended.stdout.splitlines()
+    assert [line for line in lines if not line.startswith("ok ")] == [], said
+    assert ended.returncode == 0, said
+    assert len(lines) == client.checks, f"{len(lines)} checks, not {client.checks}:\n{said}"
+    assert len(set(lines)) == len(lines), f"two checks have one name:\n{said}"
 
 
 @pytest.mark.slow
@@ -158,42 +63,54 @@ def prepare(client: Client, folder: Path) -> None:
 def test_a_foreign_program_finds_every_check_ok(
     client: Client, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    require_tool(client.needs)
-    folder = tmp_path / client.folder
-    shutil.copytree(HERE / client.folder, folder)
-    prepare(client, folder)
-
+    try:
+        folder = brought_here(client, tmp_path)
+    except pytest.skip.Exception as skipped:
+        results.write(result_of(client, skipped=str(skipped)))
+        raise
     url: str = request.getfixturevalue("served")
-    ended = run(client.command, cwd=folder, env=program_environment(url), out=folder)
-
-    said = f"{ended.stdout}{ended.stderr}"
+    ended = run_program(client, folder, url)
     lines = ended.stdout.splitlines()
-    assert [line for line in lines if not line.startswith("ok ")] == [], said
-    assert ended.returncode == 0, said
-    assert len(lines) == client.checks, f"{len(lines)} checks, not {client.checks}:\n{said}"
+    passed = sum(line.startswith("ok ") for line in lines)
+    results.write(result_of(client, checks=len(lines), passed=passed))
+    assert_all_ok(client, ended)
 
 
-def test_only_clients_of_the_table_are_listed_as_unavailable() -> None:
-    assert set(unavailable()) <= {client.name for client in CLIENTS}
+# --- what may be skipped ------------------------------------------------------------------------
 
 
-def test_a_missing_tool_is_skipped_where_a_person_works(monkeypatch: pytest.MonkeyPatch) -> None:
+def client_that(*, name: str = "unlisted", needs: tuple[str, ...] = (), fetch: str = "pass") -> Client:
+    """A client with a Python statement for its fetch."""
+    return Client(
+        name=name,
+        title=name,
+        version="1",
+        point="",
+        contracts=("2023",),
+        folder="curl",
+        needs=needs,
+        fetch=("{python}", "-c", fetch),
+        command=(),
+        checks=0,
+    )
+
+
+NO_NETWORK = "raise SystemExit('no network')"
+
+
+def test_a_missing_tool_is_skipped_where_a_person_works(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("CI", raising=False)
     with pytest.raises(pytest.skip.Exception, match="no-such-tool is not on this machine"):
-        require_tool("no-such-tool")
+        brought_here(client_that(needs=("sh", "no-such-tool")), tmp_path)
 
 
 @pytest.mark.parametrize("needs", ["no-such-tool", "module:no_such_module"])
-def test_a_missing_tool_fails_under_ci(needs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_tool_fails_under_ci(needs: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="is not on this machine"):
-        require_tool(needs)
-
-
-def unfetchable(name: str) -> Client:
-    """A client whose fetch always fails."""
-    fetch = ("{python}", "-c", "raise SystemExit('no network')")
-    return Client(name=name, folder=name, needs="go", fetch=fetch, command=(), checks=0)
+        brought_here(client_that(needs=(needs,)), tmp_path)
 
 
 def test_a_client_that_cannot_be_fetched_fails_under_ci(
@@ -201,7 +118,7 @@ def test_a_client_that_cannot_be_fetched_fails_under_ci(
 ) -> None:
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="unlisted cannot be fetched: no network"):
-        prepare(unfetchable("unlisted"), tmp_path)
+        brought_here(client_that(fetch=NO_NETWORK), tmp_path)
 
 
 @pytest.mark.parametrize("name", unavailable())
@@ -210,4 +127,73 @@ def test_a_listed_client_is_skipped_with_its_date_even_under_ci(
 ) -> None:
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.skip.Exception, match=r"cannot be had: .* on 20\d\d-\d\d-\d\d"):
-        prepare(unfetchable(name), tmp_path)
+        brought_here(client_that(name=name, fetch=NO_NETWORK), tmp_path)
+
+
+# --- the tables ---------------------------------------------------------------------------------
+
+
+def test_only_clients_of_the_table_are_listed_as_unavailable() -> None:
+    assert set(unavailable()) <= {client.name for client in CLIENTS}
+
+
+def test_no_two_clients_have_one_name() -> None:
+    assert len({client.name for client in CLIENTS}) == len(CLIENTS)
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+def test_the_version_of_the_table_is_the_one_that_is_pinned(client: Client) -> None:
+    assert bool(client.version) == bool(client.pinned)
+    if client.pinned:
+        folder = HERE / client.folder
+        pinned = folder / client.pinned if (folder / client.pinned).exists() else ROOT / client.pinned
+        assert re.search(
+            rf"(?<![\d.]){re.escape(client.version)}(?![\d.])", pinned.read_text(encoding="utf-8")
+        )
+
+
+@pytest.mark.parametrize("folder", sorted({client.folder for client in CLIENTS}))
+def test_nothing_that_is_committed_says_where_packages_come_from(folder: str) -> None:
+    for path in (HERE / folder).rglob("*"):
+        assert path.name not in {"package-lock.json", "npm-shrinkwrap.json", ".npmrc", "settings.xml"}
+        assert path.is_dir() or "registry" not in path.read_text(encoding="utf-8")
+
+
+def test_results_come_back_as_they_were_written_and_the_last_counts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MOCKMOOV_CONFORMANCE_RESULTS", str(tmp_path / "new" / "results.jsonl"))
+    assert results.read() == {}
+    first, second, other = result_of(CLIENTS[0], passed=1), result_of(CLIENTS[0]), result_of(CLIENTS[1])
+    for result in (first, second, other):
+        results.write(result)
+    assert results.read() == {CLIENTS[0].name: second, CLIENTS[1].name: other}
+
+
+def test_the_table_has_a_row_for_each_client_and_a_cell_for_each_column() -> None:
+    rows = table({}, {}).splitlines()
+    assert len(rows) == len(CLIENTS) + 2
+    assert {row.count(" | ") for row in rows} == {len(HEADER) - 1}
+
+
+ABSENCE = Absence(date="2026-11-23", error="403", package="p")
+OUTCOMES: list[tuple[dict[str, str | int], Absence | None, str]] = [
+    ({"checks": 41, "passed": 41}, None, "all ok, "),
+    ({"checks": 41, "passed": 40}, None, "40 of 41 ok, "),
+    ({"checks": 3, "passed": 3}, None, "3 of 41 ok, "),
+    ({"skipped": "refused"}, ABSENCE, "could not be had on 2026-11-23"),
+    ({"skipped": "node is not on this machine"}, None, "not run: node is not on this machine"),
+]
+
+
+@pytest.mark.parametrize(("members", "absence", "said"), OUTCOMES)
+def test_the_table_says_what_came_of_a_client(
+    members: dict[str, str | int], absence: Absence | None, said: str
+) -> None:
+    assert outcome(CLIENTS[0], result_of(CLIENTS[0], **members), absence).startswith(said)
+
+
+def test_a_result_of_another_version_does_not_count() -> None:
+    older = results.Result(client=CLIENTS[0].name, version="1", date="2026-01-01", checks=41, passed=41)
+    assert outcome(CLIENTS[0], older, None) == "not run"
+    assert outcome(CLIENTS[0], None, None) == "not run"
