@@ -74,17 +74,16 @@ async def _body(receive: Receive) -> bytes | None:
 
 
 def _request(scope: Scope, body: bytes) -> HttpRequest:
-    headers: dict[str, tuple[str, ...]] = {}
+    headers: dict[str, list[str]] = {}
     for name, value in scope["headers"]:
-        key = name.decode("latin-1")
-        headers[key] = (*headers.get(key, ()), value.decode("latin-1"))
+        headers.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
     raw_path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     return HttpRequest(
         method=scope["method"],
         path=raw_path.decode("latin-1"),
         scheme=scope["scheme"],
         query=scope["query_string"],
-        headers=headers,
+        headers={name: tuple(values) for name, values in headers.items()},
         body=body,
     )
 

@@ -86,11 +86,21 @@ def _serve(settings: Settings, ready_file: Path | None) -> None:
     publish = _prepare(ready_file, url) if ready_file else lambda: None
 
     def announce() -> None:
-        click.echo("\n".join(_startup_lines(settings, url)))
         publish()
+        _print(_startup_lines(settings, url))
 
     app = create_app(server, hosts=settings.allowed_hosts if listening.is_loopback(sockets) else None)
     listening.run(app, sockets, announce)
+    if ready_file:
+        ready_file.unlink(missing_ok=True)
+
+
+def _print(lines: list[str]) -> None:
+    """Print the lines, if there is anyone to read them."""
+    try:
+        click.echo("\n".join(lines))
+    except OSError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - or the exit would fail at flushing
 
 
 def _prepare(ready_file: Path, url: str) -> Callable[[], object]:
@@ -166,10 +176,13 @@ def healthcheck(url: str) -> None:
 @click.option("--client-secret", envvar=f"{PREFIX}CLIENT_SECRET", default=EXAMPLE["client_secret"])
 def token(url: str, scope: str, client_id: str, client_secret: str) -> None:
     """Print a new access token of a running server."""
+    import httpx2  # noqa: PLC0415
+
     from mockmoov.client import MoovError, TokenClient  # noqa: PLC0415
 
     try:
-        with TokenClient(url, client_id=client_id, client_secret=client_secret) as client:
+        with httpx2.Client(trust_env=False) as http:  # a proxy has no business with this machine's tokens
+            client = TokenClient(url, client_id=client_id, client_secret=client_secret, http_client=http)
             click.echo(client.create(scope=scope).access_token)
     except MoovError as error:
         _fail(1, str(error))

@@ -10,10 +10,12 @@ from ipaddress import ip_address
 import uvicorn
 from starlette.types import ASGIApp
 
+from mockmoov.connection import Connection
+
 # What `localhost` means: both, on the same port (RFC 6761 §6.3).
 _ADDRESSES = {"localhost": ("127.0.0.1", "::1")}
 _REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - "every address" is none to connect to
-_STOP_SECONDS = 0.5  # what an unfinished exchange gets before it is cut
+_STOP_SECONDS = 0.3  # what an unfinished exchange gets before it is cut
 _BACKLOG = 2048
 _TRIES = 20  # ports, where any will do but must be free in both families
 
@@ -25,7 +27,7 @@ class BindError(OSError):
 def bind(host: str, port: int) -> list[socket.socket]:
     """Sockets bound to host and port, 0 for any free one; raises `BindError`.
 
-    A machine without IPv6 listens on `localhost` in IPv4 only.
+    A machine that has IPv4 or IPv6 only listens on `localhost` in that one.
     """
     for _ in range(_TRIES):
         try:
@@ -42,15 +44,19 @@ def bind(host: str, port: int) -> list[socket.socket]:
 def _bind_all(addresses: tuple[str, ...], port: int) -> list[socket.socket]:
     with contextlib.ExitStack() as cleanup:
         bound: list[socket.socket] = []
+        missing: OSError | None = None
         for address in addresses:
             try:
                 listener = cleanup.enter_context(_bind_one(address, port))
             except OSError as error:
-                if bound and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                    continue
-                raise
-            port = listener.getsockname()[1]
-            bound.append(listener)
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                missing = error
+            else:
+                port = listener.getsockname()[1]
+                bound.append(listener)
+        if missing and not bound:
+            raise missing
         cleanup.pop_all()
         return bound
 
@@ -88,6 +94,7 @@ def run(app: ASGIApp, sockets: list[socket.socket], on_ready: Callable[[], None]
     """Serve until SIGTERM or SIGINT, then stop within a second; `on_ready` is called once it answers."""
     config = uvicorn.Config(
         app,
+        http=Connection,
         lifespan="off",
         ws="none",
         log_config=None,

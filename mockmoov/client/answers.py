@@ -55,7 +55,7 @@ def read_answer(
 ) -> T:
     """What `success` makes of an answer; a `MoovError` for every other outcome."""
     if not isinstance(answer, httpx2.Response):
-        raise _failure(answer, asked) from answer
+        raise _failure(answer, asked) from None  # its text may hold what the server echoed
     reader = success.get(answer.status_code)
     if reader is not None:
         return reader(answer, asked.now)

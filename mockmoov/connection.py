@@ -1,0 +1,74 @@
+"""Owns how the bytes of a connection become requests, where uvicorn reads them wrongly. Must not know OAuth.
+
+Four things: an offered upgrade is declined and the request read as it is (httptools would skip its body,
+as Java's HttpClient and `curl --http2` would notice); a head is bounded; trailers are no headers; and a
+client that pipelines without reading is not read from either.
+"""
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD = 64 * 1024  # bytes of request line and headers (choice)
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's connection with its reading mended; RFC 9110 §5.5, §6.5.1, §7.8."""
+
+    _in_head = True
+    _head_size = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Read bytes; an upgrade that they offer is declined by reading on without it."""
+        self._unset_keepalive_if_required()
+        self._head_size += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._decline_upgrade(data[offer.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        else:
+            if self._in_head and self._head_size > MAX_HEAD:
+                self.transport.write(_TOO_LARGE)
+                self.transport.close()
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        line = b"%b %b HTTP/%b" % (
+            self.parser.get_method(),
+            self.url,
+            self.parser.get_http_version().encode(),
+        )
+        fields = [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"\r\n".join([line, *fields]) + b"\r\n\r\n" + rest)
+
+    def _offers_upgrade(self) -> bool:
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        self._in_head, self._head_size = True, 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field of the head, without the white space around it; those after the body are dropped."""
+        if self._in_head:
+            super().on_header(name, value.strip(b" \t"))
+
+    def on_headers_complete(self) -> None:
+        """The head is read; if it offers an upgrade, it will be read again without."""
+        self._in_head = False
+        if not self._offers_upgrade():
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body is read."""
+        if not self._offers_upgrade():
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer is sent; if more requests wait already, no further ones are read."""
+        super().on_response_complete()
+        if self.pipeline and not self.transport.is_closing():
+            self.flow.pause_reading()

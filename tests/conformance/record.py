@@ -1,0 +1,116 @@
+"""Owns recording: foreign programs against a server that notes what comes, written to fixtures/clients/.
+
+`python -m tests.conformance.record [NAME...]` records these clients, or all that can be had. Must not know
+what is right: a program that finds a check not ok is not recorded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mockmoov.app import create_app
+from mockmoov.bootstrap import create_server
+from mockmoov.serve import base_url, bind
+from mockmoov.settings import load
+from tests.conformance.clients import CLIENT_ID, CLIENT_SECRET, CLIENTS, Client
+from tests.conformance.programs import CannotFetchError, MissingToolError, prepare, require_tools, run_program
+from tests.conformance.recordings import FOLDER, Exchange, to_text
+from tests.conformance.results import today
+
+
+class Recorder:
+    """An ASGI application around another that keeps every exchange, in the order of the answers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.exchanges: list[Exchange] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        received, answered, status = bytearray(), bytearray(), 0
+
+        async def hear() -> Message:
+            message = await receive()
+            received.extend(message.get("body", b""))
+            return message
+
+        async def tell(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            answered.extend(message.get("body", b""))
+            last = message["type"] == "http.response.body" and not message.get("more_body", False)
+            if last:  # before the client hears of it, so that its next request comes later in the list
+                self.exchanges.append(noted(scope, bytes(received), status, bytes(answered)))
+            await send(message)
+
+        await self._app(scope, hear, tell)
+
+
+def noted(scope: Scope, body: bytes, status: int, answer: bytes) -> Exchange:
+    """One exchange of the connection."""
+    target, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+    return Exchange(
+        method=scope["method"],
+        target=f"{target}?{query}" if query else target,
+        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
+        body=body,
+        status=status,
+        answer=answer,
+    )
+
+
+@contextlib.contextmanager
+def recording() -> Iterator[tuple[str, Recorder]]:
+    """A server with every setting as it is by default, and what notes its exchanges; yields its URL first."""
+    recorder = Recorder(create_app(create_server(load())))
+    sockets = bind("localhost", 0)
+    config = uvicorn.Config(recorder, lifespan="off", ws="none", log_config=None, access_log=False)
+    running = uvicorn.Server(config)
+    thread = threading.Thread(target=running.run, kwargs={"sockets": sockets})
+    thread.start()
+    try:
+        yield base_url("localhost", sockets), recorder
+    finally:
+        running.should_exit = True
+        thread.join(10)
+
+
+def record(client: Client) -> str:
+    """Record one client; returns what is to be said of it."""
+    try:
+        require_tools(client)
+        with tempfile.TemporaryDirectory() as parent:
+            folder = prepare(client, Path(parent))
+            with recording() as (url, recorder):
+                ended = run_program(client, folder, url)
+    except (MissingToolError, CannotFetchError) as reason:
+        return f"not recorded: {reason}"
+    if ended.returncode != 0:
+        return f"not recorded: {ended.stdout}{ended.stderr}"
+    known = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    about = {"client": client.name, "version": client.version, "recorded": today()}
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / f"{client.name}.json").write_text(to_text(recorder.exchanges, known, about), encoding="utf-8")
+    return f"{len(recorder.exchanges)} requests"
+
+
+def main(names: list[str]) -> int:
+    """Record the named clients, or all; 2 for a name that none has."""
+    if unknown := set(names) - {client.name for client in CLIENTS}:
+        print(f"no such client: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    for client in CLIENTS:
+        if not names or client.name in names:
+            print(f"{client.name}: {record(client)}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,46 @@
+"""Owns the README's table of clients, from what they are and what came of the last run.
+
+`python -m tests.conformance.table` prints it. Must not know how programs are run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.conformance import results
+from tests.conformance.clients import CLIENTS, Absence, Client, unavailable
+
+HEADER = ("client", "version", "pointed at mockmoov by", "contract", "checks", "result")
+
+
+def contract(client: Client) -> str:
+    """What the client lands on by itself, then what it was asked for besides."""
+    own, *asked = client.contracts
+    return own + "".join(f", and {other} by header" for other in asked)
+
+
+def outcome(client: Client, result: results.Result | None, absence: Absence | None) -> str:
+    if result is None or result.version != client.version:
+        return "not run"
+    if result.skipped and absence is not None:
+        return f"could not be had on {absence.date}"
+    if result.skipped:
+        return f"not run: {result.skipped}"
+    if result.passed == result.checks == client.checks:
+        return f"all ok, {result.date}"
+    return f"{result.passed} of {client.checks} ok, {result.date}"
+
+
+def row(client: Client, result: results.Result | None, absence: Absence | None) -> tuple[str, ...]:
+    shown = outcome(client, result, absence)
+    return (client.title, client.version, f"`{client.point}`", contract(client), str(client.checks), shown)
+
+
+def table(found: Mapping[str, results.Result], absences: Mapping[str, Absence]) -> str:
+    rows = [row(client, found.get(client.name), absences.get(client.name)) for client in CLIENTS]
+    lines = [HEADER, ("---",) * len(HEADER), *rows]
+    return "\n".join("| " + " | ".join(line).replace("\n", " ") + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    print(table(results.read(), unavailable()))
