@@ -12,7 +12,7 @@ from mockmoov.records import ApiKey
 from mockmoov.wording import nearest
 
 # The key of Moov's documented example (seed); its origin is our choice.
-EXAMPLE = {
+EXAMPLE: Mapping[str, Any] = {
     "client_id": "5clTR_MdVrrkgxw2",
     "client_secret": "dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-",
     "account_id": "5352b013-ae58-4a63-8a3f-97f316a917cf",
@@ -20,6 +20,7 @@ EXAMPLE = {
     "origins": ["http://localhost:3000"],
 }
 _NAMESPACE = UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")  # RFC 9562 §6.6: OIDs; any fixed one would do
+_ANY_ACCOUNT = EXAMPLE["account_id"]
 _CREDENTIAL = re.compile(r"[\x20-\x7e]+")  # RFC 6749 App. A.1, A.2
 
 
@@ -29,9 +30,14 @@ def make_api_key(members: Mapping[str, Any]) -> ApiKey:
     `client_id` and `client_secret` are required. Ids that are not given follow from the client id, so
     that every key has an account of its own. The epoch is for the repository to give.
     """
-    unknown = [name for name in members if name not in _MEMBERS]
-    if unknown:
-        raise ValueError(f"an API key has no member {unknown[0]!r}{nearest(unknown[0], _MEMBERS)}")
+    for name in members:
+        if (
+            name not in _MEMBERS
+        ):  # it is quoted only if it is nearly right: it may be a secret in the wrong place
+            hint = nearest(name, _MEMBERS)
+            raise ValueError(
+                f"an API key has no member {name!r}{hint}" if hint else f"an API key has only {_KNOWN}"
+            )
     checked = {name: _check(name, value) for name, value in members.items() if value is not None}
     for name in ("client_id", "client_secret"):
         if name not in checked:
@@ -41,7 +47,7 @@ def make_api_key(members: Mapping[str, Any]) -> ApiKey:
 
 def unknown_scope(api_key: ApiKey, known: Callable[[str], bool]) -> str:
     """The first scope of the key that no token could have, or ""; templates stand for any account."""
-    concrete = {scope: scope.replace(scopes.ACCOUNT_ID, str(_NAMESPACE)) for scope in api_key.scopes or ()}
+    concrete = {scope: scope.replace(scopes.ACCOUNT_ID, _ANY_ACCOUNT) for scope in api_key.scopes or ()}
     return next((scope for scope, example in concrete.items() if not known(example)), "")
 
 
@@ -122,3 +128,4 @@ _MEMBERS: Mapping[str, Callable[[object], Any]] = {
     "grants": _grants,
     "enabled": _flag,
 }
+_KNOWN = ", ".join(_MEMBERS)

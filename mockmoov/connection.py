@@ -21,7 +21,8 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Read bytes; an upgrade that they offer is declined by reading on without it."""
         self._unset_keepalive_if_required()
-        self._head_size += len(data)
+        if self._in_head:
+            self._head_size += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
@@ -46,11 +47,6 @@ class Connection(HttpToolsProtocol):
     def _offers_upgrade(self) -> bool:
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
-    def on_message_begin(self) -> None:
-        """A head begins."""
-        super().on_message_begin()
-        self._in_head, self._head_size = True, 0
-
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field of the head, without the white space around it; those after the body are dropped."""
         if self._in_head:
@@ -58,12 +54,13 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is read; if it offers an upgrade, it will be read again without."""
-        self._in_head = False
+        self._in_head, self._head_size = False, 0
         if not self._offers_upgrade():
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """The body is read."""
+        """The body is read; what comes next is a head."""
+        self._in_head = True
         if not self._offers_upgrade():
             super().on_message_complete()
 

@@ -130,10 +130,9 @@ def _dated(version: str) -> Contract | None:
     return CONTRACT_DATED if _VERSION.fullmatch(version) else None
 
 
-def render_json(document: object, headers: tuple[tuple[str, str], ...] = NO_STORE) -> HttpResponse:
+def render_json(document: object) -> HttpResponse:
     """A 200 answer with a JSON body."""
-    body = to_json(document)
-    return HttpResponse(status=200, headers=(_JSON, *headers), body=body)
+    return HttpResponse(status=200, headers=(_JSON, *NO_STORE), body=to_json(document))
 
 
 def render_token_response(contract: Contract, token: TokenResponse) -> HttpResponse:

@@ -11,6 +11,7 @@ from mockmoov.repository import Repository
 from mockmoov.scopes import invalid_scope
 
 _OPAQUE_BYTES = 32  # 256 bits
+_ROOM = 12  # characters by which a refresh token may grow as its sequence gains digits
 
 
 class Issuer:
@@ -51,7 +52,7 @@ class Issuer:
             expires_at=int(now) + self._policy.access_token_lifetime,
             token_format=self._format,
         )
-        if max(len(response.access_token), len(response.refresh_token)) > tokens.MAX_LENGTH:
+        if max(len(response.access_token), len(response.refresh_token) + _ROOM) > tokens.MAX_LENGTH:
             raise invalid_scope(f"the token would be longer than {tokens.MAX_LENGTH} characters")
         if grant.refreshed:
             self._consume(grant.refreshed, now)

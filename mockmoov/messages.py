@@ -26,7 +26,6 @@ class Note:
 
     client_id: str = "-"
     grant_type: str = "-"
-    reason: str = ""
 
 
 NO_NOTE = Note()

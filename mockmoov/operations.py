@@ -31,7 +31,8 @@ ORIGIN_POLICIES: Mapping[str, OriginPolicy | None] = {
 
 _ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]\\]+)(?::([0-9]{1,5}))?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_LOOPBACK = re.compile(r"(?:.+\.)?localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]")
+_OCTET = r"\.(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})"
+_LOOPBACK = re.compile(rf"(?:[a-z0-9_-]+\.)*localhost|127(?:{_OCTET}){{3}}|\[::1\]")
 
 
 def serialize_origin(text: str) -> str | None:

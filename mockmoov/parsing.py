@@ -87,22 +87,22 @@ def parse_basic(encoded: str) -> ClientCredentials:
 
 def _credentials(headers: Headers, values: dict[str, str]) -> ClientCredentials | None:
     scheme, rest = parse_authorization(headers)
-    shown = {name: values[name] for name in _CREDENTIALS if name in values}
+    shown = {name: (values[name],) for name in _CREDENTIALS if name in values}
     if scheme == "basic":
         return _agreeing(parse_basic(rest), shown)
     if not shown:
         return None
     return ClientCredentials(
-        client_ids=tuple(values[name] for name in ("client_id",) if name in values),
-        client_secrets=tuple(values[name] for name in ("client_secret",) if name in values),
+        client_ids=shown.get("client_id", ()),
+        client_secrets=shown.get("client_secret", ()),
         parameter="client_secret",
     )
 
 
-def _agreeing(basic: ClientCredentials, shown: Mapping[str, str]) -> ClientCredentials:
+def _agreeing(basic: ClientCredentials, shown: Mapping[str, tuple[str]]) -> ClientCredentials:
     """Basic, unless the body says something else (RFC 6749 §2.3: one method a request)."""
     known = {"client_id": basic.client_ids, "client_secret": basic.client_secrets}
-    for name, value in shown.items():
+    for name, (value,) in shown.items():
         if value not in known[name]:
             raise _invalid(f"{name} in the body and in the Authorization header differ")
     return basic
@@ -151,6 +151,8 @@ def _unique(pairs: Pairs) -> dict[str, object]:
 def _pairs(request: HttpRequest) -> Pairs:
     if "content-encoding" in request.headers:
         raise _invalid("Content-Encoding is not supported")
+    if any(value.lower() != "chunked" for value in request.headers.get("transfer-encoding", ())):
+        raise _invalid("Transfer-Encoding other than chunked is not supported")
     if not request.body:
         return _parse_form(request.query)
     content_types = request.headers.get("content-type", ("",))

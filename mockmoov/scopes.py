@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from mockmoov.errors import ErrorCode, OAuthError
+from mockmoov.wording import nearest
 
 ACCOUNT_ID = "{accountID}"
 UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
@@ -51,7 +52,7 @@ CATALOGUES: dict[str, Callable[[str], bool]] = {"strict": _in_catalogue, "open":
 
 def parse_scope(text: str) -> tuple[str, ...]:
     """The scope tokens of a `scope` parameter in the order asked, without repeats (RFC 6749 §3.3)."""
-    tokens = [token for token in _WHITE_SPACE.split(text) if token]
+    tokens = dict.fromkeys(token for token in _WHITE_SPACE.split(text) if token)
     if not tokens:
         raise invalid_scope("scope is missing: name at least one, such as /accounts.write")
     if not all(map(_SCOPE_TOKEN.fullmatch, tokens)):
@@ -95,16 +96,15 @@ def _quoted(scope: str) -> str:
 
 def did_you_mean(scope: str) -> str:
     """`; did you mean ...?` with the nearest known scope, or nothing if none is near."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only refusals pay for it
-
     head, slash, name = scope[-_QUOTED:].rpartition("/")
-    near = get_close_matches(slash + name, _by_name(), n=1, cutoff=0.75)
-    if not near:
-        return ""
-    named = [known for known in _by_name()[near[0]] if known.startswith("/accounts/") == bool(head)]
-    suggestion = (named or _by_name()[near[0]])[0]
     account = _ACCOUNT_SCOPE.fullmatch(scope)
-    return f"; did you mean {suggestion.replace(ACCOUNT_ID, account[1] if account else ACCOUNT_ID)}?"
+
+    def spell(near: str) -> str:
+        same = [known for known in _by_name()[near] if known.startswith("/accounts/") == bool(head)]
+        suggestion = (same or _by_name()[near])[0]
+        return suggestion.replace(ACCOUNT_ID, account[1] if account else ACCOUNT_ID)
+
+    return nearest(slash + name, _by_name(), spell)
 
 
 @cache

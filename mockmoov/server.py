@@ -132,18 +132,19 @@ class AuthorizationServer:
             return contracts.render_refusal(404, "X-Moov-Version is malformed")
         if endpoint.reads_body and len(request.body) > MAX_BODY:
             return contracts.render_too_large(MAX_BODY)
-        self._tell_default(request)
+        self._tell_default(request, contract)
         exchange.contract = contract
         try:
             return endpoint.answer(exchange)
         except OAuthError as error:
             return endpoint.refuse(contract, error)
 
-    def _tell_default(self, request: HttpRequest) -> None:
+    def _tell_default(self, request: HttpRequest, contract: Contract) -> None:
         if not self._told_default and "x-moov-version" not in request.headers:
             self._told_default = True
             _log.warning(
-                "a request came without X-Moov-Version: it gets contract %s (setting default_version)",
+                "a request came without X-Moov-Version: it gets contract %s (default_version is %s)",
+                contract.name,
                 self.settings.default_version,
             )
 

@@ -104,7 +104,10 @@ def _api_keys(value: object) -> tuple[ApiKey, ...]:
         items = None
     if not isinstance(items, list | tuple) or not items or not all(isinstance(item, dict) for item in items):
         raise ValueError("must be a list of one or more objects")
-    keys = tuple(map(make_api_key, items))
+    try:
+        keys = tuple(map(make_api_key, items))
+    except ValueError as error:
+        raise ValueError(f"has a key that is not good: {error}") from None
     if len({key.client_id for key in keys}) < len(keys):
         raise ValueError("must not have the same client_id twice")
     return keys
@@ -187,6 +190,7 @@ class Layer:
 
     values: Mapping[str, object]
     spell: Callable[[str], str] = str
+    source: str = ""
 
 
 def load(*layers: Layer) -> Settings:
@@ -194,7 +198,7 @@ def load(*layers: Layer) -> Settings:
     values: dict[str, Any] = {}
     for layer in layers:
         for name, value in layer.values.items():
-            values[name] = _parse(name, value, layer.spell)
+            values[name] = _parse(name, value, layer)
     settings = Settings(**values)
     if settings.seed is not None and settings.signing_key is not None:
         raise SettingsError("seed and signing_key exclude each other: both say which key signs")
@@ -204,13 +208,14 @@ def load(*layers: Layer) -> Settings:
     return settings
 
 
-def _parse(name: str, value: object, spell: Callable[[str], str]) -> Any:
+def _parse(name: str, value: object, layer: Layer) -> Any:
+    shown = layer.source + layer.spell(name)
     if name not in SETTINGS:
-        raise SettingsError(f"{spell(name)}: there is no such setting{nearest(name, SETTINGS, spell)}")
+        raise SettingsError(f"{shown}: there is no such setting{nearest(name, SETTINGS, layer.spell)}")
     try:
         return SETTINGS[name].metadata["parse"](value)
     except ValueError as error:
-        raise SettingsError(f"{spell(name)} {error}") from None
+        raise SettingsError(f"{shown} {error}") from None
 
 
 def from_environment(environ: Mapping[str, str], warn: Callable[[str], None]) -> Layer:
@@ -234,4 +239,4 @@ def from_file(path: str) -> Layer:
         raise SettingsError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path}: not TOML: {error}") from None
-    return Layer(values=values, spell=lambda name: f"{path}: {name}")
+    return Layer(values=values, source=f"{path}: ")

@@ -103,8 +103,8 @@ def _bounded_int(digits: str) -> int:
     return int(digits)
 
 
-_MAX_DIGITS = 15  # what a float holds exactly
-_CLAIMS = json.JSONDecoder(parse_int=_bounded_int)
+_MAX_DIGITS = 19  # what 64 bits hold
+_CLAIMS = json.JSONDecoder(parse_int=_bounded_int, parse_constant=_bounded_int)
 
 
 def check_claims(claims: Mapping[str, object], now: float, policy: IssuerPolicy) -> str:

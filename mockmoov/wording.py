@@ -7,5 +7,5 @@ def nearest(name: str, known: Iterable[str], spell: Callable[[str], str] = str) 
     """`; did you mean ...?` with the known name that is nearest, or nothing if none is near."""
     from difflib import get_close_matches  # noqa: PLC0415 - only mistakes pay for it
 
-    near = get_close_matches(name[:100], list(known), n=1)
+    near = get_close_matches(name[:100], list(known), n=1, cutoff=0.75)
     return "".join(f"; did you mean {spell(match)}?" for match in near)

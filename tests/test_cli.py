@@ -559,3 +559,26 @@ def test_a_ready_file_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -
     assert done.returncode in (1, 2)
     assert len(done.stderr.splitlines()) == 1
     assert str(path.parent) in done.stderr
+
+
+@pytest.mark.slow
+def test_nobody_to_read_the_start_up_lines_stops_nothing_and_the_ready_file_goes_with_the_server(
+    tmp_path: Path,
+) -> None:
+    ready = tmp_path / "ready"
+    command = [sys.executable, "-m", "mockmoov", "serve", "--port=0", f"--ready-file={ready}"]
+    with open("/dev/full", "wb") as full, (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=full, stderr=log)
+    until(lambda: ready.exists() or process.poll() is not None)
+    assert ask(ready.read_text(), "/ping", dict([basic()])) == 200
+    process.terminate()
+    assert process.wait(timeout=30) == 0
+    assert "Traceback" not in (tmp_path / "log").read_text()
+    assert not ready.exists()
+
+
+@pytest.mark.slow
+def test_a_proxy_sees_nothing_of_this_machines_tokens(server: str) -> None:
+    nowhere = "http://127.0.0.1:1"
+    for arguments in (["token", "--url", server, "--scope", "/ping.read"], ["healthcheck", "--url", server]):
+        assert run(*arguments, http_proxy=nowhere, HTTP_PROXY=nowhere).returncode == 0

@@ -76,3 +76,17 @@ def test_opaque_tokens_are_random_and_stored_by_their_hash() -> None:
     assert all(len(text) == 43 for text in pairs)  # 256 bits in base64url
     assert server.repository.opaque_token(pairs[0]) is None
     assert server.repository.opaque_token(tokens.fingerprint(pairs[0])) is not None
+
+
+def test_a_refresh_token_that_could_be_minted_can_be_refreshed_for_ever() -> None:
+    server = new_server(token_format="opaque", scope_catalogue="open")
+    longest = None
+    for length in range(2700, 2900):
+        try:
+            _, longest = issue(server, Grant(scope=(f"/{'a' * length}.read",), client_type="web"))
+        except OAuthError:
+            break
+    assert longest is not None
+    for _ in range(12):
+        _, longest = issue(server, Grant(scope=(longest.scope,), client_type="web", refreshed=longest))
+    assert longest.sequence == 12

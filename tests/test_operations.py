@@ -234,3 +234,10 @@ def test_there_are_three_policies() -> None:
 def test_a_port_that_no_socket_has_is_no_origin() -> None:
     assert serialize_origin("https://shop.example:65535") == "https://shop.example:65535"
     assert serialize_origin("https://shop.example:65536") is None
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.com/.localhost", "evil.com#.localhost", "127.999.0.1", "127.0.0.256", "x localhost"]
+)
+def test_what_only_ends_like_this_machine_is_not_it(host: str) -> None:
+    assert not is_loopback_host(host)

@@ -525,3 +525,14 @@ def test_any_bytes_are_parsed_or_refused(body: bytes, query: bytes, headers: dic
         except OAuthError as error:
             codes.add(error.code)
     assert codes <= {"invalid_request", "invalid_client"}
+
+
+@pytest.mark.parametrize(
+    ("coding", "accepted"), [("chunked", True), ("Chunked", True), ("gzip, chunked", False)]
+)
+def test_a_transfer_coding_other_than_chunked_is_refused(coding: str, accepted: bool) -> None:
+    message = request("grant_type=a", transfer_encoding=coding)
+    if accepted:
+        assert parse_token_request(message).grant_type == "a"
+    else:
+        assert refused(message) == "Transfer-Encoding other than chunked is not supported"

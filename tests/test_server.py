@@ -612,3 +612,37 @@ class Recording:
     ) -> bool:
         self._writes.append(key)
         return bool(self._store.compare_and_swap(key, expected, value, expires_at=expires_at))
+
+
+# --- tokens that we signed and nobody minted ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"exp": 10**400},
+        {"exp": 10**19},
+        {"scp": "\ud800"},
+        {"iat": float("nan")},
+        {"jti": "\udfff"},
+        {"x": [10**30]},
+    ],
+    ids=repr,
+)
+def test_a_token_of_our_own_key_with_odd_claims_is_refused_and_breaks_nothing(odd: dict[str, Any]) -> None:
+    from base64 import urlsafe_b64encode
+
+    from mockmoov.keys import key_pair
+
+    server = new_server()
+    send = sender(server)
+    good = mint(send)["access_token"]
+    pair = key_pair(server.repository.signing_keys().private_key)
+    claims = server.inspector.access_token(good, 1_800_000_000.5).claims
+    payload = urlsafe_b64encode(json.dumps({**claims, **odd}).encode()).rstrip(b"=").decode()
+    signature = pair.private_key.sign(f"{pair.header}.{payload}".encode())
+    token = f"{pair.header}.{payload}.{urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+    assert ping(send, token) == 401
+    assert revoke(send, token)[0] == 204
+    assert members(post_form(send, "/_mockmoov/introspect", basic(), token=token)) == {"active": False}
+    assert ping(send, good) == 200

@@ -34,7 +34,8 @@ class TokenClient(_Configured):
 
     Args:
         base_url: scheme, host and at most a port and a path prefix.
-        timeout: seconds (or an `httpx2.Timeout`, or None for no limit) for connections of its own.
+        timeout: seconds (or an `httpx2.Timeout`, or None for no limit) for connections of its own: for each
+            wait on the connection, not for the whole exchange.
         http_client: an `httpx2.Client` to use instead, with its own timeout; it is never closed. Its auth,
             headers, cookies and redirects are left out of token requests.
         transport: for connections of its own, such as an `httpx2.MockTransport`.

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import traceback
 from collections.abc import Mapping
 
 import httpx2
@@ -155,4 +156,18 @@ def test_no_answer_is_a_transport_error_that_says_whether_the_request_left(
     with pytest.raises(TransportError, match=f"{type(failure).__name__}: {failure}") as caught:
         client(handler).create("/ping.read")
     assert caught.value.request_sent is request_sent
-    assert caught.value.__cause__ is failure
+    assert caught.value.__suppress_context__, "a traceback would print what a server may have echoed"
+
+
+def test_a_traceback_does_not_show_what_the_server_echoed() -> None:
+    sent = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request.headers["authorization"].removeprefix("Basic "))
+        raise httpx2.RemoteProtocolError(f"illegal header line: {sent[0]}")
+
+    with pytest.raises(TransportError) as caught:
+        client(handler).create("/ping.read")
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "illegal header line" in shown
+    assert sent[0] not in shown

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from mockmoov.app import create_app
+from mockmoov.connection import Connection
 from mockmoov.serve import base_url, bind
 from mockmoov.server import AuthorizationServer
 
@@ -15,7 +16,9 @@ from mockmoov.server import AuthorizationServer
 def listening(server: AuthorizationServer) -> Iterator[str]:
     """Serve on a free loopback port; yields the URL."""
     sockets = bind("127.0.0.1", 0)
-    config = uvicorn.Config(create_app(server), lifespan="off", ws="none", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        create_app(server), http=Connection, lifespan="off", ws="none", log_config=None, access_log=False
+    )
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, kwargs={"sockets": sockets})
     thread.start()
