@@ -12,7 +12,7 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	$(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test coverage lint bench mutate build clean
+.PHONY: help serve test coverage lint bench mutate matrix build clean
 
 help:
 	@echo "make serve     run the server; options in ARGS: make serve ARGS='--port 0'"
@@ -21,6 +21,7 @@ help:
 	@echo "make lint      ruff and mypy"
 	@echo "make bench     measure the server beside a bare one"
 	@echo "make mutate    mutation run over the core"
+	@echo "make matrix    every foreign client against every breakage"
 	@echo "make build     sdist and wheel, into dist/"
 	@echo "make clean     remove what the others made, $(VENV) too"
 
@@ -46,6 +47,9 @@ bench: $(VENV)/.installed-dev
 
 mutate: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.mutation $(ARGS)
+
+matrix: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.matrix
 
 build: $(VENV)/.installed-dev
 	@rm -rf dist

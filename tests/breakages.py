@@ -1,6 +1,7 @@
 """Owns the breakages: mockmoov with one rule bent, to see who notices. Must not know who is asked.
 
-`python -m tests.breakages NAME --ready-file PATH` serves one of them; without NAME it lists them.
+`python -m tests.breakages NAME --ready-file PATH` serves one of them, or the same server unbroken for `none`;
+without NAME it lists them.
 """
 
 import json
@@ -233,6 +234,10 @@ BREAKAGES: dict[str, Breakage] = {
 }
 
 
+NONE = "none"
+UNBROKEN = Breakage(rule="the control: no rule is bent")
+
+
 def main() -> None:
     """Serve the breakage that is named, or list them all."""
     import argparse
@@ -242,14 +247,14 @@ def main() -> None:
     from mockmoov.serve import base_url, bind, run
 
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("name", nargs="?", choices=BREAKAGES)
+    parser.add_argument("name", nargs="?", choices=(NONE, *BREAKAGES))
     parser.add_argument("--ready-file", type=Path)
     options = parser.parse_args()
     if options.name is None:
         print("\n".join(f"{name:<30} {breakage.rule}" for name, breakage in BREAKAGES.items()))
         return
     sockets = bind("127.0.0.1", 0)
-    app = create_app(BrokenServer(Settings(), BREAKAGES[options.name]))
+    app = create_app(BrokenServer(Settings(), BREAKAGES.get(options.name, UNBROKEN)))
     run(app, sockets, lambda: options.ready_file.write_text(base_url("127.0.0.1", sockets)))
 
 

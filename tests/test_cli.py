@@ -582,3 +582,14 @@ def test_a_proxy_sees_nothing_of_this_machines_tokens(server: str) -> None:
     nowhere = "http://127.0.0.1:1"
     for arguments in (["token", "--url", server, "--scope", "/ping.read"], ["healthcheck", "--url", server]):
         assert run(*arguments, http_proxy=nowhere, HTTP_PROXY=nowhere).returncode == 0
+
+
+@pytest.mark.slow
+def test_without_a_ready_file_the_first_line_of_output_says_where_the_server_is() -> None:
+    command = [sys.executable, "-m", "mockmoov", "serve", "--port=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        assert ask(url, "/ping", dict([basic()])) == 200
+        process.terminate()
+        assert process.wait(timeout=30) == 0

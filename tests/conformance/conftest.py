@@ -40,6 +40,15 @@ def await_url(server: subprocess.Popen[bytes], ready: Path, log: Path) -> str:
 
 
 @pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this session, the same for all of its processes."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "foreign"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a server in a process of its own, which must end with 0 when asked to."""
     folder = tmp_path_factory.mktemp("served")

@@ -57,12 +57,12 @@ def tool_environment() -> dict[str, str]:
 
 
 def run(
-    command: Command, *, cwd: Path, env: Mapping[str, str], out: Path
+    command: Command, *, cwd: Path, env: Mapping[str, str], out: Path, seconds: float = SECONDS
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command of the table to its end."""
+    """Run a command of the table to its end; subprocess.TimeoutExpired if there is none."""
     argv = [part.format(python=sys.executable, out=out) for part in command]
     return subprocess.run(
-        argv, cwd=cwd, env=env, capture_output=True, text=True, encoding="utf-8", timeout=SECONDS, check=False
+        argv, cwd=cwd, env=env, capture_output=True, text=True, encoding="utf-8", timeout=seconds, check=False
     )
 
 
@@ -81,6 +81,8 @@ def prepare(client: Client, parent: Path) -> Path:
     return folder
 
 
-def run_program(client: Client, folder: Path, url: str) -> subprocess.CompletedProcess[str]:
+def run_program(
+    client: Client, folder: Path, url: str, seconds: float = SECONDS
+) -> subprocess.CompletedProcess[str]:
     """Run a client's program against the server at the URL."""
-    return run(client.command, cwd=folder, env=program_environment(url), out=folder)
+    return run(client.command, cwd=folder, env=program_environment(url), out=folder, seconds=seconds)

@@ -1,7 +1,8 @@
 """Owns recording: foreign programs against a server that notes what comes, written to fixtures/clients/.
 
-`python -m tests.conformance.record [NAME...]` records these clients, or all that can be had. Must not know
-what is right: a program that finds a check not ok is not recorded.
+`python -m tests.conformance.record [NAME...]` records these clients, or all that can be had, and writes the
+names of their checks to checks/. Must not know what is right: a program that finds a check not ok is not
+recorded.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from mockmoov.app import create_app
 from mockmoov.bootstrap import create_server
 from mockmoov.serve import base_url, bind
 from mockmoov.settings import load
-from tests.conformance.clients import CLIENT_ID, CLIENT_SECRET, CLIENTS, Client
+from tests.conformance import lines
+from tests.conformance.clients import CHECKS, CLIENT_ID, CLIENT_SECRET, CLIENTS, Client
 from tests.conformance.programs import CannotFetchError, MissingToolError, prepare, require_tools, run_program
-from tests.conformance.recordings import FOLDER, Exchange, to_text
+from tests.conformance.recordings import FOLDER, Exchange, credentials, to_text
 from tests.conformance.results import today
 
 
@@ -94,11 +96,13 @@ def record(client: Client) -> str:
         return f"not recorded: {reason}"
     if ended.returncode != 0:
         return f"not recorded: {ended.stdout}{ended.stderr}"
-    known = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    known = credentials(CLIENT_ID, CLIENT_SECRET)
     about = {"client": client.name, "version": client.version, "recorded": today()}
+    checks = "".join(f"{name}\n" for name in lines.read(ended.stdout, ()).ok)
+    (CHECKS / f"{client.name}.txt").write_text(checks, encoding="utf-8")
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / f"{client.name}.json").write_text(to_text(recorder.exchanges, known, about), encoding="utf-8")
-    return f"{len(recorder.exchanges)} requests"
+    return f"{len(recorder.exchanges)} requests, {len(checks.splitlines())} checks"
 
 
 def main(names: list[str]) -> int:

@@ -1,9 +1,10 @@
 """Owns fixtures/clients/: what each client sends, as text with placeholders, and how to fill them again.
 
 Must not know how programs are run, nor what is right. A recording is the requests of one run in their order,
-since later ones use the tokens of earlier ones. Placeholders: `${client_id}`, `${client_secret}`, and
-`${access_token.N}` and `${refresh_token.N}` of the Nth token answer of the run; `Basic base64(USER:PASSWORD)`
-is encoded last. Left out are headers that only frame the message or name the server.
+since later ones use the tokens of earlier ones. Placeholders: `${client_id}`, `${client_secret}`, both with
+`.encoded` after the name where a client percent-encodes them, and `${access_token.N}` and
+`${refresh_token.N}` of the Nth token answer of the run; `Basic base64(USER:PASSWORD)` is encoded last. Left
+out are headers that only frame the message or name the server.
 """
 
 from __future__ import annotations
@@ -38,6 +39,17 @@ class Exchange:
     body: bytes
     status: int
     answer: bytes
+
+
+def credentials(client_id: str, client_secret: str) -> dict[str, str]:
+    """The values that are known before a run: plain, and percent-encoded but for letters and digits."""
+    plain = {"client_id": client_id, "client_secret": client_secret}
+    encoded = {f"{name}.encoded": re.sub(r"\W|_", _percent, value) for name, value in plain.items()}
+    return plain | encoded
+
+
+def _percent(character: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in character[0].encode())
 
 
 def members_of(answer: bytes) -> list[str]:

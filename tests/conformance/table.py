@@ -1,6 +1,7 @@
 """Owns the README's table of clients, from what they are and what came of the last run.
 
-`python -m tests.conformance.table` prints it. Must not know how programs are run.
+`python -m tests.conformance.table` prints it between the marks that the README has around it. Must not know
+how programs are run.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from tests.conformance import results
 from tests.conformance.clients import CLIENTS, Absence, Client, unavailable
 
+START, END = "<!-- clients -->", "<!-- /clients -->"
 HEADER = ("client", "version", "pointed at mockmoov by", "contract", "checks", "result")
 
 
@@ -26,14 +28,15 @@ def outcome(client: Client, result: results.Result | None, absence: Absence | No
         return f"could not be had on {absence.date}"
     if result.skipped:
         return f"not run: {result.skipped}"
-    if result.passed == result.checks == client.checks:
+    if result.passed == result.checks == len(client.checks):
         return f"all ok, {result.date}"
-    return f"{result.passed} of {client.checks} ok, {result.date}"
+    return f"{result.passed} of {len(client.checks)} ok, {result.date}"
 
 
 def row(client: Client, result: results.Result | None, absence: Absence | None) -> tuple[str, ...]:
     shown = outcome(client, result, absence)
-    return (client.title, client.version, f"`{client.point}`", contract(client), str(client.checks), shown)
+    version, checks = client.version or "as installed", str(len(client.checks))
+    return (client.title, version, f"`{client.point}`", contract(client), checks, shown)
 
 
 def table(found: Mapping[str, results.Result], absences: Mapping[str, Absence]) -> str:
@@ -43,4 +46,4 @@ def table(found: Mapping[str, results.Result], absences: Mapping[str, Absence]) 
 
 
 if __name__ == "__main__":
-    print(table(results.read(), unavailable()))
+    print(START, table(results.read(), unavailable()), END, sep="\n\n")

@@ -10,15 +10,18 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-from tests.conformance import results
+from tests.conformance import lines, results
+from tests.conformance.clients import CHECKS as CHECKS_FOLDER
 from tests.conformance.clients import CLIENTS, HERE, Absence, Client, unavailable
 from tests.conformance.programs import CannotFetchError, MissingToolError, prepare, require_tools, run_program
-from tests.conformance.table import HEADER, outcome, table
+from tests.conformance.runs import Run, once
+from tests.conformance.table import END, HEADER, START, outcome, row, table
 
 ROOT = HERE.parents[1]
 
@@ -48,32 +51,83 @@ def result_of(client: Client, **members: str | int) -> results.Result:
     return results.Result(**known, **members)  # type: ignore[arg-type]
 
 
-def assert_all_ok(client: Client, ended: subprocess.CompletedProcess[str]) -> None:
-    said = f"{ended.stdout}{ended.stderr}"
-    lines = ended.stdout.splitlines()
-    assert [line for line in lines if not line.startswith("ok ")] == [], said
-    assert ended.returncode == 0, said
-    assert len(lines) == client.checks, f"{len(lines)} checks, not {client.checks}:\n{said}"
-    assert len(set(lines)) == len(lines), f"two checks have one name:\n{said}"
+def run_against(client: Client, parent: Path, url: Callable[[], str]) -> Run:
+    """Bring, build and run a program, and note for the table what came of it."""
+    try:
+        ended = run_program(client, brought_here(client, parent), url())
+    except pytest.skip.Exception as skipped:
+        results.write(result_of(client, skipped=str(skipped)))
+        return Run(skipped=str(skipped))
+    except (pytest.fail.Exception, AssertionError, subprocess.TimeoutExpired) as failed:
+        return Run(failed=str(failed))
+    said = lines.read(ended.stdout, client.checks)
+    results.write(result_of(client, checks=len(said.names), passed=len(said.ok)))
+    return Run(returncode=ended.returncode, stdout=ended.stdout, stderr=ended.stderr)
+
+
+def run_of(client: Client, request: pytest.FixtureRequest) -> Run:
+    """What came of the client's one run of this session."""
+    shared: Path = request.getfixturevalue("shared")
+    run = once(
+        client.name,
+        shared,
+        lambda: run_against(client, shared / client.name, lambda: request.getfixturevalue("served")),
+    )
+    if run.skipped:
+        pytest.skip(run.skipped)
+    if run.failed:
+        pytest.fail(run.failed, pytrace=False)
+    return run
+
+
+CHECKS = [
+    pytest.param(client, check, id=f"{client.name}: {check}") for client in CLIENTS for check in client.checks
+]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("client", "check"), CHECKS)
+def test_a_foreign_program_finds(client: Client, check: str, request: pytest.FixtureRequest) -> None:
+    run = run_of(client, request)
+    assert f"ok {check}" in run.stdout.splitlines(), f"{run.stdout}{run.stderr}"
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
-def test_a_foreign_program_finds_every_check_ok(
-    client: Client, tmp_path: Path, request: pytest.FixtureRequest
+def test_a_foreign_program_does_all_of_its_checks_and_no_others(
+    client: Client, request: pytest.FixtureRequest
 ) -> None:
-    try:
-        folder = brought_here(client, tmp_path)
-    except pytest.skip.Exception as skipped:
-        results.write(result_of(client, skipped=str(skipped)))
-        raise
-    url: str = request.getfixturevalue("served")
-    ended = run_program(client, folder, url)
-    lines = ended.stdout.splitlines()
-    passed = sum(line.startswith("ok ") for line in lines)
-    results.write(result_of(client, checks=len(lines), passed=passed))
-    assert_all_ok(client, ended)
+    run = run_of(client, request)
+    said = lines.read(run.stdout, client.checks)
+    assert said.stray == (), run.stderr
+    assert sorted(said.names) == sorted(client.checks), run.stderr
+    assert run.returncode == 0, run.stderr
+
+
+# --- the checks ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+def test_no_two_checks_of_a_client_have_one_name(client: Client) -> None:
+    assert client.checks
+    assert len(set(client.checks)) == len(client.checks)
+
+
+def test_there_are_checks_of_the_clients_of_the_table_only() -> None:
+    assert {path.stem for path in CHECKS_FOLDER.iterdir()} == {client.name for client in CLIENTS}
+
+
+def test_the_lines_of_a_program_are_read() -> None:
+    said = lines.read("ok a\nnot ok b: c: d: e\nnot ok unheard of: f\nTraceback", ("a", "b", "b: c", "g"))
+    assert said == lines.Said(ok=("a",), failed=("b: c", "unheard of: f"), stray=("Traceback",))
+
+
+def test_a_run_is_made_once_and_read_by_all_others(tmp_path: Path) -> None:
+    made = Run(returncode=1, stdout="ok a", stderr="b")
+    assert once("c", tmp_path, lambda: made) == made
+    assert once("c", tmp_path, lambda: pytest.fail("made again")) == made
 
 
 # --- what may be skipped ------------------------------------------------------------------------
@@ -91,7 +145,6 @@ def client_that(*, name: str = "unlisted", needs: tuple[str, ...] = (), fetch: s
         needs=needs,
         fetch=("{python}", "-c", fetch),
         command=(),
-        checks=0,
     )
 
 
@@ -176,11 +229,22 @@ def test_the_table_has_a_row_for_each_client_and_a_cell_for_each_column() -> Non
     assert {row.count(" | ") for row in rows} == {len(HEADER) - 1}
 
 
+def test_the_readme_shows_every_client_as_it_is() -> None:
+    _, begins, rest = (ROOT / "README.md").read_text(encoding="utf-8").partition(START)
+    if begins:
+        shown = [line.strip("| ").split(" | ") for line in rest.partition(END)[0].strip().splitlines()]
+        assert shown[0] == list(HEADER)
+        assert [cells[:-1] for cells in shown[2:]] == [
+            list(row(client, None, None)[:-1]) for client in CLIENTS
+        ]
+
+
+KNOWN = len(CLIENTS[0].checks)
 ABSENCE = Absence(date="2026-11-23", error="403", package="p")
 OUTCOMES: list[tuple[dict[str, str | int], Absence | None, str]] = [
-    ({"checks": 41, "passed": 41}, None, "all ok, "),
-    ({"checks": 41, "passed": 40}, None, "40 of 41 ok, "),
-    ({"checks": 3, "passed": 3}, None, "3 of 41 ok, "),
+    ({"checks": KNOWN, "passed": KNOWN}, None, "all ok, "),
+    ({"checks": KNOWN, "passed": 3}, None, f"3 of {KNOWN} ok, "),
+    ({"checks": 3, "passed": 3}, None, f"3 of {KNOWN} ok, "),
     ({"skipped": "refused"}, ABSENCE, "could not be had on 2026-11-23"),
     ({"skipped": "node is not on this machine"}, None, "not run: node is not on this machine"),
 ]
@@ -194,6 +258,6 @@ def test_the_table_says_what_came_of_a_client(
 
 
 def test_a_result_of_another_version_does_not_count() -> None:
-    older = results.Result(client=CLIENTS[0].name, version="1", date="2026-01-01", checks=41, passed=41)
+    older = results.Result(client=CLIENTS[0].name, version="1", date="2026-01-01", checks=KNOWN, passed=KNOWN)
     assert outcome(CLIENTS[0], older, None) == "not run"
     assert outcome(CLIENTS[0], None, None) == "not run"

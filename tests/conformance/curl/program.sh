@@ -66,6 +66,9 @@ call "$url/ping" -H "Authorization: Bearer $access"
 check "ping by bearer" no_body 200
 call "$url/ping" -u "$id:$secret"
 check "ping by Basic" no_body 200
+encoded=$(printf '%s' "$id:$secret" | sed 's/_/%5F/g; s/-/%2D/g')
+call "$url/oauth2/token" -u "$encoded" --data 'grant_type=client_credentials&scope=/ping.read'
+check "percent-encoded Basic" granted /ping.read
 
 call "$url/oauth2/token" -u "$id:$secret" --data grant_type=refresh_token --data-urlencode "refresh_token=$refresh"
 check "refresh" granted "/ping.read /accounts.write"
@@ -77,6 +80,9 @@ call "$url/ping" -H "Authorization: Bearer $access"
 check "ping with the revoked token" no_body 401
 call "$url/oauth2/revoke" -u "$id:$secret" --data-urlencode "token=$access"
 check "revoke once more" no_body 204
+
+call "$url/oauth2/token" -u "$id:$secret" --data grant_type=refresh_token --data-urlencode "refresh_token=$refresh"
+check "a used refresh token" refused invalid_grant
 
 call "$url/oauth2/token" -u "$id:$secret" --data 'grant_type=client_credentials&scope=/no-such.scope'
 check "wrong scope" refused invalid_scope

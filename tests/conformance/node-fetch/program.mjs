@@ -56,6 +56,16 @@ came = await revoke({ token: second.access_token, token_type_hint: "access_token
 check("revoke", came.status === 204 && came.text === "" && !came.headers.has("content-type"), seen(came));
 check("ping with a revoked token", (await ping(second.access_token)) === 401, "not 401");
 
+came = await token(grant);
+const replayed = came.json;
+const successor = (await token({ grant_type: "refresh_token", refresh_token: replayed.refresh_token })).json;
+check("ping with a refreshed token", (await ping(successor.access_token)) === 200, "not 200");
+came = await token({ grant_type: "refresh_token", refresh_token: replayed.refresh_token });
+check("a used refresh token", came.status === 400 && came.json.error === "invalid_grant", seen(came));
+check("which, shown again, ends its successor's access", (await ping(successor.access_token)) === 401, "not 401");
+came = await token({ grant_type: "refresh_token", refresh_token: successor.refresh_token });
+check("and its successor", came.status === 400 && came.json.error === "invalid_grant", seen(came));
+
 came = await token({ ...grant, scope: "/no-such.scope" });
 check("wrong scope", came.status === 400 && came.text === '{"error":"invalid_scope"}', came.text);
 came = await token(grant, { authorization: `Basic ${Buffer.from(`${id}:not-the-secret`).toString("base64")}` });

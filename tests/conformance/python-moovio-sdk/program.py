@@ -125,6 +125,8 @@ def life_of_a_token(moov: Moov) -> None:
     revoke(token=one.refresh_token)
     error = caught(lambda: moov.ping.ping(http_headers=bearer(one.access_token)))
     check_status("revoking a refresh token revokes its access token", error, 401)
+    error = caught(lambda: create(grant_type=REFRESH_TOKEN, refresh_token=several.refresh_token))
+    check_request_error("a used refresh token", error, "refresh_token")
 
 
 def body_credentials() -> None:
