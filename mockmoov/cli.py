@@ -87,7 +87,7 @@ def _serve(settings: Settings, ready_file: Path | None) -> None:
 
     def announce() -> None:
         publish()
-        _print(_startup_lines(settings, url))
+        _print(_startup_lines(settings, url, server.default_contract))
 
     app = create_app(server, hosts=settings.allowed_hosts if listening.is_loopback(sockets) else None)
     listening.run(app, sockets, announce)
@@ -114,7 +114,7 @@ def _prepare(ready_file: Path, url: str) -> Callable[[], object]:
     return lambda: partial.replace(ready_file)
 
 
-def _startup_lines(settings: Settings, url: str) -> list[str]:
+def _startup_lines(settings: Settings, url: str, contract: str) -> list[str]:
     example = EXAMPLE["client_secret"]
     keys = [
         f"client_id {key.client_id}" + (f", client_secret {example}" if key.client_secret == example else "")
@@ -123,7 +123,7 @@ def _startup_lines(settings: Settings, url: str) -> list[str]:
     return [
         f"mockmoov {__version__} listens on {url}",
         *keys,
-        f"without X-Moov-Version: contract {settings.default_version} (setting default_version)",
+        f"without X-Moov-Version: contract {contract} (default_version is {settings.default_version})",
     ]
 
 
@@ -132,13 +132,18 @@ def _fail(code: int, message: str) -> NoReturn:
     sys.exit(code)
 
 
-def _default_url() -> str:
+def _own_settings() -> Settings:
+    """The settings that a server with this environment would have."""
     try:
         config = os.environ.get(f"{PREFIX}CONFIG")
         layers = [from_file(config)] if config else []
-        return f"http://localhost:{load(*layers, from_environment(os.environ, lambda _: None)).port}"
+        return load(*layers, from_environment(os.environ, lambda _: None))
     except SettingsError as error:
         _fail(2, str(error))
+
+
+def _default_url() -> str:
+    return f"http://localhost:{_own_settings().port}"
 
 
 _URL = click.option(
@@ -172,14 +177,21 @@ def healthcheck(url: str) -> None:
 @main.command()
 @_URL
 @click.option("--scope", required=True, help="Scopes to ask for, with spaces between them.")
-@click.option("--client-id", envvar=f"{PREFIX}CLIENT_ID", default=EXAMPLE["client_id"], show_default=True)
-@click.option("--client-secret", envvar=f"{PREFIX}CLIENT_SECRET", default=EXAMPLE["client_secret"])
-def token(url: str, scope: str, client_id: str, client_secret: str) -> None:
-    """Print a new access token of a running server."""
+@click.option("--client-id", envvar=f"{PREFIX}CLIENT_ID", help="Default: the first API key of the settings.")
+@click.option(
+    "--client-secret", envvar=f"{PREFIX}CLIENT_SECRET", help="Default: that key's, if the settings have it."
+)
+def token(url: str, scope: str, client_id: str | None, client_secret: str | None) -> None:
+    """Print a new access token of a running server. The API key is the first that the settings have."""
     import httpx2  # noqa: PLC0415
 
     from mockmoov.client import MoovError, TokenClient  # noqa: PLC0415
 
+    keys = {key.client_id: key.client_secret for key in _own_settings().api_keys}
+    client_id = client_id or next(iter(keys))
+    client_secret = client_secret or keys.get(client_id)
+    if client_secret is None:
+        _fail(2, "--client-secret is missing: the settings have no API key with this client id")
     try:
         with httpx2.Client(trust_env=False) as http:  # a proxy has no business with this machine's tokens
             client = TokenClient(url, client_id=client_id, client_secret=client_secret, http_client=http)

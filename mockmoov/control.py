@@ -1,7 +1,6 @@
 """Owns the endpoints that are ours and not Moov's: health, keys, metadata, introspection.
 
-These stand outside the control plane's guard, as any client may need them. Must not know versions,
-ASGI or sockets.
+Any client may use them. Must not know versions, ASGI or sockets.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -104,7 +104,8 @@ def did_you_mean(scope: str) -> str:
         suggestion = (same or _by_name()[near])[0]
         return suggestion.replace(ACCOUNT_ID, account[1] if account else ACCOUNT_ID)
 
-    return nearest(slash + name, _by_name(), spell)
+    hint = nearest(slash + name, _by_name(), spell, likeness=0.8)
+    return f"{hint} ({ACCOUNT_ID}: the UUID of an account)" if ACCOUNT_ID in hint else hint
 
 
 @cache

@@ -107,6 +107,11 @@ class AuthorizationServer:
         }
 
     @property
+    def default_contract(self) -> str:
+        """The name of the contract that a request without a version gets."""
+        return self._default.name
+
+    @property
     def paths(self) -> Iterable[str]:
         """Every path that is served."""
         return self._endpoints

@@ -177,7 +177,7 @@ def test_the_start_up_lines_say_the_url_the_client_id_and_which_contract_a_missi
     assert result.stdout.splitlines() == [
         f"mockmoov {__version__} listens on {result.url}",
         f"client_id {CLIENT_ID}, client_secret {CLIENT_SECRET}",
-        "without X-Moov-Version: contract 2023 (setting default_version)",
+        "without X-Moov-Version: contract 2023 (default_version is 2023)",
     ]
 
 
@@ -190,7 +190,7 @@ def test_the_start_up_lines_have_no_secret_but_that_of_the_documented_example(tm
     assert result.stdout.splitlines()[1:] == [
         "client_id mine",
         f"client_id {CLIENT_ID}",
-        "without X-Moov-Version: contract latest (setting default_version)",
+        "without X-Moov-Version: contract dated (default_version is latest)",
     ]
     assert key["client_secret"] not in result.output
     assert "changed-from-the-example" not in result.output
@@ -593,3 +593,26 @@ def test_without_a_ready_file_the_first_line_of_output_says_where_the_server_is(
         assert ask(url, "/ping", dict([basic()])) == 200
         process.terminate()
         assert process.wait(timeout=30) == 0
+
+
+@pytest.mark.slow
+def test_token_uses_the_first_api_key_of_the_settings_and_another_only_with_its_secret(
+    tmp_path: Path,
+) -> None:
+    key, second = another_key("mine"), another_key("second")
+    variables = {"MOCKMOOV_API_KEYS": json.dumps([key, second])}
+
+    def use(url: str) -> None:
+        for chosen in (
+            [],
+            ["--client-id=second"],
+            ["--client-id=mine", f"--client-secret={key['client_secret']}"],
+        ):
+            done = run("token", "--url", url, "--scope", "/ping.read", *chosen, **variables)
+            assert (done.returncode, done.stdout.count(".")) == (0, 2), done.stderr
+        assert (
+            run("token", "--url", url, "--scope", "/ping.read", "--client-id=third", **variables).returncode
+            == 2
+        )
+
+    serve(tmp_path, use, **variables)

@@ -325,7 +325,8 @@ def test_where_several_scopes_are_listed_all_are_needed() -> None:
     ],
 )
 def test_the_nearest_known_scope_is_suggested(scope: str, suggestion: str) -> None:
-    assert did_you_mean(scope) == f"; did you mean {suggestion}?"
+    hint = " ({accountID}: the UUID of an account)" if "{accountID}" in suggestion else ""
+    assert did_you_mean(scope) == f"; did you mean {suggestion}?{hint}"
 
 
 @given(st.text(string.digits + "#/"))
@@ -333,7 +334,9 @@ def test_nothing_is_suggested_where_nothing_is_near(scope: str) -> None:
     assert did_you_mean(scope) == ""
 
 
-@pytest.mark.parametrize("scope", ["/webhooks.read", "/customers.read", "/disputes.read", "/schedules.write"])
+@pytest.mark.parametrize(
+    "scope", ["/nope.read", "/webhooks.read", "/customers.read", "/disputes.read", "/schedules.write"]
+)
 def test_what_only_ends_alike_is_not_near(scope: str) -> None:
     assert did_you_mean(scope) == ""
 
@@ -342,6 +345,8 @@ def test_what_only_ends_alike_is_not_near(scope: str) -> None:
 def test_a_slip_of_one_letter_is_answered_with_a_known_scope(scope: str, place: int, letter: str) -> None:
     start = scope.rindex("/") + 1
     place = start + place % (len(scope) - start)
-    match = re.fullmatch(r"; did you mean (.+)\?", did_you_mean(scope[:place] + letter + scope[place + 1 :]))
+    match = re.fullmatch(
+        r"; did you mean (.+)\?(?: \(.*\))?", did_you_mean(scope[:place] + letter + scope[place + 1 :])
+    )
     assert match is not None
     assert STRICT(match[1].replace(ACCOUNT_ID, ACCOUNT))
