@@ -30,6 +30,7 @@ ORIGIN_POLICIES: Mapping[str, OriginPolicy | None] = {
 }
 
 _ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]\\]+)(?::([0-9]{1,5}))?")
+_LAST_PORT = 65535
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _OCTET = r"\.(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})"
 _LOOPBACK = re.compile(rf"(?:[a-z0-9_-]+\.)*localhost|127(?:{_OCTET}){{3}}|\[::1\]")
@@ -44,10 +45,10 @@ def serialize_origin(text: str) -> str | None:
     if not match:
         return None
     scheme, host = match[1].lower(), match[2].lower()
-    port = int(match[3] or _DEFAULT_PORTS.get(scheme, 0))
-    if port > 65535:
-        return None
-    return f"{scheme}://{host}" if port == _DEFAULT_PORTS.get(scheme, 0) else f"{scheme}://{host}:{port}"
+    port = int(match[3]) if match[3] else None
+    if port is None or port == _DEFAULT_PORTS.get(scheme):
+        return f"{scheme}://{host}"
+    return f"{scheme}://{host}:{port}" if port <= _LAST_PORT else None
 
 
 def is_loopback_host(host: str) -> bool:

@@ -54,19 +54,17 @@ use_git_change_detection = false
 # Why a mutant survives: by function, and by what the mutated line has in it.
 SAME_CHARACTER = "the escape of a printable character is that character"
 SAME_ENCODING = "another spelling of the same encoding"
-ONLY_THE_FIRST = "only the nearest is used, however many are asked for"
 REASONS = {
     ("errors.printable", '"XX XX" <= c'): SAME_CHARACTER,
     ("errors.printable", '" " < c'): SAME_CHARACTER,
     ("errors.printable", 'c < "~"'): SAME_CHARACTER,
     ("encoding.decode", "+len(text) % 4"): "the standard library's decoder ignores padding in excess",
-    ("scopes.did_you_mean", "_by_name(), cutoff=0.75"): ONLY_THE_FIRST,
-    ("scopes.did_you_mean", "n=2"): ONLY_THE_FIRST,
     ("parsing._query_names", "LATIN-1"): SAME_ENCODING,
     ("parsing._form_text", "UTF-8"): SAME_ENCODING,
     ("parsing._reject_constant", "ValueError(None)"): "its text goes nowhere: the caller says what is wrong",
     ("grants._same", "UTF-8"): SAME_ENCODING,
     ("keys._derive", "HKDF(SHA256(), 32, info=info)"): "no salt is what the library takes if none is given",
+    ("tokens._bounded_int", "raise ValueError("): "its text goes nowhere: the token is none of ours",
     ("tokens.fingerprint", "UTF-8"): SAME_ENCODING,
     ("tokens.read_refresh_token", "text.rpartition"): "the text has exactly one full stop by then",
     ("contracts.select_contract", '("XXXX",)'): "no pinned client is called that either",

@@ -241,3 +241,8 @@ def test_a_port_that_no_socket_has_is_no_origin() -> None:
 )
 def test_what_only_ends_like_this_machine_is_not_it(host: str) -> None:
     assert not is_loopback_host(host)
+
+
+def test_an_app_has_an_origin_of_its_own_scheme_with_or_without_a_port() -> None:
+    assert serialize_origin("capacitor://LOCALHOST") == "capacitor://localhost"
+    assert serialize_origin("capacitor://localhost:80") == "capacitor://localhost:80"

@@ -462,3 +462,20 @@ def test_a_refresh_token_of_4096_characters_is_read_and_a_longer_one_is_not() ->
         text = write_refresh_token(KEYS, padded(length))
         assert len(text) == length
         assert read_refresh_token(KEYS, text) == read
+
+
+@pytest.mark.parametrize(
+    ("payload", "read"),
+    [
+        ('{"exp":9999999999999999999}', True),
+        ('{"exp":10000000000000000000}', False),
+        ('{"exp":1e400}', True),
+        ('{"exp":NaN}', False),
+        ('{"exp":Infinity}', False),
+        ('{"scp":"\\u00e9"}', True),
+        ('{"scp":"\\ud800"}', False),
+        ('{"deep":[{"\\udfff":1}]}', False),
+    ],
+)
+def test_claims_that_could_not_be_written_again_are_not_read(payload: str, read: bool) -> None:
+    assert (verify(KEYS, forged(GOOD, payload=encode(payload.encode()))) is not None) == read
