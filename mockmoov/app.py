@@ -76,7 +76,7 @@ async def _body(receive: Receive) -> bytes | None:
 def _request(scope: Scope, body: bytes) -> HttpRequest:
     headers: dict[str, list[str]] = {}
     for name, value in scope["headers"]:
-        headers.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+        headers.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1").strip(" \t"))
     raw_path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     return HttpRequest(
         method=scope["method"],
@@ -144,4 +144,4 @@ class _HostRule:
 
 @lru_cache(maxsize=64)
 def _names_loopback(host: bytes) -> bool:
-    return is_loopback_host(re.sub(r":[0-9]*$", "", host.decode("latin-1")))
+    return is_loopback_host(re.sub(r":[0-9]*$", "", host.decode("latin-1").strip(" \t")))

