@@ -25,7 +25,7 @@ class Repository:
 
     def ensure_signing_keys(self, make: Callable[[], SigningKeys]) -> SigningKeys:
         """The keys in the store; those that `make` returns are put there first if it has none."""
-        self._store.compare_and_swap(_SIGNING_KEYS, None, _to_bytes(asdict(make())))
+        self._store.compare_and_swap(_SIGNING_KEYS, None, to_json(asdict(make())))
         return self.signing_keys()
 
     def signing_keys(self) -> SigningKeys:
@@ -35,7 +35,7 @@ class Repository:
 
     def put_api_key(self, api_key: ApiKey, *, epoch: str) -> None:
         """Create an API key, or replace it; tokens of an earlier epoch are dead."""
-        self._store.put(f"api-key:{api_key.client_id}", _to_bytes(asdict(replace(api_key, epoch=epoch))))
+        self._store.put(f"api-key:{api_key.client_id}", to_json(asdict(replace(api_key, epoch=epoch))))
 
     def api_keys(self, client_ids: Iterable[str]) -> list[ApiKey]:
         """The API keys that exist among these."""
@@ -83,7 +83,7 @@ class Repository:
             if self._store.compare_and_swap(
                 f"family:{name}",
                 before,
-                _to_bytes(asdict(after)),
+                to_json(asdict(after)),
                 expires_at=self._deadline(after.expires_at, now),
             ):
                 return verdict
@@ -101,9 +101,7 @@ class Repository:
         self, fingerprint: str, claims: Mapping[str, object], *, now: float, expires_at: float
     ) -> None:
         """Remember what an opaque access token stands for."""
-        self._store.put(
-            f"opaque:{fingerprint}", _to_bytes(claims), expires_at=self._deadline(expires_at, now)
-        )
+        self._store.put(f"opaque:{fingerprint}", to_json(claims), expires_at=self._deadline(expires_at, now))
 
     def opaque_token(self, fingerprint: str) -> dict[str, object] | None:
         """The claims that an opaque access token stands for, if it was issued."""
@@ -127,10 +125,6 @@ class Repository:
     def _deadline(self, expires_at: float, now: float) -> float:
         """When an entry may be forgotten: not before it has expired on its owner's clock and on the wall."""
         return max(expires_at, self._wall() + expires_at - now)
-
-
-def _to_bytes(record: Mapping[str, object]) -> bytes:
-    return to_json(record)
 
 
 def _from_bytes(value: bytes) -> dict[str, Any]:

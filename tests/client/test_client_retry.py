@@ -1,6 +1,7 @@
 """When a request is repeated, and how long the client waits first; no test here sleeps."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -163,6 +164,12 @@ def test_a_policy_that_makes_no_sense_is_refused(options: dict[str, int]) -> Non
         Retry(**options)  # type: ignore[arg-type]
 
 
-def test_the_default_sleeps_sleep() -> None:
-    NO_RETRY.sleep(0)
-    asyncio.run(_async_sleep(0))
+def test_the_default_sleeps_are_the_clocks_and_the_event_loops() -> None:
+    async def sleeping_lets_others_run() -> bool:
+        task = asyncio.create_task(asyncio.sleep(0))
+        await _async_sleep(0)
+        await _async_sleep(0)
+        return task.done()
+
+    assert NO_RETRY.sleep is time.sleep
+    assert asyncio.run(sleeping_lets_others_run())
