@@ -48,10 +48,13 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--config", envvar=f"{PREFIX}CONFIG", metavar="PATH", help="TOML file with settings.")
+@click.option(
+    "--config", envvar=f"{PREFIX}CONFIG", show_envvar=True, metavar="PATH", help="TOML file with settings."
+)
 @click.option(
     "--ready-file",
     envvar=f"{PREFIX}READY_FILE",
+    show_envvar=True,
     metavar="PATH",
     help="File for the URL once the server answers.",
 )
@@ -177,12 +180,24 @@ def healthcheck(url: str) -> None:
 @main.command()
 @_URL
 @click.option("--scope", required=True, help="Scopes to ask for, with spaces between them.")
-@click.option("--client-id", envvar=f"{PREFIX}CLIENT_ID", help="Default: the first API key of the settings.")
 @click.option(
-    "--client-secret", envvar=f"{PREFIX}CLIENT_SECRET", help="Default: that key's, if the settings have it."
+    "--client-id",
+    envvar=f"{PREFIX}CLIENT_ID",
+    show_envvar=True,
+    help="Default: the first API key of the settings.",
+)
+@click.option(
+    "--client-secret",
+    envvar=f"{PREFIX}CLIENT_SECRET",
+    show_envvar=True,
+    help="Default: that key's, if the settings have it.",
 )
 def token(url: str, scope: str, client_id: str | None, client_secret: str | None) -> None:
-    """Print a new access token of a running server. The API key is the first that the settings have."""
+    """Print a new access token of a running server.
+
+    The API key is the first that the environment has, in MOCKMOOV_API_KEYS or in the file that
+    MOCKMOOV_CONFIG names; without them, the documented example.
+    """
     import httpx2  # noqa: PLC0415
 
     from mockmoov.client import MoovError, TokenClient  # noqa: PLC0415

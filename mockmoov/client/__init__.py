@@ -6,9 +6,9 @@ with TokenClient(client_id="...", client_secret="...") as moov:
 httpx2.Client(base_url=MOOV_API, auth=MoovAuth(client_id="...", client_secret="...", scope="/ping.read"))
 
 `TokenClient` and `AsyncTokenClient` have `create`, `refresh` and `revoke`; `ClientOptions` says what they
-take, `origin` and `moov_version` among it. A `Token` has `expires_at`, `scopes` and `is_expired`. Whatever
-goes wrong is a `MoovError`: `TransportError`, `ProtocolError`, or a `TokenRequestError` with a class for each
-error code. `Retry` waits and repeats, for who asks for it.
+take, `origin` and `moov_version` among it. A `Token` has `expires_at`, `scopes` and `is_expired(now)`.
+Whatever goes wrong is a `MoovError`: `TransportError`, `ProtocolError`, or a `TokenRequestError` with a class
+for each error code. `Retry` waits and repeats, for who asks for it.
 """
 
 from mockmoov.client.auth import MoovAuth
