@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from mockmoov import scopes
+from mockmoov.errors import FieldError
 from mockmoov.grants import GRANTS
 from mockmoov.operations import serialize_origin
 from mockmoov.records import ApiKey
@@ -25,7 +26,7 @@ _CREDENTIAL = re.compile(r"[\x20-\x7e]+")  # RFC 6749 App. A.1, A.2
 
 
 def make_api_key(members: Mapping[str, Any]) -> ApiKey:
-    """An API key from JSON-like members; raises `ValueError` that names the member at fault.
+    """An API key from JSON-like members; raises `FieldError`.
 
     `client_id` and `client_secret` are required. Ids that are not given follow from the client id, so
     that every key has an account of its own. The epoch is for the repository to give.
@@ -35,13 +36,14 @@ def make_api_key(members: Mapping[str, Any]) -> ApiKey:
             name not in _MEMBERS
         ):  # it is quoted only if it is nearly right: it may be a secret in the wrong place
             hint = nearest(name, _MEMBERS)
-            raise ValueError(
-                f"an API key has no member {name!r}{hint}" if hint else f"an API key has only {_KNOWN}"
+            raise FieldError(
+                name if hint else "...",
+                f"an API key has no member {name!r}{hint}" if hint else f"an API key has only {_KNOWN}",
             )
     checked = {name: _check(name, value) for name, value in members.items() if value is not None}
     for name in ("client_id", "client_secret"):
         if name not in checked:
-            raise ValueError(f"an API key needs a {name}")
+            raise FieldError(name, f"an API key needs a {name}")
     return ApiKey(**{**_defaults(checked["client_id"]), **checked}, epoch="")
 
 
@@ -66,7 +68,7 @@ def _check(name: str, value: object) -> Any:
     try:
         return _MEMBERS[name](value)
     except ValueError as error:
-        raise ValueError(f"{name} of an API key {error}") from None
+        raise FieldError(name, f"{name} of an API key {error}") from None
 
 
 def _credential(value: object) -> str:

@@ -1,43 +1,68 @@
 """Owns the way from ASGI to `handle` and back, the Host rule and the access log. Must not know OAuth."""
 
 import logging
-import re
 import time
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Awaitable, Callable, Iterable
 from urllib.parse import quote
 
+import anyio
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mockmoov.connection import EXTENSION
 from mockmoov.contracts import REASON_HEADER, render_refusal
-from mockmoov.control import Control
-from mockmoov.errors import printable
+from mockmoov.control import Control, Exposure, make_guard
+from mockmoov.hosts import UNKNOWN_HOST, is_known
 from mockmoov.messages import HttpRequest, HttpResponse
-from mockmoov.operations import is_loopback_host
-from mockmoov.scopes import UUID
+from mockmoov.redaction import shown_method, shown_path
 from mockmoov.server import MAX_BODY, AuthorizationServer, identified
 
 _access = logging.getLogger("mockmoov.access")
-_UUID = re.compile(UUID)
-_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
+_POLL_SECONDS = 0.01
 
-Handler = Callable[[HttpRequest], HttpResponse]
+Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
-def create_app(server: AuthorizationServer, *, hosts: Iterable[str] | None = None) -> Starlette:
-    """The ASGI application. `hosts`: accept loopback names and these in Host, and no other; None: any."""
-    ours = Control(server)
-    log = _AccessLog((*server.paths, *ours.paths))
-    control = _Endpoint(ours.handle, log)
-    moov: ASGIApp = _Endpoint(server.handle, log)
+def create_app(server: AuthorizationServer, *, exposure: Exposure) -> Starlette:
+    """The ASGI application, for those who can reach it. On loopback it accepts known names in Host only."""
+    ours = Control(server, make_guard(server.settings, exposure))
+    log = _AccessLog((*server.routes.templates, *ours.paths))
+    control = _Endpoint(_patient(ours), log)
+    moov: ASGIApp = _Endpoint(_disturbed(server), log)
     app = Starlette(routes=[Route("/_mockmoov/{_:path}", control), Route("/.well-known/{_:path}", control)])
     app.router.redirect_slashes = False
     app.router.default = moov
-    if hosts is not None:
-        app.add_middleware(_HostRule, log=log, hosts=frozenset(host.lower().encode() for host in hosts))
+    if exposure == "loopback":
+        hosts = frozenset(host.lower() for host in server.settings.allowed_hosts)
+        app.add_middleware(_HostRule, log=log, hosts=hosts)
     return app
+
+
+def _disturbed(server: AuthorizationServer) -> Handler:
+    """Moov's own paths, with the delays that planned faults want."""
+
+    async def handle(request: HttpRequest) -> HttpResponse:
+        call = server.accept(request)
+        if call.fault and call.fault.delay:
+            await anyio.sleep(call.fault.delay)
+        return server.answer(call)
+
+    return handle
+
+
+def _patient(control: Control) -> Handler:
+    """Our own paths; an answer that is not yet the one that was waited for is asked for again."""
+
+    async def handle(request: HttpRequest) -> HttpResponse:
+        response = control.handle(request)
+        deadline = time.monotonic() + response.retry_seconds
+        while response.retry_seconds and time.monotonic() < deadline:
+            await anyio.sleep(_POLL_SECONDS)
+            response = control.handle(request)
+        return response
+
+    return handle
 
 
 class _Endpoint:
@@ -56,9 +81,12 @@ class _Endpoint:
         if body is None:
             return
         request = _request(scope, body)
-        response = self._handle(request)
-        await _send(response, send)
-        self._log(request, response, time.perf_counter() - started)
+        response = await self._handle(request)
+        self._log(request, response, started)
+        if response.connection is None:
+            await _send(response, send)
+        else:
+            await _CONNECTIONS[response.connection](response, scope, receive, send)
 
 
 async def _body(receive: Receive) -> bytes | None:
@@ -89,11 +117,55 @@ def _request(scope: Scope, body: bytes) -> HttpRequest:
 
 
 async def _send(response: HttpResponse, send: Send) -> None:
-    headers = [(name.encode(), value.encode()) for name, value in response.headers]
-    if response.status != 204:  # RFC 9110 §8.6
-        headers.append((b"content-length", b"%d" % len(response.body)))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send(_start(response))
     await send({"type": "http.response.body", "body": response.body})
+
+
+def _start(response: HttpResponse) -> dict[str, object]:
+    headers = [(name.encode(), value.encode()) for name, value in response.headers]
+    if response.status not in (204, 304):  # RFC 9110 §8.6
+        headers.append((b"content-length", b"%d" % len(response.body)))
+    return {"type": "http.response.start", "status": response.status, "headers": headers}
+
+
+# --- how a connection is kept from its answer -----------------------------------------------------
+
+
+async def _hang(_response: HttpResponse, _scope: Scope, receive: Receive, _send: Send) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _reset(response: HttpResponse, scope: Scope, receive: Receive, send: Send) -> None:
+    _end(scope, "reset")
+    await _hang(response, scope, receive, send)
+
+
+async def _cut(response: HttpResponse, scope: Scope, receive: Receive, send: Send) -> None:
+    """Announce the whole body and send half of it; an answer without a body does not arrive at all."""
+    if response.body:
+        half = response.body[: len(response.body) // 2]
+        await send(_start(response))
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+    _end(scope, "close")
+    await _hang(response, scope, receive, send)
+
+
+def _end(scope: Scope, how: str) -> None:
+    extension = (scope.get("extensions") or {}).get(EXTENSION)
+    if extension is None:  # not our own listener
+        raise ConnectionResetError("a planned fault: the connection is reset")
+    extension[how]()
+
+
+_CONNECTIONS: dict[str, Callable[[HttpResponse, Scope, Receive, Send], Awaitable[None]]] = {
+    "hang": _hang,
+    "reset": _reset,
+    "cut": _cut,
+}
+
+
+# --- what stands before all of it -----------------------------------------------------------------
 
 
 class _AccessLog:
@@ -102,46 +174,35 @@ class _AccessLog:
     def __init__(self, paths: Iterable[str]) -> None:
         self._words = frozenset("/".join(paths).split("/"))
 
-    def __call__(self, request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+    def __call__(self, request: HttpRequest, response: HttpResponse, started: float) -> None:
         if _access.isEnabledFor(logging.INFO):
             _access.info(
-                "%s %s %d client=%s grant=%s reason=%r %.1fms",
-                request.method if request.method in _METHODS else "-",
-                self._shown(request.path),
-                response.status,
+                "%s %s %s client=%s grant=%s reason=%r %.1fms",
+                shown_method(request.method),
+                shown_path(request.path, self._words),
+                response.status or response.connection,
                 response.note.client_id,
                 response.note.grant_type,
                 dict(response.headers).get(REASON_HEADER, "-"),
-                seconds * 1000,
+                (time.perf_counter() - started) * 1000,
             )
-
-    def _shown(self, path: str) -> str:
-        segments = path.split("/")
-        return printable(
-            "/".join(item if item in self._words or _UUID.fullmatch(item) else "..." for item in segments)
-        )
 
 
 class _HostRule:
     """Middleware that refuses any Host that a page of another site could have sent (DNS rebinding)."""
 
-    def __init__(self, app: ASGIApp, log: "_AccessLog", hosts: frozenset[bytes]) -> None:
+    def __init__(self, app: ASGIApp, log: "_AccessLog", hosts: frozenset[str]) -> None:
         self._app = app
         self._log = log
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not self._passes([v for k, v in scope["headers"] if k == b"host"]):
-            refusal = render_refusal(421, "the Host header names no known host, or is repeated")
-            await _send(identified(refusal), send)
-            self._log(_request(scope, b""), refusal, 0.0)
+        if scope["type"] == "http" and not self._passes(scope):
+            refusal = identified(render_refusal(421, UNKNOWN_HOST), time.time())
+            self._log(_request(scope, b""), refusal, time.perf_counter())
+            await _send(refusal, send)
         else:
             await self._app(scope, receive, send)
 
-    def _passes(self, values: list[bytes]) -> bool:
-        return len(values) == 1 and (values[0].lower() in self._hosts or _names_loopback(values[0]))
-
-
-@lru_cache(maxsize=64)
-def _names_loopback(host: bytes) -> bool:
-    return is_loopback_host(re.sub(r":[0-9]*$", "", host.decode("latin-1").strip(" \t")))
+    def _passes(self, scope: Scope) -> bool:
+        return is_known([v.decode("latin-1") for k, v in scope["headers"] if k == b"host"], self._hosts)

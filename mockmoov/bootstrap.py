@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from secrets import token_bytes, token_hex
+from secrets import token_bytes
 from time import time
 
 from mockmoov import keys
+from mockmoov.conditions import Conditions
 from mockmoov.repository import Repository
 from mockmoov.server import AuthorizationServer
 from mockmoov.settings import Settings, SettingsError
@@ -14,12 +15,11 @@ from mockmoov.stores.memory import MemoryStore
 
 def create_server(settings: Settings, *, clock: Callable[[], float] = time) -> AuthorizationServer:
     """A server with a memory store, its signing key and its API keys in it; raises `SettingsError`."""
-    repository = Repository(MemoryStore(wall=lambda: min(clock(), time())))
-    private_key = _private_key(settings)
-    repository.ensure_signing_keys(lambda: keys.signing_keys(private_key))
-    for api_key in settings.api_keys:
-        repository.put_api_key(api_key, epoch=token_hex(8))
-    return AuthorizationServer(settings, repository, clock=clock)
+    store = MemoryStore(wall=lambda: min(clock(), time()), log_lines=settings.journal_size)
+    signing_keys = keys.signing_keys(_private_key(settings))
+    return AuthorizationServer(
+        settings, Repository(store), Conditions(store, wall=clock), signing_keys=signing_keys
+    )
 
 
 def _private_key(settings: Settings) -> bytes:

@@ -78,6 +78,7 @@ def _serve(settings: Settings, ready_file: Path | None) -> None:
     from mockmoov import serve as listening  # noqa: PLC0415 - the other commands need no server
     from mockmoov.app import create_app  # noqa: PLC0415
     from mockmoov.bootstrap import create_server  # noqa: PLC0415
+    from mockmoov.control import Exposure, make_guard  # noqa: PLC0415
 
     logging.getLogger("mockmoov.access").disabled = not settings.access_log
     server = create_server(settings)
@@ -86,14 +87,16 @@ def _serve(settings: Settings, ready_file: Path | None) -> None:
     except listening.BindError as error:
         _fail(1, str(error))
     url = listening.base_url(settings.host, sockets)
+    exposure: Exposure = "loopback" if listening.is_loopback(sockets) else "network"
     publish = _prepare(ready_file, url) if ready_file else lambda: None
 
     def announce() -> None:
         publish()
-        _print(_startup_lines(settings, url, server.default_contract))
+        control = "on" if make_guard(settings, exposure).is_on else "off: set control_token, or control to on"
+        lines = _startup_lines(settings, url, server.default_contract)
+        _print([*lines, f"control plane under {url}/_mockmoov: {control}"])
 
-    app = create_app(server, hosts=settings.allowed_hosts if listening.is_loopback(sockets) else None)
-    listening.run(app, sockets, announce)
+    listening.run(create_app(server, exposure=exposure), sockets, announce)
     if ready_file:
         ready_file.unlink(missing_ok=True)
 

@@ -1,14 +1,19 @@
 """Owns how the bytes of a connection become requests, where uvicorn reads them wrongly. Must not know OAuth.
 
-Four things: an offered upgrade is declined and the request read as it is (httptools would skip its body,
-as Java's HttpClient and `curl --http2` would notice); a head is bounded; trailers are no headers; and a
-client that pipelines without reading is not read from either.
+Five things: an offered upgrade is declined and the request read as it is (httptools would skip its body,
+as Java's HttpClient and `curl --http2` would notice); a head is bounded; trailers are no headers; a client
+that pipelines without reading is not read from either; and the application may end the connection.
 """
+
+import socket
+import struct
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD = 64 * 1024  # bytes of request line and headers (choice)
+EXTENSION = "mockmoov.connection"  # of ASGI: how the application may end the connection
+_NO_LINGER = struct.pack("ii", 1, 0)  # close with a RST (SO_LINGER of no seconds)
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -33,6 +38,17 @@ class Connection(HttpToolsProtocol):
             if self._in_head and self._head_size > MAX_HEAD:
                 self.transport.write(_TOO_LARGE)
                 self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """A head begins; its scope says how to end the connection."""
+        super().on_message_begin()
+        self.scope["extensions"] = {EXTENSION: {"reset": self.reset, "close": self.transport.close}}
+
+    def reset(self) -> None:
+        """Close the connection with a TCP reset; what is not sent yet is lost."""
+        sock = self.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.transport.abort()
 
     def _decline_upgrade(self, rest: bytes) -> None:
         line = b"%b %b HTTP/%b" % (

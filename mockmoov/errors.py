@@ -30,6 +30,14 @@ class OAuthError(Exception):
         self.parameter = parameter
 
 
+class FieldError(ValueError):
+    """A member of some input is not good; the message says why, and `field` names it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 def printable(text: str, limit: int = REASON_LIMIT) -> str:
     r"""One line of printable ASCII, at most `limit` characters; anything else is escaped as `\x..`."""
     escaped = "".join(c if " " <= c <= "~" else ascii(c)[1:-1] for c in text[:limit])

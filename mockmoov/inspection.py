@@ -13,6 +13,11 @@ class Inspector:
         self._repository = repository
         self._policy = policy
 
+    def claimed_client_id(self, text: str) -> str | None:
+        """Whom an access token names as its client, genuine or not; None if it names none."""
+        claims = tokens.unverified_claims(text) or self._repository.opaque_token(tokens.fingerprint(text))
+        return tokens.claimed_client_id(claims) if claims else None
+
     def access_token(self, text: str, now: float) -> AccessToken:
         """A genuine access token that has not expired, be it a JWT or opaque; raises `OAuthError`."""
         claims = tokens.verify(self._repository.signing_keys(), text)
@@ -61,14 +66,14 @@ class Inspector:
         if refresh is not None:
             _require_owner(refresh.client_id, api_key)
             expires_at = self._policy.family_expiry(refresh.expires_at, now)
-            self._repository.revoke_family(refresh.family, now=now, expires_at=expires_at)
+            self._repository.revoke_family(refresh, now=now, expires_at=expires_at)
             return
         try:
             access = self.access_token(text, now)
         except OAuthError:
             return
         _require_owner(access.client_id, api_key)
-        self._repository.revoke_access_token(access.jti, now=now, expires_at=access.expires_at)
+        self._repository.revoke_access_token(access, now=now)
 
 
 def _require_owner(client_id: str, api_key: ApiKey) -> None:

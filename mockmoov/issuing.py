@@ -10,7 +10,6 @@ from mockmoov.records import ApiKey, RefreshToken, SigningKeys, TokenFormat
 from mockmoov.repository import Repository
 from mockmoov.scopes import invalid_scope
 
-_OPAQUE_BYTES = 32  # 256 bits
 _ROOM = 12  # characters by which a refresh token may grow as its sequence gains digits
 
 
@@ -35,13 +34,14 @@ class Issuer:
         A refused request uses nothing up: the tokens are made, and measured, before that.
         """
         family = grant.refreshed.family if grant.refreshed else token_hex(16)
+        jti = token_hex(16)
         claims = tokens.access_claims(
             self._policy,
             api_key,
             scope=" ".join(grant.scope),
             client_type=grant.client_type,
             family=family,
-            jti=token_hex(16),
+            jti=jti,
             now=now,
         )
         response = TokenResponse(
@@ -51,6 +51,7 @@ class Issuer:
             issued_at=int(now),
             expires_at=int(now) + self._policy.access_token_lifetime,
             token_format=self._format,
+            jti=jti,
         )
         if max(len(response.access_token), len(response.refresh_token) + _ROOM) > tokens.MAX_LENGTH:
             raise invalid_scope(f"the token would be longer than {tokens.MAX_LENGTH} characters")
@@ -58,7 +59,11 @@ class Issuer:
             self._consume(grant.refreshed, now)
         if self._format == "opaque":
             self._repository.put_opaque_token(
-                tokens.fingerprint(response.access_token), claims, now=now, expires_at=response.expires_at
+                tokens.fingerprint(response.access_token),
+                claims,
+                client_id=api_key.client_id,
+                now=now,
+                expires_at=response.expires_at,
             )
         return response
 
@@ -88,5 +93,5 @@ class Issuer:
 
 _ENCODERS: Mapping[TokenFormat, Callable[[SigningKeys, Mapping[str, object]], str]] = {
     "jwt": tokens.sign,
-    "opaque": lambda _keys, _claims: token_urlsafe(_OPAQUE_BYTES),
+    "opaque": lambda _keys, _claims: token_urlsafe(tokens.OPAQUE_BYTES),
 }

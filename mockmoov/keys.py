@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -74,7 +74,40 @@ def key_pair(private_key: str) -> KeyPair:
 
 def jwks(keys: SigningKeys) -> dict[str, object]:
     """The JWK Set that verifies our access tokens (RFC 7517 §5)."""
-    return {"keys": [dict(key_pair(keys.private_key).jwk)]}
+    return {"keys": [dict(pair.jwk) for pair in key_pairs(keys)]}
+
+
+def public_pem(keys: SigningKeys) -> bytes:
+    """The public key that verifies new access tokens, in PEM (SubjectPublicKeyInfo)."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - rarely
+
+    public_key = key_pair(keys.private_key).private_key.public_key()
+    return public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def key_pairs(keys: SigningKeys) -> list[KeyPair]:
+    """Every key that verifies access tokens; the first one signs."""
+    return [key_pair(private_key) for private_key in (keys.private_key, *keys.retired)]
+
+
+class UnknownKeyError(ValueError):
+    """There is no such signing key."""
+
+
+def rotate(keys: SigningKeys, private_key: bytes) -> SigningKeys:
+    """The keys with another that signs from now on; the one before it verifies on."""
+    retired = tuple(key for key in (keys.private_key, *keys.retired) if key != encode(private_key))
+    return replace(keys, private_key=encode(private_key), retired=retired)
+
+
+def drop(keys: SigningKeys, kid: str) -> SigningKeys:
+    """The keys without a retired one: what it signed is no longer good. Raises `ValueError`."""
+    if kid == key_pair(keys.private_key).kid:
+        raise ValueError("this key signs: rotate first")
+    retired = tuple(key for key in keys.retired if key_pair(key).kid != kid)
+    if retired == keys.retired:
+        raise UnknownKeyError("there is no signing key with this kid")
+    return replace(keys, retired=retired)
 
 
 def _derive(secret: bytes, info: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from mockmoov.records import ClientType, TokenFormat
 
@@ -33,12 +34,19 @@ NO_NOTE = Note()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
-    """One response: header names in lower case, `note` for the log and not for the wire."""
+    """One response: header names in lower case, `note` for the log and not for the wire.
+
+    `connection` says how it is kept from arriving whole: none is sent and the client waits (`hang`), none
+    is sent and the connection is reset, or it is `cut` in the middle. `retry_seconds`: the answer is not yet
+    the one that was waited for; it may be asked for again for that long.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     note: Note = NO_NOTE
+    connection: Literal["hang", "reset", "cut"] | None = None
+    retry_seconds: float = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,3 +91,4 @@ class TokenResponse:
     issued_at: int
     expires_at: int
     token_format: TokenFormat
+    jti: str

@@ -5,6 +5,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import cast
 from urllib.parse import unquote_plus, unquote_to_bytes
 
@@ -34,14 +35,40 @@ _WHITE_SPACE = b" \t\r\n"
 Pairs = Iterable[tuple[str, object]]
 
 
-def parse_token_request(request: HttpRequest) -> TokenRequest:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """The parameters of a request as far as they could be read, and why they are not good, if so."""
+
+    given: Mapping[str, object]
+    error: OAuthError | None = None
+
+
+NO_PARAMETERS = Parameters(given={})
+
+
+def read_parameters(request: HttpRequest) -> Parameters:
+    """The parameters of a request, from its body or else its query; a repeated one is the first."""
+    given: dict[str, object] = {}
+    try:
+        if request.query and "client_secret" in _query_names(request.query):
+            raise _invalid("client_secret in the query string")  # RFC 6749 §2.3.1
+        for name, value in _pairs(request):
+            if name in given:
+                raise _invalid("a parameter is repeated")  # whatever its name (RFC 6749 §3.2)
+            given[name] = value
+    except OAuthError as error:
+        return Parameters(given=given, error=error)
+    return Parameters(given=given)
+
+
+def parse_token_request(headers: Headers, parameters: Parameters) -> TokenRequest:
     """The message of `POST /oauth2/token` (RFC 6749 §4.4.2, §6); raises `OAuthError`."""
-    values = _parameters(request, _TOKEN_PARAMETERS)
+    values = _known(parameters, _TOKEN_PARAMETERS)
     client_type = _CLIENT_TYPES.get(values.get("client_type", "web"))
     if client_type is None:
         raise _invalid("client_type is none of web, device, service")
     return TokenRequest(
-        credentials=_credentials(request.headers, values),
+        credentials=_credentials(headers, values),
         grant_type=values.get("grant_type"),
         scope=values.get("scope"),
         refresh_token=values.get("refresh_token"),
@@ -49,11 +76,11 @@ def parse_token_request(request: HttpRequest) -> TokenRequest:
     )
 
 
-def parse_revocation_request(request: HttpRequest) -> RevocationRequest:
+def parse_revocation_request(headers: Headers, parameters: Parameters) -> RevocationRequest:
     """The message of `POST /oauth2/revoke` (RFC 7009 §2.1); raises `OAuthError`."""
-    values = _parameters(request, _REVOCATION_PARAMETERS)
+    values = _known(parameters, _REVOCATION_PARAMETERS)
     return RevocationRequest(
-        credentials=_credentials(request.headers, values),
+        credentials=_credentials(headers, values),
         token=values.get("token"),
         token_type_hint=values.get("token_type_hint"),
     )
@@ -112,14 +139,34 @@ def _raw_and_decoded(value: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((value, unquote_plus(value))))
 
 
-def _parameters(request: HttpRequest, known: Iterable[str]) -> dict[str, str]:
+def claimed_client_ids(headers: Headers, parameters: Parameters) -> tuple[str, ...]:
+    """Whom a request says it comes from, proved or not, in each way to read it; none if it does not say."""
+    try:
+        scheme, rest = parse_authorization(headers)
+        if scheme == "basic":
+            return parse_basic(rest).client_ids
+    except OAuthError:
+        pass
+    client_id = parameters.given.get("client_id")
+    return (client_id,) if isinstance(client_id, str) else ()
+
+
+def bearer_token(headers: Headers) -> str | None:
+    """The token of the one `Authorization: Bearer` header (RFC 6750 §2.1), if there is one."""
+    try:
+        scheme, rest = parse_authorization(headers)
+    except OAuthError:
+        return None
+    return rest if scheme == "bearer" else None
+
+
+def _known(parameters: Parameters, names: Iterable[str]) -> dict[str, str]:
     """The known parameters that have a value: empty ones count as absent (RFC 6749 §3.2)."""
-    if request.query and "client_secret" in _query_names(request.query):
-        raise _invalid("client_secret in the query string")  # RFC 6749 §2.3.1
-    given = _unique(_pairs(request))
+    if parameters.error:
+        raise parameters.error
     values: dict[str, str] = {}
-    for name in known:
-        value = given.get(name)
+    for name in names:
+        value = parameters.given.get(name)
         if not (value is None or isinstance(value, str)):
             raise _invalid(f"{name} is not a string")
         if value:
@@ -136,16 +183,6 @@ def _checked(name: str, value: str) -> str:
     if grammar and not grammar.fullmatch(value):
         raise _invalid(f"{name} has characters that RFC 6749 Appendix A does not allow")
     return value
-
-
-def _unique(pairs: Pairs) -> dict[str, object]:
-    """The pairs as a dict; a repeat is refused whatever its name (RFC 6749 §3.2)."""
-    found: dict[str, object] = {}
-    for name, value in pairs:
-        if name in found:
-            raise _invalid("a parameter is repeated")
-        found[name] = value
-    return found
 
 
 def _pairs(request: HttpRequest) -> Pairs:

@@ -46,10 +46,14 @@ class TokenFamily:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKeys:
-    """The secrets of the issuer, base64url: an Ed25519 private key and the key of refresh tokens."""
+    """The secrets of the issuer, base64url: Ed25519 private keys and the key of refresh tokens.
+
+    `private_key` signs; the `retired` ones, the latest first, only verify what they signed before.
+    """
 
     private_key: str
     refresh_secret: str
+    retired: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return "SigningKeys()"
@@ -82,3 +86,29 @@ class AccessToken:
     audiences: tuple[str, ...]
     expires_at: float
     claims: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """What the journal says of a request and its answer; no secret, no whole token.
+
+    `at` is Unix seconds on the clock of the API key. `client_id` is the one that was claimed, if it exists;
+    `endpoint` (token, revoke, ping) None on any other path; `status` None if no answer was sent;
+    `fault` the id of the fault that happened. `headers` and `parameters` hold what may be told of what came,
+    `issued` names the tokens that went out: an access token by its `jti`, any other by a short hash.
+    """
+
+    at: float
+    client_id: str | None
+    endpoint: str | None
+    method: str
+    path: str
+    contract: str
+    grant_type: str | None
+    status: int | None
+    reason: str | None
+    fault: str | None
+    headers: Mapping[str, str]
+    parameters: Mapping[str, str]
+    issued: Mapping[str, str]
+    number: int = 0

@@ -3,17 +3,26 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+
+from msgspec.json import Decoder
 
 from mockmoov.encoding import to_json
 from mockmoov.grants import RefreshPolicy, redeem
 from mockmoov.limits import spend
-from mockmoov.records import ApiKey, RefreshToken, SigningKeys, TokenFamily
+from mockmoov.records import AccessToken, ApiKey, RefreshToken, SigningKeys, TokenFamily
 from mockmoov.stores import Store
 
 _SIGNING_KEYS = "signing-keys"
+_API_KEYS = "api-keys"  # the group of their records, which outlive what belongs to them
+_KEYS, _API_KEY, _FAMILY = Decoder(SigningKeys), Decoder(ApiKey), Decoder(TokenFamily)
+SERVER = "server"  # the group of what belongs to no API key
+
+
+def group_of(client_id: str) -> str:
+    """The group of what belongs to an API key: gone when it is reset."""
+    return f"api-key:{client_id}"
 
 
 class Repository:
@@ -23,24 +32,59 @@ class Repository:
         self._store = store
         self._wall = wall
 
-    def ensure_signing_keys(self, make: Callable[[], SigningKeys]) -> SigningKeys:
-        """The keys in the store; those that `make` returns are put there first if it has none."""
-        self._store.compare_and_swap(_SIGNING_KEYS, None, to_json(asdict(make())))
-        return self.signing_keys()
-
     def signing_keys(self) -> SigningKeys:
-        """The keys in the store; `ensure_signing_keys` has put them there."""
-        value = self._get(_SIGNING_KEYS)
-        return _read_signing_keys(value or b"")
+        """The keys in the store; `reset` has put them there."""
+        return _read_signing_keys(self._get(_SIGNING_KEYS) or b"")
 
-    def put_api_key(self, api_key: ApiKey, *, epoch: str) -> None:
-        """Create an API key, or replace it; tokens of an earlier epoch are dead."""
-        self._store.put(f"api-key:{api_key.client_id}", to_json(asdict(replace(api_key, epoch=epoch))))
+    def change_signing_keys(self, change: Callable[[SigningKeys], SigningKeys]) -> SigningKeys:
+        """Replace the keys by what `change` makes of them."""
+        while True:
+            before = self._get(_SIGNING_KEYS) or b""
+            after = change(_read_signing_keys(before))
+            if self._store.compare_and_swap(_SIGNING_KEYS, before, to_json(after), group=SERVER):
+                return after
+
+    def create_api_key(self, api_key: ApiKey) -> bool:
+        """Add an API key; False, and nothing done, if there is one with its client id."""
+        name = f"api-key:{api_key.client_id}"
+        return self._store.compare_and_swap(name, None, to_json(api_key), group=_API_KEYS)
+
+    def change_api_key(self, client_id: str, change: Callable[[ApiKey], ApiKey]) -> ApiKey | None:
+        """Replace an API key by what `change` makes of it; None if there is none."""
+        name = f"api-key:{client_id}"
+        while True:
+            before = self._get(name)
+            if before is None:
+                return None
+            after = change(read_api_key(before))
+            if self._store.compare_and_swap(name, before, to_json(after), group=_API_KEYS):
+                return after
+
+    def delete_api_key(self, client_id: str) -> bool:
+        """Remove an API key and all that belongs to it; whether there was one."""
+        found = self._store.delete(f"api-key:{client_id}")
+        self._store.forget(group_of(client_id))
+        return found
+
+    def reset_api_key(self, client_id: str, *, epoch: str) -> ApiKey | None:
+        """Remove all that belongs to an API key; its tokens are dead. None if there is none."""
+        api_key = self.change_api_key(client_id, lambda before: replace(before, epoch=epoch))
+        self._store.forget(group_of(client_id))
+        return api_key
+
+    def all_api_keys(self) -> list[ApiKey]:
+        """Every API key, in the order in which they were created."""
+        return [read_api_key(value) for value in self._store.scan(_API_KEYS)]
+
+    def reset(self, keys: SigningKeys, api_keys: Iterable[ApiKey]) -> None:
+        """Remove everything, and begin again with these."""
+        records = [(_API_KEYS, f"api-key:{api_key.client_id}", to_json(api_key)) for api_key in api_keys]
+        self._store.clear([(SERVER, _SIGNING_KEYS, to_json(keys)), *records])
 
     def api_keys(self, client_ids: Iterable[str]) -> list[ApiKey]:
         """The API keys that exist among these."""
         values = self._store.get_many(f"api-key:{client_id}" for client_id in client_ids)
-        return [_read_api_key(value) for value in values if value is not None]
+        return [read_api_key(value) for value in values if value is not None]
 
     def family(self, family: str) -> TokenFamily:
         """The state of a token family; one without a record is as new."""
@@ -57,40 +101,43 @@ class Repository:
         def present(family: TokenFamily) -> tuple[TokenFamily, bool]:
             return redeem(family, token.sequence, now, policy)
 
-        return self._change_family(token.family, present, now=now, expires_at=expires_at)
+        return self._change_family(token, present, now=now, expires_at=expires_at)
 
-    def revoke_family(self, family: str, *, now: float, expires_at: float) -> None:
+    def revoke_family(self, token: RefreshToken, *, now: float, expires_at: float) -> None:
         """Revoke every token of a family, those yet to be issued included (RFC 7009 §2.1)."""
         self._change_family(
-            family, lambda before: (replace(before, revoked=True), True), now=now, expires_at=expires_at
+            token, lambda before: (replace(before, revoked=True), True), now=now, expires_at=expires_at
         )
 
     def _change_family(
         self,
-        name: str,
+        token: RefreshToken,
         change: Callable[[TokenFamily], tuple[TokenFamily, bool]],
         *,
         now: float,
         expires_at: float,
     ) -> bool:
+        name = f"family:{token.family}"
         while True:
-            before = self._get(f"family:{name}")
+            before = self._get(name)
             family = _read_family(before)
             changed, verdict = change(family)
             if changed == family:
                 return verdict
             after = replace(changed, expires_at=max(family.expires_at, expires_at))
             if self._store.compare_and_swap(
-                f"family:{name}",
+                name,
                 before,
-                to_json(asdict(after)),
+                to_json(after),
+                group=group_of(token.client_id),
                 expires_at=self._deadline(after.expires_at, now),
             ):
                 return verdict
 
-    def revoke_access_token(self, jti: str, *, now: float, expires_at: float) -> None:
+    def revoke_access_token(self, token: AccessToken, *, now: float) -> None:
         """Revoke one access token."""
-        self._store.put(f"revoked:{jti}", b"", expires_at=self._deadline(expires_at, now))
+        deadline = self._deadline(token.expires_at, now)
+        self._store.put(f"revoked:{token.jti}", b"", group=group_of(token.client_id), expires_at=deadline)
 
     def is_revoked(self, *, jti: str, family: str) -> bool:
         """Whether an access token, or the family it belongs to, was revoked."""
@@ -98,24 +145,30 @@ class Repository:
         return revoked is not None or _read_family(record).revoked
 
     def put_opaque_token(
-        self, fingerprint: str, claims: Mapping[str, object], *, now: float, expires_at: float
+        self, fingerprint: str, claims: Mapping[str, object], *, client_id: str, now: float, expires_at: float
     ) -> None:
-        """Remember what an opaque access token stands for."""
-        self._store.put(f"opaque:{fingerprint}", to_json(claims), expires_at=self._deadline(expires_at, now))
+        """Remember what an opaque access token of this client stands for."""
+        deadline = self._deadline(expires_at, now)
+        self._store.put(
+            f"opaque:{fingerprint}", to_json(claims), group=group_of(client_id), expires_at=deadline
+        )
 
     def opaque_token(self, fingerprint: str) -> dict[str, object] | None:
         """The claims that an opaque access token stands for, if it was issued."""
         value = self._get(f"opaque:{fingerprint}")
-        return None if value is None else _from_bytes(value)
+        if value is None:
+            return None
+        claims: dict[str, object] = json.loads(value)
+        return claims
 
-    def spend(self, account_id: str, *, now: float, rate: int) -> float:
-        """Take one request from an account's bucket; the seconds to wait, 0 if it may pass."""
-        key = f"bucket:{account_id}"
+    def spend(self, api_key: ApiKey, *, now: float, rate: int) -> float:
+        """Take one request from the bucket of a key's account; the seconds to wait, 0 if it may pass."""
+        key, group = f"bucket:{api_key.account_id}", group_of(api_key.client_id)
         while True:
             before = self._get(key)
             full_at, wait = spend(int(before or 0), now, rate)
             if wait or self._store.compare_and_swap(
-                key, before, str(full_at).encode(), expires_at=self._deadline(now + 1, now)
+                key, before, str(full_at).encode(), group=group, expires_at=self._deadline(now + 1, now)
             ):
                 return wait
 
@@ -127,23 +180,16 @@ class Repository:
         return max(expires_at, self._wall() + expires_at - now)
 
 
-def _from_bytes(value: bytes) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(value)
-    return document
-
-
 @lru_cache(maxsize=64)
 def _read_signing_keys(value: bytes) -> SigningKeys:
-    return SigningKeys(**_from_bytes(value))
+    return _KEYS.decode(value)
 
 
 @lru_cache(maxsize=1024)
-def _read_api_key(value: bytes) -> ApiKey:
-    members: dict[str, Any] = _from_bytes(value)
-    for name, item in members.items():
-        members[name] = tuple(item) if isinstance(item, list) else item
-    return ApiKey(**members)
+def read_api_key(value: bytes) -> ApiKey:
+    """The record of an API key."""
+    return _API_KEY.decode(value)
 
 
 def _read_family(value: bytes | None) -> TokenFamily:
-    return TokenFamily() if value is None else TokenFamily(**_from_bytes(value))
+    return TokenFamily() if value is None else _FAMILY.decode(value)

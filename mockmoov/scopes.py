@@ -67,9 +67,9 @@ def grantable(tokens: Iterable[str], known: Callable[[str], bool], allowed: tupl
     """Refuse the first token that is not known, or not among those `allowed` to the key (None: all)."""
     for token in tokens:
         if not known(token):
-            raise invalid_scope(f"scope {_quoted(token)} is not known{did_you_mean(token)}")
+            raise invalid_scope(f"scope {quoted(token)} is not known{did_you_mean(token)}")
         if allowed is not None and canonical(token) not in allowed and template(token) not in allowed:
-            raise invalid_scope(f"scope {_quoted(token)} is not allowed to this API key")
+            raise invalid_scope(f"scope {quoted(token)} is not allowed to this API key")
 
 
 def covers(granted: Iterable[str], requested: Iterable[str]) -> bool:
@@ -88,8 +88,8 @@ def invalid_scope(reason: str) -> OAuthError:
     return OAuthError(ErrorCode.INVALID_SCOPE, reason, parameter="scope")
 
 
-def _quoted(scope: str) -> str:
-    # Only what reads like a scope is repeated: a secret in the wrong parameter must not reach a log.
+def quoted(scope: str) -> str:
+    """The scope as a reason or a journal may repeat it: only what reads like one, lest it be a secret."""
     plain = len(scope) <= _QUOTED and _PLAIN.fullmatch(template(scope))
     return scope if plain else "(not of the form /family.permission)"
 

@@ -4,8 +4,11 @@ import asyncio
 import contextlib
 import errno
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -16,6 +19,9 @@ from mockmoov.connection import Connection
 _ADDRESSES = {"localhost": ("127.0.0.1", "::1")}
 _REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - "every address" is none to connect to
 _STOP_SECONDS = 0.3  # what an unfinished exchange gets before it is cut
+_STOP_SECONDS_IN_BACKGROUND = 0.02
+_CUT_SECONDS = 0.05  # what a handler gets to notice that
+_LOOK_SECONDS = 0.002
 _BACKLOG = 2048
 _TRIES = 20  # ports, where any will do but must be free in both families
 
@@ -92,38 +98,93 @@ def is_loopback(sockets: list[socket.socket]) -> bool:
 
 def run(app: ASGIApp, sockets: list[socket.socket], on_ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT, then stop within a second; `on_ready` is called once it answers."""
-    config = uvicorn.Config(
-        app,
-        http=Connection,
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-    )
-    config.timeout_graceful_shutdown = _STOP_SECONDS + 0.2  # type: ignore[assignment]  # any number will do
-    _Server(config, on_ready).run(sockets=sockets)
+    _Server(app, on_ready, _STOP_SECONDS).run(sockets=sockets)
+
+
+class Background:
+    """A server on a thread of its own; it answers once this is made. Raises what kept it from starting."""
+
+    def __init__(self, app: ASGIApp, sockets: list[socket.socket]) -> None:
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+        self._server = _Server(app, self._ready.set, _STOP_SECONDS_IN_BACKGROUND)
+        self._thread = threading.Thread(target=self._run, args=(sockets,), name="mockmoov", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self, sockets: list[socket.socket]) -> None:
+        try:
+            self._server.run(sockets=sockets)
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._ready.set()
+
+    def stop(self) -> None:
+        """Stop it and wait until it has; more than once does nothing."""
+        self._server.end()
+        self._thread.join(_STOP_SECONDS + 1)
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, on_ready: Callable[[], None], stop_seconds: float) -> None:
+        config = uvicorn.Config(
+            app,
+            http=Connection,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+        )
         super().__init__(config)
         self._on_ready = on_ready
+        self._stop_seconds = stop_seconds
+        self._ended = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
         self._on_ready()
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn does, but what is unfinished by then is cut, so that its handler sees a disconnect."""
-        cut = asyncio.get_running_loop().call_later(_STOP_SECONDS, self._cut)
-        await super().shutdown(sockets)
-        cut.cancel()
+    async def main_loop(self) -> None:
+        """Wait for the end; uvicorn looks ten times a second whether it has come."""
+        await self._ended.wait()
 
-    def _cut(self) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self.end()
+
+    def end(self) -> None:
+        """Stop, from any thread."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it is closed: there is nothing left to stop
+                self._loop.call_soon_threadsafe(self._ended.set)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn does, but in time: what is unfinished is cut, so that its handler sees a disconnect."""
+        for listener in (*self.servers, *(sockets or ())):
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await self._finished(self._stop_seconds)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
+        await self._finished(_CUT_SECONDS)
+        for task in self.server_state.tasks:
+            task.cancel()
+
+    async def _finished(self, seconds: float) -> None:
+        """Wait until nothing goes on any more, but no longer."""
+        deadline = time.monotonic() + seconds
+        state = self.server_state
+        while (state.connections or state.tasks) and time.monotonic() < deadline and not self.force_exit:
+            await asyncio.sleep(_LOOK_SECONDS)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

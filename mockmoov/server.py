@@ -1,83 +1,65 @@
 """Owns the path of a request: `AuthorizationServer.handle`. Must not know ASGI, sockets or command lines."""
 
 import logging
-import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from secrets import token_hex
 from typing import cast
 
-from mockmoov import contracts, grants, operations, tokens
+from mockmoov import contracts, disturbance, grants, operations, tokens
+from mockmoov.calls import Call
+from mockmoov.clocks import http_date
+from mockmoov.conditions import Conditions
 from mockmoov.contracts import Contract
-from mockmoov.errors import ErrorCode, OAuthError
+from mockmoov.endpoints import Endpoint, Endpoints
+from mockmoov.errors import OAuthError
 from mockmoov.inspection import Inspector
 from mockmoov.issuing import Issuer
-from mockmoov.messages import (
-    NO_NOTE,
-    ClientCredentials,
-    HttpRequest,
-    HttpResponse,
-    Note,
-    TokenRequest,
-    TokenResponse,
-)
-from mockmoov.parsing import parse_authorization, parse_basic, parse_revocation_request, parse_token_request
-from mockmoov.records import ApiKey
+from mockmoov.messages import NO_NOTE, HttpRequest, HttpResponse, Note
+from mockmoov.parsing import NO_PARAMETERS, Parameters, bearer_token, claimed_client_ids, read_parameters
+from mockmoov.records import SigningKeys
+from mockmoov.redaction import shown_path
 from mockmoov.repository import Repository
-from mockmoov.scopes import CATALOGUES, permits
+from mockmoov.routing import Routes
+from mockmoov.scopes import CATALOGUES
 from mockmoov.settings import Settings
 
 MAX_BODY = 64 * 1024  # bytes (choice)
-_HINTS = (None, "access_token", "refresh_token")  # RFC 7009 §2.1
+_NOT_SENT = frozenset(("hang", "reset"))
 _log = logging.getLogger("mockmoov")
 
 
-def identified(response: HttpResponse, note: Note = NO_NOTE) -> HttpResponse:
-    """The response with the request id that every answer of Moov carries (spec); a caller's is not echoed."""
-    headers = (*response.headers, ("x-request-id", _request_id()))
-    return HttpResponse(status=response.status, headers=headers, body=response.body, note=note)
+def identified(response: HttpResponse, now: float, note: Note = NO_NOTE) -> HttpResponse:
+    """The response with the time and with the id that every answer of Moov carries (spec)."""
+    date = http_date(int(now))
+    headers = (*response.headers, ("date", date), ("x-request-id", _request_id()))
+    return replace(response, headers=headers, note=note)
 
 
 def _request_id() -> str:
-    digits = token_hex(16)  # RFC 9562 §5.4, in half the time of uuid4
+    digits = token_hex(16)  # RFC 9562 §5.4, in half the time of uuid4; a caller's is not echoed (choice)
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
-
-
-class _Exchange:
-    """One request on its way, and what is known of it so far for the log."""
-
-    __slots__ = ("client_id", "contract", "grant_type", "now", "request")
-
-    def __init__(self, request: HttpRequest, contract: Contract, now: float) -> None:
-        self.request = request
-        self.contract = contract
-        self.now = now
-        self.client_id = self.grant_type = "-"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Endpoint:
-    """What answers a method on a path, and how the one exception looks there."""
-
-    answer: Callable[[_Exchange], HttpResponse]
-    refuse: Callable[[Contract, OAuthError], HttpResponse]
-    reads_body: bool
 
 
 class AuthorizationServer:
     """Moov's authorization server. `handle` is total: it answers every request and never raises.
 
-    `clock` returns Unix seconds; nothing else tells the time. Safe from any thread.
+    Safe from any thread.
     """
 
     def __init__(
-        self, settings: Settings, repository: Repository, *, clock: Callable[[], float] = time.time
+        self,
+        settings: Settings,
+        repository: Repository,
+        conditions: Conditions,
+        *,
+        signing_keys: SigningKeys,
     ) -> None:
         self.settings = settings
+        self._signing_keys = signing_keys
         self.repository = repository
-        self.clock = clock
-        policy = tokens.IssuerPolicy(
+        self.conditions = conditions
+        self.policy = tokens.IssuerPolicy(
             issuer=settings.issuer,
             audiences=settings.audiences,
             access_token_lifetime=settings.access_token_lifetime,
@@ -88,66 +70,125 @@ class AuthorizationServer:
             reuse_detection=settings.refresh_reuse_detection,
             grace=settings.refresh_grace_seconds,
         )
-        self.inspector = Inspector(repository, policy)
-        self._issuer = Issuer(repository, policy, settings.token_format, refresh)
+        self.inspector = Inspector(repository, self.policy)
+        self.issuer = Issuer(repository, self.policy, settings.token_format, refresh)
         self._default = cast("Contract", contracts.contract_named(settings.default_version))  # it was parsed
         self._told_default = False
-        self._known_scope = CATALOGUES[settings.scope_catalogue]
-        self._origin_policy = operations.ORIGIN_POLICIES[settings.origin_policy]
-        self._endpoints = self._routes()
+        self.routes = self._routes()
+        self.endpoint_names = tuple(
+            endpoint.name for methods in self.routes.methods for endpoint in methods.values()
+        )
+        self._paths = frozenset(self.routes.templates)
+        self._words = frozenset("/".join(self.routes.templates).split("/"))
+        self.reset()
 
-    def _routes(self) -> Mapping[str, Mapping[str, _Endpoint]]:
-        oauth = partial(_Endpoint, refuse=contracts.render_error_response, reads_body=True)
-        protected = partial(_Endpoint, refuse=contracts.render_unauthorized, reads_body=False)
-        return {
-            "/oauth2/token": {"POST": oauth(answer=self._token)},
-            "/oauth2/revoke": {"POST": oauth(answer=self._revoke)},
-            **{
-                path: {
-                    method: protected(answer=partial(self._operation, scopes))
-                    for method, scopes in methods.items()
-                }
-                for path, methods in operations.OPERATIONS.items()
-            },
-        }
+    def _routes(self) -> Routes[Endpoint]:
+        endpoints = Endpoints(
+            repository=self.repository,
+            inspector=self.inspector,
+            issuer=self.issuer,
+            known_scope=CATALOGUES[self.settings.scope_catalogue],
+            origin_policy=operations.ORIGIN_POLICIES[self.settings.origin_policy],
+            rate_limit=self.settings.rate_limit,
+        )
+        oauth = partial(Endpoint, refuse=contracts.render_error_response, reads_body=True)
+        protected = partial(Endpoint, refuse=contracts.render_unauthorized, reads_body=False)
+        return Routes(
+            {
+                "/oauth2/token": {"POST": oauth(name="token", answer=endpoints.token)},
+                "/oauth2/revoke": {"POST": oauth(name="revoke", answer=endpoints.revoke)},
+                **{
+                    path: {
+                        method: protected(name=path.strip("/"), answer=partial(endpoints.operation, scopes))
+                        for method, scopes in methods.items()
+                    }
+                    for path, methods in operations.OPERATIONS.items()
+                },
+            }
+        )
 
     @property
     def default_contract(self) -> str:
         """The name of the contract that a request without a version gets."""
         return self._default.name
 
-    @property
-    def paths(self) -> Iterable[str]:
-        """Every path that is served."""
-        return self._endpoints
+    def reset(self) -> None:
+        """Begin again with the signing keys and the API keys that there were first; all tokens are dead."""
+        self.repository.reset(
+            self._signing_keys, [replace(key, epoch=token_hex(8)) for key in self.settings.api_keys]
+        )
 
     def handle(self, request: HttpRequest) -> HttpResponse:
-        """The answer to a request, whatever it is."""
-        exchange = _Exchange(request, self._default, self.clock())
-        response = self._route(exchange)
-        return identified(response, Note(client_id=exchange.client_id, grant_type=exchange.grant_type))
+        """The answer to a request, whatever it is; a delay that a fault wants is not made."""
+        return self.answer(self.accept(request))
 
-    def _route(self, exchange: _Exchange) -> HttpResponse:
-        request = exchange.request
-        methods = self._endpoints.get(request.path)
-        if methods is None:
-            return contracts.render_refusal(404, "no such path")
-        endpoint = methods.get(request.method)
-        if endpoint is None:
-            return contracts.render_refusal(
-                405, "no such method on this path", (("allow", ", ".join(methods)),)
-            )
-        contract = contracts.select_contract(request.headers, self._default)
+    def accept(self, request: HttpRequest) -> Call:
+        """A request on its way, with the fault that happens to it; `answer` is to follow after its delay."""
+        endpoint = self._endpoint(request.path)
+        parameters = _parameters(request, endpoint)
+        condition = self.conditions.of(self._claimed(request, parameters))
+        call = Call(
+            request,
+            endpoint=endpoint.name if endpoint else None,
+            shown_path=request.path if request.path in self._paths else shown_path(request.path, self._words),
+            contract=contracts.select_contract(request.headers, self._default),
+            parameters=parameters,
+            condition=condition,
+        )
+        if condition.has_faults:
+            call.fault = self.conditions.take_fault(call.client_id, call.facts(), call.now)
+        return call
+
+    def answer(self, call: Call) -> HttpResponse:
+        """The answer to a request that was accepted."""
+        if call.fault and call.fault.delay:  # meanwhile clocks went on, or were moved
+            call.now = self.conditions.of([call.client_id] if call.client_id else []).now
+        contract = call.contract or self._default
+        response = self._respond(call, contract)
+        if self.settings.journal_size:
+            self.conditions.record(call.exchange(response, contract))
+        return identified(response, call.now, call.note())
+
+    def _respond(self, call: Call, contract: Contract) -> HttpResponse:
+        fault = call.fault
+        if fault is None:
+            return self._route(call)
+        if fault.connection in _NOT_SENT:
+            reason = ((contracts.REASON_HEADER, f"fault {fault.id}"),)
+            return HttpResponse(status=0, headers=reason, connection=fault.connection)
+        response = disturbance.replacement(fault, contract) or disturbance.altered(
+            fault, self._route(call), contract
+        )
+        return replace(response, connection=fault.connection)
+
+    def _route(self, call: Call) -> HttpResponse:
+        request = call.request
+        match self.routes.endpoint(request.method, request.path):
+            case HttpResponse() as refusal:
+                return refusal
+            case endpoint, _:
+                pass
+        contract = call.contract
         if contract is None:
             return contracts.render_refusal(404, "X-Moov-Version is malformed")
         if endpoint.reads_body and len(request.body) > MAX_BODY:
             return contracts.render_too_large(MAX_BODY)
         self._tell_default(request, contract)
-        exchange.contract = contract
         try:
-            return endpoint.answer(exchange)
+            return endpoint.answer(call, contract)
         except OAuthError as error:
             return endpoint.refuse(contract, error)
+
+    def _endpoint(self, path: str) -> Endpoint | None:
+        """What a path is for, whatever the method."""
+        found = self.routes.find(path)
+        return next(iter(found[0].values())) if found else None
+
+    def _claimed(self, request: HttpRequest, parameters: Parameters) -> tuple[str, ...]:
+        claimed = claimed_client_ids(request.headers, parameters)
+        token = bearer_token(request.headers) if not claimed else None
+        client_id = self.inspector.claimed_client_id(token) if token else None
+        return (client_id,) if client_id is not None else claimed
 
     def _tell_default(self, request: HttpRequest, contract: Contract) -> None:
         if not self._told_default and "x-moov-version" not in request.headers:
@@ -158,88 +199,8 @@ class AuthorizationServer:
                 self.settings.default_version,
             )
 
-    # --- POST /oauth2/token -----------------------------------------------------------------------
 
-    def _token(self, exchange: _Exchange) -> HttpResponse:
-        request = parse_token_request(exchange.request)
-        exchange.grant_type = request.grant_type if request.grant_type in grants.GRANTS else "-"
-        api_key = self._authenticate(exchange, request.credentials)
-        if limited := self._rate_limited(exchange, api_key):
-            return limited
-        return contracts.render_token_response(exchange.contract, self._grant(request, api_key, exchange.now))
-
-    def _grant(self, request: TokenRequest, api_key: ApiKey, now: float) -> TokenResponse:
-        keys = self.repository.signing_keys()
-        presented = tokens.read_refresh_token(keys, request.refresh_token or "")
-        facts = grants.Facts(
-            api_key=api_key,
-            now=now,
-            known_scope=self._known_scope,
-            refresh_token=presented,
-            family=self.repository.family(presented.family) if presented else grants.NEW_FAMILY,
-        )
-        return self._issuer.issue(keys, api_key, grants.decide(request, facts), now=now)
-
-    # --- POST /oauth2/revoke ----------------------------------------------------------------------
-
-    def _revoke(self, exchange: _Exchange) -> HttpResponse:
-        request = parse_revocation_request(exchange.request)
-        api_key = self._authenticate(exchange, request.credentials)
-        if limited := self._rate_limited(exchange, api_key):
-            return limited
-        if request.token is None:
-            raise OAuthError(ErrorCode.INVALID_REQUEST, "token is missing", parameter="token")
-        if request.token_type_hint not in _HINTS:
-            reason = "token_type_hint is neither access_token nor refresh_token"
-            raise OAuthError(ErrorCode.INVALID_REQUEST, reason, parameter="token_type_hint")
-        self.inspector.revoke(request.token, api_key, exchange.now)
-        return contracts.render_empty(204)
-
-    # --- protected operations ---------------------------------------------------------------------
-
-    def _operation(self, scopes: tuple[str, ...], exchange: _Exchange) -> HttpResponse:
-        scheme, rest = parse_authorization(exchange.request.headers)
-        authenticate = _SCHEMES.get(scheme)
-        if authenticate is None:
-            raise OAuthError(ErrorCode.INVALID_CLIENT, "neither Basic nor Bearer credentials were sent")
-        api_key, granted = authenticate(self, exchange, rest)
-        if limited := self._rate_limited(exchange, api_key):
-            return limited
-        if granted is not None and not permits(granted, scopes):
-            return contracts.render_refusal(403, f"the token lacks scope {' '.join(scopes)}")
-        return contracts.render_empty(200)
-
-    def _basic(self, exchange: _Exchange, rest: str) -> tuple[ApiKey, None]:
-        """The API key itself: not narrowed by scopes, exempt from the Origin rule (docs)."""
-        return self._authenticate(exchange, parse_basic(rest)), None
-
-    def _bearer(self, exchange: _Exchange, rest: str) -> tuple[ApiKey, list[str]]:
-        api_key, token = self.inspector.live_access_token(rest, exchange.now)
-        exchange.client_id = api_key.client_id
-        if token.client_type == "web":
-            refusal = operations.origin_refusal(
-                self._origin_policy, exchange.request.headers, token.audiences
-            )
-            if refusal:
-                raise OAuthError(ErrorCode.INVALID_CLIENT, refusal)
-        return api_key, token.scope.split()
-
-    # --- shared steps -----------------------------------------------------------------------------
-
-    def _authenticate(self, exchange: _Exchange, credentials: ClientCredentials | None) -> ApiKey:
-        keys = self.repository.api_keys(credentials.client_ids if credentials else ())
-        if keys:
-            exchange.client_id = keys[0].client_id
-        return grants.authenticate_client(keys, credentials)
-
-    def _rate_limited(self, exchange: _Exchange, api_key: ApiKey) -> HttpResponse | None:
-        if not self.settings.rate_limit:
-            return None
-        wait = self.repository.spend(api_key.account_id, now=exchange.now, rate=self.settings.rate_limit)
-        return contracts.render_rate_limited(exchange.contract, wait) if wait else None
-
-
-_SCHEMES: Mapping[str, Callable[[AuthorizationServer, _Exchange, str], tuple[ApiKey, list[str] | None]]] = {
-    "basic": AuthorizationServer._basic,
-    "bearer": AuthorizationServer._bearer,
-}
+def _parameters(request: HttpRequest, endpoint: Endpoint | None) -> Parameters:
+    if endpoint is None or not endpoint.reads_body or len(request.body) > MAX_BODY:
+        return NO_PARAMETERS
+    return read_parameters(request)

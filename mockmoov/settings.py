@@ -1,14 +1,13 @@
 """Owns the settings: each declared once, with parser and help. Must not know servers or command lines."""
 
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from mockmoov.api_keys import EXAMPLE, make_api_key, unknown_scope
-from mockmoov.contracts import contract_named
+from mockmoov import values as parsed
+from mockmoov.api_keys import EXAMPLE, unknown_scope
 from mockmoov.operations import ORIGIN_POLICIES
 from mockmoov.records import ApiKey, TokenFormat
 from mockmoov.scopes import CATALOGUES, did_you_mean
@@ -28,91 +27,6 @@ class SettingsError(ValueError):
     """A setting is unknown or its value bad; the message names the setting and the nearest right one."""
 
 
-# --- parsers: from text (environment, flags) or a native value (file, Python) ---------------------
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.isprintable() or not value:
-        raise ValueError("must be a text of printable characters")
-    return value
-
-
-def _integer(low: int, high: int) -> Callable[[object], int]:
-    def parse(value: object) -> int:
-        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value):
-            value = int(value)
-        if type(value) is not int or not low <= value <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return value
-
-    return parse
-
-
-_SWITCH = {
-    "on": True,
-    "true": True,
-    "yes": True,
-    "1": True,
-    "off": False,
-    "false": False,
-    "no": False,
-    "0": False,
-}
-
-
-def _switch(value: object) -> bool:
-    found = value if isinstance(value, bool) else _SWITCH.get(str(value).lower())
-    if found is None:
-        raise ValueError("must be on or off")
-    return found
-
-
-def _choice(options: Sequence[str]) -> Callable[[object], str]:
-    def parse(value: object) -> str:
-        if value not in options:
-            raise ValueError(f"must be one of {', '.join(options)}{nearest(str(value), options)}")
-        return str(value)
-
-    return parse
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    items = re.split(r"[,\s]+", value.strip()) if isinstance(value, str) else value
-    if not isinstance(items, list | tuple):
-        raise ValueError("must be a list of texts, or a text with commas between them")
-    return tuple(map(_text, items)) if items != [""] else ()
-
-
-def _audiences(value: object) -> tuple[str, ...]:
-    audiences = _texts(value)
-    if not audiences:
-        raise ValueError("must name at least one audience: the first is the API itself")
-    return audiences
-
-
-def _version(value: object) -> str:
-    text = str(value)
-    if contract_named(text) is None:
-        raise ValueError("must be 2023, 2023-sdk, latest or a version such as v2026.07.00")
-    return text
-
-
-def _api_keys(value: object) -> tuple[ApiKey, ...]:
-    try:
-        items = json.loads(value) if isinstance(value, str) else value
-    except (ValueError, RecursionError):
-        items = None
-    if not isinstance(items, list | tuple) or not items or not all(isinstance(item, dict) for item in items):
-        raise ValueError("must be a list of one or more objects")
-    try:
-        keys = tuple(map(make_api_key, items))
-    except ValueError as error:
-        raise ValueError(f"has a key that is not good: {error}") from None
-    if len({key.client_id for key in keys}) < len(keys):
-        raise ValueError("must not have the same client_id twice")
-    return keys
-
-
 # --- the settings --------------------------------------------------------------------------------
 
 
@@ -126,62 +40,87 @@ def _setting(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Every setting, parsed. Lifetimes and grace in seconds, the rate limit in requests a second."""
+    """Every setting, parsed. Lifetimes and grace in seconds, the rate limit in requests a second.
 
-    host: str = _setting(_text, "localhost", "Address to listen on; localhost means IPv4 and IPv6 loopback.")
-    port: int = _setting(_integer(0, 65535), 8080, "Port to listen on; 0 picks a free one.")
+    `sources` says where each one was set that was: the flag, the variable, the file and its key.
+    """
+
+    host: str = _setting(
+        parsed.text, "localhost", "Address to listen on; localhost means IPv4 and IPv6 loopback."
+    )
+    port: int = _setting(parsed.integer(0, 65535), 8080, "Port to listen on; 0 picks a free one.")
     allowed_hosts: tuple[str, ...] = _setting(
-        _texts,
+        parsed.texts,
         "",
         "Host header values to accept on a loopback address beside loopback names, such as mockmoov:8080.",
     )
     default_version: str = _setting(
-        _version, "2023", "Contract without X-Moov-Version: 2023, 2023-sdk, latest, or such as v2026.07.00."
+        parsed.version,
+        "2023",
+        "Contract without X-Moov-Version: 2023, 2023-sdk, latest, or such as v2026.07.00.",
     )
-    access_token_lifetime: int = _setting(_integer(1, 10**8), 3600, "Seconds until an access token expires.")
+    access_token_lifetime: int = _setting(
+        parsed.integer(1, 10**8), 3600, "Seconds until an access token expires."
+    )
     refresh_token_lifetime: int = _setting(
-        _integer(1, 10**8), 259200, "Seconds until a refresh token expires."
+        parsed.integer(1, 10**8), 259200, "Seconds until a refresh token expires."
     )
-    issuer: str = _setting(_text, "https://api.moov.io#applications", "Claim iss of access tokens.")
+    issuer: str = _setting(parsed.text, "https://api.moov.io#applications", "Claim iss of access tokens.")
     audiences: tuple[str, ...] = _setting(
-        _audiences,
+        parsed.audiences,
         "https://api.moov.io,https://cards.moov.io,https://api.moov.money",
         "Claim aud of access tokens, after the key's origins; the first is the API itself.",
     )
     token_format: TokenFormat = _setting(
-        _choice(("jwt", "opaque")), "jwt", "Access tokens: jwt, or opaque random strings."
+        parsed.choice(("jwt", "opaque")), "jwt", "Access tokens: jwt, or opaque random strings."
     )
-    refresh_rotation: bool = _setting(_switch, "on", "Whether a refresh token is good for one use only.")
+    refresh_rotation: bool = _setting(
+        parsed.switch, "on", "Whether a refresh token is good for one use only."
+    )
     refresh_reuse_detection: bool = _setting(
-        _switch, "on", "Whether a used-up refresh token, presented again, revokes its family."
+        parsed.switch, "on", "Whether a used-up refresh token, presented again, revokes its family."
     )
     refresh_grace_seconds: int = _setting(
-        _integer(0, 10**8),
+        parsed.integer(0, 10**8),
         0,
         "Seconds in which the last refresh token's predecessor is refused without revoking.",
     )
     scope_catalogue: str = _setting(
-        _choice(tuple(CATALOGUES)),
+        parsed.choice(tuple(CATALOGUES)),
         "strict",
         "Scopes to grant: strict (Moov's), or open (any of the right form).",
     )
     origin_policy: str = _setting(
-        _choice(tuple(ORIGIN_POLICIES)),
+        parsed.choice(tuple(ORIGIN_POLICIES)),
         "if-present",
         "Origin rule for browser tokens: if-present, required, off.",
     )
     rate_limit: int = _setting(
-        _integer(0, 10**6), 0, "Requests a second an account may make; 0 sets no limit."
+        parsed.integer(0, 10**6), 0, "Requests a second an account may make; 0 sets no limit."
     )
     seed: str | None = _setting(
-        _text, None, "Derive the signing key from this text: same text, same key.", secret=True
+        parsed.text, None, "Derive the signing key from this text: same text, same key.", secret=True
     )
-    signing_key: str | None = _setting(_text, None, "File with the Ed25519 signing key, PEM or JWK.")
-    api_keys: tuple[ApiKey, ...] = _setting(_api_keys, [EXAMPLE], "API keys, as a JSON list of objects.")
-    access_log: bool = _setting(_switch, "on", "Whether each request is logged in a line.")
+    signing_key: str | None = _setting(parsed.text, None, "File with the Ed25519 signing key, PEM or JWK.")
+    api_keys: tuple[ApiKey, ...] = _setting(
+        parsed.api_keys, [EXAMPLE], "API keys, as a JSON list of objects."
+    )
+    access_log: bool = _setting(parsed.switch, "on", "Whether each request is logged in a line.")
+    journal_size: int = _setting(
+        parsed.integer(0, 10**6), 10000, "Exchanges that the journal keeps, up to 16 MiB; 0 keeps none."
+    )
+    control: str = _setting(
+        parsed.choice(("auto", "on", "off")),
+        "auto",
+        "Control plane: on, off, or auto: off where other machines reach it, unless control_token is set.",
+    )
+    control_token: str | None = _setting(
+        parsed.text, None, "What X-Mockmoov-Token must say to the control plane.", secret=True
+    )
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
-SETTINGS: Mapping[str, Field[Any]] = {item.name: item for item in fields(Settings)}
+SETTINGS: Mapping[str, Field[Any]] = {item.name: item for item in fields(Settings) if item.metadata}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,10 +135,12 @@ class Layer:
 def load(*layers: Layer) -> Settings:
     """The settings from layers, later ones winning; raises `SettingsError`."""
     values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
     for layer in layers:
         for name, value in layer.values.items():
             values[name] = _parse(name, value, layer)
-    settings = Settings(**values)
+            sources[name] = layer.source + layer.spell(name)
+    settings = Settings(**values, sources=sources)
     if settings.seed is not None and settings.signing_key is not None:
         raise SettingsError("seed and signing_key exclude each other: both say which key signs")
     for api_key in settings.api_keys:

@@ -1,53 +1,45 @@
-"""Owns the endpoints that are ours and not Moov's: health, keys, metadata, introspection.
+"""Owns what anyone may ask of us that Moov does not have: health, keys, metadata, introspection.
 
-Any client may use them. Must not know versions, ASGI or sockets.
+Must not know versions, ASGI or sockets, nor the control plane, whose guard these stand outside of.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 
 from mockmoov import contracts
 from mockmoov.errors import ErrorCode, OAuthError
 from mockmoov.grants import GRANTS, authenticate_client
 from mockmoov.keys import jwks
 from mockmoov.messages import HttpRequest, HttpResponse
-from mockmoov.parsing import parse_revocation_request
+from mockmoov.parsing import parse_revocation_request, read_parameters
 from mockmoov.records import AccessToken, ApiKey, RefreshToken
+from mockmoov.routing import Routes
 from mockmoov.scopes import catalogue
 from mockmoov.server import MAX_BODY, AuthorizationServer
 
-_OURS = (("x-mockmoov-extension", "not part of Moov's API"),)
 _CLIENT_AUTHENTICATION = ["client_secret_basic", "client_secret_post"]  # RFC 7591 §2
 
 
-class Control:
-    """What mockmoov serves beside Moov's contract. `handle` is total, as the server's is."""
+class Discovery:
+    """What mockmoov serves to anyone beside Moov's contract. `handle` is total, as the server's is."""
 
     def __init__(self, server: AuthorizationServer) -> None:
         self._server = server
-        self._endpoints: Mapping[str, tuple[str, Callable[[HttpRequest], HttpResponse]]] = {
-            "/_mockmoov/health": ("GET", _health),
-            "/_mockmoov/introspect": ("POST", self._introspect),
-            "/.well-known/jwks.json": ("GET", self._jwks),
-            "/.well-known/oauth-authorization-server": ("GET", _metadata),
-        }
-
-    @property
-    def paths(self) -> Iterable[str]:
-        """Every path that is served."""
-        return self._endpoints
+        self.routes: Routes[Callable[[HttpRequest], HttpResponse]] = Routes(
+            {
+                "/_mockmoov/health": {"GET": _health},
+                "/_mockmoov/introspect": {"POST": self._introspect},
+                "/.well-known/jwks.json": {"GET": self._jwks},
+                "/.well-known/oauth-authorization-server": {"GET": _metadata},
+            }
+        )
 
     def handle(self, request: HttpRequest) -> HttpResponse:
-        """The answer to a request on one of our own paths."""
-        response = self._answer(request)
-        return replace(response, headers=(*response.headers, *_OURS))
-
-    def _answer(self, request: HttpRequest) -> HttpResponse:
-        if request.path not in self._endpoints:
-            return contracts.render_refusal(404, "no such path")
-        method, answer = self._endpoints[request.path]
-        if request.method != method:
-            return contracts.render_refusal(405, "no such method on this path", (("allow", method),))
+        """The answer to a request on one of these paths."""
+        match self.routes.endpoint(request.method, request.path):
+            case HttpResponse() as refusal:
+                return refusal
+            case answer, _:
+                pass
         if len(request.body) > MAX_BODY:
             return contracts.render_too_large(MAX_BODY)
         try:
@@ -59,7 +51,7 @@ class Control:
         return contracts.render_json(jwks(self._server.repository.signing_keys()))
 
     def _introspect(self, request: HttpRequest) -> HttpResponse:  # RFC 7662 §2
-        message = parse_revocation_request(request)
+        message = parse_revocation_request(request.headers, read_parameters(request))
         credentials = message.credentials
         keys = self._server.repository.api_keys(credentials.client_ids if credentials else ())
         api_key = authenticate_client(keys, credentials)
@@ -68,7 +60,7 @@ class Control:
         return contracts.render_json(self._describe(message.token, api_key))
 
     def _describe(self, text: str, api_key: ApiKey) -> dict[str, object]:
-        now = self._server.clock()
+        now = self._server.conditions.now(api_key.client_id)
         refresh = self._server.inspector.live_refresh_token(text, api_key, now)
         if refresh is not None:
             return _describe_refresh_token(refresh)

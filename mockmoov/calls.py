@@ -1,0 +1,89 @@
+"""Owns one request on its way: what is known of it so far, and what the journal says of it in the end.
+
+Must not know what answers it, nor stores.
+"""
+
+from mockmoov.conditions import Condition
+from mockmoov.contracts import REASON_HEADER, Contract
+from mockmoov.faults import Facts, Fault
+from mockmoov.grants import GRANTS
+from mockmoov.messages import HttpRequest, HttpResponse, Note, TokenResponse
+from mockmoov.parsing import Parameters
+from mockmoov.records import ApiKey, Exchange
+from mockmoov.redaction import short_hash, shown_headers, shown_method, shown_parameters
+
+
+class Call:
+    """One request on its way. `endpoint` names what it is for, None for what there is not.
+
+    `contract` is None if the request asks for none that there is; `shown_path` is what may be told of the
+    path; `api_key` the one that is claimed, if it exists; `now` the time on its clock.
+    """
+
+    __slots__ = (
+        "api_key", "contract", "endpoint", "fault", "grant_type", "issued", "now", "parameters", "request",
+        "shown_path",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        request: HttpRequest,
+        *,
+        endpoint: str | None,
+        shown_path: str,
+        contract: Contract | None,
+        parameters: Parameters,
+        condition: Condition,
+    ) -> None:
+        self.request = request
+        self.endpoint = endpoint
+        self.shown_path = shown_path
+        self.contract = contract
+        self.parameters = parameters
+        self.api_key: ApiKey | None = condition.api_key
+        self.now = condition.now
+        self.fault: Fault | None = None
+        self.grant_type = next((name for name in GRANTS if name == parameters.given.get("grant_type")), None)
+        self.issued: TokenResponse | None = None
+
+    @property
+    def client_id(self) -> str | None:
+        """The client id that is claimed, if it exists."""
+        return self.api_key.client_id if self.api_key else None
+
+    def facts(self) -> Facts:
+        """What planned faults look at."""
+        return Facts(
+            endpoint=self.endpoint,
+            method=self.request.method,
+            path=self.request.path,
+            headers=self.request.headers,
+            parameters=self.parameters.given,
+        )
+
+    def note(self) -> Note:
+        """What the log says beside the request line."""
+        return Note(client_id=self.client_id or "-", grant_type=self.grant_type or "-")
+
+    def exchange(self, response: HttpResponse, contract: Contract) -> Exchange:
+        """What the journal says."""
+        return Exchange(
+            at=self.now,
+            client_id=self.client_id,
+            endpoint=self.endpoint,
+            method=shown_method(self.request.method),
+            path=self.shown_path,
+            contract=contract.name,
+            grant_type=self.grant_type,
+            status=None if response.connection in ("hang", "reset") else response.status,
+            reason=next((value for name, value in response.headers if name == REASON_HEADER), None),
+            fault=self.fault.id if self.fault else None,
+            headers=shown_headers(self.request.headers, self.api_key.client_secret if self.api_key else None),
+            parameters=shown_parameters(self.parameters.given, self.client_id),
+            issued=_names(self.issued) if self.issued else {},
+        )
+
+
+def _names(issued: TokenResponse) -> dict[str, str]:
+    names = {"jwt": issued.jti, "opaque": short_hash(issued.access_token)}
+    return {"access_token": names[issued.token_format], "refresh_token": short_hash(issued.refresh_token)}

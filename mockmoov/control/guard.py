@@ -1,0 +1,64 @@
+"""Owns who may use the control plane. Must not know what it can do.
+
+No web page may: it has no CORS, and refuses a foreign Origin, an unknown Host, and any change whose body is
+not labelled as JSON, which a page cannot send across origins unasked.
+"""
+
+import hmac
+from dataclasses import dataclass
+from typing import Literal
+
+from mockmoov.contracts import render_refusal
+from mockmoov.hosts import UNKNOWN_HOST, is_known
+from mockmoov.messages import HttpRequest, HttpResponse
+from mockmoov.operations import serialize_origin
+from mockmoov.settings import Settings
+
+TOKEN_HEADER = "x-mockmoov-token"  # noqa: S105 - a header's name
+Exposure = Literal["process", "loopback", "network"]
+"""Who can reach the server: this process alone, this machine, or others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """Whether the control plane is there, for whom, and by which names."""
+
+    is_on: bool
+    token: str | None
+    hosts: frozenset[str]
+    asks_host: bool
+
+    def refusal(self, request: HttpRequest) -> HttpResponse | None:
+        """The answer to a request that may not pass; None if it may."""
+        headers = request.headers
+        if not self.is_on:
+            return render_refusal(404, "the control plane is off: set control_token, or control to on")
+        if self.asks_host and not is_known(headers.get("host", ()), self.hosts, addresses=True):
+            return render_refusal(421, UNKNOWN_HOST)
+        if "origin" in headers and not _is_own(request):
+            return render_refusal(403, "web pages of other origins may not use the control plane")
+        if self.token is not None and not _same(headers.get(TOKEN_HEADER, ()), self.token):
+            return render_refusal(401, "X-Mockmoov-Token is missing or wrong")
+        return None
+
+
+def make_guard(settings: Settings, exposure: Exposure) -> Guard:
+    """The guard that settings ask for, for a server that can be reached by those."""
+    auto = exposure != "network" or settings.control_token is not None
+    return Guard(
+        is_on={"auto": auto, "on": True, "off": False}[settings.control],
+        token=settings.control_token,
+        hosts=frozenset(host.lower() for host in settings.allowed_hosts),
+        asks_host=exposure != "process",
+    )
+
+
+def _is_own(request: HttpRequest) -> bool:
+    """Whether the Origin is where the request went to (RFC 6454 §5)."""
+    origins, hosts = request.headers["origin"], request.headers.get("host", ())
+    own = serialize_origin(f"{request.scheme}://{hosts[0]}") if len(hosts) == 1 else None
+    return own is not None and len(origins) == 1 and serialize_origin(origins[0]) == own
+
+
+def _same(shown: tuple[str, ...], token: str) -> bool:
+    return len(shown) == 1 and hmac.compare_digest(shown[0].encode(), token.encode())

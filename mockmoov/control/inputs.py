@@ -1,0 +1,97 @@
+"""Owns the way from JSON and query strings to checked values. Must not know what they are for."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, TypeVar, cast
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from mockmoov.clocks import FIRST, LAST
+from mockmoov.errors import FieldError
+from mockmoov.messages import HttpRequest
+from mockmoov.wording import nearest
+
+_Input = TypeVar("_Input")
+_NAME = re.compile(r"[a-z_]{1,40}")
+_PLACE = re.compile(r"(.*) - at `(?:key in )?\$\.?([^`]*)`")
+_INTEGER_LIMIT = 10**18
+
+
+class NotJsonError(ValueError):
+    """The body is not a JSON object."""
+
+
+def read_body(request: HttpRequest) -> dict[str, Any]:
+    """The members of the JSON object in the body; an empty body has none. Raises `NotJsonError`."""
+    if not request.body:
+        return {}
+    try:
+        document = msgspec.json.decode(request.body)
+        msgspec.json.encode(document)  # what cannot be written again is not read: a lone surrogate
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise NotJsonError("the body is not JSON") from error
+    if not isinstance(document, dict):
+        raise NotJsonError("the JSON body is not an object")
+    return document
+
+
+def read_query(request: HttpRequest) -> dict[str, str]:
+    """The parameters of the query string; the last of a name counts."""
+    return dict(parse_qsl(request.query.decode("latin-1"), keep_blank_values=True))
+
+
+def known(name: str, names: Iterable[str], what: str) -> str:
+    """The name, if it is one of these; raises `FieldError` that says what is nearest."""
+    if name not in names:
+        shown = name if _NAME.fullmatch(name) else "..."
+        raise FieldError(shown, f"there is no {what} {shown}{nearest(name, names)}")
+    return name
+
+
+def among(field: str, value: object, options: Iterable[str]) -> str:
+    """The value of a field, if it is one of these; raises `FieldError`."""
+    choices = sorted(options)
+    if value not in choices:
+        raise FieldError(field, f"{field} must be one of {', '.join(choices)}{nearest(str(value), choices)}")
+    return str(value)
+
+
+def convert(
+    members: Mapping[str, Any], form: type[_Input], *, hidden: Iterable[str] = (), strict: bool = True
+) -> _Input:
+    """The members as this dataclass, whose `hidden` ones cannot be given; raises `FieldError`."""
+    names = [field.name for field in fields(cast("Any", form)) if field.name not in hidden]
+    for name in members:
+        known(name, names, "field")
+    try:
+        return msgspec.convert(members, form, strict=strict)
+    except msgspec.ValidationError as error:
+        place = _PLACE.fullmatch(str(error))
+        field = (place[2] if place else "") or "..."
+        problem = place[1] if place else str(error)
+        raise FieldError(field, f"{field}: {problem[0].lower()}{problem[1:]}") from None
+
+
+def read_time(field: str, value: object) -> float:
+    """A time, given as Unix seconds or in ISO 8601 with an offset, in Unix seconds; raises `FieldError`."""
+    seconds: float | None = None
+    if isinstance(value, str):
+        try:
+            at = datetime.fromisoformat(value)
+            seconds = at.timestamp() if at.tzinfo else None
+        except (ValueError, OverflowError):
+            seconds = _number(value)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = float(value) if abs(value) < _INTEGER_LIMIT else None
+    if seconds is None or not FIRST <= seconds < LAST:
+        raise FieldError(
+            field, f"{field} must be Unix seconds or ISO 8601 with an offset, in the years 1970 to 9998"
+        )
+    return seconds
+
+
+def _number(text: str) -> float | None:
+    return float(text) if re.fullmatch(r"[0-9]{1,15}(?:\.[0-9]{1,9})?", text) else None

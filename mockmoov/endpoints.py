@@ -1,0 +1,124 @@
+"""Owns what Moov's endpoints do, by a contract that is chosen already. Must not know routes or faults."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mockmoov import contracts, grants, operations, tokens
+from mockmoov.calls import Call
+from mockmoov.contracts import Contract
+from mockmoov.errors import ErrorCode, OAuthError
+from mockmoov.inspection import Inspector
+from mockmoov.issuing import Issuer
+from mockmoov.messages import ClientCredentials, HttpResponse, TokenRequest, TokenResponse
+from mockmoov.parsing import parse_authorization, parse_basic, parse_revocation_request, parse_token_request
+from mockmoov.records import ApiKey
+from mockmoov.repository import Repository
+from mockmoov.scopes import permits
+
+_HINTS = (None, "access_token", "refresh_token")  # RFC 7009 §2.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """What answers a method on a path, and how the one exception looks there; `name` is for people."""
+
+    name: str
+    answer: Callable[[Call, Contract], HttpResponse]
+    refuse: Callable[[Contract, OAuthError], HttpResponse]
+    reads_body: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """Moov's endpoints; each answers or raises `OAuthError`. `rate_limit`: requests a second, 0 for any."""
+
+    repository: Repository
+    inspector: Inspector
+    issuer: Issuer
+    known_scope: Callable[[str], bool]
+    origin_policy: operations.OriginPolicy | None
+    rate_limit: int
+
+    # --- POST /oauth2/token -----------------------------------------------------------------------
+
+    def token(self, call: Call, contract: Contract) -> HttpResponse:
+        """Issue tokens (RFC 6749 §3.2)."""
+        request = parse_token_request(call.request.headers, call.parameters)
+        api_key = self._authenticate(request.credentials)
+        if limited := self._rate_limited(call, contract, api_key):
+            return limited
+        call.issued = self._grant(request, api_key, call.now)
+        return contracts.render_token_response(contract, call.issued)
+
+    def _grant(self, request: TokenRequest, api_key: ApiKey, now: float) -> TokenResponse:
+        keys = self.repository.signing_keys()
+        presented = tokens.read_refresh_token(keys, request.refresh_token or "")
+        facts = grants.Facts(
+            api_key=api_key,
+            now=now,
+            known_scope=self.known_scope,
+            refresh_token=presented,
+            family=self.repository.family(presented.family) if presented else grants.NEW_FAMILY,
+        )
+        return self.issuer.issue(keys, api_key, grants.decide(request, facts), now=now)
+
+    # --- POST /oauth2/revoke ----------------------------------------------------------------------
+
+    def revoke(self, call: Call, contract: Contract) -> HttpResponse:
+        """Revoke a token (RFC 7009 §2)."""
+        request = parse_revocation_request(call.request.headers, call.parameters)
+        api_key = self._authenticate(request.credentials)
+        if limited := self._rate_limited(call, contract, api_key):
+            return limited
+        if request.token is None:
+            raise OAuthError(ErrorCode.INVALID_REQUEST, "token is missing", parameter="token")
+        if request.token_type_hint not in _HINTS:
+            reason = "token_type_hint is neither access_token nor refresh_token"
+            raise OAuthError(ErrorCode.INVALID_REQUEST, reason, parameter="token_type_hint")
+        self.inspector.revoke(request.token, api_key, call.now)
+        return contracts.render_empty(204)
+
+    # --- protected operations ---------------------------------------------------------------------
+
+    def operation(self, scopes: tuple[str, ...], call: Call, contract: Contract) -> HttpResponse:
+        """Answer an operation of Moov's that wants these scopes."""
+        scheme, rest = parse_authorization(call.request.headers)
+        authenticate = _SCHEMES.get(scheme)
+        if authenticate is None:
+            raise OAuthError(ErrorCode.INVALID_CLIENT, "neither Basic nor Bearer credentials were sent")
+        api_key, granted = authenticate(self, call, rest)
+        if limited := self._rate_limited(call, contract, api_key):
+            return limited
+        if granted is not None and not permits(granted, scopes):
+            return contracts.render_refusal(403, f"the token lacks scope {' '.join(scopes)}")
+        return contracts.render_empty(200)
+
+    def _basic(self, _call: Call, rest: str) -> tuple[ApiKey, None]:
+        """The API key itself: not narrowed by scopes, exempt from the Origin rule (docs)."""
+        return self._authenticate(parse_basic(rest)), None
+
+    def _bearer(self, call: Call, rest: str) -> tuple[ApiKey, list[str]]:
+        api_key, token = self.inspector.live_access_token(rest, call.now)
+        if token.client_type == "web":
+            refusal = operations.origin_refusal(self.origin_policy, call.request.headers, token.audiences)
+            if refusal:
+                raise OAuthError(ErrorCode.INVALID_CLIENT, refusal)
+        return api_key, token.scope.split()
+
+    # --- shared steps -----------------------------------------------------------------------------
+
+    def _authenticate(self, credentials: ClientCredentials | None) -> ApiKey:
+        keys = self.repository.api_keys(credentials.client_ids if credentials else ())
+        return grants.authenticate_client(keys, credentials)
+
+    def _rate_limited(self, call: Call, contract: Contract, api_key: ApiKey) -> HttpResponse | None:
+        if not self.rate_limit:
+            return None
+        wait = self.repository.spend(api_key, now=call.now, rate=self.rate_limit)
+        return contracts.render_rate_limited(contract, wait) if wait else None
+
+
+_SCHEMES: Mapping[str, Callable[[Endpoints, Call, str], tuple[ApiKey, list[str] | None]]] = {
+    "basic": Endpoints._basic,
+    "bearer": Endpoints._bearer,
+}

@@ -1,0 +1,85 @@
+"""Owns access tokens on demand, good or with one defect. Must not know HTTP, or who asks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from secrets import token_hex, token_urlsafe
+
+from mockmoov import defects, tokens
+from mockmoov.errors import FieldError
+from mockmoov.records import ApiKey, ClientType, TokenFormat
+from mockmoov.repository import Repository
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a token is to be like. `lifetime` in seconds; `claims` are added, or stand in for ours."""
+
+    scope: str
+    client_type: ClientType
+    lifetime: int
+    claims: Mapping[str, object]
+    defect: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minted:
+    """An access token, and the claims that it stands for."""
+
+    access_token: str
+    claims: Mapping[str, object]
+
+
+class Mint:
+    """Mints access tokens; no grant is asked for, and no scope refused."""
+
+    def __init__(
+        self, repository: Repository, policy: tokens.IssuerPolicy, token_format: TokenFormat
+    ) -> None:
+        self._repository = repository
+        self._policy = policy
+        self._format = token_format
+
+    def mint(self, api_key: ApiKey, wish: Wish, *, now: float) -> Minted:
+        """A new access token of this key; raises `FieldError` if it would be too long."""
+        policy = replace(self._policy, access_token_lifetime=wish.lifetime)
+        claims: Mapping[str, object] = tokens.access_claims(
+            policy,
+            api_key,
+            scope=wish.scope,
+            client_type=wish.client_type,
+            family=token_hex(16),
+            jti=token_hex(16),
+            now=now,
+        )
+        claims = {**claims, **wish.claims}
+        if spoil := defects.OF_CLAIMS.get(wish.defect or ""):
+            claims = spoil(claims, int(now))
+        token = self._write(api_key, claims, wish.defect, now)
+        if len(token) > tokens.MAX_LENGTH:
+            raise FieldError("claims", f"the token would be longer than {tokens.MAX_LENGTH} characters")
+        if wish.defect == defects.REVOKED:
+            self._revoke(claims, now)
+        return Minted(access_token=token, claims=claims)
+
+    def _write(self, api_key: ApiKey, claims: Mapping[str, object], defect: str | None, now: float) -> str:
+        keys = self._repository.signing_keys()
+        if write := defects.OF_JWS.get(defect or ""):
+            return write(keys, claims)
+        if self._format == "jwt":
+            return tokens.sign(keys, claims)
+        token = token_urlsafe(tokens.OPAQUE_BYTES)
+        expires_at = claims.get("exp")
+        self._repository.put_opaque_token(
+            tokens.fingerprint(token),
+            claims,
+            client_id=api_key.client_id,
+            now=now,
+            expires_at=float(expires_at) if isinstance(expires_at, int | float) else now,
+        )
+        return token
+
+    def _revoke(self, claims: Mapping[str, object], now: float) -> None:
+        token = tokens.read_claims(claims)
+        if token is None:
+            raise FieldError("claims", "with these claims it is no access token, and cannot be revoked")
+        self._repository.revoke_access_token(token, now=now)

@@ -1,0 +1,125 @@
+"""Owns what may be told of a request: no secret, no whole token. Must not know who reads it, nor exchanges.
+
+What is told is what is known to be harmless, by tables: a parameter or header that no table names is left
+out. `...` stands for what is not told.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+
+from mockmoov.errors import printable
+from mockmoov.messages import Headers
+from mockmoov.operations import request_origin
+from mockmoov.scopes import UUID, quoted
+from mockmoov.tokens import unverified_claims
+
+HIDDEN = "..."
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
+_SCOPES = 20  # of one request that are told
+_UUID = re.compile(UUID)
+_JTI = re.compile(r"[0-9a-f]{32}")
+_VERSION = re.compile(r"v[0-9]{4}\.[0-9]{2}\.[0-9]{2}|latest")
+_MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z.+-]{1,40}(?: ?; ?charset=[a-z0-9-]{1,12})?", re.IGNORECASE)
+_WORD = re.compile(r"[A-Za-z0-9_+=~-]{16,}")
+_GRANT_TYPES = frozenset(("client_credentials", "refresh_token", "password", "authorization_code"))
+_CLIENT_TYPES = frozenset(("web", "device", "service", "w", "d", "s"))
+_HINTS = frozenset(("access_token", "refresh_token"))
+
+
+def shown_path(path: str, words: Iterable[str]) -> str:
+    """A raw path of which only known words and UUIDs are told: a segment may be a credential."""
+    segments = (item if item in words or _UUID.fullmatch(item) else HIDDEN for item in path.split("/"))
+    return printable("/".join(segments))
+
+
+def shown_method(method: str) -> str:
+    """A method, if it is one of HTTP's own."""
+    return method if method in METHODS else HIDDEN
+
+
+def token_name(token: str) -> str:
+    """A name for a token that gives nothing away: the `jti` of a JWT, else a short hash."""
+    claims = unverified_claims(token)
+    jti = claims.get("jti") if claims else None
+    return jti if isinstance(jti, str) and _JTI.fullmatch(jti) else short_hash(token)
+
+
+def short_hash(token: str) -> str:
+    """The beginning of a token's SHA-256: equal tokens have equal ones."""
+    return "sha256:" + hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def shown_parameters(given: Mapping[str, object], client_id: str | None) -> dict[str, str]:
+    """The known parameters that were given; the client id is told if it is this one, which exists."""
+    return {
+        name: HIDDEN if not isinstance(given[name], str) else tell(str(given[name]), client_id)
+        for name, tell in _PARAMETERS.items()
+        if name in given
+    }
+
+
+def shown_headers(headers: Headers, secret: str | None) -> dict[str, str]:
+    """The known headers that were sent; the secret of the client that was claimed is blotted out."""
+    shown = {name: tell(headers) for name, tell in _HEADERS.items() if name in headers}
+    if secret:
+        shown = {name: value.replace(secret, HIDDEN) for name, value in shown.items()}
+    return shown
+
+
+def _among(known: frozenset[str]) -> Callable[[str, str | None], str]:
+    return lambda value, _: value if value in known else HIDDEN
+
+
+def _scope(value: str, _client_id: str | None) -> str:
+    asked = value.split()
+    return " ".join([*map(quoted, asked[:_SCOPES]), *([HIDDEN] if len(asked) > _SCOPES else [])])
+
+
+# How a parameter is told; what is not here is not.
+_PARAMETERS: Mapping[str, Callable[[str, str | None], str]] = {
+    "grant_type": _among(_GRANT_TYPES),
+    "scope": _scope,
+    "client_id": lambda value, client_id: value if value == client_id else HIDDEN,
+    "client_secret": lambda _value, _: HIDDEN,
+    "client_type": _among(_CLIENT_TYPES),
+    "refresh_token": lambda value, _: token_name(value),
+    "token": lambda value, _: token_name(value),
+    "token_type_hint": _among(_HINTS),
+}
+
+
+def _authorization(headers: Headers) -> str:
+    scheme, _, rest = headers["authorization"][0].partition(" ")
+    tell = _SCHEMES.get(scheme.lower())
+    return f"{scheme} {tell(rest.strip())}" if tell else HIDDEN
+
+
+_SCHEMES: Mapping[str, Callable[[str], str]] = {"basic": lambda _: HIDDEN, "bearer": token_name}
+
+
+def _matching(name: str, pattern: re.Pattern[str]) -> Callable[[Headers], str]:
+    return lambda headers: headers[name][0] if pattern.fullmatch(headers[name][0]) else HIDDEN
+
+
+def _origin(headers: Headers) -> str:
+    return _scrubbed(request_origin(headers) or HIDDEN)
+
+
+@lru_cache(maxsize=64)
+def _scrubbed(text: str) -> str:
+    """The text without words that are long and not just letters, as credentials are."""
+    return _WORD.sub(lambda word: word[0] if word[0].replace("-", "").isalpha() else HIDDEN, printable(text))
+
+
+# How a header is told; what is not here is not.
+_HEADERS: Mapping[str, Callable[[Headers], str]] = {
+    "authorization": _authorization,
+    "content-type": _matching("content-type", _MEDIA_TYPE),
+    "origin": _origin,
+    "referer": _origin,
+    "user-agent": lambda headers: _scrubbed(headers["user-agent"][0]),
+    "x-idempotency-key": _matching("x-idempotency-key", _UUID),
+    "x-moov-version": _matching("x-moov-version", _VERSION),
+}

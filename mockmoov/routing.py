@@ -1,0 +1,67 @@
+"""Owns the way from a method and a path to what answers there. Must not know what that is.
+
+Raw path segments are matched, still percent-encoded; a literal segment wins over a `{parameter}`; nothing is
+redirected. A look-up takes as many steps as the path has segments, however many templates there are.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from mockmoov.contracts import render_refusal
+from mockmoov.messages import HttpResponse
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Node(Generic[T]):
+    methods: Mapping[str, T] | None = None
+    literals: "dict[str, _Node[T]]" = field(default_factory=dict)
+    parameters: "dict[str, _Node[T]]" = field(default_factory=dict)
+
+
+class Routes(Generic[T]):
+    """Endpoints by path template (`/accounts/{accountID}`), then by method."""
+
+    def __init__(self, table: Mapping[str, Mapping[str, T]]) -> None:
+        self.templates = tuple(table)
+        self.methods = tuple(table.values())
+        self._root: _Node[T] = _Node()
+        for template, methods in table.items():
+            node = self._root
+            for segment in template.split("/"):
+                name = segment[1:-1] if segment.startswith("{") else None
+                children, key = (node.literals, segment) if name is None else (node.parameters, name)
+                node = children.setdefault(key, _Node())
+            node.methods = methods
+
+    def find(self, path: str) -> tuple[Mapping[str, T], dict[str, str]] | None:
+        """The methods of a path, and its parameters; None if no template is like it."""
+        return next(_walk(self._root, path.split("/"), 0), None)
+
+    def endpoint(self, method: str, path: str) -> tuple[T, dict[str, str]] | HttpResponse:
+        """What answers this method on this path, with the path's parameters; or a 404 or 405."""
+        found = self.find(path)
+        if found is None:
+            return render_refusal(404, "no such path")
+        methods, parameters = found
+        if method not in methods:
+            return render_refusal(405, "no such method on this path", (("allow", ", ".join(methods)),))
+        return methods[method], parameters
+
+
+def _walk(
+    node: _Node[T], segments: list[str], depth: int
+) -> Iterator[tuple[Mapping[str, T], dict[str, str]]]:
+    if depth == len(segments):
+        if node.methods is not None:
+            yield node.methods, {}
+        return
+    segment = segments[depth]
+    if segment in node.literals:
+        yield from _walk(node.literals[segment], segments, depth + 1)
+    for name, child in node.parameters.items():
+        if segment:
+            for methods, parameters in _walk(child, segments, depth + 1):
+                yield methods, {name: segment, **parameters}

@@ -1,0 +1,104 @@
+"""Owns how values of settings are read, from text or native. Must not know which settings there are.
+
+Each parser raises `ValueError` whose message goes on after the name of a setting: "must be ...".
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+
+from mockmoov.api_keys import make_api_key
+from mockmoov.contracts import contract_named
+from mockmoov.records import ApiKey
+from mockmoov.wording import nearest
+
+
+def text(value: object) -> str:
+    """A text of printable characters."""
+    if not isinstance(value, str) or not value.isprintable() or not value:
+        raise ValueError("must be a text of printable characters")
+    return value
+
+
+def integer(low: int, high: int) -> Callable[[object], int]:
+    """A parser of whole numbers in a range, both ends in it."""
+
+    def parse(value: object) -> int:
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value):
+            value = int(value)
+        if type(value) is not int or not low <= value <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return value
+
+    return parse
+
+
+_SWITCH = {
+    "on": True,
+    "true": True,
+    "yes": True,
+    "1": True,
+    "off": False,
+    "false": False,
+    "no": False,
+    "0": False,
+}
+
+
+def switch(value: object) -> bool:
+    """On or off."""
+    found = value if isinstance(value, bool) else _SWITCH.get(str(value).lower())
+    if found is None:
+        raise ValueError("must be on or off")
+    return found
+
+
+def choice(options: Sequence[str]) -> Callable[[object], str]:
+    """A parser of one of these."""
+
+    def parse(value: object) -> str:
+        if value not in options:
+            raise ValueError(f"must be one of {', '.join(options)}{nearest(str(value), options)}")
+        return str(value)
+
+    return parse
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """A list of texts, or a text with commas or white space between them."""
+    items = re.split(r"[,\s]+", value.strip()) if isinstance(value, str) else value
+    if not isinstance(items, list | tuple):
+        raise ValueError("must be a list of texts, or a text with commas between them")
+    return tuple(map(text, items)) if items != [""] else ()
+
+
+def audiences(value: object) -> tuple[str, ...]:
+    """At least one audience."""
+    named = texts(value)
+    if not named:
+        raise ValueError("must name at least one audience: the first is the API itself")
+    return named
+
+
+def version(value: object) -> str:
+    """A value of `default_version`."""
+    if contract_named(str(value)) is None:
+        raise ValueError("must be 2023, 2023-sdk, latest or a version such as v2026.07.00")
+    return str(value)
+
+
+def api_keys(value: object) -> tuple[ApiKey, ...]:
+    """API keys, as JSON text or as a list of objects."""
+    try:
+        items = json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        items = None
+    if not isinstance(items, list | tuple) or not items or not all(isinstance(item, dict) for item in items):
+        raise ValueError("must be a list of one or more objects")
+    try:
+        keys = tuple(map(make_api_key, items))
+    except ValueError as error:
+        raise ValueError(f"has a key that is not good: {error}") from None
+    if len({key.client_id for key in keys}) < len(keys):
+        raise ValueError("must not have the same client_id twice")
+    return keys
