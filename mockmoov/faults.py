@@ -6,7 +6,7 @@ one of them happens to it; those after that one do not see it. A fault that is u
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta
@@ -72,6 +72,7 @@ class Fault:
 
 
 Plan: TypeAlias = tuple[Fault, ...]
+_NONE = Fault()
 
 _HTML = "<!doctype html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>"
 # The faults that most tests want, by name; what is given beside the name wins.
@@ -126,6 +127,17 @@ def take(plan: Plan, facts: Facts, now: float) -> tuple[Fault | None, Plan]:
 def unmet(plan: Plan) -> Plan:
     """The faults of a plan that never happened."""
     return tuple(fault for fault in plan if not fault.met)
+
+
+def described(fault: Fault) -> str:
+    """A fault in a line: what was given of it."""
+    given = {
+        item.name: getattr(fault, item.name)
+        for item in fields(Fault)
+        if item.name not in ("id", "seed", "seen", "met")
+        and getattr(fault, item.name) != getattr(_NONE, item.name)
+    }
+    return ", ".join(f"{name}={value!r}" for name, value in given.items())
 
 
 def _is_open(fault: Fault, now: float) -> bool:

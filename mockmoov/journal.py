@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from mockmoov.clocks import http_date
 from mockmoov.records import Exchange
 
 
@@ -43,9 +43,8 @@ def _answers(exchange: Exchange, query: Query) -> bool:
 
 def told(exchange: Exchange) -> str:
     """An exchange in a line: number, time, request, answer, reason."""
-    at = datetime.fromtimestamp(exchange.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
     shown = (exchange.parameters.get(name) for name in ("grant_type", "scope", "token"))
     asked = " ".join(filter(None, (exchange.method, exchange.path, *shown)))
     answer = "no answer" if exchange.status is None else exchange.status
     reason = f": {exchange.reason}" if exchange.reason else ""
-    return f"#{exchange.number} {at} {asked} -> {answer}{reason}"
+    return f"#{exchange.number} {http_date(int(exchange.at))} {asked} -> {answer}{reason}"

@@ -1,0 +1,225 @@
+"""Owns `MockMoov` and the handle of an API key. Must not know what the control plane does."""
+
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Literal, Self, Unpack
+from urllib.parse import quote
+
+from starlette.types import ASGIApp
+
+from mockmoov.app import create_app
+from mockmoov.bootstrap import create_server
+from mockmoov.control import Control, make_guard
+from mockmoov.double.arguments import KeyArguments, KeyChanges, SettingArguments
+from mockmoov.double.environment import environment
+from mockmoov.double.handles import Clock, Exchanges, Faults, MintedToken, Place, minted
+from mockmoov.double.transport import ControlError, Local, Remote, Transport
+from mockmoov.serve import Background, base_url, bind, is_loopback
+from mockmoov.server import AuthorizationServer
+from mockmoov.settings import Layer, load
+
+ClientType = Literal["web", "device", "service"]
+
+
+class _Controls:
+    """What both a server and an API key have."""
+
+    def __init__(self, url: str, place: Place) -> None:
+        self.url = url
+        self.clock = Clock(place)
+        self.faults = Faults(place)
+        self.exchanges = Exchanges(place)
+        self._place = place
+
+    def mint(
+        self,
+        scope: str = "/ping.read",
+        *,
+        client_type: ClientType = "web",
+        lifetime: int | None = None,
+        claims: Mapping[str, Any] | None = None,
+        defect: str | None = None,
+    ) -> MintedToken:
+        """A new access token, whatever the key may ask for.
+
+        `lifetime` in seconds; `claims` are added, or stand in for its own; `defect`: expired, not-yet-valid,
+        wrong-audience, wrong-issuer, no-exp, unknown-kid, bad-signature, alg-none, hs256-public-key, revoked.
+        """
+        wish: dict[str, Any] = {"scope": scope, "client_type": client_type, "claims": claims or {}}
+        wish |= {"lifetime": lifetime, "defect": defect}
+        return minted(self._place.change("POST", "/tokens", wish))
+
+    def reset(self) -> None:
+        """Begin again: clock, faults and journal are as at first, and tokens of before are dead."""
+        self._place.change("POST", "/reset", {})
+
+
+class MoovKey(_Controls):
+    """An API key. What is done here touches no other key; tokens of this key live by its clock."""
+
+    client_secret: str | None
+
+    def __init__(self, url: str, transport: Transport, shown: Mapping[str, Any]) -> None:
+        super().__init__(url, Place(transport, f"/api-keys/{quote(shown['client_id'], safe='')}"))
+        self.client_secret = None
+        self._show(shown)
+
+    def _show(self, shown: Mapping[str, Any]) -> None:
+        self.client_id: str = shown["client_id"]
+        self.account_id: str = shown["account_id"]
+        self.application_id: str = shown["application_id"]
+        self.origins: tuple[str, ...] = tuple(shown["origins"])
+        self.scopes: tuple[str, ...] | None = None if shown["scopes"] is None else tuple(shown["scopes"])
+        self.grants: tuple[str, ...] = tuple(shown["grants"])
+        self.enabled: bool = shown["enabled"]
+        self.client_secret = shown.get("client_secret", self.client_secret)
+
+    def __repr__(self) -> str:
+        return f"MoovKey(client_id={self.client_id!r}, url={self.url!r})"
+
+    def change(self, **members: Unpack[KeyChanges]) -> None:
+        """Change attributes; None restores the default. Tokens stay good."""
+        self._show(self._place.change("PATCH", "", members))
+        self.client_secret = members.get("client_secret", self.client_secret)
+
+    def disable(self) -> None:
+        """Let nothing of this key pass, its tokens included, until it is enabled."""
+        self.change(enabled=False)
+
+    def enable(self) -> None:
+        """Undo `disable`."""
+        self.change(enabled=True)
+
+    def delete(self) -> None:
+        """Remove the key and all that belongs to it."""
+        self._place.change("DELETE", "")
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment variables that Moov's SDKs and most programs read, for this key and server."""
+        return environment(
+            self.url,
+            client_id=self.client_id,
+            client_secret=self.client_secret or "",
+            account_id=self.account_id,
+        )
+
+
+class ApiKeys:
+    """The API keys of a server."""
+
+    def __init__(self, url: str, transport: Transport) -> None:
+        self._url = url
+        self._transport = transport
+
+    def create(self, **members: Unpack[KeyArguments]) -> MoovKey:
+        """A new key; credentials are generated if none are given."""
+        given = {name: value for name, value in members.items() if value is not None}
+        return MoovKey(self._url, self._transport, self._transport("POST", "/api-keys", body=given))
+
+    def get(self, client_id: str) -> MoovKey:
+        """The key with this client id; its secret is not told. Raises `ControlError`."""
+        path = f"/api-keys/{quote(client_id, safe='')}"
+        return MoovKey(self._url, self._transport, self._transport("GET", path))
+
+    def list(self) -> tuple[MoovKey, ...]:
+        """Every key, in the order of creation; secrets are not told."""
+        shown = self._transport("GET", "/api-keys")["api_keys"]
+        return tuple(MoovKey(self._url, self._transport, item) for item in shown)
+
+    def __iter__(self) -> Iterator[MoovKey]:
+        return iter(self.list())
+
+
+class SigningKeys:
+    """The keys that sign and verify access tokens, by `kid`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self) -> tuple[str, ...]:
+        """The kids of the JWKS; the first one signs."""
+        return tuple(key["kid"] for key in self._transport("GET", "/signing-keys")["keys"])
+
+    def rotate(self) -> str:
+        """Sign with a new key from now on, and return its kid; what others signed stays good."""
+        return str(self._transport("POST", "/signing-keys/rotate", body={})["signs"])
+
+    def drop(self, kid: str) -> None:
+        """Forget a key that signs no longer: what it signed is no longer good."""
+        self._transport("DELETE", f"/signing-keys/{quote(kid, safe='')}")
+
+
+class MockMoov(_Controls):
+    """A mockmoov: `MockMoov(**settings)` is a new one on a free port, in a thread of this process.
+
+    It answers once this is made; raises `BindError` or `SettingsError`. `stop` it, or use `with`. Several in
+    one process share nothing. Methods may be used from any thread, in sync and in async tests alike: they
+    take microseconds here, and one round trip with `connect`; only `exchanges.wait` waits.
+    """
+
+    def __init__(self, **settings: Unpack[SettingArguments]) -> None:
+        loaded = load(Layer(values={"port": 0, **settings}, source="MockMoov: "))
+        server = create_server(loaded)
+        sockets = bind(loaded.host, loaded.port)
+        app = create_app(server, exposure="loopback" if is_loopback(sockets) else "network")
+        self._server: AuthorizationServer | None = server
+        self._background: Background | None = Background(app, sockets)
+        inside = Control(server, make_guard(loaded, "process"))
+        self._begin(base_url(loaded.host, sockets), Local(inside, loaded.control_token))
+
+    @classmethod
+    def connect(cls, url: str, *, control_token: str | None = None) -> Self:
+        """The one that answers at a URL, whoever started it; raises `ControlError` if none does."""
+        import httpx2  # noqa: PLC0415 - only who goes elsewhere pays for it
+
+        handle = cls.__new__(cls)
+        handle._server = handle._background = None
+        url = url.rstrip("/")
+        transport = Remote(httpx2.Client(trust_env=False), url, control_token)
+        try:
+            transport("GET", "/config")
+        except ControlError:
+            transport.close()
+            raise
+        handle._begin(url, transport)
+        return handle
+
+    def _begin(self, url: str, transport: Transport) -> None:
+        super().__init__(url, Place(transport))
+        self._transport = transport
+        self.api_keys = ApiKeys(url, transport)
+        self.signing_keys = SigningKeys(transport)
+
+    def __repr__(self) -> str:
+        return f"MockMoov(url={self.url!r})"
+
+    @property
+    def app(self) -> ASGIApp:
+        """The ASGI application of a server in this process, for transports that need no socket."""
+        if self._server is None:
+            raise AttributeError("a server that runs elsewhere has no application here")
+        return create_app(self._server, exposure="process")
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Each setting by name, with its `value` and its `source`; of secrets only whether they are set."""
+        return dict(self._transport("GET", "/config")["settings"])
+
+    def new_api_key(self, **members: Unpack[KeyArguments]) -> MoovKey:
+        """A new API key; credentials are generated if none are given."""
+        return self.api_keys.create(**members)
+
+    def stop(self) -> None:
+        """Stop the server, or let go of the one that runs elsewhere; more than once does nothing."""
+        if self._background:
+            self._background.stop()
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

@@ -1,0 +1,145 @@
+"""Owns how the control plane is reached: in this process, or over HTTP. Must not know what is asked of it."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlencode
+
+from mockmoov.contracts import REASON_HEADER
+from mockmoov.control import Control
+from mockmoov.control.guard import TOKEN_HEADER
+from mockmoov.encoding import to_json
+from mockmoov.messages import HttpRequest
+
+if TYPE_CHECKING:
+    import httpx2
+
+BASE = "/_mockmoov"
+_JSON = "application/json"
+_POLL_SECONDS = 0.002
+_PATIENCE = 10.0  # seconds that a server elsewhere may take, beside what it was asked to wait
+
+
+class ControlError(Exception):
+    """The control plane refused; `status` as in HTTP (0: it was not reached), `field` the one at fault."""
+
+    def __init__(self, status: int, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.field = field
+
+
+class Transport(Protocol):
+    """Asks the control plane. A `query` of None is left out; `timeout` is what it was asked to wait."""
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        timeout: float = 0,
+    ) -> Any:
+        """The JSON document of the answer, None without one; raises `ControlError`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is held."""
+        ...
+
+
+class Local:
+    """The control plane of a server in this process, without a socket."""
+
+    def __init__(self, control: Control, token: str | None) -> None:
+        self._control = control
+        self._headers = {"content-type": (_JSON,)}
+        if token is not None:
+            self._headers[TOKEN_HEADER] = (token,)
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        timeout: float = 0,
+    ) -> Any:
+        """Ask, again and again for as long as the answer is not yet the one that is waited for."""
+        request = HttpRequest(
+            method=method,
+            path=BASE + path,
+            query=_query(query).encode(),
+            headers=self._headers,
+            body=_body(body),
+        )
+        deadline = time.monotonic() + timeout
+        while True:
+            response = self._control.handle(request)
+            if not response.retry_seconds or time.monotonic() >= deadline:
+                break
+            time.sleep(_POLL_SECONDS)
+        return _read(response.status, dict(response.headers).get(REASON_HEADER, ""), response.body)
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+class Remote:
+    """The control plane of a server at a URL."""
+
+    def __init__(self, client: "httpx2.Client", url: str, token: str | None) -> None:
+        self._client = client
+        self._url = url
+        self._headers = {"content-type": _JSON} | ({TOKEN_HEADER: token} if token is not None else {})
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        timeout: float = 0,
+    ) -> Any:
+        """Ask; the server does the waiting."""
+        import httpx2  # noqa: PLC0415 - only who goes elsewhere pays for it
+
+        target = f"{self._url}{BASE}{path}?{_query(query)}".rstrip("?")
+        try:
+            response = self._client.request(
+                method, target, content=_body(body), headers=self._headers, timeout=timeout + _PATIENCE
+            )
+        except httpx2.HTTPError as error:
+            raise ControlError(0, f"no mockmoov answers at {self._url}: {error}") from None
+        return _read(response.status_code, response.headers.get(REASON_HEADER, ""), response.content)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def _query(query: Mapping[str, Any] | None) -> str:
+    return urlencode({name: value for name, value in (query or {}).items() if value is not None})
+
+
+def _body(body: Mapping[str, Any] | None) -> bytes:
+    try:
+        return b"" if body is None else to_json(body)
+    except (TypeError, ValueError) as error:
+        raise ControlError(422, f"this cannot be written as JSON: {error}") from None
+
+
+def _read(status: int, reason: str, body: bytes) -> Any:
+    try:
+        document = json.loads(body) if body else None
+    except ValueError:
+        raise ControlError(status, "the answer is not mockmoov's: it is no JSON") from None
+    if status < 300:
+        return document
+    problem = document if isinstance(document, dict) else {}
+    message = problem.get("error") or reason or f"status {status}"
+    raise ControlError(status, str(message), problem.get("field"))
