@@ -73,6 +73,8 @@ class Fault:
 
 Plan: TypeAlias = tuple[Fault, ...]
 _NONE = Fault()
+# What a line does not say of a fault: counts, and contents that may be long or secret.
+_UNTOLD = frozenset(("id", "seed", "seen", "met", "where", "headers", "body", "text", "set"))
 
 _HTML = "<!doctype html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>"
 # The faults that most tests want, by name; what is given beside the name wins.
@@ -131,12 +133,8 @@ def unmet(plan: Plan) -> Plan:
 
 def described(fault: Fault) -> str:
     """A fault in a line: what was given of it."""
-    given = {
-        item.name: getattr(fault, item.name)
-        for item in fields(Fault)
-        if item.name not in ("id", "seed", "seen", "met")
-        and getattr(fault, item.name) != getattr(_NONE, item.name)
-    }
+    names = (item.name for item in fields(Fault) if item.name not in _UNTOLD)
+    given = {name: getattr(fault, name) for name in names if getattr(fault, name) != getattr(_NONE, name)}
     return ", ".join(f"{name}={value!r}" for name, value in given.items())
 
 

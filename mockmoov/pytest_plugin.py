@@ -4,7 +4,7 @@ Imports nothing of ours until a fixture is used.
 """
 
 from collections.abc import Generator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -72,12 +72,7 @@ def moov(request: pytest.FixtureRequest) -> Iterator["MoovKey"]:
 @pytest.fixture
 def moov_api_key(moov: "MoovKey") -> Mapping[str, str]:
     """The credentials and ids of that key: client_id, client_secret, account_id, application_id."""
-    return {
-        "client_id": moov.client_id,
-        "client_secret": moov.client_secret or "",
-        "account_id": moov.account_id,
-        "application_id": moov.application_id,
-    }
+    return moov.credentials
 
 
 @pytest.fixture
@@ -120,7 +115,7 @@ class _Asked:
         members: dict[str, Any] = {}
         for marker in reversed(list(node.iter_markers("mockmoov"))):
             if marker.args:
-                raise pytest.UsageError("@pytest.mark.mockmoov takes keyword arguments only")
+                _refuse("@pytest.mark.mockmoov takes keyword arguments only")
             members |= marker.kwargs
         self.faults: list[Any] = list(members.pop("faults", ()))
         self.scope: str = members.pop("scope", "/ping.read")
@@ -129,9 +124,13 @@ class _Asked:
         for name in members:
             if name not in keys and name not in settings:
                 known = ["faults", "scope", "unmet_faults", *keys, *settings]
-                raise pytest.UsageError(f"@pytest.mark.mockmoov has no {name}{nearest(name, known)}")
+                _refuse(f"@pytest.mark.mockmoov has no {name}{nearest(name, known)}")
         self.attributes = {name: value for name, value in members.items() if name in keys}
         self.settings = {name: value for name, value in members.items() if name not in keys}
+
+
+def _refuse(message: str) -> NoReturn:
+    pytest.fail(message, pytrace=False)
 
 
 def _asked(node: pytest.Item) -> _Asked:
@@ -147,7 +146,7 @@ def _server(config: pytest.Config, settings: Mapping[str, Any]) -> "MockMoov":
     if name not in servers:
         url = config.getoption("--mockmoov-url") or config.getini("mockmoov_url")
         if url and settings:
-            raise pytest.UsageError(
+            _refuse(
                 f"the server at {url} runs already: @pytest.mark.mockmoov cannot set {', '.join(settings)}"
             )
         try:
@@ -157,7 +156,7 @@ def _server(config: pytest.Config, settings: Mapping[str, Any]) -> "MockMoov":
                 else MockMoov(**{**_ini_settings(config), **settings})
             )
         except (ControlError, SettingsError) as error:
-            raise pytest.UsageError(str(error)) from None
+            _refuse(str(error))
     return servers[name]
 
 
@@ -184,7 +183,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def _wants_faults_met(item: pytest.Item) -> bool:
     wish = _asked(item).unmet_faults or item.config.getini("mockmoov_unmet_faults") or "fail"
     if wish not in ("fail", "ignore"):
-        raise pytest.UsageError(f"mockmoov_unmet_faults must be fail or ignore, not {wish}")
+        _refuse(f"mockmoov_unmet_faults must be fail or ignore, not {wish}")
     return bool(wish == "fail")
 
 

@@ -19,7 +19,14 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def environment(url: str, *, client_id: str, client_secret: str, account_id: str) -> dict[str, str]:
+class Hidden(dict[str, str]):
+    """Names with their values; `repr`, and so the output of a failed test, tells the names only."""
+
+    def __repr__(self) -> str:
+        return f"<values of {', '.join(self)}>"
+
+
+def environment(url: str, *, client_id: str, client_secret: str, account_id: str) -> Hidden:
     """The variables with their values for an API key of the server at a URL."""
     parts = urlsplit(url)
     known = {
@@ -30,4 +37,4 @@ def environment(url: str, *, client_id: str, client_secret: str, account_id: str
         "client_secret": client_secret,
         "account_id": account_id,
     }
-    return {name: value.format_map(known) for name, (_, value) in VARIABLES.items()}
+    return Hidden((name, value.format_map(known)) for name, (_, value) in VARIABLES.items())

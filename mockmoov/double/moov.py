@@ -11,7 +11,7 @@ from mockmoov.app import create_app
 from mockmoov.bootstrap import create_server
 from mockmoov.control import Control, make_guard
 from mockmoov.double.arguments import KeyArguments, KeyChanges, SettingArguments
-from mockmoov.double.environment import environment
+from mockmoov.double.environment import Hidden, environment
 from mockmoov.double.handles import Clock, Exchanges, Faults, MintedToken, Place, minted
 from mockmoov.double.transport import ControlError, Local, Remote, Transport
 from mockmoov.serve import Background, base_url, bind, is_loopback
@@ -95,7 +95,17 @@ class MoovKey(_Controls):
         self._place.change("DELETE", "")
 
     @property
-    def environ(self) -> dict[str, str]:
+    def credentials(self) -> Hidden:
+        """client_id, client_secret, account_id and application_id; the secret is empty if it is not known."""
+        return Hidden(
+            client_id=self.client_id,
+            client_secret=self.client_secret or "",
+            account_id=self.account_id,
+            application_id=self.application_id,
+        )
+
+    @property
+    def environ(self) -> Hidden:
         """The environment variables that Moov's SDKs and most programs read, for this key and server."""
         return environment(
             self.url,
