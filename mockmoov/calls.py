@@ -3,13 +3,17 @@
 Must not know what answers it, nor stores.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
 from mockmoov.conditions import Condition
 from mockmoov.contracts import REASON_HEADER, Contract
+from mockmoov.errors import OAuthError
 from mockmoov.faults import Facts, Fault
 from mockmoov.grants import GRANTS
 from mockmoov.messages import HttpRequest, HttpResponse, Note, TokenResponse
 from mockmoov.parsing import Parameters
-from mockmoov.records import ApiKey, Exchange
+from mockmoov.records import ApiKey, Exchange, TokenFormat
 from mockmoov.redaction import short_hash, shown_headers, shown_method, shown_parameters
 
 
@@ -21,14 +25,15 @@ class Call:
     """
 
     __slots__ = (
-        "api_key", "contract", "endpoint", "fault", "grant_type", "issued", "now", "parameters", "request",
-        "shown_path",
+        "api_key", "contract", "endpoint", "fault", "grant_type", "issued", "methods", "now", "parameters",
+        "request", "shown_path",
     )  # fmt: skip
 
     def __init__(
         self,
         request: HttpRequest,
         *,
+        methods: "Mapping[str, Endpoint]",
         endpoint: str | None,
         shown_path: str,
         contract: Contract | None,
@@ -36,6 +41,7 @@ class Call:
         condition: Condition,
     ) -> None:
         self.request = request
+        self.methods = methods
         self.endpoint = endpoint
         self.shown_path = shown_path
         self.contract = contract
@@ -84,6 +90,22 @@ class Call:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """What answers a method on a path, and how the one exception looks there; `name` is for people."""
+
+    name: str
+    answer: Callable[[Call, Contract], HttpResponse]
+    refuse: Callable[[Contract, OAuthError], HttpResponse]
+    reads_body: bool
+
+
 def _names(issued: TokenResponse) -> dict[str, str]:
-    names = {"jwt": issued.jti, "opaque": short_hash(issued.access_token)}
-    return {"access_token": names[issued.token_format], "refresh_token": short_hash(issued.refresh_token)}
+    name = _NAMES[issued.token_format]
+    return {"access_token": name(issued), "refresh_token": short_hash(issued.refresh_token)}
+
+
+_NAMES: Mapping[TokenFormat, Callable[[TokenResponse], str]] = {
+    "jwt": lambda issued: issued.jti,
+    "opaque": lambda issued: short_hash(issued.access_token),
+}

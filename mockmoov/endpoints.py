@@ -19,16 +19,6 @@ _HINTS = (None, "access_token", "refresh_token")  # RFC 7009 §2.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """What answers a method on a path, and how the one exception looks there; `name` is for people."""
-
-    name: str
-    answer: Callable[[Call, Contract], HttpResponse]
-    refuse: Callable[[Contract, OAuthError], HttpResponse]
-    reads_body: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
     """Moov's endpoints; each answers or raises `OAuthError`. `rate_limit`: requests a second, 0 for any."""
 

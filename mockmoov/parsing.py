@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 from urllib.parse import unquote_plus, unquote_to_bytes
 
@@ -98,6 +99,7 @@ def parse_authorization(headers: Headers) -> tuple[str, str]:
     return scheme.lower(), rest.strip(" \t")
 
 
+@lru_cache(maxsize=256)
 def parse_basic(encoded: str) -> ClientCredentials:
     """The credentials of `Authorization: Basic` (RFC 7617 §2, RFC 6749 §2.3.1); raises `OAuthError`."""
     try:
@@ -215,7 +217,8 @@ def _parse_form(data: bytes) -> Pairs:
 
 
 def _form_text(data: bytes) -> str:
-    return unquote_to_bytes(data.replace(b"+", b" ")).decode("utf-8", "surrogateescape")
+    text = data.replace(b"+", b" ")
+    return (unquote_to_bytes(text) if b"%" in text else text).decode("utf-8", "surrogateescape")
 
 
 def _reject_constant(name: str) -> object:

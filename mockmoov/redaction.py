@@ -54,15 +54,20 @@ def short_hash(token: str) -> str:
 def shown_parameters(given: Mapping[str, object], client_id: str | None) -> dict[str, str]:
     """The known parameters that were given; the client id is told if it is this one, which exists."""
     return {
-        name: HIDDEN if not isinstance(given[name], str) else tell(str(given[name]), client_id)
-        for name, tell in _PARAMETERS.items()
-        if name in given
+        name: _PARAMETERS[name](value, client_id) if isinstance(value, str) else HIDDEN
+        for name, value in given.items()
+        if name in _PARAMETERS
     }
 
 
 def shown_headers(headers: Headers, secret: str | None) -> dict[str, str]:
     """The known headers that were sent; the secret of the client that was claimed is blotted out."""
-    shown = {name: tell(headers) for name, tell in _HEADERS.items() if name in headers}
+    return _shown_headers(tuple((name, headers[name][0]) for name in headers if name in _HEADERS), secret)
+
+
+@lru_cache(maxsize=256)
+def _shown_headers(sent: tuple[tuple[str, str], ...], secret: str | None) -> dict[str, str]:
+    shown = {name: _HEADERS[name](value) for name, value in sent}
     if secret:
         shown = {name: value.replace(secret, HIDDEN) for name, value in shown.items()}
     return shown
@@ -72,6 +77,7 @@ def _among(known: frozenset[str]) -> Callable[[str, str | None], str]:
     return lambda value, _: value if value in known else HIDDEN
 
 
+@lru_cache(maxsize=256)
 def _scope(value: str, _client_id: str | None) -> str:
     asked = value.split()
     return " ".join([*map(quoted, asked[:_SCOPES]), *([HIDDEN] if len(asked) > _SCOPES else [])])
@@ -90,8 +96,8 @@ _PARAMETERS: Mapping[str, Callable[[str, str | None], str]] = {
 }
 
 
-def _authorization(headers: Headers) -> str:
-    scheme, _, rest = headers["authorization"][0].partition(" ")
+def _authorization(value: str) -> str:
+    scheme, _, rest = value.partition(" ")
     tell = _SCHEMES.get(scheme.lower())
     return f"{scheme} {tell(rest.strip())}" if tell else HIDDEN
 
@@ -99,27 +105,26 @@ def _authorization(headers: Headers) -> str:
 _SCHEMES: Mapping[str, Callable[[str], str]] = {"basic": lambda _: HIDDEN, "bearer": token_name}
 
 
-def _matching(name: str, pattern: re.Pattern[str]) -> Callable[[Headers], str]:
-    return lambda headers: headers[name][0] if pattern.fullmatch(headers[name][0]) else HIDDEN
+def _matching(pattern: re.Pattern[str]) -> Callable[[str], str]:
+    return lambda value: value if pattern.fullmatch(value) else HIDDEN
 
 
-def _origin(headers: Headers) -> str:
-    return _scrubbed(request_origin(headers) or HIDDEN)
+def _origin(value: str) -> str:
+    return _scrubbed(request_origin({"referer": (value,)}) or HIDDEN)  # of an origin or a whole address
 
 
-@lru_cache(maxsize=64)
 def _scrubbed(text: str) -> str:
     """The text without words that are long and not just letters, as credentials are."""
     return _WORD.sub(lambda word: word[0] if word[0].replace("-", "").isalpha() else HIDDEN, printable(text))
 
 
 # How a header is told; what is not here is not.
-_HEADERS: Mapping[str, Callable[[Headers], str]] = {
+_HEADERS: Mapping[str, Callable[[str], str]] = {
     "authorization": _authorization,
-    "content-type": _matching("content-type", _MEDIA_TYPE),
+    "content-type": _matching(_MEDIA_TYPE),
     "origin": _origin,
     "referer": _origin,
-    "user-agent": lambda headers: _scrubbed(headers["user-agent"][0]),
-    "x-idempotency-key": _matching("x-idempotency-key", _UUID),
-    "x-moov-version": _matching("x-moov-version", _VERSION),
+    "user-agent": _scrubbed,
+    "x-idempotency-key": _matching(_UUID),
+    "x-moov-version": _matching(_VERSION),
 }

@@ -42,13 +42,17 @@ class Routes(Generic[T]):
 
     def endpoint(self, method: str, path: str) -> tuple[T, dict[str, str]] | HttpResponse:
         """What answers this method on this path, with the path's parameters; or a 404 or 405."""
-        found = self.find(path)
-        if found is None:
-            return render_refusal(404, "no such path")
-        methods, parameters = found
-        if method not in methods:
-            return render_refusal(405, "no such method on this path", (("allow", ", ".join(methods)),))
-        return methods[method], parameters
+        methods, parameters = self.find(path) or ({}, {})
+        return refusal(methods, method) or (methods[method], parameters)
+
+
+def refusal(methods: Mapping[str, object], method: str) -> HttpResponse | None:
+    """The 404 of a path that has no methods, or the 405 of one that has not this one; None if it has."""
+    if not methods:
+        return render_refusal(404, "no such path")
+    if method not in methods:
+        return render_refusal(405, "no such method on this path", (("allow", ", ".join(methods)),))
+    return None
 
 
 def _walk(

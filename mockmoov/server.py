@@ -7,11 +7,11 @@ from secrets import token_hex
 from typing import cast
 
 from mockmoov import contracts, disturbance, grants, operations, tokens
-from mockmoov.calls import Call
+from mockmoov.calls import Call, Endpoint
 from mockmoov.clocks import http_date
 from mockmoov.conditions import Conditions
 from mockmoov.contracts import Contract
-from mockmoov.endpoints import Endpoint, Endpoints
+from mockmoov.endpoints import Endpoints
 from mockmoov.errors import OAuthError
 from mockmoov.inspection import Inspector
 from mockmoov.issuing import Issuer
@@ -20,7 +20,7 @@ from mockmoov.parsing import NO_PARAMETERS, Parameters, bearer_token, claimed_cl
 from mockmoov.records import SigningKeys
 from mockmoov.redaction import shown_path
 from mockmoov.repository import Repository
-from mockmoov.routing import Routes
+from mockmoov.routing import Routes, refusal
 from mockmoov.scopes import CATALOGUES
 from mockmoov.settings import Settings
 
@@ -32,8 +32,13 @@ _log = logging.getLogger("mockmoov")
 def identified(response: HttpResponse, now: float, note: Note = NO_NOTE) -> HttpResponse:
     """The response with the time and with the id that every answer of Moov carries (spec)."""
     date = http_date(int(now))
-    headers = (*response.headers, ("date", date), ("x-request-id", _request_id()))
-    return replace(response, headers=headers, note=note)
+    return HttpResponse(
+        status=response.status,
+        headers=(*response.headers, ("date", date), ("x-request-id", _request_id())),
+        body=response.body,
+        note=note,
+        connection=response.connection,
+    )
 
 
 def _request_id() -> str:
@@ -124,11 +129,13 @@ class AuthorizationServer:
 
     def accept(self, request: HttpRequest) -> Call:
         """A request on its way, with the fault that happens to it; `answer` is to follow after its delay."""
-        endpoint = self._endpoint(request.path)
+        methods, _ = self.routes.find(request.path) or ({}, {})
+        endpoint = next(iter(methods.values()), None)  # what the path is for, whatever the method
         parameters = _parameters(request, endpoint)
         condition = self.conditions.of(self._claimed(request, parameters))
         call = Call(
             request,
+            methods=methods,
             endpoint=endpoint.name if endpoint else None,
             shown_path=request.path if request.path in self._paths else shown_path(request.path, self._words),
             contract=contracts.select_contract(request.headers, self._default),
@@ -163,11 +170,9 @@ class AuthorizationServer:
 
     def _route(self, call: Call) -> HttpResponse:
         request = call.request
-        match self.routes.endpoint(request.method, request.path):
-            case HttpResponse() as refusal:
-                return refusal
-            case endpoint, _:
-                pass
+        if refused := refusal(call.methods, request.method):
+            return refused
+        endpoint = call.methods[request.method]
         contract = call.contract
         if contract is None:
             return contracts.render_refusal(404, "X-Moov-Version is malformed")
@@ -178,11 +183,6 @@ class AuthorizationServer:
             return endpoint.answer(call, contract)
         except OAuthError as error:
             return endpoint.refuse(contract, error)
-
-    def _endpoint(self, path: str) -> Endpoint | None:
-        """What a path is for, whatever the method."""
-        found = self.routes.find(path)
-        return next(iter(found[0].values())) if found else None
 
     def _claimed(self, request: HttpRequest, parameters: Parameters) -> tuple[str, ...]:
         claimed = claimed_client_ids(request.headers, parameters)

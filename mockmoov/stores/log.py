@@ -1,6 +1,6 @@
 """Owns a log in memory, bounded in lines and in bytes. Must not know records, nor guard against threads."""
 
-from collections import Counter
+from collections import Counter, OrderedDict
 
 from mockmoov.stores import Line, Log
 
@@ -16,7 +16,7 @@ class MemoryLog:
     def clear(self) -> None:
         """Remove all lines, and begin to count from 1 again."""
         self._groups: dict[str, dict[int, bytes]] = {}
-        self._group_of: dict[int, str] = {}
+        self._group_of: OrderedDict[int, str] = OrderedDict()
         self._dropped: Counter[str] = Counter()
         self._number = self._bytes = 0
 
@@ -32,8 +32,7 @@ class MemoryLog:
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:
-        number = next(iter(self._group_of))
-        group = self._group_of.pop(number)
+        number, group = self._group_of.popitem(last=False)
         lines = self._groups[group]
         self._bytes -= len(lines.pop(number))
         if not lines:
