@@ -2,7 +2,7 @@
 
 One form parsed, one JWT signed by PyJWT, one JSON answer of the size of mockmoov's; no client is
 authenticated, no scope looked at. uvicorn has mockmoov's own options, so that only the applications
-differ. Run as `python -m benchmarks.floor PORT`.
+differ; but it sends the date, which mockmoov does itself. Run as `python -m benchmarks.floor PORT`.
 """
 
 import sys

@@ -3,8 +3,9 @@
 Imports nothing of ours until a fixture is used.
 """
 
-from collections.abc import Generator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+import re
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import pytest
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 _KEY = pytest.StashKey["MoovKey"]()
 _SERVERS = pytest.StashKey[dict[str, "MockMoov"]]()
+_Answer = TypeVar("_Answer")
+_WISHES = ("fail", "ignore")
+_SHOWN_WISHES = " or ".join(_WISHES)
 _MARKER = """\
 mockmoov(faults=[...], scope="...", unmet_faults="fail", **members): what `moov` is to be in this test. \
 `faults`: presets by name, or members of faults; `scope`: of `moov_token`; `unmet_faults`: fail or ignore; \
@@ -30,13 +34,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("mockmoov_url", "URL of a running mockmoov; --mockmoov-url wins.")
     parser.addini("mockmoov_control_token", "What the mockmoov at that URL wants in X-Mockmoov-Token.")
     parser.addini("mockmoov_settings", "Settings of the server, a line each: NAME = VALUE.", type="linelist")
-    parser.addini("mockmoov_unmet_faults", "fail (default) or ignore: planned faults that never happened.")
-    parser.addini("mockmoov_exchanges", "How many exchanges a failed test shows; default 20, 0 for none.")
+    wish = "fail (default) or ignore: planned faults that never happened."
+    parser.addini("mockmoov_unmet_faults", wish, default="fail")
+    shown = "How many exchanges a failed test shows; default 20, 0 for none."
+    parser.addini("mockmoov_exchanges", shown, default="20")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker."""
+    """Declare the marker; refuse values in the ini file that mean nothing."""
     config.addinivalue_line("markers", _MARKER)
+    if config.getini("mockmoov_unmet_faults") not in _WISHES:
+        raise pytest.UsageError(f"mockmoov_unmet_faults must be {_SHOWN_WISHES}")
+    if not re.fullmatch("[0-9]{1,9}", config.getini("mockmoov_exchanges")):
+        raise pytest.UsageError("mockmoov_exchanges must be a whole number")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -57,16 +67,16 @@ def mockmoov(pytestconfig: pytest.Config) -> "MockMoov":
 @pytest.fixture
 def moov(request: pytest.FixtureRequest) -> Iterator["MoovKey"]:
     """A fresh API key on the server, with a clock, faults and a journal of its own; gone after the test."""
-    asked = _asked(request.node)
+    asked = _Asked(request.node)
     server = _server(request.config, asked.settings)
-    key = server.new_api_key(**asked.attributes)
+    key = _do(server.new_api_key, **asked.attributes)
     try:
         for fault in asked.faults:
-            key.faults.add(**({"preset": fault} if isinstance(fault, str) else fault))
+            _do(key.faults.add, **({"preset": fault} if isinstance(fault, str) else fault))
         request.node.stash[_KEY] = key
         yield key
     finally:
-        key.delete()
+        _unless_gone(key.delete)
 
 
 @pytest.fixture
@@ -78,7 +88,7 @@ def moov_api_key(moov: "MoovKey") -> Mapping[str, str]:
 @pytest.fixture
 def moov_token(request: pytest.FixtureRequest, moov: "MoovKey") -> "MintedToken":
     """An access token of that key, with the scope that the marker names, or `/ping.read`."""
-    return moov.mint(_asked(request.node).scope)
+    return _do(moov.mint, scope=_Asked(request.node).scope)
 
 
 @pytest.fixture
@@ -133,13 +143,19 @@ def _refuse(message: str) -> NoReturn:
     pytest.fail(message, pytrace=False)
 
 
-def _asked(node: pytest.Item) -> _Asked:
-    return _Asked(node)
+def _do(change: Callable[..., _Answer], **members: Any) -> _Answer:
+    """Do it for the markers."""
+    from mockmoov.double import ControlError  # noqa: PLC0415
+
+    try:
+        return change(**members)
+    except (ControlError, TypeError, ValueError) as error:
+        _refuse(f"@pytest.mark.mockmoov: {error}")
 
 
 def _server(config: pytest.Config, settings: Mapping[str, Any]) -> "MockMoov":
     """The server with these settings beside those of the ini file; one for all tests that want the same."""
-    from mockmoov.double import ControlError, MockMoov, SettingsError  # noqa: PLC0415
+    from mockmoov.double import BindError, ControlError, MockMoov, SettingsError  # noqa: PLC0415
 
     servers = config.stash.setdefault(_SERVERS, {})
     name = repr(sorted(settings.items()))
@@ -155,7 +171,7 @@ def _server(config: pytest.Config, settings: Mapping[str, Any]) -> "MockMoov":
                 if url
                 else MockMoov(**{**_ini_settings(config), **settings})
             )
-        except (ControlError, SettingsError) as error:
+        except (BindError, ControlError, SettingsError) as error:
             _refuse(str(error))
     return servers[name]
 
@@ -174,17 +190,29 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     result = yield
     key = item.stash.get(_KEY, None)
     if key is not None and _wants_faults_met(item):
-        unmet = key.faults.unmet()
+        unmet = _unless_gone(key.faults.unmet)
         if unmet:
             pytest.fail(_explain(unmet), pytrace=False)
     return result
 
 
 def _wants_faults_met(item: pytest.Item) -> bool:
-    wish = _asked(item).unmet_faults or item.config.getini("mockmoov_unmet_faults") or "fail"
-    if wish not in ("fail", "ignore"):
-        _refuse(f"mockmoov_unmet_faults must be fail or ignore, not {wish}")
+    wish = _Asked(item).unmet_faults or item.config.getini("mockmoov_unmet_faults")
+    if wish not in _WISHES:
+        _refuse(f"unmet_faults of @pytest.mark.mockmoov must be {_SHOWN_WISHES}")
     return bool(wish == "fail")
+
+
+def _unless_gone(ask: Callable[[], _Answer]) -> _Answer | None:
+    """What a key says of itself; None if the test has deleted it, or reset the server."""
+    from mockmoov.double import ControlError  # noqa: PLC0415
+
+    try:
+        return ask()
+    except ControlError as error:
+        if error.status != 404:
+            raise
+        return None
 
 
 def _explain(unmet: tuple[Any, ...]) -> str:
@@ -207,10 +235,9 @@ def pytest_runtest_makereport(
     """Show what a failed test asked, and the reasons that it was given."""
     report = yield
     key = item.stash.get(_KEY, None)
-    if key is not None and call.when == "call" and report.failed:
-        report.sections.append(
-            ("mockmoov", _history(key, int(item.config.getini("mockmoov_exchanges") or 20)))
-        )
+    most = int(item.config.getini("mockmoov_exchanges"))
+    if key is not None and most and call.when == "call" and report.failed:
+        report.sections.append(("mockmoov", _history(key, most)))
     return report
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mockmoov.bootstrap import create_server
+from mockmoov.calls import Call
 from mockmoov.grants import RefreshPolicy
 from mockmoov.messages import HttpRequest, HttpResponse
-from mockmoov.records import RefreshToken
+from mockmoov.records import AccessToken, RefreshToken
 from mockmoov.repository import Repository
 from mockmoov.server import AuthorizationServer
 from mockmoov.settings import Settings
@@ -37,11 +38,15 @@ class BrokenServer(AuthorizationServer):
     def __init__(self, settings: Settings, breakage: Breakage) -> None:
         right = create_server(settings)
         repository = breakage.repository(right.repository._store)
-        super().__init__(settings, repository, clock=right.clock)
+        keys = right.repository.signing_keys()
+        super().__init__(settings, repository, right.conditions, signing_keys=keys)
         self.breakage = breakage
 
-    def handle(self, request: HttpRequest) -> HttpResponse:
-        return self.breakage.bend(request, super().handle(self.breakage.understand(request)))
+    def accept(self, request: HttpRequest) -> Call:
+        return super().accept(self.breakage.understand(request))
+
+    def answer(self, call: Call) -> HttpResponse:
+        return self.breakage.bend(call.request, super().answer(call))
 
 
 # --- how answers are bent ------------------------------------------------------------------------------
@@ -151,10 +156,10 @@ class NoCascade(Repository):
 class ForgetsRevocations(Repository):
     """Says 204 to a revocation and does nothing."""
 
-    def revoke_family(self, family: str, *, now: float, expires_at: float) -> None:
+    def revoke_family(self, token: RefreshToken, *, now: float, expires_at: float) -> None:
         pass
 
-    def revoke_access_token(self, jti: str, *, now: float, expires_at: float) -> None:
+    def revoke_access_token(self, token: AccessToken, *, now: float) -> None:
         pass
 
 
@@ -254,7 +259,8 @@ def main() -> None:
         print("\n".join(f"{name:<30} {breakage.rule}" for name, breakage in BREAKAGES.items()))
         return
     sockets = bind("127.0.0.1", 0)
-    app = create_app(BrokenServer(Settings(), BREAKAGES.get(options.name, UNBROKEN)))
+    server = BrokenServer(Settings(), BREAKAGES.get(options.name, UNBROKEN))
+    app = create_app(server, exposure="loopback")
     run(app, sockets, lambda: options.ready_file.write_text(base_url("127.0.0.1", sockets)))
 
 

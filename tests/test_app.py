@@ -6,12 +6,16 @@ import contextlib
 import json
 import logging
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
+from email.utils import parsedate_to_datetime
+from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
+import anyio
 import httpx2
 import pytest
 from hypothesis import example, given
@@ -19,8 +23,20 @@ from hypothesis import strategies as st
 from starlette.types import ASGIApp, Message
 
 from mockmoov.app import create_app
+from mockmoov.clocks import http_date
+from mockmoov.faults import Fault
 from mockmoov.server import MAX_BODY, AuthorizationServer
-from tests.support.servers import CLIENT_ID, CLIENT_SECRET, another_key, basic, bearer, new_server, sender
+from tests.support.servers import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    NOW,
+    Clock,
+    another_key,
+    basic,
+    bearer,
+    new_server,
+    sender,
+)
 
 FORM = "application/x-www-form-urlencoded"
 MINT = {"grant_type": "client_credentials", "scope": "/ping.read"}
@@ -28,7 +44,10 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 
 def new_app(hosts: Iterable[str] | None = None, **settings: Any) -> ASGIApp:
-    return create_app(new_server(**settings), hosts=hosts)
+    """With hosts on loopback, where they are allowed; without, on the network."""
+    if hosts is None:
+        return create_app(new_server(**settings), exposure="network")
+    return create_app(new_server(allowed_hosts=list(hosts), **settings), exposure="loopback")
 
 
 def ask(app: ASGIApp, method: str, target: str, **options: Any) -> httpx2.Response:
@@ -88,6 +107,7 @@ def connect(
     *messages: Message,
     headers: RawHeaders | None = None,
     query: bytes = b"",
+    extensions: dict[str, Any] | None = None,
 ) -> Connection:
     connection = Connection(*(messages or [chunk()]))
     scope = {
@@ -101,6 +121,7 @@ def connect(
         "query_string": query,
         "root_path": "",
         "headers": headers or [],
+        **({} if extensions is None else {"extensions": extensions}),
     }
     asyncio.run(_call(app, scope, connection))
     return connection
@@ -286,6 +307,162 @@ def test_repeated_headers_reach_the_server_as_repeated(
 @given(st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=20)), max_size=6))
 def test_headers_of_any_bytes_are_answered(headers: RawHeaders) -> None:
     assert 200 <= connect(new_app(), "POST", "/oauth2/token", headers=headers).status < 500
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "host"),
+    [
+        ("GET", "/ping", "localhost"),
+        ("POST", "/oauth2/token", "localhost"),
+        ("GET", "/none", "localhost"),
+        ("GET", "/_mockmoov/health", "localhost"),
+        ("GET", "/_mockmoov/none", "localhost"),
+        ("GET", "/.well-known/jwks.json", "localhost"),
+        ("GET", "/ping", "elsewhere"),
+    ],
+)
+def test_every_answer_has_one_date(method: str, target: str, host: str) -> None:
+    answer = ask(new_app(hosts=()), method, target, headers={"host": host})
+    (date,) = answer.headers.get_list("date")
+    assert parsedate_to_datetime(date).tzinfo is not None
+
+
+# --- exchanges that take a while ----------------------------------------------------------------
+
+
+def test_an_answer_that_is_delayed_comes_after_the_delay_with_the_time_that_it_is_by_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, slept = Clock(), []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock.shift(seconds)
+
+    monkeypatch.setattr(anyio, "sleep", sleep)
+    server = new_server(clock=clock)
+    server.conditions.add_fault(None, Fault(id="f", delay=90, times=1))
+    app = create_app(server, exposure="process")
+    late, prompt = (ask(app, "GET", "/ping", headers=[basic()]) for _ in range(2))
+    assert slept == [90]
+    assert (late.status_code, prompt.status_code) == (200, 200)
+    assert late.headers["date"] == prompt.headers["date"] == http_date(int(NOW + 90))
+
+
+def test_a_token_whose_answer_was_delayed_lives_from_the_time_that_it_is_by_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock()
+
+    async def sleep(seconds: float) -> None:
+        clock.shift(seconds)
+
+    monkeypatch.setattr(anyio, "sleep", sleep)
+    server = new_server(clock=clock, default_version="latest")
+    server.conditions.add_fault(CLIENT_ID, Fault(id="f", delay=90))
+    assert mint(create_app(server, exposure="process"))["expires_in"] == int(NOW) + 90 + 3600
+
+
+WAIT = "/_mockmoov/exchanges/wait"
+
+
+def test_who_waits_for_exchanges_is_answered_as_soon_as_they_are_there() -> None:
+    app = new_app(hosts=())
+
+    async def go() -> tuple[httpx2.Response, float]:
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            started = time.monotonic()
+            waiting = asyncio.create_task(client.get(WAIT, params={"count": 2, "timeout": 60}))
+            for _ in range(2):
+                await asyncio.sleep(0.02)
+                assert not waiting.done()
+                await client.get("/ping")
+            return await waiting, time.monotonic() - started
+
+    answer, seconds = asyncio.run(go())
+    assert (answer.json()["complete"], answer.json()["count"]) == (True, 2)
+    assert seconds < 10
+
+
+@pytest.mark.parametrize("timeout", [0, 0.05])
+def test_who_waits_in_vain_is_told_so_when_the_time_is_up(timeout: float) -> None:
+    started = time.monotonic()
+    answer = ask(new_app(hosts=()), "GET", WAIT, params={"timeout": timeout})
+    assert (answer.status_code, answer.json()["complete"]) == (200, False)
+    assert timeout <= time.monotonic() - started < timeout + 10
+
+
+# --- answers that do not arrive -------------------------------------------------------------------
+
+
+class Ends:
+    """What our own listener offers to the application: notes in which way it was told to end."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        ways = {way: partial(self.told.append, way) for way in ("reset", "close")}
+        self.extensions = {"mockmoov.connection": ways}
+
+
+def faulty(connection: Literal["hang", "reset", "cut"], *, text: str | None = None) -> ASGIApp:
+    server = new_server()
+    server.conditions.add_fault(None, Fault(id="f", connection=connection, text=text))
+    return create_app(server, exposure="process")
+
+
+def test_a_client_that_is_kept_hanging_is_sent_nothing_until_it_leaves() -> None:
+    ends = Ends()
+    answer = connect(faulty("hang"), "GET", "/ping", chunk(), GONE, extensions=ends.extensions)
+    assert (answer.sent, answer.waiting, ends.told) == ([], [], [])
+
+
+def test_what_a_client_sends_on_while_it_is_kept_hanging_is_no_answer_to_it_either() -> None:
+    messages = [chunk(b"a" * (MAX_BODY + 1), more=True), chunk(b"more", more=True), chunk(b"still"), GONE]
+    answer = connect(faulty("hang"), "POST", "/oauth2/token", *messages)
+    assert (answer.sent, answer.waiting) == ([], [])
+
+
+def test_a_connection_is_reset_before_anything_is_sent() -> None:
+    ends = Ends()
+    answer = connect(faulty("reset"), "GET", "/ping", chunk(), GONE, extensions=ends.extensions)
+    assert (answer.sent, answer.waiting, ends.told) == ([], [], ["reset"])
+
+
+@given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_of_an_answer_that_is_cut_half_the_body_is_sent_that_was_announced_whole(text: str) -> None:
+    ends = Ends()
+    answer = connect(faulty("cut", text=text), "GET", "/ping", chunk(), GONE, extensions=ends.extensions)
+    body = text.encode()
+    assert answer.headers[b"content-length"] == b"%d" % len(body)
+    assert answer.body == body[: len(body) // 2]
+    assert answer.sent[-1]["more_body"] is True
+    assert (answer.waiting, ends.told) == ([], ["close"])
+
+
+def test_of_an_answer_without_a_body_that_is_cut_nothing_is_sent() -> None:
+    ends = Ends()
+    answer = connect(faulty("cut"), "GET", "/ping", chunk(), GONE, extensions=ends.extensions)
+    assert (answer.sent, answer.waiting, ends.told) == ([], [], ["close"])
+
+
+@pytest.mark.parametrize("extensions", [None, {}, {"http.response.debug": {}}])
+@pytest.mark.parametrize("connection", ["reset", "cut"])
+def test_under_a_listener_that_cannot_end_connections_that_is_an_error_which_ends_them_too(
+    connection: Literal["reset", "cut"], extensions: dict[str, Any] | None
+) -> None:
+    with pytest.raises(ConnectionResetError, match="a planned fault"):
+        connect(faulty(connection, text="text"), "GET", "/ping", extensions=extensions)
+
+
+@pytest.mark.parametrize(("connection", "shown"), [("hang", "hang"), ("reset", "reset"), ("cut", "401")])
+def test_an_answer_that_does_not_arrive_is_logged_with_what_became_of_it(
+    connection: Literal["hang", "reset", "cut"], shown: str
+) -> None:
+    with access_log() as lines:
+        connect(faulty(connection), "GET", "/ping", chunk(), GONE, extensions=Ends().extensions)
+    (line,) = lines
+    assert line.startswith(f"GET /ping {shown} client=- grant=- reason=")
 
 
 # --- the Host rule ----------------------------------------------------------------------------------
@@ -478,6 +655,34 @@ def test_a_log_line_is_one_line_of_printable_ascii_and_of_bounded_length(
     assert re.fullmatch(r"[ -~]{1,600}", lines[0])
 
 
+@given(method=st.sampled_from(["GET", "POST", "TRACE", "BREW", "get", "GETX"]) | st.text("ABC-", min_size=1))
+def test_a_method_is_logged_only_if_it_is_one_of_https_own(method: str) -> None:
+    with access_log() as lines:
+        connect(new_app(), method, "/ping")
+    own = method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+    assert lines[0].split()[0] == (method if own else "...")
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/oauth2/token", "/oauth2/token"),
+        ("/token/oauth2", "/token/oauth2"),
+        ("/_mockmoov/clock/shift", "/_mockmoov/clock/shift"),
+        ("/_mockmoov/api-keys/my-client/clock", "/_mockmoov/api-keys/.../clock"),
+        ("/_mockmoov/faults/0123456789abcdef", "/_mockmoov/faults/..."),
+        ("/oauth2/tokenz", "/oauth2/..."),
+        ("/OAUTH2/token", "/.../token"),
+        ("/oauth2/token/", "/oauth2/token/"),
+        ("//", "//"),
+    ],
+)
+def test_of_a_path_only_the_words_of_our_own_paths_are_logged(path: str, shown: str) -> None:
+    with access_log() as lines:
+        connect(new_app(hosts=()), "GET", path, headers=[(b"host", b"localhost")])
+    assert lines[0].split()[1] == shown
+
+
 def test_without_the_level_for_it_nothing_is_logged() -> None:
     with access_log(logging.WARNING) as lines:
         assert ask(new_app(), "GET", "/ping").status_code == 401
@@ -499,7 +704,7 @@ class _Secrets:
             token_format=token_format,
             seed="seed",
         )
-        self.app = create_app(self.server, hosts=None)
+        self.app = create_app(self.server, exposure="network")
         answer = sender(self.server)("POST", "/oauth2/token", [("content-type", FORM), basic()], form(**MINT))
         pair = json.loads(answer[2])
         keys = self.server.repository.signing_keys()

@@ -100,7 +100,10 @@ def test_every_api_key_of_the_settings_is_known_with_an_epoch_of_its_own() -> No
 
 def test_the_server_reads_the_clock_it_was_given() -> None:
     clock = Clock()
-    assert create_server(load(), clock=clock).clock is clock
+    server = create_server(load(), clock=clock)
+    for _ in range(2):
+        assert server.conditions.now() == clock.now
+        clock.shift(0.25)
 
 
 NOT_KEYS: dict[str, Callable[[], bytes]] = {

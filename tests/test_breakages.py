@@ -1,8 +1,13 @@
 """Each breakage bends the rule that it names, as the documented exchanges see it."""
 
+import asyncio
+from dataclasses import replace
+
+import httpx2
 import pytest
 
-from mockmoov.settings import Layer, load
+from mockmoov.app import create_app
+from mockmoov.settings import Layer, Settings, load
 from tests.breakages import BREAKAGES, Breakage, BrokenServer
 from tests.support.contract_fixtures import CONTRACTS, load_api_keys, load_exchanges, run_exchange
 from tests.support.servers import VERSIONS, sender
@@ -24,6 +29,22 @@ def noticed(breakage: Breakage) -> bool:
 @pytest.mark.parametrize("name", BREAKAGES)
 def test_a_breakage_is_seen_by_the_documented_exchanges(name: str) -> None:
     assert noticed(BREAKAGES[name])
+
+
+def test_a_breakage_goes_out_through_the_application_too() -> None:
+    bent = Breakage(
+        rule="no answer is a 418",
+        understand=lambda request: replace(request, path="/bent"),
+        bend=lambda request, response: replace(response, status=418) if request.path == "/bent" else response,
+    )
+    app = create_app(BrokenServer(Settings(), bent), exposure="process")
+
+    async def status() -> int:
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return (await client.get("/ping")).status_code
+
+    assert asyncio.run(status()) == 418
 
 
 def test_a_server_without_a_breakage_is_not_complained_of() -> None:

@@ -178,6 +178,7 @@ def test_the_start_up_lines_say_the_url_the_client_id_and_which_contract_a_missi
         f"mockmoov {__version__} listens on {result.url}",
         f"client_id {CLIENT_ID}, client_secret {CLIENT_SECRET}",
         "without X-Moov-Version: contract 2023 (default_version is 2023)",
+        f"control plane under {result.url}/_mockmoov: on",
     ]
 
 
@@ -191,9 +192,34 @@ def test_the_start_up_lines_have_no_secret_but_that_of_the_documented_example(tm
         "client_id mine",
         f"client_id {CLIENT_ID}",
         "without X-Moov-Version: contract dated (default_version is latest)",
+        f"control plane under {result.url}/_mockmoov: on",
     ]
     assert key["client_secret"] not in result.output
     assert "changed-from-the-example" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "on"),
+    [
+        (["--host=0.0.0.0"], False),
+        (["--host=0.0.0.0", "--control=on"], True),
+        (["--host=0.0.0.0", "--control-token=very-secret"], True),
+        (["--host=0.0.0.0", "--control-token=very-secret", "--control=off"], False),
+        (["--host=127.0.0.1", "--control=off"], False),
+        (["--host=127.0.0.1", "--control-token=very-secret"], True),
+    ],
+    ids=str,
+)
+def test_a_start_up_line_says_whether_the_control_plane_is_there_as_it_is(
+    tmp_path: Path, arguments: list[str], on: bool
+) -> None:
+    statuses: list[int] = []
+    token = {"X-Mockmoov-Token": "very-secret"}
+    result = serve(tmp_path, lambda url: statuses.append(ask(url, "/_mockmoov/config", token)), *arguments)
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("control plane ")]
+    assert line.startswith(f"control plane under {result.url}/_mockmoov: {'on' if on else 'off: '}")
+    assert statuses == [200 if on else 404]
+    assert "very-secret" not in result.output
 
 
 def test_the_ready_file_is_whole_and_alone_and_the_server_answers_by_then(tmp_path: Path) -> None:
@@ -485,9 +511,8 @@ def test_python_m_mockmoov_is_the_command_line(
 ) -> None:
     assert mockmoov.__main__.__doc__
     monkeypatch.setattr(sys, "argv", ["ignored", "--help"])
-    monkeypatch.delitem(sys.modules, "mockmoov.__main__")
     with pytest.raises(SystemExit) as caught:
-        runpy.run_module("mockmoov", run_name="__main__")
+        runpy.run_path(str(mockmoov.__main__.__file__), run_name="__main__")  # pytest imports by itself
     assert caught.value.code == 0
     assert capsys.readouterr().out.startswith("Usage: mockmoov [OPTIONS] COMMAND")
 

@@ -3,10 +3,14 @@
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
+from mockmoov.clocks import http_date
 from mockmoov.connection import MAX_HEAD
+from mockmoov.faults import Fault, Where
+from mockmoov.server import AuthorizationServer
 from tests.support.listening import listening
 from tests.support.servers import basic, new_server
 
@@ -15,8 +19,13 @@ AUTHORIZATION = ": ".join(basic()).encode()
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[tuple[str, int]]:
-    with listening(new_server()) as url:
+def server() -> AuthorizationServer:
+    return new_server()
+
+
+@pytest.fixture(scope="module")
+def address(server: AuthorizationServer) -> Iterator[tuple[str, int]]:
+    with listening(server) as url:
         host, port = url.removeprefix("http://").split(":")
         yield host, int(port)
 
@@ -79,6 +88,15 @@ def test_what_is_no_request_to_us_is_refused_and_ends_the_connection(
     assert all(400 <= status < 500 for status in answered)
 
 
+def test_a_body_that_comes_after_its_head_was_read_is_read(address: tuple[str, int]) -> None:
+    sent = token_request(b"Expect: 100-continue", b"Connection: close")
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(sent[: -len(FORM)])
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(FORM)
+        assert until_it_ends(connection)[0].startswith(b"HTTP/1.1 200 ")
+
+
 def test_white_space_around_a_value_is_no_part_of_it(address: tuple[str, int]) -> None:
     assert statuses(
         address, request(b"X-Moov-Version: \t latest \t ", AUTHORIZATION, line=b"GET /ping HTTP/1.1")
@@ -124,3 +142,98 @@ def test_pipelined_requests_are_answered_in_order(address: tuple[str, int]) -> N
     )
     assert statuses(address, ping + nowhere + token_request() + ping) == [200, 404, 200, 200, 404]
     assert statuses(address, *([ping] * 200)) == [200] * 200 + [404]
+
+
+# --- how the application ends a connection ----------------------------------------------------------
+
+PING = request(AUTHORIZATION, line=b"GET /ping HTTP/1.1")
+
+
+def until_it_ends(connection: socket.socket) -> tuple[bytes, bool]:
+    """What comes until the server ends the connection, and whether it does so with a reset."""
+    data = b""
+    try:
+        while piece := connection.recv(65536):
+            data += piece
+    except ConnectionResetError:
+        return data, True
+    return data, False
+
+
+def meeting(
+    server: AuthorizationServer, address: tuple[str, int], fault: Fault, sent: bytes
+) -> tuple[bytes, bool]:
+    """What comes of these bytes when a fault, and then no other, happens to the first request."""
+    server.conditions.add_fault(None, fault)
+    try:
+        with socket.create_connection(address, timeout=10) as connection:
+            connection.sendall(sent)
+            return until_it_ends(connection)
+    finally:
+        server.conditions.remove_faults(None)
+
+
+@pytest.mark.parametrize("sent", [PING, token_request(), token_request(*UPGRADE)])
+def test_a_connection_that_is_reset_ends_with_a_reset_and_not_a_byte_before_it(
+    server: AuthorizationServer, address: tuple[str, int], sent: bytes
+) -> None:
+    assert meeting(server, address, Fault(id="f", times=1, connection="reset"), sent) == (b"", True)
+
+
+def test_an_answer_that_is_cut_announces_all_of_its_body_and_ends_orderly_in_the_middle_of_it(
+    server: AuthorizationServer, address: tuple[str, int]
+) -> None:
+    fault = Fault(id="f", times=1, connection="cut", text="0123456789")
+    data, is_reset = meeting(server, address, fault, PING)
+    head, _, body = data.partition(b"\r\n\r\n")
+    assert b"content-length: 10\r\n" in head.lower() + b"\r\n"
+    assert (body, is_reset) == (b"01234", False)
+
+
+def test_an_answer_without_a_body_that_is_cut_does_not_come_at_all(
+    server: AuthorizationServer, address: tuple[str, int]
+) -> None:
+    assert meeting(server, address, Fault(id="f", times=1, connection="cut"), PING) == (b"", False)
+
+
+@pytest.mark.parametrize("how", ["reset", "cut"])
+def test_what_was_pipelined_behind_an_exchange_that_ends_the_connection_is_not_answered(
+    server: AuthorizationServer, address: tuple[str, int], how: str
+) -> None:
+    fault = Fault(id="f", times=1, connection="reset" if how == "reset" else "cut")
+    data, _ = meeting(server, address, fault, PING + PING)
+    assert data == b""
+
+
+def test_a_connection_that_hangs_says_nothing_and_stays_open_until_the_client_leaves(
+    server: AuthorizationServer, address: tuple[str, int]
+) -> None:
+    server.conditions.add_fault(None, Fault(id="f", where=Where(path="/hang"), connection="hang"))
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(request(line=b"GET /hang HTTP/1.1"))
+        assert statuses(address, PING) == [200, 404]  # what was sent before has been seen by now
+        connection.setblocking(False)
+        with suppress(BlockingIOError):
+            pytest.fail(f"{connection.recv(1)!r} came")
+    server.conditions.remove_faults(None)
+
+
+def test_no_other_connection_suffers_from_one_that_is_reset(
+    server: AuthorizationServer, address: tuple[str, int]
+) -> None:
+    with socket.create_connection(address, timeout=10) as other:
+        other.sendall(PING)
+        assert other.recv(65536).startswith(b"HTTP/1.1 200 ")
+        meeting(server, address, Fault(id="f", times=1, connection="reset"), PING)
+        other.sendall(PING)
+        assert other.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_an_answer_has_one_date_which_is_the_applications_own(
+    server: AuthorizationServer, address: tuple[str, int]
+) -> None:
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(PING[:-2] + b"Connection: close\r\n\r\n")
+        data, _ = until_it_ends(connection)
+    dates = re.findall(rb"\r\ndate: ([^\r]*)", data.lower())
+    assert dates == [http_date(int(server.conditions.now())).lower().encode()]

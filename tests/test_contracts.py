@@ -51,6 +51,7 @@ TOKEN = TokenResponse(
     issued_at=1_750_000_000,
     expires_at=1_750_003_600,
     token_format="jwt",
+    jti="jti",
 )
 
 

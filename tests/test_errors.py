@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.errors import REASON_LIMIT, ErrorCode, OAuthError, printable
+from mockmoov.errors import REASON_LIMIT, ErrorCode, FieldError, OAuthError, printable
 
 PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E))
 ANYTHING = st.text(st.characters(), max_size=300)  # lone surrogates included
@@ -32,6 +32,12 @@ def test_a_refusal_carries_code_reason_and_parameter() -> None:
 
 def test_a_refusal_blames_no_parameter_unless_it_is_told_to() -> None:
     assert OAuthError(ErrorCode.INVALID_REQUEST, "because").parameter is None
+
+
+def test_a_field_error_is_a_value_error_that_names_the_field_beside_its_message() -> None:
+    error = FieldError("seconds", "must be a number")
+    assert isinstance(error, ValueError)
+    assert (error.field, str(error)) == ("seconds", "must be a number")
 
 
 def test_a_reason_may_have_200_characters() -> None:

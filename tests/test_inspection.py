@@ -32,7 +32,7 @@ def key(server: AuthorizationServer) -> ApiKey:
 @pytest.fixture
 def pair(server: AuthorizationServer, key: ApiKey) -> TokenResponse:
     keys = server.repository.signing_keys()
-    return server._issuer.issue(keys, key, Grant(scope=("/ping.read",), client_type="web"), now=NOW)
+    return server.issuer.issue(keys, key, Grant(scope=("/ping.read",), client_type="web"), now=NOW)
 
 
 def test_a_live_token_comes_with_its_key(inspector: Inspector, key: ApiKey, pair: TokenResponse) -> None:
@@ -62,7 +62,8 @@ def test_the_tokens_of_a_disabled_or_reset_key_are_dead(
     epoch: str | None,
     reason: str,
 ) -> None:
-    server.repository.put_api_key(replace(key, enabled=enabled), epoch=epoch or key.epoch)
+    changed = replace(key, enabled=enabled, epoch=epoch or key.epoch)
+    assert server.repository.change_api_key(CLIENT_ID, lambda _: changed) == changed
     with pytest.raises(OAuthError, match=reason):
         server.inspector.live_access_token(pair.access_token, NOW)
 

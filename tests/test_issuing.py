@@ -21,7 +21,7 @@ def api_key(server: AuthorizationServer) -> ApiKey:
 
 def issue(server: AuthorizationServer, grant: Grant, now: float = NOW) -> tuple[str, RefreshToken]:
     keys = server.repository.signing_keys()
-    response = server._issuer.issue(keys, api_key(server), grant, now=now)
+    response = server.issuer.issue(keys, api_key(server), grant, now=now)
     refresh = tokens.read_refresh_token(keys, response.refresh_token)
     assert refresh is not None
     return response.access_token, refresh

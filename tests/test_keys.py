@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,19 @@ from hypothesis import strategies as st
 from jwt import PyJWK
 
 from mockmoov.encoding import decode, encode
-from mockmoov.keys import jwks, key_pair, private_key_from_file, private_key_from_seed, signing_keys
+from mockmoov.keys import (
+    UnknownKeyError,
+    drop,
+    jwks,
+    key_pair,
+    key_pairs,
+    private_key_from_file,
+    private_key_from_seed,
+    public_pem,
+    rotate,
+    signing_keys,
+)
+from mockmoov.records import SigningKeys
 
 # RFC 8037 Appendix A.1 to A.3: an Ed25519 key and its thumbprint.
 PRIVATE = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"
@@ -93,6 +106,71 @@ def test_the_jwk_set_is_a_copy_that_may_be_changed() -> None:
     assert key_pair(keys.private_key).kid == THUMBPRINT
 
 
+def test_the_public_key_in_pem_is_the_one_that_verifies() -> None:
+    keys = rotate(signing_keys(bytes(32)), decode(PRIVATE))
+    key = serialization.load_pem_public_key(public_pem(keys))
+    assert isinstance(key, ed25519.Ed25519PublicKey)
+    assert encode(key.public_bytes_raw()) == PUBLIC
+    assert public_pem(keys).startswith(b"-----BEGIN PUBLIC KEY-----\n")
+
+
+# --- rotation ---------------------------------------------------------------------------------------
+
+SOME_KEYS = [bytes([number]) * 32 for number in range(4)]
+KIDS = [key_pair(encode(key)).kid for key in SOME_KEYS]
+
+
+def rotated(*numbers: int) -> SigningKeys:
+    """The first key, and then the others in their turn."""
+    keys = signing_keys(SOME_KEYS[numbers[0]])
+    for number in numbers[1:]:
+        keys = rotate(keys, SOME_KEYS[number])
+    return keys
+
+
+def kids(keys: SigningKeys) -> list[int]:
+    """Which keys verify, the one that signs first."""
+    return [KIDS.index(pair.kid) for pair in key_pairs(keys)]
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=8))
+def test_the_last_key_signs_and_every_other_one_verifies_once_the_latest_first(numbers: list[int]) -> None:
+    keys = rotated(*numbers)
+    assert kids(keys) == list(dict.fromkeys(reversed(numbers)))
+    assert decode(keys.private_key) == SOME_KEYS[numbers[-1]]
+    assert keys.refresh_secret == rotated(numbers[0]).refresh_secret
+    document: Any = jwks(keys)
+    assert [key["kid"] for key in document["keys"]] == [pair.kid for pair in key_pairs(keys)]
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=6), st.integers(0, 3))
+def test_a_retired_key_can_be_dropped_and_no_other(numbers: list[int], number: int) -> None:
+    keys = rotated(*numbers)
+    if number == numbers[-1]:
+        with pytest.raises(ValueError, match=r"^this key signs: rotate first$") as caught:
+            drop(keys, KIDS[number])
+        assert not isinstance(caught.value, UnknownKeyError)
+    elif number in numbers:
+        dropped = drop(keys, KIDS[number])
+        assert kids(dropped) == [kid for kid in kids(keys) if kid != number]
+        assert replace(dropped, retired=keys.retired) == keys
+    else:
+        with pytest.raises(UnknownKeyError, match=r"^there is no signing key with this kid$"):
+            drop(keys, KIDS[number])
+
+
+@pytest.mark.parametrize("kid", ["", "x", KIDS[0][:-1], KIDS[0] + "A"])
+def test_a_kid_that_no_key_has_is_unknown(kid: str) -> None:
+    with pytest.raises(UnknownKeyError):
+        drop(rotated(0, 1), kid)
+
+
+def test_signing_keys_show_nothing_of_themselves() -> None:
+    keys = rotated(0, 1)
+    for secret in (keys.private_key, keys.refresh_secret, *keys.retired):
+        assert secret not in repr(keys)
+
+
 # --- key files --------------------------------------------------------------------------------------
 
 
@@ -107,7 +185,7 @@ def test_a_jwk_is_read(before: str) -> None:
     assert private_key_from_file((before + json.dumps(JWK)).encode()) == decode(PRIVATE)
 
 
-def public_pem() -> bytes:
+def pem_of_a_public_key() -> bytes:
     public = ed25519.Ed25519PrivateKey.generate().public_key()
     return public.public_bytes(PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
@@ -135,7 +213,7 @@ def unknown_algorithm() -> bytes:
         json.dumps({**JWK, "x": "A" * 43}).encode(),
         json.dumps([JWK]).encode(),
         b'{"a":' + b"[" * 100_000,
-        public_pem(),
+        pem_of_a_public_key(),
         encrypted_pem(),
         unknown_algorithm(),
     ],

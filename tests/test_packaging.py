@@ -64,12 +64,12 @@ def test_the_wheel_has_the_licence(wheel: zipfile.ZipFile) -> None:
 
 
 @pytest.mark.slow
-def test_the_wheel_has_one_console_script(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_has_one_console_script_and_one_pytest_plugin_and_no_other_entry_point(
+    wheel: zipfile.ZipFile,
+) -> None:
     assert information(wheel, "entry_points.txt").split() == [
-        "[console_scripts]",
-        "mockmoov",
-        "=",
-        "mockmoov.cli:main",
+        *("[console_scripts]", "mockmoov", "=", "mockmoov.cli:main"),
+        *("[pytest11]", "mockmoov", "=", "mockmoov.pytest_plugin"),
     ]
 
 

@@ -12,8 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockmoov.errors import ErrorCode, OAuthError
-from mockmoov.messages import ClientCredentials, HttpRequest, TokenRequest
-from mockmoov.parsing import parse_authorization, parse_basic, parse_revocation_request, parse_token_request
+from mockmoov.messages import ClientCredentials, HttpRequest, RevocationRequest, TokenRequest
+from mockmoov.parsing import (
+    NO_PARAMETERS,
+    Parameters,
+    bearer_token,
+    claimed_client_ids,
+    parse_authorization,
+    parse_basic,
+    parse_revocation_request,
+    parse_token_request,
+    read_parameters,
+)
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 PARAMETERS = {
@@ -54,6 +64,14 @@ MESSAGES = st.fixed_dictionaries(
 Headers = Mapping[str, tuple[str, ...]]
 
 
+def read_token_request(message: HttpRequest) -> TokenRequest:
+    return parse_token_request(message.headers, read_parameters(message))
+
+
+def read_revocation_request(message: HttpRequest) -> RevocationRequest:
+    return parse_revocation_request(message.headers, read_parameters(message))
+
+
 def request(
     body: bytes | str = b"", content_type: str | None = FORM, query: bytes | str = b"", **headers: str
 ) -> HttpRequest:
@@ -87,7 +105,7 @@ def refusal(act: Callable[[], object], code: ErrorCode = ErrorCode.INVALID_REQUE
 
 
 def refused(message: HttpRequest, code: ErrorCode = ErrorCode.INVALID_REQUEST) -> str:
-    return refusal(lambda: parse_token_request(message), code).reason
+    return refusal(lambda: read_token_request(message), code).reason
 
 
 # --- the one message, however it comes --------------------------------------------------------------
@@ -114,14 +132,14 @@ def refused(message: HttpRequest, code: ErrorCode = ErrorCode.INVALID_REQUEST) -
     ],
 )
 def test_every_way_to_send_a_request_gives_the_same_message(message: HttpRequest) -> None:
-    assert parse_token_request(message) == MESSAGE
+    assert read_token_request(message) == MESSAGE
 
 
 @given(MESSAGES)
 def test_a_form_and_a_json_object_give_the_same_message(parameters: dict[str, str]) -> None:
-    message = parse_token_request(as_json(parameters))
-    assert parse_token_request(form(parameters)) == message
-    assert parse_token_request(request(urlencode(parameters, quote_via=quote))) == message
+    message = read_token_request(as_json(parameters))
+    assert read_token_request(form(parameters)) == message
+    assert read_token_request(request(urlencode(parameters, quote_via=quote))) == message
     assert message.scope == parameters.get("scope")
     assert message.refresh_token == parameters.get("refresh_token")
     assert message.grant_type == parameters.get("grant_type")
@@ -133,7 +151,7 @@ def test_without_a_body_the_query_string_is_read_but_no_secret_in_it(parameters:
     if "client_secret" in parameters:
         assert refused(message) == "client_secret in the query string"
     else:
-        assert parse_token_request(message) == parse_token_request(form(parameters))
+        assert read_token_request(message) == read_token_request(form(parameters))
 
 
 @pytest.mark.parametrize(
@@ -144,23 +162,23 @@ def test_a_client_secret_in_the_query_string_is_refused_even_beside_a_body(query
 
 
 def test_a_value_may_have_an_equals_sign() -> None:
-    assert parse_token_request(request("refresh_token=a==&scope=b=c")).refresh_token == "a=="
-    assert parse_token_request(request(query="scope=b=c", content_type=None)).scope == "b=c"
+    assert read_token_request(request("refresh_token=a==&scope=b=c")).refresh_token == "a=="
+    assert read_token_request(request(query="scope=b=c", content_type=None)).scope == "b=c"
 
 
 def test_no_body_and_no_query_is_a_request_without_parameters() -> None:
-    assert parse_token_request(request(content_type=None)) == NOTHING
-    assert parse_token_request(as_json({})) == NOTHING
+    assert read_token_request(request(content_type=None)) == NOTHING
+    assert read_token_request(as_json({})) == NOTHING
 
 
 @given(st.sampled_from(sorted(PARAMETERS)))
 def test_an_empty_value_counts_as_absent(name: str) -> None:
     absent = {key: value for key, value in PARAMETERS.items() if key != name}
-    message = parse_token_request(form(absent))
-    assert parse_token_request(form({**PARAMETERS, name: ""})) == message
-    assert parse_token_request(as_json({**PARAMETERS, name: ""})) == message
-    assert parse_token_request(as_json({**PARAMETERS, name: None})) == message
-    assert parse_token_request(request(urlencode(absent) + f"&{name}")) == message
+    message = read_token_request(form(absent))
+    assert read_token_request(form({**PARAMETERS, name: ""})) == message
+    assert read_token_request(as_json({**PARAMETERS, name: ""})) == message
+    assert read_token_request(as_json({**PARAMETERS, name: None})) == message
+    assert read_token_request(request(urlencode(absent) + f"&{name}")) == message
     assert message != MESSAGE
 
 
@@ -210,7 +228,7 @@ def test_a_json_body_that_cannot_be_read_is_refused(body: bytes | str) -> None:
     if body:
         assert refused(request(body, JSON)) == "the body is not JSON"
     else:
-        assert parse_token_request(request(body, JSON)) == NOTHING
+        assert read_token_request(request(body, JSON)) == NOTHING
 
 
 @pytest.mark.parametrize(
@@ -223,7 +241,7 @@ def test_a_json_body_that_is_no_object_is_refused(body: str) -> None:
 @pytest.mark.parametrize("number", ["9" * 100_000, "-" + "9" * 5000, "1e" + "9" * 5000, "0." + "9" * 5000])
 def test_a_huge_number_under_an_unknown_name_is_ignored(number: str) -> None:
     body = json.dumps(PARAMETERS)[:-1] + f', "unknown": {number}}}'
-    assert parse_token_request(request(body, JSON)) == MESSAGE
+    assert read_token_request(request(body, JSON)) == MESSAGE
 
 
 @pytest.mark.parametrize(
@@ -287,8 +305,8 @@ def test_a_lone_surrogate_or_invalid_utf_8_in_a_credential_is_refused(name: str)
 
 @pytest.mark.parametrize("name", ["scope", "refresh_token"])
 def test_odd_characters_in_scope_and_refresh_token_are_left_to_their_checks(name: str) -> None:
-    assert getattr(parse_token_request(request(f'{{"{name}": "\\ud800"}}', JSON)), name) == "\ud800"
-    assert getattr(parse_token_request(request(f"{name}=%FF+%C3%A9\xe9")), name) == "\udcff \xe9\xe9"
+    assert getattr(read_token_request(request(f'{{"{name}": "\\ud800"}}', JSON)), name) == "\ud800"
+    assert getattr(read_token_request(request(f"{name}=%FF+%C3%A9\xe9")), name) == "\udcff \xe9\xe9"
 
 
 @pytest.mark.parametrize(
@@ -303,7 +321,7 @@ def test_odd_characters_in_scope_and_refresh_token_are_left_to_their_checks(name
     ],
 )
 def test_a_client_type_has_a_short_and_a_long_name(text: str, client_type: str) -> None:
-    assert parse_token_request(form({"client_type": text})).client_type == client_type
+    assert read_token_request(form({"client_type": text})).client_type == client_type
 
 
 @pytest.mark.parametrize("text", ["webs", "x", "mobile"])
@@ -398,7 +416,7 @@ def test_basic_and_body_may_both_be_sent_when_they_agree(
 ) -> None:
     both = {"client_id": client_id, "client_secret": client_secret}
     body = urlencode({name: both[name] for name in names})
-    message = parse_token_request(request(body, authorization=basic(client_id, client_secret)))
+    message = read_token_request(request(body, authorization=basic(client_id, client_secret)))
     assert message.credentials == parse_basic(basic(client_id, client_secret).removeprefix("Basic "))
 
 
@@ -406,7 +424,7 @@ def test_percent_encoded_basic_agrees_with_the_plain_body() -> None:
     message = request(
         urlencode(PARAMETERS), authorization=basic("5clTR%5FMdVrrkgxw2", PARAMETERS["client_secret"])
     )
-    assert parse_token_request(message).credentials is not None
+    assert read_token_request(message).credentials is not None
 
 
 @pytest.mark.parametrize("name", ["client_id", "client_secret"])
@@ -419,8 +437,8 @@ def test_basic_and_body_that_differ_are_refused(name: str, value: str) -> None:
 @pytest.mark.parametrize("value", ["", "Bearer abc", "Digest a=b", "Bearer"])
 def test_another_scheme_or_an_empty_one_is_ignored(value: str) -> None:
     with_body = request(urlencode(PARAMETERS), authorization=value)
-    assert parse_token_request(with_body) == MESSAGE
-    assert parse_token_request(request("", authorization=value)).credentials is None
+    assert read_token_request(with_body) == MESSAGE
+    assert read_token_request(request("", authorization=value)).credentials is None
 
 
 @pytest.mark.parametrize(
@@ -434,7 +452,7 @@ def test_another_scheme_or_an_empty_one_is_ignored(value: str) -> None:
 def test_half_of_the_body_credentials_is_taken_for_what_it_is(
     shown: dict[str, str], client_ids: tuple[str, ...], client_secrets: tuple[str, ...]
 ) -> None:
-    assert parse_token_request(form(shown)).credentials == ClientCredentials(
+    assert read_token_request(form(shown)).credentials == ClientCredentials(
         client_ids=client_ids, client_secrets=client_secrets, parameter="client_secret"
     )
 
@@ -450,33 +468,33 @@ def test_a_revocation_request_has_the_body_rules_of_a_token_request() -> None:
         as_json(parameters, FORM),
         as_json(parameters, None),
     ):
-        revocation = parse_revocation_request(message)
+        revocation = read_revocation_request(message)
         assert (revocation.token, revocation.token_type_hint) == ("t", "access_token")
         assert revocation.credentials == ClientCredentials(
             client_ids=("a",), client_secrets=("b",), parameter="client_secret"
         )
     for body in ("token=a&token=b", "token=%zz", "client_id=%00"):
-        refusal(lambda: parse_revocation_request(request(body)))  # noqa: B023 - called at once
+        refusal(lambda: read_revocation_request(request(body)))  # noqa: B023 - called at once
 
 
 def test_a_revocation_request_may_lack_everything() -> None:
-    revocation = parse_revocation_request(request(content_type=None))
+    revocation = read_revocation_request(request(content_type=None))
     assert (revocation.token, revocation.token_type_hint, revocation.credentials) == (None, None, None)
 
 
 def test_a_revocation_request_reads_basic() -> None:
-    revocation = parse_revocation_request(request("token=t", authorization=basic("a", "b")))
+    revocation = read_revocation_request(request("token=t", authorization=basic("a", "b")))
     assert revocation.credentials == ClientCredentials(client_ids=("a",), client_secrets=("b",))
 
 
 def test_any_token_and_hint_are_left_to_their_checks() -> None:
-    revocation = parse_revocation_request(request("token=%ff%00&token_type_hint=%ff"))
+    revocation = read_revocation_request(request("token=%ff%00&token_type_hint=%ff"))
     assert (revocation.token, revocation.token_type_hint) == ("\udcff\x00", "\udcff")
 
 
 def test_parameters_of_the_other_endpoint_are_unknown_here() -> None:
-    assert parse_revocation_request(as_json({"grant_type": 1, "client_type": "x"})).token is None
-    assert parse_token_request(as_json({"token": 1, "token_type_hint": []})) == NOTHING
+    assert read_revocation_request(as_json({"grant_type": 1, "client_type": "x"})).token is None
+    assert read_token_request(as_json({"token": 1, "token_type_hint": []})) == NOTHING
 
 
 # --- anything at all --------------------------------------------------------------------------------
@@ -519,7 +537,7 @@ def test_any_bytes_are_parsed_or_refused(body: bytes, query: bytes, headers: dic
         body=body,
     )
     codes = set()
-    for parse in (parse_token_request, parse_revocation_request):
+    for parse in (read_token_request, read_revocation_request):
         try:
             parse(message)
         except OAuthError as error:
@@ -533,6 +551,153 @@ def test_any_bytes_are_parsed_or_refused(body: bytes, query: bytes, headers: dic
 def test_a_transfer_coding_other_than_chunked_is_refused(coding: str, accepted: bool) -> None:
     message = request("grant_type=a", transfer_encoding=coding)
     if accepted:
-        assert parse_token_request(message).grant_type == "a"
+        assert read_token_request(message).grant_type == "a"
     else:
         assert refused(message) == "Transfer-Encoding other than chunked is not supported"
+
+
+# --- what was readable of a request that is not good -------------------------------------------------
+
+
+NAMED_VALUES = st.dictionaries(st.text("abcdef_", min_size=1), ANY_TEXT, max_size=5)
+
+
+@given(given_before=NAMED_VALUES, after=st.binary(max_size=10))
+def test_of_a_form_with_a_repeat_all_before_it_is_given_beside_the_error(
+    given_before: dict[str, str], after: bytes
+) -> None:
+    pairs = urlencode({**given_before, "name": "first"}).encode()
+    message = request(pairs + b"&name=again&" + after.replace(b"%", b""))
+    found = read_parameters(message)
+    assert found.given == {**given_before, "name": "first"}
+    assert found.error is not None
+    assert found.error.reason == "a parameter is repeated"
+
+
+@given(given_before=NAMED_VALUES)
+def test_of_json_with_a_repeat_all_before_it_is_given_beside_the_error(given_before: dict[str, str]) -> None:
+    document = json.dumps({**given_before, "name": "first"})
+    found = read_parameters(request(document[:-1] + ', "name": "again", "later": "x"}', JSON))
+    assert found.given == {**given_before, "name": "first"}
+    assert found.error is not None
+    assert found.error.reason == "a parameter is repeated"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        request("client_id=a&scope=%zz"),
+        request("client_id=a", query="client_secret=b"),
+        request("client_id=a", "text/plain"),
+        request("client_id=a", content_encoding="gzip"),
+        request('{"client_id": "a"', JSON),
+        request('["client_id"]', JSON),
+    ],
+    ids=["bad escape", "secret in the query", "media type", "content coding", "no JSON", "no object"],
+)
+def test_of_a_request_that_cannot_be_read_at_all_nothing_is_given_but_the_error(message: HttpRequest) -> None:
+    found = read_parameters(message)
+    assert found.given == {}
+    assert found.error is not None
+    assert refused(message) == found.error.reason
+
+
+@given(MESSAGES)
+def test_of_a_good_request_everything_is_given_and_no_error(parameters: dict[str, str]) -> None:
+    for message in (form(parameters), as_json(parameters)):
+        assert read_parameters(message) == Parameters(given=parameters)
+    assert read_parameters(request(content_type=None)) == NO_PARAMETERS
+
+
+@pytest.mark.parametrize("parse", [parse_token_request, parse_revocation_request])
+def test_the_error_of_the_parameters_is_raised_before_anything_else(
+    parse: Callable[[Headers, Parameters], object],
+) -> None:
+    error = OAuthError(ErrorCode.INVALID_REQUEST, "because")
+    parameters = Parameters(given={"client_id": 1}, error=error)
+    twice = {"authorization": ("Basic !", "Basic !")}
+    assert refusal(lambda: parse(twice, parameters)) is error
+
+
+# --- whom a request claims to come from --------------------------------------------------------------
+
+
+def claimed(message: HttpRequest) -> tuple[str, ...]:
+    return claimed_client_ids(message.headers, read_parameters(message))
+
+
+@given(VSCHAR.filter(lambda text: ":" not in text), VSCHAR, st.sampled_from([str, quote, quote_plus]))
+def test_basic_claims_its_client_id_raw_and_decoded_whatever_the_body_says(
+    client_id: str, client_secret: str, encode: Callable[[str], str]
+) -> None:
+    authorization = basic(encode(client_id), client_secret)
+    for message in (
+        request(authorization=authorization),
+        request("client_id=another", authorization=authorization),
+        request("client_id=another&client_id=more", authorization=authorization),
+    ):
+        names = claimed(message)
+        assert names == parse_basic(authorization.removeprefix("Basic ")).client_ids
+        assert client_id in names
+
+
+@given(VSCHAR)
+def test_without_basic_the_client_id_of_the_parameters_is_claimed(client_id: str) -> None:
+    for message in (
+        form({"client_id": client_id}),
+        as_json({"client_id": client_id}),
+        request(query=urlencode({"client_id": client_id}), content_type=None),
+        request(urlencode({"client_id": client_id}), authorization="Bearer x"),
+        request(urlencode({"client_id": client_id}), authorization="Basic !"),
+        request(urlencode({"client_id": client_id}) + "&a=1&a=2"),
+    ):
+        assert claimed(message) == (client_id,)
+
+
+def test_of_a_client_id_that_is_repeated_the_first_is_claimed() -> None:
+    assert claimed(request("client_id=a&client_id=b")) == ("a",)
+
+
+def test_behind_two_authorization_headers_the_parameters_are_asked() -> None:
+    headers = {"authorization": (basic("a", "b"),) * 2}
+    assert claimed_client_ids(headers, Parameters(given={"client_id": "c"})) == ("c",)
+    assert claimed_client_ids(headers, NO_PARAMETERS) == ()
+
+
+@pytest.mark.parametrize("value", [None, 1, True, ("a",), ()])
+def test_a_client_id_that_is_no_text_claims_nothing(value: object) -> None:
+    assert claimed_client_ids({}, Parameters(given={"client_id": value})) == ()
+
+
+def test_a_request_that_names_nobody_claims_nothing() -> None:
+    assert claimed(request(content_type=None)) == ()
+    assert claimed(form({"client_secret": "x", "scope": "y"})) == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "token"),
+    [
+        (("Bearer abc",), "abc"),
+        (("bEARER \t abc ",), "abc"),
+        (("Bearer a b",), "a b"),
+        (("Bearer",), ""),
+        (("Basic abc",), None),
+        (("",), None),
+        ((), None),
+        (("Bearer abc", "Bearer abc"), None),
+        (("BearerX abc",), None),
+    ],
+)
+def test_a_bearer_token_is_that_of_the_one_authorization_header(
+    values: tuple[str, ...], token: str | None
+) -> None:
+    assert bearer_token({"authorization": values} if values else {}) == token
+
+
+@settings(max_examples=200)
+@given(BYTES, HEADERS)
+def test_of_any_bytes_the_claims_are_read_without_fail(body: bytes, headers: dict[str, Any]) -> None:
+    named = {name: tuple(values) for name, values in headers.items()}
+    message = HttpRequest(method="POST", path="/", headers=named, body=body)
+    assert all(isinstance(name, str) for name in claimed(message))
+    assert bearer_token(named) is None or isinstance(bearer_token(named), str)

@@ -1,17 +1,22 @@
 """What the documents show is run: owns what a comment before a code block promises.
 
-Each block of Python, shell or TOML in README.md and docs/*.md has a comment on the line above its fence, or
-with one empty line between:
+Each block of Python, shell, TOML or YAML in README.md and docs/*.md has a comment on the line above its
+fence, or with one empty line between:
 
 `<!-- run -->`
     It is run as it stands, alone, in an empty folder. `python`: by a fresh interpreter, warnings are errors.
     `sh`: by `sh -eu`. `console`: the lines after `$ ` by `bash -euo pipefail`; the other lines are what they
-    print, with `...` for any text. `toml`: it is read as the file of `mockmoov serve --config`.
+    print, with `...` for any text. `toml`: it is read as the file of `mockmoov serve --config`. `yaml`: it is
+    read, and what it sets of `MOCKMOOV_*` must be settings; nothing in it is started.
 `<!-- run: server -->`
     The same beside a new server. `http://localhost:8080` in the block stands for its URL, which is also in
     `MOCKMOOV_URL`, so that `mockmoov token` and its like find it.
+`<!-- run: pytest -->`
+    `python` only: it is run as `test_example.py` by pytest, and passes; warnings are errors.
+`<!-- run: above -->`, `<!-- run: server, above -->`
+    `console` only: the folder has the block of Python above it, as `test_example.py`.
 `<!-- not run: REASON -->`
-    It is only read: Python and TOML must parse.
+    It is only read: Python, TOML and YAML must parse.
 """
 
 import ast
@@ -23,23 +28,25 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
-from mockmoov.settings import from_file, load
+from mockmoov.settings import COMMAND_VARIABLES, from_environment, from_file, load
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 SHOWN_URL = "http://localhost:8080"
 # Languages that nobody runs here; other names for those that are run would let a block escape.
-SHOWN_LANGUAGES = frozenset({"text", "json", "yaml", "http", "mermaid", "dockerfile", "go", "js", "ts"})
+SHOWN_LANGUAGES = frozenset({"text", "json", "http", "mermaid", "dockerfile", "go", "js", "ts"})
 START_SECONDS, STOP_SECONDS, RUN_SECONDS = 20, 10, 60
+EXAMPLE = "test_example.py"  # what a block that pytest runs is called
 
 FENCE = re.compile(r"(?P<indent> *)(?P<marks>`{3,}|~{3,})(?P<language>[^`]*)")
-PROMISE = re.compile(r"<!-- (?:(run(?:: server)?)|(not run): \S.*) -->")
+PROMISE = re.compile(r"<!-- (?:(run(?:: [a-z, ]+)?)|(not run): \S.*) -->")
 
 
 class DocumentError(Exception):
@@ -48,18 +55,24 @@ class DocumentError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One code block and what is promised of it."""
+    """One code block and what is promised of it; `above` is the text of the last block of Python above it."""
 
     place: str
     language: str
     text: str
     promise: str
+    above: str = ""
+
+    @property
+    def beside(self) -> frozenset[str]:
+        """What it is run beside, or by."""
+        return frozenset(filter(None, self.promise.partition(": ")[2].split(", ")))
 
 
 def blocks(name: str, text: str) -> Iterator[Block]:
     """The blocks of a document that are checked; raises `DocumentError`."""
     lines = text.splitlines()
-    number = 0
+    number, above = 0, ""
     while number < len(lines):
         start, number = number, number + 1
         if fence := FENCE.fullmatch(lines[start]):
@@ -75,25 +88,43 @@ def blocks(name: str, text: str) -> Iterator[Block]:
                 before = next(
                     (line.strip() for line in reversed(lines[max(0, start - 2) : start]) if line), ""
                 )
-                found = PROMISE.fullmatch(before)
-                promise = (found[1] or found[2]) if found else ""
-                if promise not in CHECKS[language].promises:
-                    allowed = ", ".join(CHECKS[language].promises)
-                    raise DocumentError(f"{place}: the comment before it must be one of {allowed}")
-                yield Block(place=place, language=language, text="\n".join(content) + "\n", promise=promise)
+                block = Block(
+                    place=place,
+                    language=language,
+                    text="\n".join(content) + "\n",
+                    promise=promised(before, place, CHECKS[language].promises),
+                    above=above,
+                )
+                if "above" in block.beside and not above:
+                    raise DocumentError(f"{place}: there is no block of Python above it")
+                above = block.text if language == "python" else above
+                yield block
             elif language not in SHOWN_LANGUAGES:
                 known = ", ".join(sorted({*CHECKS, *SHOWN_LANGUAGES}))
                 raise DocumentError(f"{place}: the language is {language or 'not given'}, not one of {known}")
+
+
+def promised(comment: str, place: str, allowed: Sequence[str]) -> str:
+    """What a comment promises of the block after it; raises `DocumentError`."""
+    found = PROMISE.fullmatch(comment)
+    promise = (found[1] or found[2]) if found else ""
+    if promise not in allowed:
+        raise DocumentError(f"{place}: the comment before it must be one of {', '.join(allowed)}")
+    return promise
 
 
 # --- running --------------------------------------------------------------------------------------
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """As if in the project's environment, with nothing set that configures mockmoov."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MOCKMOOV_")}
+    """As if in the project's environment, with nothing set that configures mockmoov or pytest."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MOCKMOOV_", "PYTEST_"))
+    }
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
-    return kept | {"PATH": path, "PYTHONPATH": str(ROOT)} | variables
+    # The plugin warns where nobody chooses a loop scope, as a page need not.
+    pytest_options = "-p no:asyncio -p no:cacheprovider"
+    return kept | {"PATH": path, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": pytest_options} | variables
 
 
 @contextlib.contextmanager
@@ -139,6 +170,11 @@ def run_python(text: str, folder: Path, variables: Mapping[str, str]) -> None:
     output_of([sys.executable, "-W", "error", "snippet.py"], folder, variables)
 
 
+def run_pytest(text: str, folder: Path, variables: Mapping[str, str]) -> None:
+    (folder / EXAMPLE).write_text(text)
+    output_of([sys.executable, "-m", "pytest", "-W", "error", EXAMPLE], folder, variables)
+
+
 def run_sh(text: str, folder: Path, variables: Mapping[str, str]) -> None:
     output_of(["sh", "-eu", "-c", text], folder, variables)
 
@@ -157,6 +193,26 @@ def run_toml(text: str, folder: Path, variables: Mapping[str, str]) -> None:
     load(from_file(str(folder / "mockmoov.toml")))
 
 
+def run_yaml(text: str, _folder: Path, _variables: Mapping[str, str]) -> None:
+    ignored: list[str] = []
+    for variables in _environments(yaml.safe_load(text)):
+        load(from_environment({name: str(value) for name, value in variables.items()}, ignored.append))
+    assert not ignored
+
+
+def _environments(node: object) -> Iterator[Mapping[str, object]]:
+    """Every mapping under `env` or `environment`, at any depth, without what only the commands read."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _environments(item)
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            if name in ("env", "environment"):
+                yield {key: text for key, text in value.items() if key not in COMMAND_VARIABLES}
+            else:
+                yield from _environments(value)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """How blocks of one language are run, and how they are read where they are not."""
@@ -167,10 +223,15 @@ class Check:
 
 
 CHECKS: Mapping[str, Check] = {
-    "python": Check(run=run_python, parse=ast.parse),
+    "python": Check(
+        run=run_python, parse=ast.parse, promises=("run", "run: server", "run: pytest", "not run")
+    ),
     "sh": Check(run=run_sh),
-    "console": Check(run=run_console),
+    "console": Check(
+        run=run_console, promises=("run", "run: server", "run: above", "run: server, above", "not run")
+    ),
     "toml": Check(run=run_toml, parse=tomllib.loads, promises=("run", "not run")),
+    "yaml": Check(run=run_yaml, parse=yaml.safe_load, promises=("run", "not run")),
 }
 
 
@@ -183,10 +244,13 @@ def check(block: Block, folder: Path) -> None:
     (place := folder / "snippet").mkdir()
     with contextlib.ExitStack() as beside:
         variables = {}
-        if block.promise == "run: server":
+        if "server" in block.beside:
             variables["MOCKMOOV_URL"] = beside.enter_context(server(folder))
+        if "above" in block.beside:
+            (place / EXAMPLE).write_text(block.above)
         text = block.text.replace(SHOWN_URL, variables.get("MOCKMOOV_URL", SHOWN_URL))
-        tried.run(text, place, variables)
+        run = run_pytest if "pytest" in block.beside else tried.run
+        run(text, place, variables)
 
 
 # --- the documents --------------------------------------------------------------------------------
@@ -248,12 +312,36 @@ import urllib.request
 assert os.environ["MOCKMOOV_URL"] == "http://localhost:8080"
 urllib.request.urlopen("http://localhost:8080/_mockmoov/health").close()
 ```
+<!-- run: pytest -->
+```python
+def test_that_passes(moov):
+    assert not moov.exchanges()
+```
+<!-- run -->
+```yaml
+env:
+  MOCKMOOV_PORT: 8081
+  MOCKMOOV_URL: http://localhost:8081
+  OTHER: 1
+```
+<!-- run: above -->
+```console
+$ pytest -q
+.  ...
+1 passed in ...
+```
+<!-- run: server, above -->
+```console
+$ pytest -q --mockmoov-url http://localhost:8080 test_example.py
+.  ...
+1 passed in ...
+```
 """
 
 
-def one(text: str, language: str = "sh", promise: str = "run") -> Block:
-    """The block of a document that has no other."""
-    (block,) = blocks("sample.md", f"<!-- {promise} -->\n```{language}\n{text}\n```\n")
+def one(text: str, language: str = "sh", promise: str = "run", before: str = "") -> Block:
+    """The last block of a document that has no other but `before`."""
+    *_, block = blocks("sample.md", f"{before}<!-- {promise} -->\n```{language}\n{text}\n```\n")
     return block
 
 
@@ -265,6 +353,10 @@ def test_a_document_is_read_into_its_blocks() -> None:
         ("sample.md:15", "console", "run: server"),
         ("sample.md:21", "toml", "run"),
         ("sample.md:28", "python", "run: server"),
+        ("sample.md:35", "python", "run: pytest"),
+        ("sample.md:40", "yaml", "run"),
+        ("sample.md:47", "console", "run: above"),
+        ("sample.md:53", "console", "run: server, above"),
     ]
 
 
@@ -294,6 +386,10 @@ def test_a_block_that_keeps_its_promise_passes(block: Block, tmp_path: Path) -> 
             "<!-- run: server -->\n```toml\n```",
             "sample.md:2: the comment before it must be one of run, not run",
         ),
+        ("<!-- run: pytest -->\n```sh\nls\n```", "sample.md:2: the comment before it"),
+        ("<!-- run: above -->\n```python\n```", "sample.md:2: the comment before it"),
+        ("<!-- run: above -->\n```console\n```", "sample.md:2: there is no block of Python above it"),
+        ("<!-- run -->\n```yml\na: 1\n```", "sample.md:2: the language is yml, not one of"),
         ("<!-- run -->\n```bash\nls\n```", "sample.md:2: the language is bash, not one of"),
         ("```\nls\n```", "sample.md:1: the language is not given"),
         ("````text\n```\n````\n```py\n```", "sample.md:4: the language is py"),
@@ -303,6 +399,9 @@ def test_a_block_that_keeps_its_promise_passes(block: Block, tmp_path: Path) -> 
 def test_a_block_that_would_escape_is_refused(text: str, reason: str) -> None:
     with pytest.raises(DocumentError, match=f"^{re.escape(reason)}"):
         list(blocks("sample.md", text))
+
+
+PASSING = "<!-- run: pytest -->\n```python\ndef test(): pass\n```\n"
 
 
 @pytest.mark.parametrize(
@@ -318,6 +417,14 @@ def test_a_block_that_would_escape_is_refused(text: str, reason: str) -> None:
         (one("echo one", "console"), AssertionError),
         (one("port = ", "toml", "not run: unfinished"), tomllib.TOMLDecodeError),
         (one("prot = 8080", "toml", "run"), ValueError),
+        (one("assert False", "python", "run: pytest"), AssertionError),
+        (one("def test(): assert False", "python", "run: pytest"), AssertionError),
+        (one("import warnings\ndef test(): warnings.warn('old')", "python", "run: pytest"), AssertionError),
+        (one("no_test = 1", "python", "run: pytest"), AssertionError),
+        (one("$ pytest -q\n1 passed", "console", "run: above", PASSING), AssertionError),
+        (one("a: b: c", "yaml", "not run: unfinished"), yaml.YAMLError),
+        (one("a: [{environment: {MOCKMOOV_PROT: 1}}]", "yaml"), ValueError),
+        (one("env: {MOCKMOOV_PORT: 'tcp://10.0.0.1:80'}", "yaml"), AssertionError),
     ],
     ids=lambda value: f"{value.language}: {value.text.strip()}" if isinstance(value, Block) else "",
 )

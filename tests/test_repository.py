@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockmoov.bootstrap import create_server
+from mockmoov.conditions import Conditions
 from mockmoov.grants import RefreshPolicy
-from mockmoov.records import ApiKey, RefreshToken, SigningKeys, TokenFamily
+from mockmoov.records import AccessToken, ApiKey, RefreshToken, SigningKeys, TokenFamily
 from mockmoov.repository import Repository
 from mockmoov.server import AuthorizationServer
 from mockmoov.settings import Layer, load
@@ -23,32 +24,26 @@ from tests.support.servers import NOW, Clock, basic, bearer, post_form, sender
 
 STRICT = RefreshPolicy(rotation=True, reuse_detection=True, grace=0)
 EXPIRY = NOW + 1000
+SIGNING_KEYS = SigningKeys(private_key="private", refresh_secret="secret")
+(KEY,) = load().api_keys
 
 
-class ForgetfulStore:
+class ForgetfulStore(MemoryStore):
     """A store that forgets the moment it may: an entry is gone once the wall has reached its expiry."""
 
-    def __init__(self, wall: Callable[[], float]) -> None:
-        self._wall = wall
-        self._entries: dict[str, tuple[bytes, float | None]] = {}
-
     def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
-        return [self._get(key) for key in keys]
-
-    def put(self, key: str, value: bytes, *, expires_at: float | None = None) -> None:
-        self._entries[key] = (value, expires_at)
+        self._forget_all_that_may_be()
+        return super().get_many(keys)
 
     def compare_and_swap(
-        self, key: str, expected: bytes | None, value: bytes, *, expires_at: float | None = None
+        self, key: str, expected: bytes | None, value: bytes, *, group: str, expires_at: float | None = None
     ) -> bool:
-        same = self._get(key) == expected
-        if same:
-            self.put(key, value, expires_at=expires_at)
-        return same
+        self._forget_all_that_may_be()
+        return super().compare_and_swap(key, expected, value, group=group, expires_at=expires_at)
 
-    def _get(self, key: str) -> bytes | None:
-        value, expires_at = self._entries.get(key, (None, None))
-        return None if expires_at is not None and expires_at <= self._wall() else value
+    def _forget_all_that_may_be(self) -> None:
+        with self._lock:
+            self._sweep()
 
 
 class OvertakenStore(MemoryStore):
@@ -57,21 +52,32 @@ class OvertakenStore(MemoryStore):
     overtake: Callable[[], object] | None = None
 
     def compare_and_swap(
-        self, key: str, expected: bytes | None, value: bytes, *, expires_at: float | None = None
+        self, key: str, expected: bytes | None, value: bytes, *, group: str, expires_at: float | None = None
     ) -> bool:
         overtake, self.overtake = self.overtake, None
         if overtake:
             overtake()
-        return super().compare_and_swap(key, expected, value, expires_at=expires_at)
+        return super().compare_and_swap(key, expected, value, group=group, expires_at=expires_at)
 
 
 def new_repository() -> Repository:
     return Repository(MemoryStore())
 
 
-def token(sequence: int = 0, family: str = "family") -> RefreshToken:
+def filled_repository(*api_keys: ApiKey, store: MemoryStore | None = None) -> Repository:
+    """A repository that was begun with these API keys."""
+    repository = Repository(store or MemoryStore())
+    repository.reset(SIGNING_KEYS, api_keys)
+    return repository
+
+
+def key_of(client_id: str, **members: Any) -> ApiKey:
+    return replace(KEY, **{"client_id": client_id, "account_id": f"account of {client_id}", **members})
+
+
+def token(sequence: int = 0, family: str = "family", client_id: str = "a") -> RefreshToken:
     return RefreshToken(
-        client_id="a",
+        client_id=client_id,
         epoch="e",
         family=family,
         sequence=sequence,
@@ -79,6 +85,20 @@ def token(sequence: int = 0, family: str = "family") -> RefreshToken:
         client_type="web",
         issued_at=int(NOW),
         expires_at=int(EXPIRY),
+    )
+
+
+def access_token(jti: str = "jti", client_id: str = "a", expires_at: float = EXPIRY) -> AccessToken:
+    return AccessToken(
+        client_id=client_id,
+        epoch="e",
+        family="family",
+        client_type="web",
+        jti=jti,
+        scope="/ping.read",
+        audiences=(),
+        expires_at=expires_at,
+        claims={},
     )
 
 
@@ -110,33 +130,56 @@ json_values = st.recursive(
 )
 
 
-@given(api_key=api_keys, epoch=texts)
-def test_an_api_key_comes_back_as_it_was_put_but_for_its_epoch(api_key: ApiKey, epoch: str) -> None:
+signing_keys = st.builds(
+    SigningKeys, private_key=texts, refresh_secret=texts, retired=st.lists(texts, max_size=3).map(tuple)
+)
+
+
+@given(api_key=api_keys)
+def test_an_api_key_comes_back_as_it_was_created(api_key: ApiKey) -> None:
     repository = new_repository()
-    repository.put_api_key(api_key, epoch=epoch)
-    assert repository.api_keys([api_key.client_id]) == [replace(api_key, epoch=epoch)]
+    assert repository.create_api_key(api_key)
+    assert repository.api_keys([api_key.client_id]) == [api_key]
 
 
-@given(keys=st.lists(api_keys, max_size=4), asked=st.lists(texts, max_size=3))
+@given(keys=st.lists(api_keys, max_size=4, unique_by=lambda key: key.client_id), asked=st.lists(texts))
 def test_of_the_keys_that_are_asked_for_those_that_exist_come_in_that_order(
     keys: list[ApiKey], asked: list[str]
 ) -> None:
     repository = new_repository()
-    for key in keys:
-        repository.put_api_key(key, epoch=key.epoch)
+    assert all(repository.create_api_key(key) for key in keys)
     by_id = {key.client_id: key for key in keys}
-    names = [*by_id, *asked]
+    names = [*reversed(by_id), *asked]
     assert repository.api_keys(names) == [by_id[name] for name in names if name in by_id]
 
 
-@given(first=st.builds(SigningKeys), second=st.builds(SigningKeys))
-def test_signing_keys_are_made_once_and_come_back_as_they_were(
-    first: SigningKeys, second: SigningKeys
+@given(before=signing_keys, after=signing_keys)
+def test_signing_keys_come_back_as_they_were_and_are_replaced_by_what_a_change_makes_of_them(
+    before: SigningKeys, after: SigningKeys
 ) -> None:
-    repository = new_repository()
-    assert repository.ensure_signing_keys(lambda: first) == first
-    assert repository.ensure_signing_keys(lambda: second) == first
-    assert repository.signing_keys() == first
+    repository, seen = new_repository(), []
+
+    def change(keys: SigningKeys) -> SigningKeys:
+        seen.append(keys)
+        return after
+
+    repository.reset(before, [])
+    assert repository.signing_keys() == before
+    assert repository.change_signing_keys(change) == after
+    assert repository.signing_keys() == after
+    assert seen == [before]
+
+
+def test_a_change_of_signing_keys_that_is_overtaken_is_made_of_what_is_there_by_then() -> None:
+    store = OvertakenStore()
+    repository = filled_repository(store=store)
+
+    def add(name: str) -> SigningKeys:
+        return repository.change_signing_keys(lambda keys: replace(keys, retired=(name, *keys.retired)))
+
+    store.overtake = lambda: add("first")
+    assert add("second").retired == ("second", "first")
+    assert repository.signing_keys().retired == ("second", "first")
 
 
 @given(claims=st.dictionaries(texts, json_values), fingerprint=texts)
@@ -145,7 +188,7 @@ def test_the_claims_of_an_opaque_token_come_back_as_they_were(
 ) -> None:
     repository = new_repository()
     assert repository.opaque_token(fingerprint) is None
-    repository.put_opaque_token(fingerprint, claims, now=NOW, expires_at=EXPIRY)
+    repository.put_opaque_token(fingerprint, claims, client_id="a", now=NOW, expires_at=EXPIRY)
     assert repository.opaque_token(fingerprint) == claims
 
 
@@ -157,7 +200,7 @@ def test_a_family_comes_back_as_it_was_and_its_expiry_never_moves_back(
     assert repository.family("family") == TokenFamily()
     assert repository.consume_refresh_token(token(), now=now, policy=STRICT, expires_at=expires_at)
     assert repository.family("family") == TokenFamily(sequence=1, rotated_at=now, expires_at=expires_at)
-    repository.revoke_family("family", now=now, expires_at=earlier)
+    repository.revoke_family(token(), now=now, expires_at=earlier)
     assert repository.family("family") == TokenFamily(
         sequence=1, rotated_at=now, revoked=True, expires_at=max(expires_at, earlier)
     )
@@ -209,7 +252,7 @@ def test_a_revocation_that_is_overtaken_by_a_refresh_revokes_all_the_same() -> N
     store = OvertakenStore()
     repository = Repository(store)
     store.overtake = lambda: consume(repository, 0)
-    repository.revoke_family("family", now=NOW, expires_at=EXPIRY)
+    repository.revoke_family(token(), now=NOW, expires_at=EXPIRY)
     assert (repository.family("family").sequence, repository.family("family").revoked) == (1, True)
     assert not consume(repository, 1)
 
@@ -231,16 +274,16 @@ def test_without_rotation_a_refresh_token_stays_good_and_no_record_is_written() 
 
 def test_nothing_of_a_revoked_family_can_be_used_and_revoking_again_changes_nothing() -> None:
     repository = new_repository()
-    repository.revoke_family("family", now=NOW, expires_at=EXPIRY)
+    repository.revoke_family(token(), now=NOW, expires_at=EXPIRY)
     before = repository.family("family")
-    repository.revoke_family("family", now=NOW + 1, expires_at=EXPIRY + 1)
+    repository.revoke_family(token(), now=NOW + 1, expires_at=EXPIRY + 1)
     assert repository.family("family") == before
     assert not any(consume(repository, sequence) for sequence in range(3))
 
 
 def test_a_revoked_access_token_takes_nothing_else_with_it() -> None:
     repository = new_repository()
-    repository.revoke_access_token("one", now=NOW, expires_at=EXPIRY)
+    repository.revoke_access_token(access_token("one"), now=NOW)
     assert repository.is_revoked(jti="one", family="family")
     assert not repository.is_revoked(jti="two", family="family")
     assert repository.family("family") == TokenFamily()
@@ -254,15 +297,15 @@ WRITES: dict[str, tuple[Callable[[Repository, float, float], object], Callable[[
         lambda r: r.family("family").sequence == 1,
     ),
     "revoked family": (
-        lambda r, now, end: r.revoke_family("family", now=now, expires_at=end),
+        lambda r, now, end: r.revoke_family(token(), now=now, expires_at=end),
         lambda r: r.family("family").revoked,
     ),
     "revoked access token": (
-        lambda r, now, end: r.revoke_access_token("jti", now=now, expires_at=end),
+        lambda r, now, end: r.revoke_access_token(access_token(expires_at=end), now=now),
         lambda r: r.is_revoked(jti="jti", family="family"),
     ),
     "opaque token": (
-        lambda r, now, end: r.put_opaque_token("token", {}, now=now, expires_at=end),
+        lambda r, now, end: r.put_opaque_token("token", {}, client_id="a", now=now, expires_at=end),
         lambda r: r.opaque_token("token") is not None,
     ),
 }
@@ -282,7 +325,7 @@ def test_nothing_is_forgotten_before_it_has_expired_on_its_owners_clock_and_on_t
     share: float,
 ) -> None:
     wall = Clock()
-    repository = Repository(ForgetfulStore(wall), wall=wall)
+    repository = Repository(ForgetfulStore(wall=wall), wall=wall)
     written_at = wall.now + offset  # the owner's clock is that far ahead of the wall
     expires_at = written_at + lifetime
     write(repository, written_at, expires_at)
@@ -301,7 +344,7 @@ def test_what_has_expired_on_both_clocks_may_be_forgotten(
     lifetime: int,
 ) -> None:
     wall = Clock()
-    repository = Repository(ForgetfulStore(wall), wall=wall)
+    repository = Repository(ForgetfulStore(wall=wall), wall=wall)
     write(repository, wall.now + offset, wall.now + offset + lifetime)
     wall.shift(lifetime + max(offset, 0) + 1e-3)
     assert not remembered(repository)
@@ -309,24 +352,23 @@ def test_what_has_expired_on_both_clocks_may_be_forgotten(
 
 def test_signing_keys_and_api_keys_are_never_forgotten() -> None:
     wall = Clock()
-    repository = Repository(ForgetfulStore(wall), wall=wall)
-    keys = create_server(load()).repository.signing_keys()
-    repository.ensure_signing_keys(lambda: keys)
-    (api_key,) = load().api_keys
-    repository.put_api_key(api_key, epoch="e")
+    repository = Repository(ForgetfulStore(wall=wall), wall=wall)
+    first, second = key_of("first"), key_of("second")
+    repository.reset(SIGNING_KEYS, [first])
+    assert repository.create_api_key(second)
+    changed = repository.change_signing_keys(lambda keys: replace(keys, retired=("retired",)))
     wall.shift(1e12)
-    assert repository.signing_keys() == keys
-    assert repository.api_keys([api_key.client_id]) == [replace(api_key, epoch="e")]
+    assert repository.signing_keys() == changed
+    assert repository.api_keys(["first", "second"]) == repository.all_api_keys() == [first, second]
 
 
 def forgetful_server(wall: Clock, offset: float, **values: Any) -> Send:
     chosen = load(Layer(values=values))
-    repository = Repository(ForgetfulStore(wall), wall=wall)
+    store = ForgetfulStore(wall=wall)
+    conditions = Conditions(store, wall=lambda: wall.now + offset)
     keys = create_server(chosen).repository.signing_keys()
-    repository.ensure_signing_keys(lambda: keys)
-    for api_key in chosen.api_keys:
-        repository.put_api_key(api_key, epoch="e")
-    return sender(AuthorizationServer(chosen, repository, clock=lambda: wall.now + offset))
+    repository = Repository(store, wall=wall)
+    return sender(AuthorizationServer(chosen, repository, conditions, signing_keys=keys))
 
 
 def pair_of(send: Send, **parameters: str) -> tuple[str, str] | None:
@@ -382,6 +424,146 @@ def test_a_record_outlives_every_token_of_its_family(
             assert pair_of(send, grant_type="refresh_token", refresh_token=used_up) is None
 
 
+# --- API keys, and what belongs to them -----------------------------------------------------------
+
+
+def use(repository: Repository, client_id: str) -> None:
+    """Write one record of each kind that belongs to an API key."""
+    consumed = token(family=f"used {client_id}", client_id=client_id)
+    assert repository.consume_refresh_token(consumed, now=NOW, policy=STRICT, expires_at=EXPIRY)
+    revoked = token(family=f"revoked {client_id}", client_id=client_id)
+    repository.revoke_family(revoked, now=NOW, expires_at=EXPIRY)
+    repository.revoke_access_token(access_token(f"jti {client_id}", client_id), now=NOW)
+    repository.put_opaque_token(f"opaque {client_id}", {}, client_id=client_id, now=NOW, expires_at=EXPIRY)
+    assert repository.spend(key_of(client_id), now=NOW, rate=1) == 0
+
+
+def traces(repository: Repository, client_id: str) -> list[bool]:
+    """Of each kind of record, whether there is one that belongs to the key."""
+    return [
+        repository.family(f"used {client_id}") != TokenFamily(),
+        repository.family(f"revoked {client_id}") != TokenFamily(),
+        repository.is_revoked(jti=f"jti {client_id}", family="none"),
+        repository.opaque_token(f"opaque {client_id}") is not None,
+        repository.spend(key_of(client_id), now=NOW, rate=1) > 0,
+    ]
+
+
+def test_a_key_with_a_client_id_that_there_is_already_is_not_created_and_changes_nothing() -> None:
+    repository = filled_repository(key_of("a"))
+    assert not repository.create_api_key(key_of("a", client_secret="another"))
+    assert repository.all_api_keys() == [key_of("a")]
+
+
+def test_of_fifty_threads_that_create_the_same_key_one_wins() -> None:
+    repository, start = new_repository(), Barrier(50)
+
+    def create(number: int) -> bool:
+        start.wait(timeout=60)
+        return repository.create_api_key(key_of("a", client_secret=str(number)))
+
+    with ThreadPoolExecutor(50) as pool:
+        won = list(pool.map(create, range(50)))
+    assert won.count(True) == 1
+    assert [key.client_secret for key in repository.all_api_keys()] == [str(won.index(True))]
+
+
+def test_api_keys_are_listed_in_the_order_of_their_creation_whatever_changed_since() -> None:
+    repository = filled_repository(key_of("c"), key_of("a"))
+    repository.create_api_key(key_of("b"))
+    repository.change_api_key("c", lambda key: replace(key, enabled=False))
+    repository.reset_api_key("a", epoch="new")
+    assert [key.client_id for key in repository.all_api_keys()] == ["c", "a", "b"]
+    repository.delete_api_key("c")
+    repository.create_api_key(key_of("c"))
+    assert [key.client_id for key in repository.all_api_keys()] == ["a", "b", "c"]
+
+
+@given(before=api_keys, after=api_keys)
+def test_a_key_is_replaced_by_what_a_change_makes_of_it(before: ApiKey, after: ApiKey) -> None:
+    repository, seen = new_repository(), []
+    after = replace(after, client_id=before.client_id)
+
+    def change(key: ApiKey) -> ApiKey:
+        seen.append(key)
+        return after
+
+    repository.create_api_key(before)
+    assert repository.change_api_key(before.client_id, change) == after
+    assert repository.api_keys([before.client_id]) == repository.all_api_keys() == [after]
+    assert seen == [before]
+
+
+def test_a_key_that_is_not_there_is_neither_changed_nor_reset_nor_deleted() -> None:
+    repository = filled_repository(key_of("a"))
+    assert repository.change_api_key("b", lambda _: pytest.fail("there is nothing to change")) is None
+    assert repository.reset_api_key("b", epoch="e") is None
+    assert not repository.delete_api_key("b")
+    assert repository.all_api_keys() == [key_of("a")]
+
+
+def test_a_change_of_a_key_that_is_overtaken_is_made_of_what_is_there_by_then() -> None:
+    store = OvertakenStore()
+    repository = filled_repository(key_of("a"), store=store)
+
+    def add(name: str) -> ApiKey | None:
+        return repository.change_api_key("a", lambda key: replace(key, origins=(*key.origins, name)))
+
+    store.overtake = lambda: add("first")
+    add("second")
+    assert repository.all_api_keys()[0].origins == (*KEY.origins, "first", "second")
+
+
+def test_a_change_that_is_overtaken_by_a_deletion_brings_nothing_back() -> None:
+    store = OvertakenStore()
+    repository = filled_repository(key_of("a"), store=store)
+    store.overtake = lambda: repository.delete_api_key("a")
+    assert repository.change_api_key("a", lambda key: key) is None
+    assert repository.all_api_keys() == []
+
+
+def test_what_a_change_raises_comes_out_and_changes_nothing() -> None:
+    repository = filled_repository(key_of("a"))
+
+    def refuse(_: ApiKey) -> ApiKey:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        repository.change_api_key("a", refuse)
+    assert repository.all_api_keys() == [key_of("a")]
+
+
+def test_a_deleted_key_takes_all_that_belongs_to_it_and_nothing_else() -> None:
+    repository = filled_repository(key_of("a"), key_of("b"))
+    use(repository, "a")
+    use(repository, "b")
+    assert repository.delete_api_key("a")
+    assert repository.api_keys(["a", "b"]) == repository.all_api_keys() == [key_of("b")]
+    assert (traces(repository, "a"), traces(repository, "b")) == ([False] * 5, [True] * 5)
+    assert not repository.delete_api_key("a")
+
+
+def test_a_key_that_is_reset_loses_all_that_belongs_to_it_and_has_another_epoch() -> None:
+    repository = filled_repository(key_of("a"), key_of("b"))
+    use(repository, "a")
+    use(repository, "b")
+    assert repository.reset_api_key("a", epoch="new") == key_of("a", epoch="new")
+    assert repository.all_api_keys() == [key_of("a", epoch="new"), key_of("b")]
+    assert (traces(repository, "a"), traces(repository, "b")) == ([False] * 5, [True] * 5)
+
+
+@given(keys=st.lists(api_keys, max_size=4, unique_by=lambda key: key.client_id), new=signing_keys)
+def test_after_a_reset_there_is_what_it_was_given_and_nothing_else(
+    keys: list[ApiKey], new: SigningKeys
+) -> None:
+    repository = filled_repository(key_of("a"), key_of("b"))
+    use(repository, "a")
+    repository.reset(new, iter(keys))
+    assert repository.signing_keys() == new
+    assert repository.all_api_keys() == keys
+    assert traces(repository, "a") == [False] * 5
+
+
 # --- rate limit ---------------------------------------------------------------------------------
 
 
@@ -390,19 +572,19 @@ def test_a_bucket_passes_its_rate_at_once_and_then_what_it_gains(rate: int, gaps
     repository, now, passed = new_repository(), NOW, 0
     for gap in gaps:
         now += gap
-        wait = repository.spend("account", now=now, rate=rate)
+        wait = repository.spend(key_of("account"), now=now, rate=rate)
         assert 0 <= wait <= 1 / rate + 1e-6
         passed += wait == 0
     assert passed <= rate * (1 + now - NOW) + 1e-3
-    assert repository.spend("another", now=now, rate=rate) == 0
+    assert repository.spend(key_of("another"), now=now, rate=rate) == 0
 
 
 def test_who_waits_as_long_as_told_passes() -> None:
     repository = new_repository()
-    assert [repository.spend("account", now=NOW, rate=2) for _ in range(2)] == [0, 0]
-    wait = repository.spend("account", now=NOW, rate=2)
+    assert [repository.spend(key_of("account"), now=NOW, rate=2) for _ in range(2)] == [0, 0]
+    wait = repository.spend(key_of("account"), now=NOW, rate=2)
     assert wait == pytest.approx(0.5)
-    assert repository.spend("account", now=NOW + wait, rate=2) == 0
+    assert repository.spend(key_of("account"), now=NOW + wait, rate=2) == 0
 
 
 def test_of_fifty_threads_as_many_pass_as_the_bucket_holds() -> None:
@@ -410,7 +592,7 @@ def test_of_fifty_threads_as_many_pass_as_the_bucket_holds() -> None:
 
     def spend(_: int) -> float:
         start.wait(timeout=60)
-        return repository.spend("account", now=NOW, rate=10)
+        return repository.spend(key_of("account"), now=NOW, rate=10)
 
     with ThreadPoolExecutor(50) as pool:
         assert list(pool.map(spend, range(50))).count(0) == 10
@@ -420,6 +602,13 @@ def test_of_fifty_threads_as_many_pass_as_the_bucket_holds() -> None:
 def test_who_is_overtaken_pays_after_the_one_that_overtook(rate: int, passes: bool) -> None:
     store = OvertakenStore()
     repository = Repository(store)
-    store.overtake = lambda: repository.spend("account", now=NOW, rate=rate)
-    assert (repository.spend("account", now=NOW, rate=rate) == 0) == passes
-    assert repository.spend("account", now=NOW, rate=rate) > 0
+    store.overtake = lambda: repository.spend(key_of("account"), now=NOW, rate=rate)
+    assert (repository.spend(key_of("account"), now=NOW, rate=rate) == 0) == passes
+    assert repository.spend(key_of("account"), now=NOW, rate=rate) > 0
+
+
+def test_two_keys_of_one_account_spend_from_one_bucket() -> None:
+    repository = new_repository()
+    first, second = (key_of(name, account_id="shared") for name in "ab")
+    assert repository.spend(first, now=NOW, rate=1) == 0
+    assert repository.spend(second, now=NOW, rate=1) > 0

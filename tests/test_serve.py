@@ -21,6 +21,7 @@ import pytest
 
 from mockmoov import serve
 from mockmoov.app import create_app
+from mockmoov.faults import Fault
 from tests.support.servers import basic, new_server
 
 EVERY_ADDRESS = "0.0.0.0"
@@ -187,9 +188,179 @@ def test_run_answers_once_it_is_ready_and_returns_when_it_is_told_to_stop(stop: 
 
     with bound("localhost") as sockets:
         user = threading.Thread(target=use, args=[serve.base_url("localhost", sockets)])
-        serve.run(create_app(new_server(), hosts=()), sockets, user.start)  # the signal is caught by now
+        app = create_app(new_server(), exposure="loopback")
+        serve.run(app, sockets, user.start)  # the signal is caught by now
         user.join(timeout=10)
     assert seen == [200, 200]
+
+
+def test_a_signal_that_comes_before_it_listens_stops_it_all_the_same() -> None:
+    server = serve._Server(create_app(new_server(), exposure="loopback"), lambda: None, 10)
+    server.handle_exit(signal.SIGTERM, None)
+    with bound("localhost") as sockets:
+        server.run(sockets)
+        assert all(item.fileno() == -1 for item in sockets)
+
+
+# --- serving, in the background ---------------------------------------------------------------------
+
+LOOPS = {"uvloop": "uvloop", "asyncio": "asyncio.unix_events"}  # and the module of each
+
+
+@pytest.fixture(params=LOOPS)
+def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both event loops, one after the other."""
+    if request.param != "uvloop":
+        monkeypatch.setitem(sys.modules, "uvloop", None)
+    return str(request.param)
+
+
+@contextmanager
+def background(*faults: Fault, host: str = "localhost") -> Iterator[tuple[serve.Background, str]]:
+    """A server in the background, with these faults planned, and its URL."""
+    server = new_server()
+    for fault in faults:
+        server.conditions.add_fault(None, fault)
+    sockets = serve.bind(host, 0)
+    url = serve.base_url(host, sockets)
+    running = serve.Background(create_app(server, exposure="loopback"), sockets)
+    try:
+        yield running, url
+    finally:
+        running.stop()
+
+
+@contextmanager
+def asking(url: str, target: str = "/ping") -> Iterator[socket.socket]:
+    """A connection on which a request has been sent."""
+    parts = urlsplit(url)
+    with socket.create_connection((str(parts.hostname), parts.port or 80), timeout=10) as connection:
+        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        yield connection
+
+
+def seconds_to_stop(running: serve.Background) -> float:
+    started = time.monotonic()
+    running.stop()
+    return time.monotonic() - started
+
+
+def refuses(url: str) -> bool:
+    try:
+        status_of(url)
+    except OSError:
+        return True
+    return False
+
+
+def test_in_the_background_it_answers_once_it_is_made_and_no_more_once_it_is_stopped(loop: str) -> None:
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with background() as (running, url):
+        assert type(running._server._loop).__module__.startswith(LOOPS[loop])
+        assert [status_of(url, host=host) for host in ("127.0.0.1", "::1")] == [200, 200]
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+        running.stop()
+        assert refuses(url)
+        assert not running._thread.is_alive()
+
+
+def test_to_stop_it_more_than_once_does_nothing(loop: str) -> None:
+    del loop
+    with background() as (running, _):
+        for _ in range(3):
+            running.stop()
+            assert not running._thread.is_alive()
+
+
+def test_two_in_the_background_know_nothing_of_each_other() -> None:
+    with background() as (first, first_url), background() as (_, second_url):
+        first.stop()
+        assert refuses(first_url)
+        assert status_of(second_url) == 200
+
+
+def test_what_keeps_it_from_starting_is_raised_where_it_is_made(loop: str) -> None:
+    del loop
+    sockets = serve.bind("127.0.0.1", 0)
+    for item in sockets:
+        item.close()
+    with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
+        serve.Background(create_app(new_server(), exposure="loopback"), sockets)
+
+
+def test_its_port_is_free_again_once_it_is_stopped() -> None:
+    with background(host="127.0.0.1") as (running, url):
+        status_of(url)
+        running.stop()
+        with bound("127.0.0.1", urlsplit(url).port or 0):
+            pass
+
+
+BRIEFLY = 0.5  # seconds, on a machine that has other things to do
+
+
+def test_idle_connections_do_not_keep_it_from_stopping(loop: str) -> None:
+    del loop
+    took = []
+    for _ in range(3):
+        with background() as (running, url), ExitStack() as stack:
+            for _ in range(20):
+                connection = stack.enter_context(asking(url))
+                assert connection.recv(4096).startswith(b"HTTP/1.1 401 ")
+            took.append(seconds_to_stop(running))
+            assert not running._thread.is_alive()
+    assert min(took) < BRIEFLY
+
+
+TRACEBACK = pytest.mark.xfail(
+    reason="a handler that is cancelled while it waits logs a traceback", strict=True
+)
+UNFINISHED = {  # a fault, what is asked, what the server does with it meanwhile
+    "hangs": (Fault(id="f", connection="hang"), "/ping"),
+    "is delayed": (Fault(id="f", delay=60), "/ping"),
+    "waits": (Fault(id="f", endpoint="revoke"), "/_mockmoov/exchanges/wait?count=9&timeout=60"),
+}
+
+
+@pytest.mark.parametrize(("fault", "target"), UNFINISHED.values(), ids=UNFINISHED)
+def test_an_unfinished_exchange_does_not_keep_it_from_stopping_and_is_cut(
+    loop: str, fault: Fault, target: str
+) -> None:
+    del loop
+    took = []
+    for _ in range(3):
+        with background(fault) as (running, url), asking(url, target) as connection:
+            assert status_of(url) == 200  # what was sent has been seen by now
+            took.append(seconds_to_stop(running))
+            assert not running._thread.is_alive()
+            assert received(connection) == b""
+    assert min(took) < BRIEFLY
+
+
+def received(connection: socket.socket) -> bytes:
+    """What comes until the other side ends the connection, in whatever way."""
+    data = b""
+    with suppress(ConnectionResetError):
+        while piece := connection.recv(4096):
+            data += piece
+    return data
+
+
+@pytest.mark.parametrize(
+    ("fault", "target"),
+    [
+        pytest.param(*UNFINISHED["hangs"], id="hangs"),
+        pytest.param(*UNFINISHED["is delayed"], id="is delayed", marks=TRACEBACK),
+        pytest.param(*UNFINISHED["waits"], id="waits", marks=TRACEBACK),
+    ],
+)
+def test_an_unfinished_exchange_that_is_cut_leaves_nothing_in_the_log(
+    fault: Fault, target: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with background(fault) as (running, url), asking(url, target):
+        assert status_of(url) == 200
+        running.stop()
+    assert [record.name for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 # --- serving, in a process of its own -----------------------------------------------------------
@@ -235,14 +406,17 @@ def plain_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not left_out.fullmatch(name)}
 
 
+WITHOUT_UVLOOP = "import sys; sys.modules['uvloop'] = None; from mockmoov.cli import main; main()"
+PROGRAMS = {"uvloop": ("-m", "mockmoov"), "asyncio": ("-c", WITHOUT_UVLOOP)}
+
+
 @contextmanager
-def running(directory: Path, *arguments: str) -> Iterator[Running]:
+def running(directory: Path, *arguments: str, program: str = "uvloop") -> Iterator[Running]:
     directory.mkdir()
     ready = directory / "ready"
     command = [
         sys.executable,
-        "-m",
-        "mockmoov",
+        *PROGRAMS[program],
         "serve",
         "--port",
         "0",
@@ -285,15 +459,16 @@ CONNECTIONS: dict[str, tuple[bytes, bytes]] = {  # what the client sends, what i
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize(("sent", "awaited"), CONNECTIONS.values(), ids=CONNECTIONS)
 def test_a_signal_stops_it_within_a_second_with_exit_code_0_whatever_is_open(
-    tmp_path: Path, how: signal.Signals, sent: bytes, awaited: bytes
+    tmp_path: Path, how: signal.Signals, sent: bytes, awaited: bytes, program: str
 ) -> None:
     took: list[float] = []
     for attempt in range(3):  # a machine under load may be late; a server that waits is late each time
         with (
-            running(tmp_path / f"{attempt}") as server,
+            running(tmp_path / f"{attempt}", program=program) as server,
             socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection,
         ):
             connection.sendall(sent)
@@ -322,8 +497,16 @@ def test_an_exchange_that_a_signal_cuts_short_leaves_no_traceback_in_the_log(tmp
 
 
 @pytest.mark.slow
-def test_a_second_signal_changes_neither_exit_code_nor_end(tmp_path: Path) -> None:
-    with running(tmp_path / "server") as server:
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("open_connection", [False, True])
+def test_a_second_signal_changes_neither_exit_code_nor_end(
+    tmp_path: Path, open_connection: bool, program: str
+) -> None:
+    with running(tmp_path / "server", program=program) as server, ExitStack() as stack:
+        if open_connection:
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+            connection.sendall(CONNECTIONS["half a body"][0])
+            assert status_of(server.url) == 200
         server.process.send_signal(signal.SIGINT)
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(timeout=30) == 0

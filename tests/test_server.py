@@ -2,7 +2,10 @@
 
 import json
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from threading import Barrier
 from typing import Any
 from uuid import UUID
@@ -11,7 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockmoov.api_keys import EXAMPLE
+from mockmoov.clocks import ClockSetting, http_date
+from mockmoov.conditions import Conditions
 from mockmoov.contracts import REASON_HEADER
+from mockmoov.keys import drop, key_pairs, rotate, signing_keys
+from mockmoov.repository import Repository
+from mockmoov.server import MAX_BODY, AuthorizationServer
+from mockmoov.settings import Layer, load
+from mockmoov.stores.memory import MemoryStore
 from tests.support.contract_fixtures import (
     CONTRACTS,
     Answer,
@@ -26,8 +37,10 @@ from tests.support.contract_fixtures import (
 from tests.support.servers import (
     CLIENT_ID,
     CLIENT_SECRET,
+    NOW,
     VERSIONS,
     Clock,
+    Header,
     another_key,
     basic,
     bearer,
@@ -167,6 +180,56 @@ def test_the_first_request_without_a_version_is_told_in_the_log_and_only_that(
         send("GET", "/ping", [], b"")
         send("GET", "/ping", [], b"")
     assert caplog.text.count("default_version") == 1
+
+
+DATED = {
+    "a token": (
+        "POST", "/oauth2/token", [basic()], b'{"grant_type":"client_credentials","scope":"/ping.read"}'
+    ),
+    "no client": ("POST", "/oauth2/token", [], b""),
+    "a repeat": ("POST", "/oauth2/token", [basic()], b'{"a":1,"a":1}'),
+    "too large": ("POST", "/oauth2/token", [basic()], b"x" * (MAX_BODY + 1)),
+    "a revocation": ("POST", "/oauth2/revoke", [basic()], b'{"token":"x"}'),
+    "a ping": ("GET", "/ping", [basic()], b""),
+    "no such path": ("GET", "/nowhere", [], b""),
+    "no such method": ("PUT", "/ping", [], b""),
+    "no such version": ("GET", "/ping", [("x-moov-version", "x")], b""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "headers", "body"), DATED.values(), ids=DATED)
+def test_every_answer_has_the_date_of_the_servers_clock(
+    send: Send, clock: Clock, method: str, path: str, headers: list[Header], body: bytes
+) -> None:
+    for now in (0.0, 1_800_000_000.0, 1_800_000_000.999, 1_800_000_001.0):
+        clock.now = now
+        date = send(method, path, headers, body)[1]["date"]
+        assert parsedate_to_datetime(date).timestamp() == int(now)
+        assert date.endswith(" GMT")
+
+
+@pytest.mark.parametrize("token_format", ["jwt", "opaque"])
+def test_the_date_follows_the_clock_of_the_key_that_is_claimed_proved_or_not(token_format: str) -> None:
+    server = new_server(keys=[another_key(), {**EXAMPLE}], token_format=token_format)
+    send = sender(server)
+    token = mint(send)["access_token"]
+    server.conditions.set_clock(CLIENT_ID, lambda _setting, _base: ClockSetting(offset=60))
+    there, here = http_date(int(NOW) + 60), http_date(int(NOW))
+    form = ("content-type", "application/x-www-form-urlencoded")
+    for headers, body, expected in (
+        ([basic()], b"", there),
+        ([basic(CLIENT_ID, "wrong")], b"", there),
+        ([form], f"client_id={CLIENT_ID}".encode(), there),
+        ([form], f"client_id={CLIENT_ID}&client_id=other".encode(), there),
+        ([bearer(token)], b"", there),
+        ([basic("other", "x")], b"", here),
+        ([basic("nobody", "x")], b"", here),
+        ([form], b"client_id=other", here),
+        ([], b"", here),
+        ([bearer("x.y.z")], b"", here),
+        ([bearer("x")], b"", here),
+    ):
+        assert send("POST", "/oauth2/token", headers, body)[1]["date"] == expected, (headers, body)
 
 
 # --- order of checks --------------------------------------------------------------------------------
@@ -458,18 +521,60 @@ def test_basic_is_not_narrowed_by_scopes_and_exempt_from_the_origin_rule() -> No
     assert send("GET", "/ping", [credentials, ("origin", "https://evil.example")], b"")[0] == 200
 
 
-def test_tokens_of_a_disabled_deleted_or_reset_key_are_dead(send: Send) -> None:
-    from dataclasses import replace
+ENDS: dict[str, tuple[Callable[[Repository], object], int]] = {
+    # how a key ends, and what a refresh is then
+    "reset": (lambda repository: repository.reset_api_key(CLIENT_ID, epoch="another"), 400),
+    "disabled": (
+        lambda repository: repository.change_api_key(CLIENT_ID, lambda key: replace(key, enabled=False)),
+        401,
+    ),
+    "deleted": (lambda repository: repository.delete_api_key(CLIENT_ID), 401),
+}
 
-    for epoch, enabled, expected in (("same", True, 401), ("", False, 401)):
-        server = new_server()
-        own = sender(server)
-        token = mint(own)
-        key = server.repository.api_keys([CLIENT_ID])[0]
-        server.repository.put_api_key(replace(key, enabled=enabled), epoch=epoch or key.epoch)
-        assert ping(own, token["access_token"]) == expected
-        assert refresh(own, token["refresh_token"])[0] in (400, 401)
-    assert ping(send, token["access_token"]) == 401  # another server's token
+
+@pytest.mark.parametrize("token_format", ["jwt", "opaque"])
+@pytest.mark.parametrize(("end", "refreshed"), ENDS.values(), ids=ENDS)
+def test_tokens_of_a_disabled_deleted_or_reset_key_are_dead(
+    end: Callable[[Repository], object], refreshed: int, token_format: str
+) -> None:
+    server = new_server(token_format=token_format)
+    send = sender(server)
+    token = mint(send)
+    assert end(server.repository)
+    assert ping(send, token["access_token"]) == 401
+    assert refresh(send, token["refresh_token"])[0] == refreshed
+    assert ping(sender(new_server()), token["access_token"]) == 401  # another server's token
+
+
+@pytest.mark.parametrize("token_format", ["jwt", "opaque"])
+def test_after_a_reset_all_tokens_are_dead_and_the_keys_are_those_of_the_beginning(token_format: str) -> None:
+    server = new_server(token_format=token_format)
+    send = sender(server)
+    token, signing = mint(send), server.repository.signing_keys()
+    server.repository.delete_api_key(CLIENT_ID)
+    (other,) = load(Layer(values={"api_keys": [another_key()]})).api_keys
+    server.repository.create_api_key(other)
+    server.repository.change_signing_keys(lambda keys: rotate(keys, bytes(32)))
+    server.reset()
+    assert [key.client_id for key in server.repository.all_api_keys()] == [CLIENT_ID]
+    assert server.repository.signing_keys() == signing
+    assert ping(send, token["access_token"]) == 401
+    assert refresh(send, token["refresh_token"])[0] == 400
+    assert ping(send, mint(send)["access_token"]) == 200
+
+
+def test_after_a_rotation_of_the_signing_key_old_tokens_are_good_until_the_old_key_is_dropped() -> None:
+    server = new_server()
+    send = sender(server)
+    before = mint(send)
+    (old,) = key_pairs(server.repository.signing_keys())
+    server.repository.change_signing_keys(lambda keys: rotate(keys, bytes(range(32))))
+    after = mint(send)
+    assert [ping(send, token["access_token"]) for token in (before, after)] == [200, 200]
+    server.repository.change_signing_keys(lambda keys: drop(keys, old.kid))
+    assert [ping(send, token["access_token"]) for token in (before, after)] == [401, 200]
+    renewed = members(refresh(send, before["refresh_token"]))
+    assert ping(send, renewed["access_token"]) == 200
 
 
 def test_tokens_do_not_rise_from_the_dead_with_a_seed_and_a_fresh_store() -> None:
@@ -582,37 +687,44 @@ def test_no_token_passes_4096_characters(contract: ContractName, token_format: s
         assert "4096" in answer[1][REASON_HEADER]
 
 
-def test_minting_writes_nothing_to_the_store() -> None:
-    server = new_server()
-    writes: list[str] = []
-    store = server.repository._store
-    server.repository._store = Recording(store, writes)
-    mint(sender(server))
-    assert writes == []
-    mint(sender(server), client_type="device")
-    assert writes == []
-
-
-class Recording:
+class Recording(MemoryStore):
     """A store that notes which keys are written."""
 
-    def __init__(self, store: Any, writes: list[str]) -> None:
-        self._store = store
-        self._writes = writes
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[str] = []
 
-    def get_many(self, keys: Any) -> list[bytes | None]:
-        values: list[bytes | None] = self._store.get_many(keys)
-        return values
-
-    def put(self, key: str, value: bytes, *, expires_at: float | None = None) -> None:
-        self._writes.append(key)
-        self._store.put(key, value, expires_at=expires_at)
+    def put(self, key: str, value: bytes, *, group: str, expires_at: float | None = None) -> None:
+        self.writes.append(key)
+        super().put(key, value, group=group, expires_at=expires_at)
 
     def compare_and_swap(
-        self, key: str, expected: bytes | None, value: bytes, *, expires_at: float | None = None
+        self, key: str, expected: bytes | None, value: bytes, *, group: str, expires_at: float | None = None
     ) -> bool:
-        self._writes.append(key)
-        return bool(self._store.compare_and_swap(key, expected, value, expires_at=expires_at))
+        self.writes.append(key)
+        return super().compare_and_swap(key, expected, value, group=group, expires_at=expires_at)
+
+    def append(self, value: bytes, *, group: str) -> None:
+        self.writes.append("log")
+        super().append(value, group=group)
+
+
+@pytest.mark.parametrize(("journal_size", "written"), [(0, []), (10, ["log"])])
+def test_minting_writes_nothing_to_the_store_but_a_line_of_the_journal(
+    journal_size: int, written: list[str]
+) -> None:
+    store, clock = Recording(), Clock()
+    server = AuthorizationServer(
+        load(Layer(values={"journal_size": journal_size})),
+        Repository(store, wall=clock),
+        Conditions(store, wall=clock),
+        signing_keys=signing_keys(bytes(32)),
+    )
+    store.writes.clear()
+    for client_type in ("web", "device"):
+        mint(sender(server), client_type=client_type)
+        assert store.writes == written
+        store.writes.clear()
 
 
 # --- tokens that we signed and nobody minted ----------------------------------------------------------

@@ -73,6 +73,9 @@ GOOD: Mapping[str, st.SearchStrategy[Any]] = {
         WORD.filter(lambda word: ":" not in word), API_KEY, min_size=1, max_size=2
     ).map(lambda keys: [{"client_id": client_id, **members} for client_id, members in keys.items()]),
     "access_log": st.booleans(),
+    "journal_size": integers(0, 10**6),
+    "control": st.sampled_from(["auto", "on", "off"]),
+    "control_token": TEXT,
 }
 SWITCHES = {True: ("on", "true", "yes", "1", "ON", "True"), False: ("off", "false", "no", "0", "OFF")}
 
@@ -238,6 +241,9 @@ BAD: Mapping[str, list[Any]] = {
     "signing_key": ["", "-----BEGIN PRIVATE KEY-----\n", []],
     "api_keys": ["", "[]", "{}", "[1]", "nonsense", "null", [], {}, 1, "[" * 100_000, "[" + "9" * 5000 + "]"],
     "access_log": ["loud"],
+    "journal_size": ["-1", "1000001", "16 MiB", -1, 10**6 + 1, True],
+    "control": ["", "ON", "true", True, None],
+    "control_token": ["", "a\nb", "\x7f", 42, []],
 }
 BAD_VALUES = [pytest.param(name, bad, id=f"{name}-{i}") for name in BAD for i, bad in enumerate(BAD[name])]
 SPELLINGS = {
@@ -434,6 +440,40 @@ def test_the_repr_of_settings_has_no_secret(secret: str) -> None:
     key = {"client_id": "a", "client_secret": secret}
     assert secret not in repr(load(Layer(values={"api_keys": [key]})))
     assert secret not in repr(load(Layer(values={"seed": secret})))
+    assert secret not in repr(load(Layer(values={"control_token": secret})))
+
+
+# --- where each setting was set -------------------------------------------------------------------
+
+
+@given(st.data())
+def test_a_setting_names_as_its_source_the_one_that_won_in_its_own_spelling(
+    toml: Path, data: st.DataObject
+) -> None:
+    names = data.draw(st.lists(st.sampled_from([n for n in GOOD if n != "signing_key"]), unique=True))
+    sources: list[Values] = [{}, {}, {}]
+    expected: dict[str, str] = {}
+    for name in names:
+        spelt = (f"{toml}: {name}", PREFIX + name.upper(), spell_flag(name))
+        for number in sorted(data.draw(st.sets(st.integers(0, 2)), label=name)):
+            sources[number][name] = data.draw(GOOD[name])
+            expected[name] = spelt[number]
+    in_file, in_environment, in_flags = sources
+    settings = load(
+        file(toml, in_file),
+        environment({name: as_text(name, value) for name, value in in_environment.items()}),
+        flags({name: as_text(name, value) for name, value in in_flags.items()}),
+    )
+    assert settings.sources == expected
+
+
+def test_sources_are_no_setting_and_make_no_difference_between_equal_ones() -> None:
+    by_flag, by_variable = load(flags({"port": "1"})), load(environment({"port": "1"}))
+    assert by_flag.sources != by_variable.sources
+    assert by_flag == by_variable
+    assert "sources" not in SETTINGS
+    assert "sources" not in repr(by_flag)
+    assert load().sources == Settings().sources == {}
 
 
 # --- environment ----------------------------------------------------------------------------------

@@ -182,7 +182,7 @@ class _InProcess(TokenLives):
     def connect(self, **options: Any) -> None:
         self.loop = asyncio.new_event_loop()
         self.cleanup.callback(self.loop.close)
-        transport = httpx2.ASGITransport(create_app(self.server))
+        transport = httpx2.ASGITransport(create_app(self.server, exposure="process"))
         self.http = httpx2.AsyncClient(transport=transport, base_url="http://localhost")
         self.cleanup.callback(lambda: self._wait(self.http.aclose))
         self.client = AsyncTokenClient("http://localhost", http_client=self.http, **options)

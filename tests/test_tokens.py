@@ -12,17 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockmoov.encoding import decode, encode, encode_json
-from mockmoov.keys import jwks, key_pair, signing_keys
+from mockmoov.keys import drop, jwks, key_pair, key_pairs, rotate, signing_keys
 from mockmoov.records import ApiKey, RefreshToken
 from mockmoov.tokens import (
     MAX_LENGTH,
     IssuerPolicy,
     access_claims,
     check_claims,
+    claimed_client_id,
     fingerprint,
     read_claims,
     read_refresh_token,
     sign,
+    unverified_claims,
     verify,
     write_refresh_token,
 )
@@ -79,6 +81,9 @@ def forged(header: object, payload: str = PAYLOAD, keys: Any = KEYS) -> str:
 def accepted(token: str, now: float = NOW) -> bool:
     claims = verify(KEYS, token)
     return claims is not None and check_claims(claims, now, POLICY) == "" and read_claims(claims) is not None
+
+
+SOME_ODD: list[object] = [None, 1, ["web"], {}]
 
 
 # --- what an access token says ----------------------------------------------------------------------
@@ -233,6 +238,117 @@ def test_a_token_of_4096_characters_passes_and_a_longer_one_does_not() -> None:
     assert verify(KEYS, padded(4098)) is None
 
 
+# --- several keys -----------------------------------------------------------------------------------
+
+NEW_KEYS = rotate(KEYS, bytes(range(2, 34)))
+NEW_PAIR = key_pair(NEW_KEYS.private_key)
+
+
+def test_a_token_verifies_by_the_key_that_it_names_until_that_is_dropped() -> None:
+    new = sign(NEW_KEYS, CLAIMS)
+    assert json.loads(decode(new.split(".")[0]))["kid"] == NEW_PAIR.kid != PAIR.kid
+    assert verify(NEW_KEYS, TOKEN) == verify(NEW_KEYS, new) == CLAIMS
+    assert verify(KEYS, new) is None
+    dropped = drop(NEW_KEYS, PAIR.kid)
+    assert verify(dropped, TOKEN) is None
+    assert verify(dropped, new) == CLAIMS
+
+
+def test_a_token_never_verifies_by_another_key_than_the_one_it_names() -> None:
+    for named, signing in ((PAIR, NEW_PAIR), (NEW_PAIR, PAIR)):
+        signing_input = f"{encode_json({**GOOD, 'kid': named.kid})}.{PAYLOAD}"
+        right = encode(named.private_key.sign(signing_input.encode()))
+        wrong = encode(signing.private_key.sign(signing_input.encode()))
+        assert verify(NEW_KEYS, f"{signing_input}.{right}") == CLAIMS
+        assert verify(NEW_KEYS, f"{signing_input}.{wrong}") is None
+
+
+@given(st.lists(st.binary(min_size=32, max_size=32), max_size=4))
+def test_through_any_rotation_every_token_stays_good(private_keys: list[bytes]) -> None:
+    keys, issued = KEYS, [(TOKEN, WRITTEN)]
+    for private_key in private_keys:
+        keys = rotate(keys, private_key)
+        issued.append((sign(keys, CLAIMS), write_refresh_token(keys, REFRESH)))
+    for access, refresh in issued:
+        assert verify(keys, access) == CLAIMS
+        assert read_refresh_token(keys, refresh) == REFRESH
+
+
+def test_refresh_tokens_live_on_when_the_key_of_their_time_is_dropped() -> None:
+    dropped = drop(NEW_KEYS, PAIR.kid)
+    assert [pair.kid for pair in key_pairs(dropped)] == [NEW_PAIR.kid]
+    assert read_refresh_token(dropped, WRITTEN) == REFRESH
+
+
+# --- what a token claims, genuine or not ---------------------------------------------------------------
+
+
+@given(st.dictionaries(st.text(), st.text() | st.integers(0, 2**63 - 1) | st.booleans(), max_size=4))
+def test_the_claims_of_a_token_can_be_read_whatever_its_header_and_signature_are(
+    claims: dict[str, object],
+) -> None:
+    header, payload, signature = sign(OTHER_KEYS, claims).split(".")
+    for token in (f"{header}.{payload}.{signature}", f".{payload}.", f"é.{payload}.x y"):
+        assert unverified_claims(token) == claims
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "..",
+        "x",
+        PAYLOAD,
+        f"{HEADER}.{PAYLOAD}",
+        f"{HEADER}.{PAYLOAD}.{SIGNATURE}.",
+        f".{encode_json([CLAIMS])}.",
+        f".{encode_json('claims')}.",
+        f".{encode(b'not JSON')}.",
+        f".{encode(bytes([255]))}.",
+        f".{encode(b'[' * 2500)}.",
+        "." + encode(b'{"exp":' + b"9" * 20 + b"}") + ".",
+        "." + encode(b'{"exp":NaN}') + ".",
+        ".é.",
+        ".\ud800.",
+        ".A.",
+    ],
+)
+def test_what_is_no_jwt_claims_nothing(token: str) -> None:
+    assert unverified_claims(token) is None
+
+
+@given(st.text())
+def test_any_text_may_be_asked_for_claims(text: str) -> None:
+    for token in (text, f".{text}.", f"{text}.{PAYLOAD}.{text}"):
+        claims = unverified_claims(token)
+        assert claims is None or isinstance(claims, dict)
+
+
+def test_of_more_than_4096_characters_no_claims_are_read() -> None:
+    rest = MAX_LENGTH - len(PAYLOAD) - 2
+    assert unverified_claims(f".{PAYLOAD}.{'x' * rest}") == CLAIMS
+    assert unverified_claims(f".{PAYLOAD}.{'x' * (rest + 1)}") is None
+
+
+@given(st.text())
+def test_claims_name_their_client(client_id: str) -> None:
+    assert claimed_client_id({"mockmoov": {"client_id": client_id}}) == client_id
+    assert claimed_client_id(CLAIMS) == "id"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {},
+        {"client_id": "id"},
+        *({"mockmoov": odd} for odd in ("id", ["id"], *SOME_ODD)),
+        *({"mockmoov": {"client_id": odd}} for odd in SOME_ODD),
+    ],
+)
+def test_claims_that_name_no_client_claim_none(claims: dict[str, object]) -> None:
+    assert claimed_client_id(claims) is None
+
+
 # --- time and audience ------------------------------------------------------------------------------
 
 
@@ -329,7 +445,6 @@ def test_claims_of_any_type_are_checked_without_fail(claims: dict[str, object]) 
 
 
 PRIVATE: Any = CLAIMS["mockmoov"]
-SOME_ODD: list[object] = [None, 1, ["web"], {}]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from mockmoov.journal import told
 from mockmoov.records import Exchange
 
 _TOLD = 20  # exchanges in a message
+_TURN = 0.5  # seconds that a thread waits on, at most, when nobody does any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,22 +141,26 @@ class Exchanges:
     def wait(self, count: int = 1, *, timeout: float = 5, **query: Unpack[QueryArguments]) -> list[Exchange]:
         """The exchanges like this once there are so many; raises `TimeoutError` after `timeout` seconds."""
         deadline = monotonic() + timeout
-        while True:
-            left = min(max(deadline - monotonic(), 0), LONGEST_WAIT)
-            asked = {**_query(query), "count": count, "timeout": left}
-            found = self._place.get("/exchanges/wait", asked, timeout=left)
-            if found["complete"]:
-                return _exchanges(found)
+        while not (found := self._look(count, deadline, LONGEST_WAIT, query))["complete"]:
             if monotonic() >= deadline:
-                saw = _told(_exchanges(found))
-                raise TimeoutError(f"waited {timeout} s for {count} exchanges like this, saw {saw}")
+                raise _too_few(count, timeout, found)
+        return _exchanges(found)
 
     async def wait_async(
         self, count: int = 1, *, timeout: float = 5, **query: Unpack[QueryArguments]
     ) -> list[Exchange]:
-        """As `wait`, on a thread, so that the event loop goes on."""
-        wait = partial(self.wait, count, timeout=timeout, **query)
-        return await anyio.to_thread.run_sync(wait, abandon_on_cancel=True)
+        """As `wait`, on a thread that ends soon after this is cancelled; the event loop goes on."""
+        deadline = monotonic() + timeout
+        look = partial(self._look, count, deadline, _TURN, query)
+        while not (found := await anyio.to_thread.run_sync(look, abandon_on_cancel=True))["complete"]:
+            if monotonic() >= deadline:
+                raise _too_few(count, timeout, found)
+        return _exchanges(found)
+
+    def _look(self, count: int, deadline: float, longest: float, query: QueryArguments) -> Mapping[str, Any]:
+        left = min(max(deadline - monotonic(), 0), longest)
+        asked = {**_query(query), "count": count, "timeout": left}
+        return dict(self._place.get("/exchanges/wait", asked, timeout=left))
 
     @property
     def dropped(self) -> int:
@@ -175,9 +180,11 @@ def _exchanges(document: Mapping[str, Any]) -> list[Exchange]:
     return msgspec.convert(document["exchanges"], list[Exchange])
 
 
-def _told(exchanges: list[Exchange]) -> str:
+def _too_few(count: int, timeout: float, found: Mapping[str, Any]) -> TimeoutError:
+    exchanges = _exchanges(found)
     shown = [told(exchange) for exchange in exchanges[-_TOLD:]]
-    return "\n  ".join([f"{len(exchanges)}", *shown])
+    saw = "\n  ".join([f"{len(exchanges)}", *shown])
+    return TimeoutError(f"waited {timeout} s for {count} exchanges like this, saw {saw}")
 
 
 class MintedToken(str):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BASE = "/_mockmoov"
 _JSON = "application/json"
+_OURS = frozenset(("x-mockmoov-extension", REASON_HEADER))  # one of these is on every answer of ours here
 _POLL_SECONDS = 0.002
 _PATIENCE = 10.0  # seconds that a server elsewhere may take, beside what it was asked to wait
 
@@ -113,8 +114,10 @@ class Remote:
             response = self._client.request(
                 method, target, content=_body(body), headers=self._headers, timeout=timeout + _PATIENCE
             )
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RuntimeError) as error:  # or it is closed
             raise ControlError(0, f"no mockmoov answers at {self._url}: {error}") from None
+        if _OURS.isdisjoint(response.headers):
+            raise ControlError(response.status_code, f"what answers at {self._url} is no mockmoov")
         return _read(response.status_code, response.headers.get(REASON_HEADER, ""), response.content)
 
     def close(self) -> None:
@@ -129,15 +132,12 @@ def _query(query: Mapping[str, Any] | None) -> str:
 def _body(body: Mapping[str, Any] | None) -> bytes:
     try:
         return b"" if body is None else to_json(body)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ControlError(422, f"this cannot be written as JSON: {error}") from None
 
 
 def _read(status: int, reason: str, body: bytes) -> Any:
-    try:
-        document = json.loads(body) if body else None
-    except ValueError:
-        raise ControlError(status, "the answer is not mockmoov's: it is no JSON") from None
+    document = json.loads(body) if body else None
     if status < 300:
         return document
     problem = document if isinstance(document, dict) else {}

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from mockmoov.api_keys import EXAMPLE
 from mockmoov.bootstrap import create_server
-from mockmoov.control import Control
+from mockmoov.control import Control, Exposure, make_guard
 from mockmoov.messages import HttpRequest
 from mockmoov.server import AuthorizationServer
 from mockmoov.settings import Layer, load
@@ -42,9 +42,14 @@ def new_server(
     return create_server(load(layer), clock=clock or Clock())
 
 
+def new_control(server: AuthorizationServer, exposure: Exposure = "process") -> Control:
+    """Our own endpoints of a server that those can reach."""
+    return Control(server, make_guard(server.settings, exposure))
+
+
 def sender(server: AuthorizationServer) -> Send:
     """A callable that asks the server, our own endpoints included, as a connection would."""
-    control = Control(server)
+    control = new_control(server)
 
     def send(method: str, target: str, headers: list[Header], body: bytes) -> Answer:
         path, _, query = target.partition("?")

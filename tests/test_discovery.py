@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.control import Control
 from mockmoov.messages import HttpRequest
 from mockmoov.scopes import catalogue
 from mockmoov.server import MAX_BODY
@@ -23,6 +22,7 @@ from tests.support.servers import (
     another_key,
     basic,
     bearer,
+    new_control,
     new_server,
     post_form,
     sender,
@@ -87,7 +87,7 @@ def test_every_answer_is_marked_as_ours_is_not_stored_and_never_a_5xx(
     method: str, path: str, body: bytes, headers: Mapping[str, tuple[str, ...]]
 ) -> None:
     request = HttpRequest(method=method, path=path, headers=headers, body=body)
-    answer = Control(SERVER).handle(request)
+    answer = CONTROL.handle(request)
     found = dict(answer.headers)
     assert len(found) == len(answer.headers)
     assert found["x-mockmoov-extension"] == "not part of Moov's API"
@@ -98,7 +98,7 @@ def test_every_answer_is_marked_as_ours_is_not_stored_and_never_a_5xx(
         json.loads(answer.body)
 
 
-SERVER = new_server()
+CONTROL = new_control(new_server())
 
 
 @pytest.mark.parametrize(("path", "right"), OURS.items())
@@ -176,7 +176,7 @@ def test_the_metadata_has_what_rfc_8414_requires_and_its_urls_follow_scheme_and_
     scheme: str, host: str
 ) -> None:
     request = HttpRequest(method="GET", path=METADATA, scheme=scheme, headers={"host": (host,)})
-    document = json.loads(Control(new_server()).handle(request).body)
+    document = json.loads(new_control(new_server()).handle(request).body)
     assert document.keys() >= REQUIRED
     base = f"{scheme}://{host}"
     assert document["issuer"] == base
@@ -336,8 +336,7 @@ def test_the_tokens_of_a_disabled_or_renewed_key_are_inactive(
     server = new_server(token_format=token_format)
     send = sender(server)
     pair = mint(send)
-    (key,) = server.repository.api_keys([CLIENT_ID])
-    server.repository.put_api_key(key, epoch="another")
+    assert server.repository.reset_api_key(CLIENT_ID, epoch="another") is not None
     assert introspect(send, pair["access_token"]) == INACTIVE
     assert introspect(send, pair["refresh_token"]) == INACTIVE
     if change:

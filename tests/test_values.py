@@ -1,0 +1,93 @@
+"""Values of settings: text and native values mean the same; a fault goes on after a setting's name."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockmoov import values
+
+PARSERS: dict[str, Callable[[object], Any]] = {
+    "text": values.text,
+    "integer": values.integer(-5, 10**6),
+    "switch": values.switch,
+    "choice": values.choice(("one", "another")),
+    "texts": values.texts,
+    "audiences": values.audiences,
+    "version": values.version,
+    "api_keys": values.api_keys,
+}
+NATIVE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+WORDS = st.lists(st.text("abc:/.", min_size=1, max_size=5), max_size=4)
+
+
+@pytest.mark.parametrize("parse", PARSERS.values(), ids=PARSERS)
+@given(value=NATIVE)
+def test_any_value_is_read_or_refused_with_what_goes_on_after_a_name(
+    parse: Callable[[object], Any], value: object
+) -> None:
+    said = "must "
+    try:
+        parse(value)
+    except ValueError as error:
+        said = str(error)
+    assert said.startswith(("must ", "has "))
+
+
+@given(low=st.integers(0, 100), size=st.integers(0, 100), value=st.integers(0, 300))
+def test_a_whole_number_is_one_in_its_range_both_ends_in_it_as_text_or_native(
+    low: int, size: int, value: int
+) -> None:
+    parse = values.integer(low, low + size)
+    for given_as in (value, str(value)):
+        if low <= value <= low + size:
+            assert parse(given_as) == value
+        else:
+            with pytest.raises(ValueError, match=f"^must be a whole number from {low} to {low + size}$"):
+                parse(given_as)
+
+
+@pytest.mark.parametrize("value", [True, 1.0, "1.0", " 1", "+1", "1_0", "0x1", "\u0661", "9" * 11, None, [1]])
+def test_what_is_no_whole_number_in_plain_digits_is_none(value: object) -> None:
+    with pytest.raises(ValueError, match=r"^must be a whole number from 0 to 99999999999$"):
+        values.integer(0, 99_999_999_999)(value)
+
+
+@given(
+    words=WORDS, separators=st.lists(st.sampled_from([",", " ", ", ", "\n", ",,"]), min_size=4, max_size=4)
+)
+def test_a_list_may_be_text_with_commas_or_white_space_between(
+    words: list[str], separators: list[str]
+) -> None:
+    text = "".join(a + b for a, b in zip(words, separators, strict=False))
+    text = text.strip().rstrip(",")
+    assert values.texts(text.replace(",,", ",")) == values.texts(words) == tuple(words)
+
+
+def test_no_text_is_no_list_of_texts_and_no_audience() -> None:
+    assert values.texts("") == values.texts(" ") == values.texts([]) == ()
+    nothing: tuple[object, ...] = ("", " ", [], ())
+    for value in nothing:
+        with pytest.raises(ValueError, match=r"^must name at least one audience"):
+            values.audiences(value)
+
+
+def test_a_choice_that_is_nearly_right_is_told_what_it_may_mean() -> None:
+    with pytest.raises(ValueError, match=r"^must be one of one, another; did you mean another\?$"):
+        PARSERS["choice"]("anothr")
+
+
+def test_api_keys_are_the_same_as_json_text_and_as_native_values() -> None:
+    keys = [{"client_id": name, "client_secret": "secret"} for name in "ab"]
+    assert values.api_keys(json.dumps(keys)) == values.api_keys(keys) == values.api_keys(tuple(keys))
+    with pytest.raises(ValueError, match=r"^has a key that is not good: an API key needs a client_id$"):
+        values.api_keys([*keys, {"client_secret": "secret"}])
+    with pytest.raises(ValueError, match=r"^must not have the same client_id twice$"):
+        values.api_keys([*keys, keys[0]])
