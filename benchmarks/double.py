@@ -1,4 +1,4 @@
-"""Owns what the double costs its users: fixture, start and stop, plugin, journal. Must not know its insides."""
+"""Owns what the double costs its users: fixture, start, stop, plugin, journal. Must not know its insides."""
 
 import json
 import os
