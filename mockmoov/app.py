@@ -21,7 +21,7 @@ from mockmoov.server import MAX_BODY, AuthorizationServer, identified
 _access = logging.getLogger("mockmoov.access")
 _POLL_SECONDS = 0.01
 
-Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
+Handler = Callable[[HttpRequest, Receive], Awaitable[HttpResponse]]
 
 
 def create_app(server: AuthorizationServer, *, exposure: Exposure) -> Starlette:
@@ -42,10 +42,11 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure) -> Starlette:
 def _disturbed(server: AuthorizationServer) -> Handler:
     """Moov's own paths, with the delays that planned faults want."""
 
-    async def handle(request: HttpRequest) -> HttpResponse:
+    async def handle(request: HttpRequest, receive: Receive) -> HttpResponse:
         call = server.accept(request)
         if call.fault and call.fault.delay:
-            await anyio.sleep(call.fault.delay)
+            with anyio.move_on_after(call.fault.delay):
+                await _left(receive)  # who does not wait is not answered; it is done all the same
         return server.answer(call)
 
     return handle
@@ -54,11 +55,14 @@ def _disturbed(server: AuthorizationServer) -> Handler:
 def _patient(control: Control) -> Handler:
     """Our own paths; an answer that is not yet the one that was waited for is asked for again."""
 
-    async def handle(request: HttpRequest) -> HttpResponse:
+    async def handle(request: HttpRequest, receive: Receive) -> HttpResponse:
         response = control.handle(request)
         deadline = time.monotonic() + response.retry_seconds
-        while response.retry_seconds and time.monotonic() < deadline:
-            await anyio.sleep(_POLL_SECONDS)
+        has_left = False
+        while response.retry_seconds and time.monotonic() < deadline and not has_left:
+            with anyio.move_on_after(_POLL_SECONDS):
+                await _left(receive)
+                has_left = True
             response = control.handle(request)
         return response
 
@@ -81,7 +85,7 @@ class _Endpoint:
         if body is None:
             return
         request = _request(scope, body)
-        response = await self._handle(request)
+        response = await self._handle(request, receive)
         self._log(request, response, started)
         if response.connection is None:
             await _send(response, send)
@@ -99,6 +103,12 @@ async def _body(receive: Receive) -> bytes | None:
         body += message.get("body", b"")
         more = message.get("more_body", False)
     return body
+
+
+async def _left(receive: Receive) -> None:
+    """Return once the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _request(scope: Scope, body: bytes) -> HttpRequest:
@@ -132,8 +142,7 @@ def _start(response: HttpResponse) -> dict[str, object]:
 
 
 async def _hang(_response: HttpResponse, _scope: Scope, receive: Receive, _send: Send) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    await _left(receive)
 
 
 async def _reset(response: HttpResponse, scope: Scope, receive: Receive, send: Send) -> None:

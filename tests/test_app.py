@@ -330,37 +330,56 @@ def test_every_answer_has_one_date(method: str, target: str, host: str) -> None:
 # --- exchanges that take a while ----------------------------------------------------------------
 
 
-def test_an_answer_that_is_delayed_comes_after_the_delay_with_the_time_that_it_is_by_then(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    clock, slept = Clock(), []
+class Sleeper(Clock):
+    """A clock that goes on by itself wherever the application waits, and notes by how much."""
 
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
+    def __init__(self) -> None:
+        super().__init__()
+        self.slept: list[float] = []
+
+
+@pytest.fixture
+def sleeper(monkeypatch: pytest.MonkeyPatch) -> Sleeper:
+    clock, move_on_after = Sleeper(), anyio.move_on_after
+
+    def move_on(seconds: float) -> anyio.CancelScope:
+        clock.slept.append(seconds)
         clock.shift(seconds)
+        return move_on_after(0)
 
-    monkeypatch.setattr(anyio, "sleep", sleep)
-    server = new_server(clock=clock)
+    monkeypatch.setattr(anyio, "move_on_after", move_on)
+    return clock
+
+
+def test_an_answer_that_is_delayed_comes_after_the_delay_with_the_time_that_it_is_by_then(
+    sleeper: Sleeper,
+) -> None:
+    server = new_server(clock=sleeper)
     server.conditions.add_fault(None, Fault(id="f", delay=90, times=1))
     app = create_app(server, exposure="process")
     late, prompt = (ask(app, "GET", "/ping", headers=[basic()]) for _ in range(2))
-    assert slept == [90]
+    assert sleeper.slept == [90]
     assert (late.status_code, prompt.status_code) == (200, 200)
     assert late.headers["date"] == prompt.headers["date"] == http_date(int(NOW + 90))
 
 
 def test_a_token_whose_answer_was_delayed_lives_from_the_time_that_it_is_by_then(
-    monkeypatch: pytest.MonkeyPatch,
+    sleeper: Sleeper,
 ) -> None:
-    clock = Clock()
-
-    async def sleep(seconds: float) -> None:
-        clock.shift(seconds)
-
-    monkeypatch.setattr(anyio, "sleep", sleep)
-    server = new_server(clock=clock, default_version="latest")
+    server = new_server(clock=sleeper, default_version="latest")
     server.conditions.add_fault(CLIENT_ID, Fault(id="f", delay=90))
     assert mint(create_app(server, exposure="process"))["expires_in"] == int(NOW) + 90 + 3600
+
+
+def test_what_a_client_asked_that_does_not_wait_for_its_answer_is_done_all_the_same() -> None:
+    server = new_server()
+    app = create_app(server, exposure="process")
+    token = mint(app)["access_token"]
+    server.conditions.add_fault(None, Fault(id="f", delay=3600, times=1))
+    left = connect(app, "POST", "/oauth2/revoke", chunk(form(token=token)), GONE, headers=authorized())
+    assert left.waiting == []
+    answer = ask(app, "GET", "/ping", headers=[bearer(token)])
+    assert (answer.status_code, answer.headers["x-mockmoov-reason"]) == (401, "the token was revoked")
 
 
 WAIT = "/_mockmoov/exchanges/wait"
@@ -391,6 +410,13 @@ def test_who_waits_in_vain_is_told_so_when_the_time_is_up(timeout: float) -> Non
     answer = ask(new_app(hosts=()), "GET", WAIT, params={"timeout": timeout})
     assert (answer.status_code, answer.json()["complete"]) == (200, False)
     assert timeout <= time.monotonic() - started < timeout + 10
+
+
+def test_who_leaves_while_it_waits_is_waited_for_no_longer() -> None:
+    started = time.monotonic()
+    left = connect(new_app(hosts=()), "GET", WAIT, chunk(), GONE, query=b"timeout=60")
+    assert left.waiting == []
+    assert time.monotonic() - started < 10
 
 
 # --- answers that do not arrive -------------------------------------------------------------------

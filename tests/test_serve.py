@@ -312,9 +312,6 @@ def test_idle_connections_do_not_keep_it_from_stopping(loop: str) -> None:
     assert min(took) < BRIEFLY
 
 
-TRACEBACK = pytest.mark.xfail(
-    reason="a handler that is cancelled while it waits logs a traceback", strict=True
-)
 UNFINISHED = {  # a fault, what is asked, what the server does with it meanwhile
     "hangs": (Fault(id="f", connection="hang"), "/ping"),
     "is delayed": (Fault(id="f", delay=60), "/ping"),
@@ -346,14 +343,7 @@ def received(connection: socket.socket) -> bytes:
     return data
 
 
-@pytest.mark.parametrize(
-    ("fault", "target"),
-    [
-        pytest.param(*UNFINISHED["hangs"], id="hangs"),
-        pytest.param(*UNFINISHED["is delayed"], id="is delayed", marks=TRACEBACK),
-        pytest.param(*UNFINISHED["waits"], id="waits", marks=TRACEBACK),
-    ],
-)
+@pytest.mark.parametrize(("fault", "target"), UNFINISHED.values(), ids=UNFINISHED)
 def test_an_unfinished_exchange_that_is_cut_leaves_nothing_in_the_log(
     fault: Fault, target: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -71,7 +71,7 @@ def noted(scope: Scope, body: bytes, status: int, answer: bytes) -> Exchange:
 @contextlib.contextmanager
 def recording() -> Iterator[tuple[str, Recorder]]:
     """A server with every setting as it is by default, and what notes its exchanges; yields its URL first."""
-    recorder = Recorder(create_app(create_server(load())))
+    recorder = Recorder(create_app(create_server(load()), exposure="loopback"))
     sockets = bind("localhost", 0)
     config = uvicorn.Config(recorder, lifespan="off", ws="none", log_config=None, access_log=False)
     running = uvicorn.Server(config)
