@@ -414,7 +414,8 @@ def test_who_waits_in_vain_is_told_so_when_the_time_is_up(timeout: float) -> Non
 
 def test_who_leaves_while_it_waits_is_waited_for_no_longer() -> None:
     started = time.monotonic()
-    left = connect(new_app(hosts=()), "GET", WAIT, chunk(), GONE, query=b"timeout=60")
+    host = [(b"host", b"localhost")]
+    left = connect(new_app(hosts=()), "GET", WAIT, chunk(), GONE, headers=host, query=b"timeout=60")
     assert left.waiting == []
     assert time.monotonic() - started < 10
 
