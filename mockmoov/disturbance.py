@@ -2,9 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from mockmoov.contracts import NO_STORE, REASON_HEADER, Contract
 from mockmoov.encoding import to_json
@@ -42,7 +41,7 @@ def replacement(fault: Fault, contract: Contract) -> HttpResponse | None:
     headers |= dict(NO_STORE) | {REASON_HEADER: f"fault {fault.id}"}
     headers |= dict(contract.rate_limited(fault.retry_after)) if fault.retry_after is not None else {}
     body = _truncated(fault, _body(fault))
-    return HttpResponse(status=fault.status or 200, headers=_with(headers, fault.headers), body=body)
+    return HttpResponse(status=fault.status or 200, headers=_with(headers.items(), fault.headers), body=body)
 
 
 def altered(fault: Fault, response: HttpResponse, contract: Contract) -> HttpResponse:
@@ -54,10 +53,29 @@ def altered(fault: Fault, response: HttpResponse, contract: Contract) -> HttpRes
         changes["content-type"] = fault.content_type
     body = response.body
     if body and response.status == 200 and (fault.drop or fault.set):
-        document = {name: value for name, value in json.loads(body).items() if name not in fault.drop}
-        body = to_json({**document, **fault.set})
-    headers = _with(dict(response.headers), changes)
-    return replace(response, headers=headers, body=_truncated(fault, body))
+        body = _changed(fault, body)
+    return replace(response, headers=_with(response.headers, changes), body=_truncated(fault, body))
+
+
+def wants_body(fault: Fault) -> bool:
+    """Whether the real answer must be known whole before the fault can alter it."""
+    return bool(
+        fault.drop
+        or fault.set
+        or fault.truncate is not None
+        or fault.content_type is not None
+        or fault.connection
+    )
+
+
+def _changed(fault: Fault, body: bytes) -> bytes:
+    """The members as the fault leaves them, if it is a JSON object, which another server's may not be."""
+    try:
+        document = json.loads(body)
+        kept = {name: value for name, value in document.items() if name not in fault.drop}
+        return to_json({**kept, **fault.set})
+    except (ValueError, AttributeError, OverflowError, RecursionError):
+        return body
 
 
 def _is_answer(fault: Fault) -> bool:
@@ -78,5 +96,6 @@ def _truncated(fault: Fault, body: bytes) -> bytes:
     return body if fault.truncate is None else body[: fault.truncate]
 
 
-def _with(headers: Mapping[str, Any], changes: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple({**headers, **{name.lower(): value for name, value in changes.items()}}.items())
+def _with(headers: Iterable[tuple[str, str]], changes: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    changed = {name.lower(): value for name, value in changes.items()}
+    return (*((name, value) for name, value in headers if name not in changed), *changed.items())

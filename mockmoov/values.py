@@ -72,6 +72,22 @@ def texts(value: object) -> tuple[str, ...]:
     return tuple(map(text, items)) if items != [""] else ()
 
 
+_URL = re.compile(
+    r"https?://(?:\[[0-9a-f:.]+\]|(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63})(?::([0-9]{1,5}))?((?:/[a-z0-9._~-]+)*)/?",
+    re.IGNORECASE,
+)
+_LAST_PORT = 65535
+
+
+def url(value: object) -> str:
+    """The URL of a server: scheme, host, maybe port and path; a slash at its end is dropped."""
+    match = _URL.fullmatch(text(value))
+    if not match or int(match[1] or 0) > _LAST_PORT or {".", ".."} & set(match[2].split("/")):
+        kinds = "http or https, without credentials, query or fragment"
+        raise ValueError(f"must be a URL such as http://localhost:4010: {kinds}")
+    return match[0].rstrip("/")
+
+
 def audiences(value: object) -> tuple[str, ...]:
     """At least one audience."""
     named = texts(value)
