@@ -121,7 +121,7 @@ async def _pass_on(response: HttpResponse, scope: Scope, send: Send, stream: Str
         async for piece in stream:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
     except BrokenStreamError:
-        _end(scope, "close")
+        _end(scope, "close", "the answer is cut short: the upstream broke off")
     else:
         await send({"type": "http.response.body", "body": b""})
 
@@ -160,10 +160,10 @@ async def _cut(response: HttpResponse, scope: Scope, incoming: Incoming, send: S
     await _hang(response, scope, incoming, send)
 
 
-def _end(scope: Scope, how: str) -> None:
+def _end(scope: Scope, how: str, why: str = "a planned fault: the connection is reset") -> None:
     extension = (scope.get("extensions") or {}).get(EXTENSION)
     if extension is None:  # not our own listener
-        raise ConnectionResetError("the answer is cut short: a planned fault, or an upstream that broke off")
+        raise ConnectionResetError(why)
     extension[how]()
 
 

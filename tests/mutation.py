@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "docs" / "mutation.md"
 MODULES = (
     "errors", "messages", "records", "encoding", "scopes", "parsing", "grants", "keys", "tokens", "contracts",
-    "limits", "operations", "wording", "api_keys", "clocks", "faults", "disturbance", "journal", "redaction",
-    "routing", "hosts", "defects",
+    "limits", "operations", "origins", "forwarding", "wording", "api_keys", "clocks", "faults", "disturbance",
+    "journal", "redaction", "routing", "hosts", "defects",
 )  # fmt: skip
 TARGET = 90  # per cent
 KILLED = {1, 3}  # exit codes of pytest: a test failed, or pytest itself was broken by the mutant
@@ -73,7 +73,7 @@ REASONS = {
     ("limits.spend", "* rate - second"): "the same scale with another zero; only differences count",
     ("limits.spend", "1000000001.0"): "a scale that differs by a billionth",
     ("limits.spend", "wait >="): "a nanosecond, which a float of today's Unix time cannot tell",
-    ("operations._referer_origin", '"XXXX"'): "it names no origin either",
+    ("origins._referer_origin", '"XXXX"'): "it names no origin either",
     ("wording.nearest", '"XXXX".join'): "there is at most one to join",
     (
         "wording.nearest",

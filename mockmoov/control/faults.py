@@ -8,7 +8,7 @@ from typing import Any
 
 from mockmoov import disturbance
 from mockmoov.control.asked import Answer, Asked, Refused, owner_of, want_members
-from mockmoov.control.inputs import among, convert, known, read_time
+from mockmoov.control.inputs import among, convert, endpoint, known, read_time
 from mockmoov.errors import FieldError
 from mockmoov.faults import PRESETS, Fault, Where
 from mockmoov.grants import GRANTS
@@ -73,7 +73,7 @@ class Faults:
                 known(name, Where.__slots__, "field of where")
         fault = convert(members, Fault, hidden=_ASSIGNED)
         if fault.endpoint is not None:
-            among("endpoint", fault.endpoint, self._endpoints)
+            endpoint(fault.endpoint, self._endpoints)
         if fault.grant_type is not None:
             among("grant_type", fault.grant_type, GRANTS)
         if not members.keys() - _AIMS:
