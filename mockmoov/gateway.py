@@ -124,10 +124,12 @@ class Gateway:
         self, pool: httpcore2.AsyncConnectionPool, message: httpcore2.Request, incoming: Incoming
     ) -> httpcore2.Response | HttpResponse:
         """The upstream's answer, of which the body is still to come; or ours, if it gives none."""
+        pieces = incoming.pieces() if incoming.has_body else None
+        first = await anext(pieces, b"") if pieces else b""  # what is no request goes no further than here
         try:
             with anyio.fail_after(self._timeout) as limit:
-                if incoming.has_body:
-                    message.stream = self._timed(incoming.pieces(), limit)
+                if pieces:
+                    message.stream = self._timed(first, pieces, limit)
                 response = await pool.handle_async_request(message)
         except (TimeoutError, httpcore2.TimeoutException):
             return self._failure(504, f"the upstream did not answer in {self._timeout:g} s")
@@ -148,8 +150,9 @@ class Gateway:
         _log.warning("%s: %s", self._authority, reason)
         return render_refusal(status, reason)
 
-    async def _timed(self, pieces: Stream, limit: anyio.CancelScope) -> Stream:
+    async def _timed(self, first: bytes, pieces: Stream, limit: anyio.CancelScope) -> Stream:
         """The pieces of a body; the time that the client takes for them is not the upstream's."""
+        yield first
         limit.deadline = inf
         async for piece in pieces:
             limit.deadline = anyio.current_time() + self._timeout
