@@ -5,12 +5,20 @@ import json
 import logging
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from mockmoov.api_keys import EXAMPLE
 from mockmoov.app import create_app
@@ -28,6 +36,7 @@ from tests.support.servers import (
     post_form,
     sender,
 )
+from tests.support.serving import serving_process
 from tests.support.upstream import OK, Recorded, Upstream, recording
 
 ACCOUNT = str(EXAMPLE["account_id"])
@@ -757,3 +766,95 @@ def test_an_application_in_process_forwards_too(upstream: Upstream, server: Auth
     with pytest.raises(ExceptionGroup) as caught:
         asyncio.run(ask())
     assert caught.group_contains(ConnectionResetError, match="the upstream broke off")
+
+
+# --- over TLS, and large ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of 127.0.0.1 that signs itself, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "upstream")])
+    made = (
+        x509.CertificateBuilder(subject_name=name, issuer_name=name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(hours=1))
+        .not_valid_after(datetime.now(UTC) + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = tmp_path_factory.mktemp("tls") / "upstream.pem"
+    path.write_bytes(private + made.public_bytes(pem))
+    return path
+
+
+@pytest.mark.parametrize(("trusted", "status"), [(True, 200), (False, 502)])
+def test_an_upstream_over_tls_must_be_trusted(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool, status: int
+) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with recording(tls) as upstream, listening(new_server(upstream=upstream.url)) as url:
+        answer = httpx2.get(f"{url}{CARDS}", auth=KEY, trust_env=False)
+        assert (answer.status_code, len(upstream.requests)) == (status, 1 if trusted else 0)
+
+
+LARGE = 100 * 1024 * 1024
+PIECE = b"x" * 65536
+
+
+def swallow(connection: socket.socket) -> None:
+    """Read a request with a body of `LARGE` bytes, keeping none, and answer with as many."""
+    stream = connection.makefile("rb")
+    while stream.readline() != b"\r\n":
+        pass
+    for _ in range(LARGE // len(PIECE)):
+        assert len(stream.read(len(PIECE))) == len(PIECE)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % LARGE)
+    for _ in range(LARGE // len(PIECE)):
+        connection.sendall(PIECE)
+
+
+def peak(pid: int) -> int:
+    """The most memory that a process has ever held, in bytes."""
+    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(kilobytes) * 1024
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no system that tells a peak of memory")
+def test_bodies_of_100_mb_pass_both_ways_in_flat_memory() -> None:
+    with recording() as upstream, serving_process("--upstream", upstream.url) as (url, process):
+        upstream.answer = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+        assert httpx2.get(f"{url}{CARDS}", auth=KEY, trust_env=False).status_code == 204
+        before = peak(process.pid)
+        upstream.handle = swallow  # type: ignore[method-assign]
+        pieces = (PIECE for _ in range(LARGE // len(PIECE)))
+        headers = {"content-length": str(LARGE)}
+        received = 0
+        with (
+            httpx2.Client(trust_env=False, timeout=60) as http,
+            http.stream("POST", f"{url}{CARDS}", auth=KEY, content=pieces, headers=headers) as answer,
+        ):
+            for piece in answer.iter_raw():
+                received += len(piece)
+        assert received == LARGE
+        assert peak(process.pid) - before < 16 * 1024 * 1024
+
+
+@pytest.mark.slow
+def test_a_large_body_of_who_may_not_pass_is_read_into_nothing() -> None:
+    with recording() as upstream, serving_process("--upstream", upstream.url) as (url, process):
+        before = peak(process.pid)
+        pieces = (PIECE for _ in range(LARGE // len(PIECE)))
+        answer = httpx2.post(f"{url}{CARDS}", content=pieces, trust_env=False)
+        assert answer.status_code == 401
+        assert peak(process.pid) - before < 16 * 1024 * 1024
+        assert upstream.requests == []

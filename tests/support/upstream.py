@@ -85,7 +85,11 @@ def recording(tls: ssl.SSLContext | None = None) -> Iterator[Upstream]:
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             with contextlib.suppress(OSError):
-                upstream.handle(tls.wrap_socket(self.request, server_side=True) if tls else self.request)
+                if tls is None:
+                    upstream.handle(self.request)
+                else:
+                    with tls.wrap_socket(self.request, server_side=True) as connection:
+                        upstream.handle(connection)
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
