@@ -6,7 +6,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 import anyio
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from mockmoov.connection import EXTENSION
 from mockmoov.messages import HttpRequest, HttpResponse
@@ -109,14 +109,14 @@ async def deliver(
         incoming.dismiss()
         await _CONNECTIONS[response.connection](response, scope, incoming, send)
     elif stream is None:
-        await send(_start(response, len(response.body)))
+        await send(start(response, len(response.body)))
         await send({"type": "http.response.body", "body": response.body})
     else:
         await _pass_on(response, scope, send, stream)
 
 
 async def _pass_on(response: HttpResponse, scope: Scope, send: Send, stream: Stream) -> None:
-    await send(_start(response))
+    await send(start(response))
     try:
         async for piece in stream:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -131,7 +131,8 @@ def with_headers(response: HttpResponse, *more: tuple[str, str]) -> HttpResponse
     return replace(response, headers=(*response.headers, *more))
 
 
-def _start(response: HttpResponse, length: int | None = None) -> dict[str, object]:
+def start(response: HttpResponse, length: int | None = None) -> Message:
+    """The message that begins an answer; `length` is that of its body, if it is known and not said yet."""
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
     if length is not None and response.status not in (204, 304):  # RFC 9110 §8.6
         headers.append((b"content-length", b"%d" % length))
@@ -154,7 +155,7 @@ async def _cut(response: HttpResponse, scope: Scope, incoming: Incoming, send: S
     """Announce the whole body and send half of it; an answer without a body does not arrive at all."""
     if response.body:
         half = response.body[: len(response.body) // 2]
-        await send(_start(response, len(response.body)))
+        await send(start(response, len(response.body)))
         await send({"type": "http.response.body", "body": half, "more_body": True})
     _end(scope, "close")
     await _hang(response, scope, incoming, send)

@@ -9,7 +9,7 @@ from msgspec.json import Decoder
 
 from mockmoov.scopes import ACCOUNT_ID, covers, permits, quoted, template
 
-_ACCOUNT = ACCOUNT_ID[1:-1]  # the name of the path parameter
+ACCOUNT_PARAMETER = ACCOUNT_ID[1:-1]  # its name in a path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ def lacking(granted: Sequence[str], scopes: Iterable[str], parameters: Mapping[s
     Scopes of an account are those of the account in the path, given by the path's parameters; where none is
     in it, any account's will do.
     """
-    account = parameters.get(_ACCOUNT)
+    account = parameters.get(ACCOUNT_PARAMETER)
     if account is None:
         missing = [scope for scope in scopes if not permits(granted, [scope])]
     else:

@@ -125,6 +125,9 @@ DOUBLE: dict[str, set[str]] = {
         "app", "bootstrap", "control", "double.arguments", "double.environment", "double.handles",
         "double.transport", "serve", "server", "settings",
     },
+    "asgi": {
+        "calls", "delivery", "disturbance", "double", "endpoints", "messages", "operations", "server",
+    },
     "pytest_plugin": {"client", "double", "double.arguments", "faults", "journal", "wording"},
 }  # fmt: skip
 # The conforming client: it knows no other module of ours, and only those that offer it know it.

@@ -205,11 +205,16 @@ class MockMoov(_Controls):
         return f"MockMoov(url={self.url!r})"
 
     @property
-    def app(self) -> ASGIApp:
-        """The ASGI application of a server in this process, for transports that need no socket."""
+    def server(self) -> AuthorizationServer:
+        """What answers, of a server in this process: for `mockmoov.asgi.Guard`."""
         if self._server is None:
             raise AttributeError("a server that runs elsewhere has no application here")
-        return create_app(self._server, exposure="process")
+        return self._server
+
+    @property
+    def app(self) -> ASGIApp:
+        """The ASGI application of a server in this process, for transports that need no socket."""
+        return create_app(self.server, exposure="process")
 
     @property
     def config(self) -> dict[str, Any]:
