@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import figures, inprocess, network
+from benchmarks import figures, gateway, inprocess, network
 
 
 def _quick() -> Iterator[figures.Figure]:
@@ -13,6 +13,8 @@ def _quick() -> Iterator[figures.Figure]:
     yield from network.cold_start(rounds=5)
     yield from network.memory(tokens=10_000)
     yield from inprocess.mint(repeats=10)
+    yield from inprocess.authorize(repeats=10)
+    yield from gateway.forwarding(rounds=4, seconds=0.7)
 
 
 def _full() -> Iterator[figures.Figure]:
@@ -20,6 +22,8 @@ def _full() -> Iterator[figures.Figure]:
     yield from network.cold_start(rounds=15)
     yield from network.memory(tokens=100_000)
     yield from inprocess.mint(repeats=60)
+    yield from inprocess.authorize(repeats=60)
+    yield from gateway.forwarding(rounds=20, seconds=0.75)
 
 
 def _arguments() -> argparse.Namespace:
