@@ -58,7 +58,7 @@ def passed(request: HttpRequest, *, plain: bool) -> list[tuple[str, str]]:
 def framing(request: HttpRequest) -> tuple[str, str]:
     """The field that says where the body of a request ends, if it has one."""
     lengths = request.headers.get("content-length")
-    return ("content-length", lengths[0]) if lengths else ("transfer-encoding", "chunked")
+    return ("content-length", str(int(lengths[0]))) if lengths else ("transfer-encoding", "chunked")
 
 
 def returned(status: int, fields: Fields) -> Fields:

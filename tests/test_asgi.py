@@ -246,6 +246,16 @@ def test_a_program_that_fails_is_in_the_journal_with_its_500(moov: MockMoov, key
     assert [exchange.status for exchange in key.exchanges()] == [500, 500]
 
 
+def test_what_comes_before_an_answer_passes(moov: MockMoov, key: MoovKey) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await cards(Request({**scope, "path_params": {}}, receive))
+        await send({"type": "http.response.debug"})
+        await answer(scope, receive, send)
+
+    answer = ask(Guard(app, moov), "/any", bearing(key.mint(scope_of(key))))
+    assert (answer.status_code, answer.json()["client_id"]) == (200, key.client_id)
+
+
 def test_a_refusal_is_sent_once_even_if_the_program_fails_thereafter(moov: MockMoov, key: MoovKey) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         with pytest.raises(HTTPException):

@@ -81,6 +81,7 @@ def test_an_answer_that_is_to_be_read_is_asked_for_uncompressed() -> None:
 
 def test_a_body_keeps_its_framing() -> None:
     assert framing(request(content_length="7")) == ("content-length", "7")
+    assert framing(request(content_length="007")) == ("content-length", "7")
     assert framing(request(transfer_encoding="Chunked")) == ("transfer-encoding", "chunked")
 
 

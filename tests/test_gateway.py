@@ -399,6 +399,13 @@ def test_shapes_of_request_smuggling_are_refused_before_the_upstream(
     assert upstream.requests == []
 
 
+def test_a_request_of_http_1_0_has_no_chunks(url: str, upstream: Upstream) -> None:
+    line = POST.replace(b"1.1", b"1.0")
+    answer = exchange(url, raw(b"Transfer-Encoding: chunked", line=line, body=b"3\r\nabc\r\n0\r\n\r\n"))
+    assert status_of(answer) in {400, 501}
+    assert upstream.requests == []
+
+
 def test_what_follows_a_body_is_a_request_of_its_own(url: str, upstream: Upstream) -> None:
     answer = exchange(url, raw(b"Content-Length: 3", line=POST, body=b"abc" + SMUGGLED))
     assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200", b"404", b"404"]
