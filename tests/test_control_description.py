@@ -210,7 +210,7 @@ def request_of(case: Any) -> HttpRequest:
         (path, method, mode)
         for path, method in OPERATIONS
         for mode in GenerationMode
-        if mode is GenerationMode.POSITIVE or "{" in path or method != "get" or "exchanges" in path
+        if mode is GenerationMode.POSITIVE or method != "get" or "exchanges" in path
     ],
 )
 @settings(max_examples=20, suppress_health_check=list(HealthCheck))

@@ -111,7 +111,7 @@ def documented(method: str, path: str, status: int, *, has_body: bool) -> Docume
     template = template_of(path)
     if (status == 404 and not has_body) or template is None:
         return described.elsewhere.get(status)
-    return described.paths[template].responses(method).get(status)
+    return described.paths[template].responses(method).get(status, described.elsewhere.get(status))
 
 
 @cache
