@@ -1,4 +1,4 @@
-"""API keys as resources: created, listed, changed, deleted; the secret is told once, and what is theirs goes along."""
+"""API keys as resources: created, listed, changed, deleted with what is theirs; the secret is told once."""
 
 from typing import Any
 

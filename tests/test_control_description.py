@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from schemathesis.generation import GenerationMode
 
+from mockmoov.clocks import LAST
 from mockmoov.contracts import CONTRACT_2023, CONTRACT_2023_SDK, CONTRACT_DATED
 from mockmoov.control import exchanges, inputs, plane
 from mockmoov.control.tokens import _Wish
@@ -163,7 +164,7 @@ def test_the_limits_that_are_told_are_those_of_the_code() -> None:
     responses = DOCUMENT["components"]["responses"]
     assert f"{inputs._DEEPEST} levels" in responses["NotJson"]["description"]
     assert f"{MAX_BODY:,} bytes" in responses["TooLarge"]["description"]
-    assert SCHEMAS["UnixTime"]["exclusiveMaximum"] == inputs.LAST
+    assert SCHEMAS["UnixTime"]["exclusiveMaximum"] == LAST
 
 
 def test_defaults_are_those_of_the_code() -> None:

@@ -1,7 +1,7 @@
-"""Who may use the control plane: no web page, nobody by an unknown name, nobody without the token if one is set."""
+"""Who may use the control plane: no web page, nobody by an unknown name, nobody without the token."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 import pytest
@@ -30,7 +30,7 @@ FOREIGN = [
 
 
 def refusal(
-    exposure: str = "loopback", headers: dict[str, str | tuple[str, ...]] | None = None, **settings: object
+    exposure: str = "loopback", headers: Mapping[str, str | tuple[str, ...]] | None = None, **settings: object
 ) -> HttpResponse | None:
     """What the guard says to a request that goes to localhost:8080."""
     guard = make_guard(load(Layer(values=settings)), exposure)  # type: ignore[arg-type]

@@ -49,21 +49,18 @@ class Desk:
         self.control: Control = new_control(self.server, exposure)
         self.send = sender(self.server)
 
-    def ask(self, method: str, path: str, body: object = None, **query: object) -> Reply:
+    def ask(self, method: str, path: str, body: object = None) -> Reply:
         """Ask with a JSON body, if one is given."""
         data = b"" if body is None else json.dumps(body).encode()
-        labelled = {} if method == "GET" else {"content-type": JSON}
-        return self.ask_raw(method, path, data, query=urlencode(query).encode(), **labelled)
+        return self.ask_raw(method, path, data, content_type=JSON)
 
     def get(self, path: str, **query: object) -> Reply:
-        return self.ask("GET", path, **query)
+        return self.ask_raw("GET", path, query=urlencode(query).encode())
 
     def post(self, path: str, **body: object) -> Reply:
         return self.ask("POST", path, body)
 
-    def ask_raw(
-        self, method: str, path: str, body: bytes = b"", *, query: bytes = b"", **headers: str
-    ) -> Reply:
+    def ask_raw(self, method: str, path: str, body: bytes = b"", query: bytes = b"", **headers: str) -> Reply:
         """Ask with any bytes and any headers; `_` in a name stands for `-`."""
         sent = {name.replace("_", "-"): (value,) for name, value in headers.items()}
         return self.handle(HttpRequest(method=method, path=BASE + path, query=query, headers=sent, body=body))
