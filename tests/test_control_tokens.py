@@ -118,7 +118,7 @@ def test_claims_are_added_or_stand_in_for_ours(token_format: str) -> None:
 @each_format
 @pytest.mark.parametrize(
     "claims",
-    [{"exp": 1e308}, {"exp": 2**64 - 1}, {"exp": -1e308}, {"exp": "x"}, {"exp": True}, 
+    [{"exp": 1e308}, {"exp": 2**64 - 1}, {"exp": -1e308}, {"exp": "x"}, {"exp": True},
      {"iat": None, "exp": 0.5}, {"iat": -(2**63), "exp": 2**64 - 1}, {"mockmoov": []}, {"jti": 5},
      {"mockmoov": {"client_id": "nobody"}}],
 )  # fmt: skip
