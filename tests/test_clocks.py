@@ -95,7 +95,7 @@ def test_a_clock_that_ticks_is_resumed_in_vain(setting: ClockSetting, base: floa
     assert resume(setting, base).read(base) == setting.read(base)
 
 
-# --- Time that comes again ------------------------------------------------------------------------------
+# --- Time that comes again ------------------------------------------------------------------------
 
 
 @given(setting=TICKING, base=BASES, seconds=st.integers(-100, 100))
@@ -115,7 +115,7 @@ def test_a_clock_that_stands_falls_behind_and_one_that_is_resumed_does_not(
     assert not may_run_again(frozen, resume(frozen, base), base)
 
 
-# --- Dates -----------------------------------------------------------------------------------------------
+# --- Dates ----------------------------------------------------------------------------------------
 
 
 def test_a_date_is_told_as_http_does() -> None:

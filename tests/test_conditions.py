@@ -23,8 +23,8 @@ FACTS = Facts(endpoint="token", method="POST", path="/oauth2/token", headers={},
 OWNERS = [None, "a", "b"]
 each_owner = pytest.mark.parametrize("owner", OWNERS)
 EXCHANGE = Exchange(
-    at=5.0, client_id=None, endpoint=None, method="GET", path="/", contract="2023", grant_type=None, status=404,
-    reason="x", fault=None, headers={"a": "b"}, parameters={}, issued={},
+    at=5.0, client_id=None, endpoint=None, method="GET", path="/", contract="2023", grant_type=None,
+    status=404, reason="x", fault=None, headers={"a": "b"}, parameters={}, issued={},
 )  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def world() -> World:
     return World()
 
 
-# --- Of an exchange -------------------------------------------------------------------------------------------
+# --- Of an exchange -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_an_exchange_knows_whether_faults_are_planned_for_it(
     assert not any(world.conditions.of(claimed).has_faults for claimed in ([], ["a"], ["b"]))
 
 
-# --- Clocks -----------------------------------------------------------------------------------------------------
+# --- Clocks ---------------------------------------------------------------------------------------
 
 
 @each_owner
@@ -150,7 +150,7 @@ def test_a_change_that_cannot_be_made_leaves_the_clock(world: World) -> None:
     assert world.conditions.clock("a") == UNCHANGED
 
 
-# --- Plans ------------------------------------------------------------------------------------------------------
+# --- Plans ----------------------------------------------------------------------------------------
 
 
 def ids(world: World, owner: str | None) -> list[str]:
@@ -175,7 +175,7 @@ def test_a_plan_holds_only_so_many_faults(world: World, monkeypatch: pytest.Monk
     monkeypatch.setattr(conditions, "MOST_FAULTS", 2)
     for _ in range(2):
         world.conditions.add_fault("a", Fault(id="x"))
-    with pytest.raises(ValueError, match="^there are 2 faults in the plan, which is the limit$"):
+    with pytest.raises(ValueError, match=r"^there are 2 faults in the plan, which is the limit$"):
         world.conditions.add_fault("a", Fault(id="y"))
     assert ids(world, "a") == ["x", "x"]
 
@@ -291,7 +291,7 @@ def test_a_fault_comes_back_as_it_was_planned(fault: Fault) -> None:
     assert world.conditions.faults("a") == (fault,)
 
 
-# --- The journal --------------------------------------------------------------------------------------------------
+# --- The journal ----------------------------------------------------------------------------------
 
 
 @given(owners=st.lists(st.sampled_from(OWNERS), max_size=8))

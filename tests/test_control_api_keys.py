@@ -75,7 +75,7 @@ def test_there_are_only_so_many_keys(desk: Desk, monkeypatch: pytest.MonkeyPatch
     desk.new_key()
 
 
-# --- What is not good -------------------------------------------------------------------------------
+# --- What is not good -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_with_an_open_catalogue_any_scope_of_the_right_form_is_good() -> None:
     assert Desk(scope_catalogue="open").post("/api-keys", scopes=["/mine.read"]).status == 201
 
 
-# --- Change -------------------------------------------------------------------------------------------
+# --- Change ---------------------------------------------------------------------------------------
 
 
 def test_what_is_not_given_stays_and_null_restores_the_default(desk: Desk) -> None:
@@ -153,7 +153,7 @@ def test_a_client_id_and_the_lack_of_a_secret_cannot_be_wished_for(desk: Desk) -
     assert bare.problem == (422, "an API key needs a client_secret", "client_secret")
 
 
-# --- Deletion -----------------------------------------------------------------------------------------
+# --- Deletion -------------------------------------------------------------------------------------
 
 
 def test_a_deleted_key_is_unknown_and_its_tokens_are_dead(desk: Desk) -> None:

@@ -113,7 +113,7 @@ def test_everything_reads_the_clock_even_the_date_of_an_answer(desk: Desk) -> No
     assert desk.get("/exchanges")["exchanges"][0]["at"] == 1_893_456_000
 
 
-# --- What is not good ---------------------------------------------------------------------------------
+# --- What is not good -----------------------------------------------------------------------------
 
 
 @each_clock

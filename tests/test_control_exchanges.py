@@ -152,7 +152,7 @@ def test_of_a_repeated_parameter_the_last_counts(desk: Desk) -> None:
     assert desk.ask_raw("GET", "/exchanges", query=b"status=401&status=200")["count"] == 2
 
 
-# --- Waiting --------------------------------------------------------------------------------------------
+# --- Waiting --------------------------------------------------------------------------------------
 
 
 @each_journal
@@ -180,7 +180,7 @@ def test_by_default_one_is_waited_for_during_five_seconds(desk: Desk) -> None:
     assert desk.get("/exchanges/wait")["complete"]
 
 
-# --- What is kept -----------------------------------------------------------------------------------------
+# --- What is kept ---------------------------------------------------------------------------------
 
 
 def test_the_journal_is_emptied_for_all_or_for_a_key(desk: Desk) -> None:
@@ -222,7 +222,7 @@ def test_what_comes_to_the_control_plane_is_not_journaled(desk: Desk) -> None:
     assert desk.get("/exchanges").document == before
 
 
-# --- What is told ---------------------------------------------------------------------------------------
+# --- What is told ---------------------------------------------------------------------------------
 
 SECRETS = st.text("ABCDEFabcdef0123456789_-+=", min_size=16, max_size=40).filter(
     lambda text: not text.isalpha()

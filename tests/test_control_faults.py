@@ -29,7 +29,7 @@ def answered(desk: Desk) -> tuple[int, Any, bytes]:
     return post_form(desk.send, "/oauth2/token", basic(), **asked)
 
 
-# --- The plan -------------------------------------------------------------------------------------------
+# --- The plan -------------------------------------------------------------------------------------
 
 
 @each_plan
@@ -113,7 +113,7 @@ def test_a_plan_is_bounded_in_bytes(desk: Desk) -> None:
     assert answered(desk)[2] == b"x" * 60_000
 
 
-# --- Chance ---------------------------------------------------------------------------------------------
+# --- Chance ---------------------------------------------------------------------------------------
 
 
 def test_with_a_seed_chance_is_the_same_each_time() -> None:
@@ -134,7 +134,7 @@ def test_a_seed_that_is_not_given_is_one_that_could_be(desk: Desk) -> None:
     assert desk.post("/faults", status=503)["fault"]["seed"] == 0
 
 
-# --- What happens ---------------------------------------------------------------------------------------
+# --- What happens ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -192,7 +192,7 @@ def test_the_control_plane_meets_no_fault(desk: Desk) -> None:
     assert desk.get("/faults")["faults"][0]["seen"] == 0
 
 
-# --- What is not good -----------------------------------------------------------------------------------
+# --- What is not good -----------------------------------------------------------------------------
 
 
 @each_plan

@@ -54,7 +54,7 @@ def reason(refused: HttpResponse | None) -> str:
     return dict(refused.headers)["x-mockmoov-reason"]
 
 
-# --- Whether it is there ----------------------------------------------------------------------------
+# --- Whether it is there --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_what_anyone_may_ask_is_there_all_the_same() -> None:
         assert control.handle(request).status == 200
 
 
-# --- Origin -------------------------------------------------------------------------------------------
+# --- Origin ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("origin", FOREIGN)
@@ -140,7 +140,7 @@ def test_without_an_origin_there_is_no_page() -> None:
     assert status("process", {"host": ()}) is None
 
 
-# --- Host -----------------------------------------------------------------------------------------------
+# --- Host -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("exposure", ["loopback", "network"])
@@ -175,7 +175,7 @@ def test_in_one_process_nobody_can_come_by_a_wrong_name() -> None:
     assert status("process", {"host": "evil.example"}) is None
 
 
-# --- The token --------------------------------------------------------------------------------------------
+# --- The token ------------------------------------------------------------------------------------
 
 
 @given(shown=st.lists(st.text(max_size=20) | st.just(TOKEN), max_size=2).map(tuple))
@@ -200,7 +200,7 @@ def test_who_has_not_the_token_does_not_learn_what_there_is() -> None:
     assert desk.ask_raw("GET", "/clock", x_mockmoov_token=TOKEN).status == 200
 
 
-# --- On a real socket: what a page can send without being asked --------------------------------------------
+# --- On a real socket: what a page can send without being asked -----------------------------------
 
 
 @pytest.fixture(scope="module")

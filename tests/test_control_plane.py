@@ -81,7 +81,7 @@ def test_an_answer_with_members_is_json_and_a_done_one_is_empty(desk: Desk) -> N
     assert "content-type" not in done.headers
 
 
-# --- Changes are labelled as JSON -------------------------------------------------------------------
+# --- Changes are labelled as JSON -----------------------------------------------------------------
 
 
 @each_change
@@ -114,7 +114,7 @@ def test_reading_wants_no_label_and_looks_at_no_body(desk: Desk) -> None:
     assert desk.ask_raw("GET", "/clock", b"\xff not JSON").status == 200
 
 
-# --- Bodies -----------------------------------------------------------------------------------------
+# --- Bodies ---------------------------------------------------------------------------------------
 
 NOT_JSON = (400, "the body is not JSON", None)
 TOO_DEEP = (400, "the JSON body is nested deeper than 64 levels", None)
@@ -181,7 +181,7 @@ def test_an_unknown_member_that_is_no_name_is_not_repeated(desk: Desk) -> None:
         assert desk.ask("POST", "/reset", {name: 1}).problem == (422, "there is no field ...", "...")
 
 
-# --- It never fails -----------------------------------------------------------------------------------
+# --- It never fails -------------------------------------------------------------------------------
 
 WORDS = (
     "client_id client_secret account_id origins scopes grants enabled seconds days hours to at preset"

@@ -133,7 +133,7 @@ def test_odd_claims_make_odd_tokens_and_nothing_else(claims: dict[str, Any], tok
             assert answer.problem[2] == "claims"
 
 
-# --- Defects --------------------------------------------------------------------------------------------
+# --- Defects --------------------------------------------------------------------------------------
 
 REASONS = {
     "expired": "the token has expired",
@@ -212,7 +212,7 @@ def test_the_key_in_the_path_is_the_key(desk: Desk) -> None:
     assert answer.problem == (422, "there is no field client_id; did you mean client_type?", "client_id")
 
 
-# --- Signing keys -----------------------------------------------------------------------------------------
+# --- Signing keys ---------------------------------------------------------------------------------
 
 
 def test_a_new_key_signs_and_the_old_one_verifies_until_it_is_dropped(desk: Desk) -> None:

@@ -70,7 +70,7 @@ def test_a_reset_wants_no_members(of: str) -> None:
     )  # fmt: skip
 
 
-# --- Settings -------------------------------------------------------------------------------------------
+# --- Settings -------------------------------------------------------------------------------------
 
 
 def test_the_settings_are_told_with_their_source() -> None:

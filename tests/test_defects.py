@@ -50,11 +50,11 @@ def parts(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes]:
 
 def test_there_are_ten_defects_and_one_happens_afterwards() -> None:
     assert len(DEFECTS) == len(set(DEFECTS)) == 10
-    assert DEFECTS == (*OF_CLAIMS, *OF_JWS, REVOKED)
+    assert (*OF_CLAIMS, *OF_JWS, REVOKED) == DEFECTS
     assert REVOKED == "revoked"
 
 
-# --- Of the claims ------------------------------------------------------------------------------------------
+# --- Of the claims --------------------------------------------------------------------------------
 
 
 def test_an_expired_token_was_good_for_its_whole_lifetime_until_just_now() -> None:
@@ -101,7 +101,7 @@ def test_a_time_that_is_no_whole_number_counts_as_none() -> None:
     assert spoilt("not-yet-valid", exp=None)["exp"] == NOW + 7200
 
 
-# --- Of the JWS -----------------------------------------------------------------------------------------------
+# --- Of the JWS -----------------------------------------------------------------------------------
 
 
 @each_of_jws
@@ -136,7 +136,7 @@ def test_alg_none_has_no_signature() -> None:
     token = OF_JWS["alg-none"](KEYS, CLAIMS)
     assert token.endswith(".")
     assert (parts(token)[0]["alg"], parts(token)[2]) == ("none", b"")
-    assert jwt.decode(token, None, ["none"], options={**UNTIMED, "verify_signature": False}) == CLAIMS
+    assert jwt.decode(token, options=UNVERIFIED) == CLAIMS
 
 
 def test_hs256_is_a_mac_under_the_public_key() -> None:
@@ -147,4 +147,5 @@ def test_hs256_is_a_mac_under_the_public_key() -> None:
 
 
 UNTIMED: Any = {"verify_aud": False, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
+UNVERIFIED: Any = {**UNTIMED, "verify_signature": False}
 MAKERS: tuple[Callable[..., str], ...] = (sign, OF_JWS["bad-signature"])

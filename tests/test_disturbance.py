@@ -27,7 +27,7 @@ def sent(fault: Fault) -> HttpResponse:
     return response
 
 
-# --- What can be sent -------------------------------------------------------------------------------------
+# --- What can be sent -----------------------------------------------------------------------------
 
 NAME = ("headers", "has a name that is no header's, or one that the server sets itself")
 VALUE = ("headers", "has a value that is not printable ASCII")
@@ -43,8 +43,8 @@ def test_a_header_of_rfc_9110_can_be_sent(name: str, value: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "a b", "a:", "é", "a\n", "a" * 101, "a\0", "Content-Length", "TRANSFER-ENCODING", "connection", "Date",
-     "X-Request-Id", "X-Mockmoov-Reason", "Trailer"],
+    ["", "a b", "a:", "é", "a\n", "a" * 101, "a\0", "Content-Length", "TRANSFER-ENCODING", "connection",
+     "Date", "X-Request-Id", "X-Mockmoov-Reason", "Trailer"],
 )  # fmt: skip
 def test_a_name_that_would_break_the_frame_or_is_ours_cannot(name: str) -> None:
     assert check(Fault(headers={"x": "y", name: "v"})) == NAME
@@ -85,7 +85,7 @@ def test_presets_can_be_sent(members: dict[str, Any]) -> None:
     assert check(Fault(**members)) is None
 
 
-# --- In place of the real answer ----------------------------------------------------------------------------
+# --- In place of the real answer ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_of_a_truncated_body_the_first_bytes_are_left(text: str, truncate: int |
     assert altered(Fault(truncate=truncate), REAL, CONTRACT_2023).body == REAL.body[:truncate]
 
 
-# --- The real answer as it is left ----------------------------------------------------------------------------
+# --- The real answer as it is left ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("response", [REAL, EMPTY, REFUSED])

@@ -34,7 +34,7 @@ def numbers(fault: Fault, exchanges: int = 12) -> list[int]:
     return [number for number, found in enumerate(met((fault,), exchanges), 1) if found is not None]
 
 
-# --- Order ----------------------------------------------------------------------------------------------
+# --- Order ----------------------------------------------------------------------------------------
 
 
 def test_no_plan_no_fault() -> None:
@@ -51,7 +51,7 @@ def test_the_first_in_the_plan_happens_and_the_next_one_when_it_is_used_up() -> 
 
 
 def test_those_after_the_one_that_happens_do_not_see_the_exchange() -> None:
-    plan = (Fault(id="a", every=2), Fault(id="b", after=1), Fault(id="c"))
+    plan: Plan = (Fault(id="a", every=2), Fault(id="b", after=1), Fault(id="c"))
     fault, plan = take(plan, TOKEN, NOW)
     assert fault == Fault(id="c", seen=1, met=1)
     assert [(each.seen, each.met) for each in plan] == [(1, 0), (1, 0), (1, 1)]
@@ -111,7 +111,7 @@ def test_what_one_fault_alone_would_do_is_done_by_the_first(plan: Plan, exchange
         assert lonely is None or lonely == fault
 
 
-# --- When -----------------------------------------------------------------------------------------------
+# --- When -----------------------------------------------------------------------------------------
 
 
 @given(
@@ -175,7 +175,7 @@ def test_chance_is_fair() -> None:
         assert abs(happened / 3000 - probability) < 0.03
 
 
-# --- Which ----------------------------------------------------------------------------------------------
+# --- Which ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_what_has_no_endpoint_meets_only_those_that_ask_for_none() -> None:
     assert met((Fault(id="a", grant_type="refresh_token"),), 1, elsewhere) == [None]
 
 
-# --- What is told of a plan -------------------------------------------------------------------------------
+# --- What is told of a plan -----------------------------------------------------------------------
 
 
 def test_those_that_never_happened_are_unmet() -> None:

@@ -1,4 +1,4 @@
-"""Which Host headers a server answers to: loopback names, names that were given, and addresses where asked for."""
+"""Which Host headers a server answers to: loopback, names that were given, addresses where asked."""
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,8 @@ LOOPBACK = [
 ]  # fmt: skip
 FOREIGN = [
     "", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "localhost:80:80", "notlocalhost",
-    "127.0.0.1.", "localhost/", "user@localhost", "localhost:8o", "::1x", "0x7f.0.0.1", "2130706433", "localhost evil",
+    "127.0.0.1.", "localhost/", "user@localhost", "localhost:8o", "::1x", "0x7f.0.0.1", "2130706433",
+    "localhost evil",
 ]  # fmt: skip
 ADDRESSES = ["10.0.0.1", "192.0.2.7:8080", "[2001:db8::7]", "[2001:db8::7]:80", "203.0.113.9:"]
 

@@ -43,7 +43,7 @@ def hash_of(token: str) -> str:
     return "sha256:" + hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-# --- Paths and methods --------------------------------------------------------------------------------------
+# --- Paths and methods ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_the_methods_are_those_of_http() -> None:
     assert shown_method("get") == HIDDEN
 
 
-# --- Tokens -----------------------------------------------------------------------------------------------
+# --- Tokens ---------------------------------------------------------------------------------------
 
 
 @given(token=ODD)
@@ -104,7 +104,7 @@ def test_a_jwt_whose_id_is_not_like_ours_is_named_by_its_hash(claims: object) ->
     assert token_name(token) == hash_of(token)
 
 
-# --- Parameters -------------------------------------------------------------------------------------------
+# --- Parameters -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_no_client_id_is_told_where_none_exists() -> None:
     assert shown_parameters({"client_id": "id"}, None) == {"client_id": HIDDEN}
 
 
-# --- Headers ------------------------------------------------------------------------------------------------
+# --- Headers --------------------------------------------------------------------------------------
 
 
 def header(name: str, *values: str, secret: str | None = None) -> str | None:
