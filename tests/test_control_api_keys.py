@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from mockmoov.control import api_keys
+from mockmoov.messages import HttpRequest
 from mockmoov.records import Exchange
 from tests.support.control import Desk
-from tests.support.servers import CLIENT_ID, CLIENT_SECRET
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, basic
 
 ACCOUNT = "ec7e1848-dc80-4ab0-8827-dd7fc0737b43"
 NO_KEY = (404, "there is no API key with this client_id", None)
@@ -179,6 +180,27 @@ def test_a_key_that_comes_back_has_nothing_of_the_one_before(desk: Desk) -> None
     assert desk.get("/api-keys/k/exchanges")["count"] == 0
     assert desk.token("k", "s") == 200
     assert desk.ping(token) == 401
+
+
+@pytest.mark.parametrize(("meanwhile", "status"), [("DELETE", 401), ("POST", 200), ("PATCH", 401)])
+def test_a_request_under_way_is_answered_by_what_holds_at_its_end(
+    desk: Desk, meanwhile: str, status: int
+) -> None:
+    """The key is deleted, reset or disabled while a planned delay lasts."""
+    desk.new_key(client_id="k", client_secret="s")
+    desk.post("/api-keys/k/faults", delay=1, times=1)
+    desk.post("/api-keys/k/clock/shift", hours=1)
+    name, value = basic("k", "s")
+    body = b"grant_type=client_credentials&scope=/ping.read"
+    headers = {name: (value,), "content-type": ("application/x-www-form-urlencoded",)}
+    call = desk.server.accept(HttpRequest(method="POST", path="/oauth2/token", headers=headers, body=body))
+    assert call.fault is not None
+    path = "/api-keys/k/reset" if meanwhile == "POST" else "/api-keys/k"
+    assert desk.ask(meanwhile, path, {"enabled": False} if meanwhile == "PATCH" else {}).status < 300
+    assert desk.server.answer(call).status == status
+    last = desk.get("/exchanges")["exchanges"][-1]
+    assert last["status"] == status
+    assert last["at"] == NOW + (3600 if meanwhile == "PATCH" else 0)
 
 
 def test_what_was_under_way_when_a_key_was_deleted_is_not_the_next_ones(desk: Desk) -> None:
