@@ -178,6 +178,7 @@ def header(name: str, *values: str, secret: str | None = None) -> str | None:
         ("authorization", "basic", "basic ..."),
         ("authorization", f"Bearer  {jwt_of({'jti': JTI})} ", f"Bearer {JTI}"),
         ("authorization", "BEARER x", f"BEARER {hash_of('x')}"),
+        ("authorization", "Bearer  x ", f"Bearer {hash_of('x')}"),
         ("authorization", f"Token {SECRET}", HIDDEN),
         ("authorization", SECRET, HIDDEN),
         ("authorization", "", HIDDEN),
