@@ -61,4 +61,4 @@ def _is_own(request: HttpRequest) -> bool:
 
 
 def _same(shown: tuple[str, ...], token: str) -> bool:
-    return len(shown) == 1 and hmac.compare_digest(shown[0].encode(), token.encode())
+    return len(shown) == 1 and hmac.compare_digest(shown[0].encode("utf-8", "surrogatepass"), token.encode())
