@@ -163,7 +163,8 @@ def _told_in_a_line(beginning: str = "mockmoov: ") -> Iterator[None]:
     try:
         yield
     except (BindError, ControlError, ValueError) as error:
-        raise pytest.fail.Exception(f"{beginning}{error}", pytrace=False) from None
+        message = f"{beginning}{str(error).removeprefix('MockMoov: ')}"
+        raise pytest.fail.Exception(message, pytrace=False) from None
 
 
 def _unless_gone(ask: Callable[[], _Answer]) -> _Answer | None:
