@@ -18,6 +18,7 @@ from mockmoov.faults import PRESETS
 from mockmoov.settings import SETTINGS, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def table(document: str, name: str) -> str:
@@ -95,6 +96,22 @@ def test_the_page_on_the_control_plane_lists_every_resource_once() -> None:
     }
     listed = [name for name, *_ in rows("docs/control.md", "resources")]
     assert sorted(listed) == sorted(resources)
+
+
+def anchors(document: Path) -> set[str]:
+    """What the headings of a document can be linked by."""
+    headings = re.findall(r"(?m)^#+ (.*)$", document.read_text())
+    return {re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_a_link_to_a_file_or_a_heading_of_ours_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        place, _, anchor = target.partition("#")
+        if ":" not in place:
+            linked = document.parent / place if place else document
+            assert linked.exists(), target
+            assert not anchor or anchor in anchors(linked), target
 
 
 def test_the_picture_of_the_house_names_every_module() -> None:
