@@ -28,7 +28,7 @@ import pytest
 
 from mockmoov import MockMoov, MoovKey
 from mockmoov.defects import DEFECTS
-from mockmoov.pytest_plugin import _history
+from mockmoov.double.reports import history
 from mockmoov.server import AuthorizationServer
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.servers import Clock, basic, bearer, new_server, sender
@@ -699,7 +699,7 @@ def test_nothing_that_a_listening_server_writes_or_that_a_failed_test_shows_hold
             next(going)
         keys = moov.api_keys.list()
         assert moov.exchanges.count() == rounds * IN_A_ROUND
-        told = [_history(key, 10**6) for key in keys]
+        told = [history(key, 10**6) for key in keys]
         told += [journal_text(http_sender(client)), "\n".join(lines), "\n".join(reasons)]
     assert len([line for line in lines if "/oauth2/token" in line]) >= rounds * 8
     assert [text.splitlines()[0] for text in told[:2]] == [
