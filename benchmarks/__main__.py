@@ -34,7 +34,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="mockmoov against a bare floor."
     )
-    parser.add_argument("--quick", action="store_true", help="half a minute instead of some three")
+    parser.add_argument("--quick", action="store_true", help="a minute instead of some five")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures here, too")
     parser.add_argument("--check", action="store_true", help="exit 1 if a figure is over its budget")
     return parser.parse_args()

@@ -1,13 +1,12 @@
 """Owns what the double costs its users: fixture, start, stop, plugin, journal. Must not know its insides."""
 
 import json
-import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -113,12 +112,8 @@ def _python(*arguments: str) -> str:
     command = [sys.executable, *arguments]
     folder = tempfile.gettempdir()
     return subprocess.run(
-        command, cwd=folder, env=_environment(), check=True, capture_output=True, text=True
+        command, cwd=folder, env=processes.environment(), check=True, capture_output=True, text=True
     ).stdout
-
-
-def _environment() -> Mapping[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("MOCKMOOV_", "PYTEST"))}
 
 
 def _at_most(limit: float) -> Budget:
