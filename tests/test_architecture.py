@@ -148,6 +148,7 @@ FOREIGN = {
     "encoding": {"msgspec"},
     "faults": {"msgspec"},
     "keys": {"cryptography", "jwt"},
+    "records": {"msgspec"},
     "tokens": {"jwt"},
     "repository": {"msgspec"},
     "conditions": {"msgspec"},
