@@ -144,6 +144,16 @@ def test_the_other_fixtures_speak_for_that_key(suite: Suite) -> None:
     ).assert_outcomes(passed=4)
 
 
+def test_the_client_goes_straight_to_the_server_whatever_proxy_there_is(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://localhost:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    suite("def test_it(moov_client): moov_client.create(scope='/ping.read')").assert_outcomes(passed=1)
+
+
 def test_the_environment_is_as_before_after_the_test(
     suite: Suite, monkeypatch: pytest.MonkeyPatch, pytester: pytest.Pytester
 ) -> None:
@@ -576,6 +586,23 @@ def test_a_fixture_that_fails_shows_the_exchanges_too(suite: Suite) -> None:
             r"#\d+ .* -> 400: scope /accounts.wirte is not known; did you mean.*",
         ]
     )
+
+
+def test_what_fails_after_the_key_is_gone_shows_no_exchanges(suite: Suite) -> None:
+    result = suite(
+        """
+        import pytest
+
+        @pytest.fixture
+        def first():
+            yield
+            raise RuntimeError
+
+        def test_it(first, moov): pass
+        """
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    assert "exchanges of" not in lines_of(result)
 
 
 # --- planned faults -----------------------------------------------------------------------------------
