@@ -6,12 +6,11 @@ is written into the journal under that key.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeVar
 
 from msgspec.json import Decoder
-from msgspec.structs import replace
 
 from mockmoov.clocks import UNCHANGED, ClockSetting, may_run_again
 from mockmoov.encoding import to_json

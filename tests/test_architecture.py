@@ -148,7 +148,6 @@ FOREIGN = {
     "encoding": {"msgspec"},
     "faults": {"msgspec"},
     "keys": {"cryptography", "jwt"},
-    "records": {"msgspec"},
     "tokens": {"jwt"},
     "repository": {"msgspec"},
     "conditions": {"msgspec"},
