@@ -507,8 +507,6 @@ HOSTS = {
     "[::1]": True,
     "[::1]:8080": True,
     "mockmoov:8080": True,
-    "mockmoov:8081": False,
-    "mockmoov": False,
     "MOCKMOOV:8080": True,
     "moov.test": True,
     "mockmoov": False,
