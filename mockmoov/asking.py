@@ -57,7 +57,7 @@ def _trust(ca_file: str | None) -> "ssl.SSLContext":
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # an `ssl.SSLError` is one
-        fail(2, f"--ca-file {ca_file}: {error.strerror or 'it has no certificate'}")
+        fail(2, f"--ca-file {ca_file}: {error.strerror}")
 
 
 @click.command()

@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from mockmoov.connection import Connection
+from mockmoov.handshakes import Handshakes
 
 # What `localhost` means: both, on the same port (RFC 6761 §6.3).
 _ADDRESSES = {"localhost": ("127.0.0.1", "::1")}
@@ -25,7 +26,6 @@ _STOP_SECONDS_IN_BACKGROUND = 0.02
 _CUT_SECONDS = 0.05  # what a handler gets to notice that
 _LOOK_SECONDS = 0.002
 _BACKLOG = 2048
-_HANDSHAKE_SECONDS = 10
 _TRIES = 20  # ports, where any will do but must be free in both families
 
 
@@ -160,28 +160,17 @@ class _Server(uvicorn.Server):
         self._on_ready = on_ready
         self._stop_seconds = stop_seconds
         self._secure = secure
+        self._handshakes: Handshakes | None = None
         self._ended = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
-        if self._secure is not None:
-            await self._listen(self._loop, self._secure)
+        if self._secure is not None:  # beside http; uvicorn's own option is https instead
+            self._handshakes = Handshakes(self._secure.context, self._connection)
+            self._handshakes.listen(self._secure.sockets)
         self._on_ready()
-
-    async def _listen(self, loop: asyncio.AbstractEventLoop, secure: Secure) -> None:
-        """Listen for TLS as well; uvicorn's own option is TLS instead."""
-        for listener in secure.sockets:
-            self.servers.append(
-                await loop.create_server(
-                    self._connection,
-                    sock=listener,
-                    ssl=secure.context,
-                    backlog=_BACKLOG,
-                    ssl_handshake_timeout=_HANDSHAKE_SECONDS,
-                )
-            )
 
     def _connection(self) -> Connection:
         return Connection(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
@@ -202,6 +191,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn does, but in time: what is unfinished is cut, so that its handler sees a disconnect."""
+        if self._handshakes is not None:
+            await self._handshakes.stop()
         secure = self._secure.sockets if self._secure else ()
         for listener in (*self.servers, *(sockets or ()), *secure):
             listener.close()

@@ -36,7 +36,8 @@ def integer(low: int, high: int) -> Callable[[object], int]:
     return parse
 
 
-_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:-?[a-z0-9])*(?:\.[a-z0-9](?:-?[a-z0-9])*)*")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 _URL = re.compile(r"(https?://[^/?#]+)(?:/[!$%&'()*+,./0-9:;=@A-Z_a-z~-]*)?")
 _SWITCH = {
     "on": True,

@@ -60,7 +60,9 @@ GOOD: Mapping[str, st.SearchStrategy[Any]] = {
     "cors_origins": st.lists(st.sampled_from(["*", "https://shop.example", "http://a.example:81"])),
     "tls": st.booleans(),
     "tls_port": integers(0, 65535),
-    "tls_names": st.lists(st.sampled_from(["api.moov.io", "moov", "10.0.0.1", "fd00::1"]), max_size=3),
+    "tls_names": st.lists(
+        st.sampled_from(["api.moov.io", "xn--zrich-kva.test", "10.0.0.1", "fd00::1"]), max_size=3
+    ),
     "tls_ca_file": TEXT,
     "tls_ca_folder": TEXT,
     "tls_cert": TEXT,
