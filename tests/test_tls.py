@@ -383,6 +383,11 @@ def connected(moov: MockMoov, *, speaks_tls: bool = True) -> Iterator[socket.soc
             yield plain
 
 
+def drain(connection: socket.socket) -> None:
+    while connection.recv(4096):
+        pass
+
+
 REQUEST = b"GET /ping HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 
@@ -391,8 +396,7 @@ def test_a_fault_resets_or_cuts_a_connection_with_tls_as_any_other(moov: MockMoo
     with connected(moov) as connection:
         connection.sendall(REQUEST)
         with socket.socket(fileno=connection.detach()) as below, pytest.raises(ConnectionResetError):
-            while below.recv(4096):  # tickets for the next connection, and no more
-                pass
+            drain(below)  # of tickets for the next connection, and no more
     moov.faults.add("cut", times=1, status=503, text="0123456789")
     with connected(moov) as connection:
         connection.sendall(REQUEST)
@@ -413,8 +417,7 @@ def test_what_is_no_tls_is_refused_without_a_word_in_the_log(
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
         with contextlib.suppress(ConnectionResetError):
-            while connection.recv(4096):
-                pass
+            drain(connection)
     assert ask(moov.https_url, "GET", "/ping", ca_pem=moov.ca_pem)[0] == 401
     assert problems(caplog) == []
 
