@@ -20,6 +20,12 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import trustme
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from mockmoov.cli import main
 from mockmoov.double import BindError, ControlError, MockMoov, SettingsError
@@ -253,9 +259,10 @@ def test_a_certificate_from_outside_that_is_none_is_a_settings_error(
 def test_a_key_with_a_password_is_refused_and_nobody_is_asked(
     brought: tuple[Path, trustme.CA], tmp_path: Path
 ) -> None:
-    locked = tmp_path / "locked.pem"
-    argv = ["openssl", "ec", "-aes128", "-passout", "pass:secret", "-in", str(brought[0] / "key.pem")]
-    subprocess.run([*argv, "-out", str(locked)], check=True, capture_output=True)
+    locked, key = tmp_path / "locked.pem", load_pem_private_key((brought[0] / "key.pem").read_bytes(), None)
+    locked.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    )
     with pytest.raises(SettingsError, match=r"^tls_cert "):
         made(tls_cert=str(brought[0] / "cert.pem"), tls_key=str(locked))
 
@@ -395,8 +402,10 @@ def test_a_fault_resets_or_cuts_a_connection_with_tls_as_any_other(moov: MockMoo
     moov.faults.add("reset", times=1)
     with connected(moov) as connection:
         connection.sendall(REQUEST)
-        with socket.socket(fileno=connection.detach()) as below, pytest.raises(ConnectionResetError):
-            drain(below)  # of tickets for the next connection, and no more
+        with socket.socket(fileno=connection.detach()) as below:
+            below.settimeout(10)
+            with pytest.raises(ConnectionResetError):
+                drain(below)  # of tickets for the next connection, and no more
     moov.faults.add("cut", times=1, status=503, text="0123456789")
     with connected(moov) as connection:
         connection.sendall(REQUEST)
