@@ -7,15 +7,17 @@ in the log, and a reason if it is refused; and which origins are allowed is aske
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mockmoov.contracts import NO_STORE, render_refusal
 from mockmoov.messages import HttpRequest, HttpResponse
 from mockmoov.operations import is_loopback, serialize_origin
 
+Headers = Iterable[tuple[bytes, bytes]]
 ANY = "*"
-_ALLOW_ORIGIN, _ASKED_METHOD = "access-control-allow-origin", "access-control-request-method"
+_ALLOW_ORIGIN, _ASKED_METHOD = b"access-control-allow-origin", b"access-control-request-method"
+_EXPOSE = (b"access-control-expose-headers", b"*")  # every name, as nothing here has cookies
+_OURS = frozenset((_ALLOW_ORIGIN, _EXPOSE[0], b"vary"))
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:, ?[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
 _MAX_AGE = "600"  # seconds; each answer is judged by itself all the same
@@ -44,7 +46,8 @@ class Readers:
         """The answer to a preflight; it asks for no credentials, and any header may be sent."""
         if self.allowed(request.headers["origin"]) is None:
             return render_refusal(
-                403, "pages of this origin may not read answers: register it with an API key, or cors_origins"
+                403,
+                "pages of this origin may not read answers: register it with an API key, or see cors_origins",
             )
         headers = [("access-control-allow-methods", _METHODS), ("access-control-max-age", _MAX_AGE)]
         asked = ",".join(request.headers.get("access-control-request-headers", ()))
@@ -77,7 +80,7 @@ class Cors:
 
         async def share(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _share(MutableHeaders(raw=message["headers"]), allowed)
+                message = {**message, "headers": _shared(message["headers"], allowed)}
             await send(message)
 
         await (self._preflights if _is_preflight(scope, origins) else self._app)(scope, receive, share)
@@ -89,14 +92,13 @@ def _raw_path(scope: Scope) -> str:
 
 
 def _is_preflight(scope: Scope, origins: Sequence[str]) -> bool:
-    asks = any(name == _ASKED_METHOD.encode() for name, _ in scope["headers"])
+    asks = any(name == _ASKED_METHOD for name, _ in scope["headers"])
     return scope["method"] == "OPTIONS" and asks and bool(origins)
 
 
-def _share(headers: MutableHeaders, allowed: str | None) -> None:
-    """Ours is the last word, whatever a server behind us says of its own pages."""
-    del headers[_ALLOW_ORIGIN]
-    headers.add_vary_header("Origin")
-    if allowed is not None:
-        headers[_ALLOW_ORIGIN] = allowed
-        headers["access-control-expose-headers"] = ANY  # no cookies here, so that stands for every name
+def _shared(headers: Headers, allowed: str | None) -> Headers:
+    """Ours is the last word, whatever a server behind us says of its own pages. Names are in lower case."""
+    vary = b", ".join([*(value for name, value in headers if name == b"vary"), b"Origin"])
+    others = [header for header in headers if header[0] not in _OURS]
+    readable = [] if allowed is None else [(_ALLOW_ORIGIN, allowed.encode("latin-1")), _EXPOSE]
+    return [*others, (b"vary", vary), *readable]

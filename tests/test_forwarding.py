@@ -11,8 +11,10 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Scope
 
 from mockmoov.app import create_app
-from mockmoov.control import Exposure
+from mockmoov.control import Exposure, make_guard
 from mockmoov.forwarding import Forwarding
+from mockmoov.messages import HttpRequest
+from mockmoov.settings import Layer, load
 from tests.support.servers import new_server
 
 PROXY, OTHER = "10.1.2.3", "192.0.2.1"
@@ -176,6 +178,20 @@ def test_pages_of_our_own_origin_may_control_us_wherever_that_is_said_to_be(
 
 def test_without_a_public_url_there_is_no_own_origin_but_the_one_that_was_asked() -> None:
     assert ask(CONFIG, {"origin": PUBLIC})[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("origins", "hosts"), [((PUBLIC, PUBLIC), ("localhost",)), ((PUBLIC,), ()), ((PUBLIC,), ("a", "a"))]
+)
+def test_an_origin_or_host_that_is_repeated_or_missing_is_not_our_own(
+    origins: tuple[str, ...], hosts: tuple[str, ...]
+) -> None:
+    guard = make_guard(load(Layer(values={"public_url": PUBLIC})), "process")
+    refusal = guard.refusal(
+        HttpRequest(method="GET", path=CONFIG, headers={"origin": origins, "host": hosts})
+    )
+    assert refusal is not None
+    assert refusal.status == 403
 
 
 # --- any header at all ------------------------------------------------------------------------------

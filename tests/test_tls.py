@@ -1,5 +1,6 @@
 """HTTPS: certificates made here or brought, beside http on the same server; it stops as fast as http."""
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import httpx2
 import pytest
 import trustme
 from click.testing import CliRunner
@@ -29,6 +31,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from mockmoov.cli import main
 from mockmoov.double import BindError, ControlError, MockMoov, SettingsError
+from mockmoov.handshakes import Handshakes
 from mockmoov.places import open_places
 from mockmoov.settings import Layer, Settings, load
 from mockmoov.tls import Tls, make_tls
@@ -445,6 +448,36 @@ def test_open_connections_do_not_keep_it_from_stopping(
     with pytest.raises(OSError, match="refused"):
         ask(moov.https_url, "GET", "/ping", ca_pem=moov.ca_pem)
     assert problems(caplog) == []
+
+
+def test_a_connection_that_cannot_be_accepted_does_not_end_the_others() -> None:
+    tls = made()
+
+    async def go(listener: socket.socket) -> str:
+        handshakes = Handshakes(tls.context, asyncio.Protocol)
+        handshakes.listen([listener])
+        await asyncio.sleep(0)  # it tries to accept where nobody listens yet
+        listener.listen()
+        _, writer = await asyncio.open_connection(
+            *listener.getsockname(), ssl=trusting(tls.ca_pem), server_hostname="localhost"
+        )
+        version: str = writer.get_extra_info("ssl_object").version()
+        writer.transport.abort()
+        await handshakes.stop()
+        return version
+
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        assert asyncio.run(go(bound)) == "TLSv1.3"
+
+
+def test_the_application_in_this_process_has_the_ca_too() -> None:
+    async def go(moov: MockMoov) -> str:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(moov.app)) as client:
+            return (await client.get("http://moov/_mockmoov/ca.pem")).text
+
+    with MockMoov(tls=True) as moov:
+        assert asyncio.run(go(moov)) == moov.ca_pem
 
 
 def test_a_port_for_https_that_is_taken_is_a_bind_error_and_leaves_the_other_free() -> None:

@@ -195,9 +195,9 @@ class MockMoov(_Controls):
     @property
     def app(self) -> ASGIApp:
         """The ASGI application of a server in this process, for transports that need no socket."""
-        if self._server is None:
+        if self._server is None or self._places is None:
             raise AttributeError("a server that runs elsewhere has no application here")
-        return create_app(self._server, exposure="process")
+        return create_app(self._server, exposure="process", ca_pem=self._places.ca_pem)
 
     @property
     def https_url(self) -> str:
