@@ -15,9 +15,9 @@ from mockmoov.connection import EXTENSION
 from mockmoov.contracts import REASON_HEADER, render_refusal
 from mockmoov.control import Control, Exposure, make_guard
 from mockmoov.cors import Cors, Readers
-from mockmoov.forwarding import Forwarding
 from mockmoov.hosts import UNKNOWN_HOST, is_known
 from mockmoov.messages import HttpRequest, HttpResponse
+from mockmoov.proxies import Proxies
 from mockmoov.redaction import shown_method, shown_path
 from mockmoov.server import MAX_BODY, AuthorizationServer, identified
 
@@ -41,7 +41,7 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     if exposure == "loopback":
         app.add_middleware(_HostRule, log=log, hosts=settings.known_hosts)
     if settings.trusted_proxies:
-        app.add_middleware(Forwarding, proxies=settings.trusted_proxies, hosts=settings.known_hosts)
+        app.add_middleware(Proxies, proxies=settings.trusted_proxies, hosts=settings.known_hosts)
     return app
 
 

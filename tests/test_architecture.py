@@ -73,9 +73,9 @@ SHELL: dict[str, set[str]] = {
         "server",
     },
     "cors": {"contracts", "messages", "operations"},
-    "forwarding": {"hosts"},
+    "proxies": {"hosts"},
     "app": {
-        "connection", "contracts", "control", "cors", "forwarding", "hosts", "messages", "redaction",
+        "connection", "contracts", "control", "cors", "proxies", "hosts", "messages", "redaction",
         "server",
     },
     "handshakes": set(),

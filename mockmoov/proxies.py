@@ -20,7 +20,7 @@ _SCHEMES = frozenset({"http", "https"})
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
-class Forwarding:
+class Proxies:
     """Middleware: what a trusted proxy says of scheme and host stands in for what the connection says."""
 
     def __init__(self, app: ASGIApp, proxies: Iterable[str], hosts: frozenset[str]) -> None:

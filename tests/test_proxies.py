@@ -12,8 +12,8 @@ from starlette.types import Message, Scope
 
 from mockmoov.app import create_app
 from mockmoov.control import Exposure, make_guard
-from mockmoov.forwarding import Forwarding
 from mockmoov.messages import HttpRequest
+from mockmoov.proxies import Proxies
 from mockmoov.settings import Layer, load
 from tests.support.servers import new_server
 
@@ -216,7 +216,7 @@ def test_whatever_a_proxy_says_a_request_has_one_scheme_and_one_host(
     headers = [(name.encode(), value.encode("latin-1")) for name, value in said.items()]
     scope = {"type": "http", "scheme": "http", "headers": headers, "client": (PROXY, 1)}
     before = dict(scope)
-    asyncio.run(Forwarding(behind, [PROXY], frozenset())(scope, None, None))  # type: ignore[arg-type]
+    asyncio.run(Proxies(behind, [PROXY], frozenset())(scope, None, None))  # type: ignore[arg-type]
     assert scope == before
     assert seen[0]["scheme"] in ("http", "https")
     (effective,) = Headers(scope=seen[0]).getlist("host")
@@ -231,5 +231,5 @@ def test_what_is_no_request_is_handed_on() -> None:
         seen.append(scope)
 
     scope = {"type": "websocket"}
-    asyncio.run(Forwarding(behind, [PROXY], frozenset())(scope, None, None))  # type: ignore[arg-type]
+    asyncio.run(Proxies(behind, [PROXY], frozenset())(scope, None, None))  # type: ignore[arg-type]
     assert seen == [scope]
