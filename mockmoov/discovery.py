@@ -38,11 +38,10 @@ class Discovery:
 
     def handle(self, request: HttpRequest) -> HttpResponse:
         """The answer to a request on one of these paths."""
-        match self.routes.endpoint(request.method, request.path):
-            case HttpResponse() as refusal:
-                return refusal
-            case answer, _:
-                pass
+        found = self.routes.endpoint(request.method, request.path)
+        if isinstance(found, HttpResponse):
+            return found
+        answer, _ = found
         if len(request.body) > MAX_BODY:
             return contracts.render_too_large(MAX_BODY)
         try:

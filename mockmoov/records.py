@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
+
 ClientType = Literal["web", "device", "service"]
 TokenFormat = Literal["jwt", "opaque"]
 
@@ -88,8 +90,8 @@ class AccessToken:
     claims: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+# Each request makes one, and a struct is made in a fifth of a dataclass's time.
+class Exchange(Struct, frozen=True, kw_only=True):
     """What the journal says of a request and its answer; no secret, no whole token.
 
     `at` is Unix seconds on the clock of the API key. `client_id` is the one that was claimed, if it exists;

@@ -144,7 +144,7 @@ class Settings:
         "Control plane: on, off, or auto: off where other machines reach it, unless control_token is set.",
     )
     control_token: str | None = _setting(
-        parsed.text, None, "What X-Mockmoov-Token must say to the control plane.", secret=True
+        parsed.header_value, None, "What X-Mockmoov-Token must say to the control plane.", secret=True
     )
     sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 

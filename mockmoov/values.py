@@ -23,6 +23,14 @@ def text(value: object) -> str:
     return value
 
 
+def header_value(value: object) -> str:
+    """A text that arrives as it was sent in a header: printable ASCII without blanks at its ends."""
+    shown = text(value)
+    if not shown.isascii() or shown != shown.strip():
+        raise ValueError("must be printable ASCII without blanks at its ends, to fit into a header")
+    return shown
+
+
 def integer(low: int, high: int) -> Callable[[object], int]:
     """A parser of whole numbers in a range, both ends in it."""
 

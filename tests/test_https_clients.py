@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from mockmoov.double import MockMoov
-from tests.support.browser import without
+from tests.support.tools import without
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent / "https"

@@ -134,4 +134,3 @@ def test_to_ask_for_a_group_that_is_not_there_leaves_no_trace() -> None:
     log.forget("nobody")
     assert log.read(None) == Log([Line(1, b"1")], 0)
     assert "nobody" not in log._groups
-    assert "nobody" not in log._dropped

@@ -29,6 +29,9 @@ Values = dict[str, Any]
 
 WORD = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789.-:#/", min_size=1, max_size=20)
 TEXT = st.text(st.characters(max_codepoint=0xD7FF), min_size=1).filter(str.isprintable)
+HEADER_VALUE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1).filter(
+    lambda text: text == text.strip()
+)
 SECRET = st.text(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", min_size=12, max_size=40
 ).map("~{}~".format)
@@ -87,7 +90,7 @@ GOOD: Mapping[str, st.SearchStrategy[Any]] = {
     "access_log": st.booleans(),
     "journal_size": integers(0, 10**6),
     "control": st.sampled_from(["auto", "on", "off"]),
-    "control_token": TEXT,
+    "control_token": HEADER_VALUE,
 }
 # What is good alone or with any of the others.
 FREE = sorted(GOOD.keys() - {"signing_key", "tls_ca_file", "tls_ca_folder", "tls_cert", "tls_key"})
@@ -273,7 +276,7 @@ BAD: Mapping[str, list[Any]] = {
     "access_log": ["loud"],
     "journal_size": ["-1", "1000001", "16 MiB", -1, 10**6 + 1, True],
     "control": ["", "ON", "true", True, None],
-    "control_token": ["", "a\nb", "\x7f", 42, []],
+    "control_token": ["", "a\nb", "\x7f", 42, [], "schlüssel", " a", "a "],
 }
 BAD_VALUES = [pytest.param(name, bad, id=f"{name}-{i}") for name in BAD for i, bad in enumerate(BAD[name])]
 SPELLINGS = {

@@ -70,4 +70,4 @@ def _origin_of(url: str) -> str:
 
 
 def _same(shown: tuple[str, ...], token: str) -> bool:
-    return len(shown) == 1 and hmac.compare_digest(shown[0].encode(), token.encode())
+    return len(shown) == 1 and hmac.compare_digest(shown[0].encode("utf-8", "surrogatepass"), token.encode())

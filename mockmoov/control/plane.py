@@ -51,11 +51,10 @@ class Control:
         return replace(response, headers=(*response.headers, *_OURS, ("date", date)))
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
-        match self._routes.endpoint(request.method, request.path):
-            case HttpResponse() as refusal:
-                return refusal
-            case resource, parameters:
-                pass
+        found = self._routes.endpoint(request.method, request.path)
+        if isinstance(found, HttpResponse):
+            return found
+        resource, parameters = found
         if len(request.body) > MAX_BODY:
             return contracts.render_too_large(MAX_BODY)
         try:

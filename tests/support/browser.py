@@ -1,19 +1,19 @@
 """Owns a headless Chromium and pages of any origin for it. Must not know mockmoov."""
 
 import contextlib
-import os
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+
+from tests.support.tools import without
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -55,13 +55,6 @@ class Browser:
         if self._driver.current_url != f"{self.origin(name)}/":
             self._driver.get(f"{self.origin(name)}/")
         return Read(**self._driver.execute_async_script(_FETCH, url, options))
-
-
-def without(reason: str) -> NoReturn:
-    """Skip where a person works; fail where nobody would notice the skip."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{reason} (a skip is not allowed under CI)", pytrace=False)
-    pytest.skip(reason)
 
 
 @contextlib.contextmanager
