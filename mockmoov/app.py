@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from urllib.parse import quote
 
 import anyio
@@ -13,8 +14,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mockmoov.connection import EXTENSION
 from mockmoov.contracts import REASON_HEADER, render_refusal
 from mockmoov.control import Control, Exposure, make_guard
+from mockmoov.cors import Cors, Readers
 from mockmoov.hosts import UNKNOWN_HOST, is_known
 from mockmoov.messages import HttpRequest, HttpResponse
+from mockmoov.proxies import Proxies
 from mockmoov.redaction import shown_method, shown_path
 from mockmoov.server import MAX_BODY, AuthorizationServer, identified
 
@@ -24,19 +27,31 @@ _POLL_SECONDS = 0.01
 Handler = Callable[[HttpRequest, Receive], Awaitable[HttpResponse]]
 
 
-def create_app(server: AuthorizationServer, *, exposure: Exposure) -> Starlette:
+def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes | None = None) -> Starlette:
     """The ASGI application, for those who can reach it. On loopback it accepts known names in Host only."""
-    ours = Control(server, make_guard(server.settings, exposure))
+    settings, ours = server.settings, Control(server, make_guard(server.settings, exposure), ca_pem)
     log = _AccessLog((*server.routes.templates, *ours.paths))
-    control = _Endpoint(_patient(ours), log)
-    moov: ASGIApp = _Endpoint(_disturbed(server), log)
+    readers = Readers(settings.cors_origins, server.repository.origins)
+    shared = partial(Cors, readers=readers, preflights=_Endpoint(_preflights(readers), log))
+    control = shared(_Endpoint(_patient(ours), log), is_shared=ours.is_open)
+    moov: ASGIApp = shared(_Endpoint(_disturbed(server), log), is_shared=lambda _: True)
     app = Starlette(routes=[Route("/_mockmoov/{_:path}", control), Route("/.well-known/{_:path}", control)])
     app.router.redirect_slashes = False
     app.router.default = moov
     if exposure == "loopback":
-        hosts = frozenset(host.lower() for host in server.settings.allowed_hosts)
-        app.add_middleware(_HostRule, log=log, hosts=hosts)
+        app.add_middleware(_HostRule, log=log, hosts=settings.known_hosts)
+    if settings.trusted_proxies:
+        app.add_middleware(Proxies, proxies=settings.trusted_proxies, hosts=settings.known_hosts)
     return app
+
+
+def _preflights(readers: Readers) -> Handler:
+    """Preflights: no exchanges with Moov, so that no journal, fault or rate limit knows of them."""
+
+    async def handle(request: HttpRequest, _receive: Receive) -> HttpResponse:
+        return identified(readers.preflight(request), time.time())
+
+    return handle
 
 
 def _disturbed(server: AuthorizationServer) -> Handler:

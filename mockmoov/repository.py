@@ -82,6 +82,10 @@ class Repository:
         """Every API key, in the order in which they were created."""
         return [read_api_key(value) for value in self._store.scan(_API_KEYS)]
 
+    def origins(self) -> set[str]:
+        """Every origin that is registered with an API key."""
+        return {origin for api_key in self.all_api_keys() for origin in api_key.origins}
+
     def reset(self, keys: SigningKeys, api_keys: Iterable[ApiKey]) -> None:
         """Remove everything, and begin again with these."""
         records = [(_API_KEYS, f"api-key:{api_key.client_id}", to_json(api_key)) for api_key in api_keys]

@@ -6,9 +6,12 @@ Each parser raises `ValueError` whose message goes on after the name of a settin
 import json
 import re
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
 
 from mockmoov.api_keys import make_api_key
 from mockmoov.contracts import contract_named
+from mockmoov.operations import serialize_origin
 from mockmoov.records import ApiKey
 from mockmoov.wording import nearest
 
@@ -41,6 +44,9 @@ def integer(low: int, high: int) -> Callable[[object], int]:
     return parse
 
 
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
+_URL = re.compile(r"(https?://[^/?#]+)(?:/[!$%&'()*+,./0-9:;=@A-Z_a-z~-]*)?")
 _SWITCH = {
     "on": True,
     "true": True,
@@ -86,6 +92,56 @@ def audiences(value: object) -> tuple[str, ...]:
     if not named:
         raise ValueError("must name at least one audience: the first is the API itself")
     return named
+
+
+def origins(value: object) -> tuple[str, ...]:
+    """Origins as they are compared, or `*`."""
+    found = tuple(item if item == "*" else serialize_origin(item) for item in texts(value))
+    if None in found or any("*" in str(item)[1:] for item in found):
+        raise ValueError("must be origins such as https://shop.example, without a path, or * for any")
+    return tuple(filter(None, found))
+
+
+def names(value: object) -> tuple[str, ...]:
+    """Host names in lower case, and IP addresses."""
+    found = tuple(item.lower() for item in texts(value))
+    if not all(map(_is_name, found)):
+        raise ValueError("must be host names or IP addresses, without a port")
+    return found
+
+
+def _is_name(text: str) -> bool:
+    return bool(_NAME.fullmatch(text)) or _is_address(text)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
+
+
+def networks(value: object) -> tuple[str, ...]:
+    """IP addresses and networks."""
+    try:
+        return tuple(str(ip_network(item, strict=False)) for item in texts(value))
+    except ValueError:
+        raise ValueError("must be IP addresses or networks such as 10.0.0.0/8") from None
+
+
+def url(value: object) -> str:
+    """An http or https URL, without a slash at its end."""
+    shown = value.rstrip("/") if isinstance(value, str) else ""
+    match = _URL.fullmatch(shown)
+    if not match or serialize_origin(match[1]) is None:
+        raise ValueError("must be a URL such as https://moov.example, without query or fragment")
+    return shown
+
+
+def host_of(url: str) -> str:
+    """The host of such a URL, and its port if it has one, as a Host header says them."""
+    return urlsplit(url).netloc.lower()
 
 
 def version(value: object) -> str:

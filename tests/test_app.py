@@ -511,7 +511,7 @@ HOSTS = {
     "moov.test": True,
     "mockmoov": False,
     "mockmoov:8081": False,
-    "moov.test:80": False,
+    "moov.test:80": True,
     "": False,
     ":8080": False,
     "moov.io": False,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Unpack
+from urllib.parse import quote
 
 import anyio.to_thread
 import msgspec
@@ -191,6 +192,25 @@ def _too_few(count: int, timeout: float, found: Mapping[str, Any]) -> TimeoutErr
     shown = [told(exchange) for exchange in exchanges[-_TOLD:]]
     saw = "\n  ".join([f"{len(exchanges)}", *shown])
     return TimeoutError(f"waited {timeout} s for {count} exchanges like this, saw {saw}")
+
+
+class SigningKeys:
+    """The keys that sign and verify access tokens, by `kid`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self) -> tuple[str, ...]:
+        """The kids of the JWKS; the first one signs."""
+        return tuple(key["kid"] for key in self._transport("GET", "/signing-keys")["keys"])
+
+    def rotate(self) -> str:
+        """Sign with a new key from now on, and return its kid; what others signed stays good."""
+        return str(self._transport("POST", "/signing-keys/rotate", body={})["signs"])
+
+    def drop(self, kid: str) -> None:
+        """Forget a key that signs no longer: what it signed is no longer good."""
+        self._transport("DELETE", f"/signing-keys/{quote(kid, safe='')}")
 
 
 class MintedToken(str):
