@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import double, figures, inprocess, network
+from benchmarks import double, figures, gateway, inprocess, network
 
 
 def _quick() -> Iterator[figures.Figure]:
@@ -17,6 +17,8 @@ def _quick() -> Iterator[figures.Figure]:
     yield from double.start_and_stop(rounds=7)
     yield from double.plugin(rounds=7)
     yield from double.journal(rounds=6, seconds=0.5)
+    yield from inprocess.authorize(repeats=10)
+    yield from gateway.forwarding(rounds=4, seconds=0.7)
 
 
 def _full() -> Iterator[figures.Figure]:
@@ -28,6 +30,8 @@ def _full() -> Iterator[figures.Figure]:
     yield from double.start_and_stop(rounds=25)
     yield from double.plugin(rounds=25)
     yield from double.journal(rounds=40, seconds=0.5)
+    yield from inprocess.authorize(repeats=60)
+    yield from gateway.forwarding(rounds=20, seconds=0.75)
 
 
 def _arguments() -> argparse.Namespace:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from benchmarks.figures import Budget, Figure, compare
 from benchmarks.network import alternating
-from benchmarks.workload import token_request
+from benchmarks.workload import CARDS_SCOPE, cards_request, token_request
 from mockmoov.bootstrap import create_server
 from mockmoov.parsing import parse_token_request, read_parameters
 from mockmoov.settings import Settings
@@ -42,6 +42,25 @@ def mint(repeats: int) -> Iterator[Figure]:
     )
     yield _compare("  of which parsing", repeats, parse, encode)
     yield _compare("  of which the signature itself", repeats, lambda: key.sign(signing_input), encode)
+
+
+def authorize(repeats: int) -> Iterator[Figure]:
+    """Finding an operation and letting a request pass, against one verification of its token's signature."""
+    server, key = create_server(Settings(upstream="http://localhost:1")), Ed25519PrivateKey.generate()
+    token = json.loads(server.handle(token_request(CARDS_SCOPE)).body)["access_token"]
+    request, public = cards_request(token), key.public_key()
+    if server.handle(request).forward is None:
+        raise SystemExit("the request that is measured may not pass")
+    signing_input = token.rpartition(".")[0].encode()
+    signature = key.sign(signing_input)
+
+    def verify() -> object:
+        return public.verify(signature, signing_input)
+
+    budget = Budget(bound="<=", limit=2.5)
+    name = "authorise in process, us (floor: one verification)"
+    yield _compare(name, repeats, lambda: server.handle(request), verify, budget)
+    yield _compare("  of which matching", repeats, lambda: server.routes.find(request.path), verify)
 
 
 def _compare(

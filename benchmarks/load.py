@@ -2,8 +2,8 @@
 
 One request at a time on each connection (nothing is pipelined), prebuilt, from one selector loop: it
 costs a small part of what any server here spends on the answer. Run as
-`python -m benchmarks.load PORT CORE seconds|requests AMOUNT`; the request comes on standard input,
-the result goes to standard output, as JSON.
+`python -m benchmarks.load PORT CORE CONNECTIONS seconds|requests AMOUNT`; the request comes on standard
+input, the result goes to standard output, as JSON.
 """
 
 import json
@@ -40,9 +40,10 @@ class Result:
         return self.requests / self.seconds
 
 
-def run(port: int, request: bytes, unit: Unit, amount: float) -> Result:
+def run(port: int, request: bytes, unit: Unit, amount: float, connections: int = CONNECTIONS) -> Result:
     """Put load on a port from another process, on the core that is not the server's."""
-    command = [sys.executable, "-m", "benchmarks.load", str(port), str(processes.GENERATOR_CORE)]
+    where = (str(port), str(processes.GENERATOR_CORE), str(connections))
+    command = [sys.executable, "-m", "benchmarks.load", *where]
     done = subprocess.run(
         [*command, unit, str(amount)], input=request, stdout=subprocess.PIPE, check=True, cwd=processes.ROOT
     )
@@ -50,12 +51,12 @@ def run(port: int, request: bytes, unit: Unit, amount: float) -> Result:
 
 
 class _Generator:
-    def __init__(self, port: int, request: bytes) -> None:
+    def __init__(self, port: int, request: bytes, connections: int) -> None:
         self._request = request
         self._selector = selectors.DefaultSelector()
         self._answers = 0
         self._body_bytes = 0
-        for _ in range(CONNECTIONS):
+        for _ in range(connections):
             connection = socket.create_connection(("127.0.0.1", port))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._selector.register(connection, selectors.EVENT_READ, connection)
@@ -89,7 +90,7 @@ def _read_answer(connection: socket.socket) -> int:
     while (end := data.find(_END)) < 0:
         data = _more(connection, data)
     if not data.startswith(b"HTTP/1.1 200 "):
-        raise SystemExit(f"the server did not grant a token: {data!r}")
+        raise SystemExit(f"the server did not grant what was asked: {data!r}")
     start = data.index(_LENGTH) + len(_LENGTH)
     length = int(data[start : data.index(b"\r", start)])
     while len(data) < end + len(_END) + length:
@@ -105,10 +106,10 @@ def _more(connection: socket.socket, data: bytes) -> bytes:
 
 
 def main() -> None:
-    port, core, unit, amount = sys.argv[1:]
+    port, core, connections, unit, amount = sys.argv[1:]
     processes.pin(os.getpid(), int(core))
     limits = {"seconds": float("inf"), "requests": float("inf"), unit: float(amount)}
-    result = _Generator(int(port), sys.stdin.buffer.read()).run(**limits)
+    result = _Generator(int(port), sys.stdin.buffer.read(), int(connections)).run(**limits)
     json.dump(asdict(result), sys.stdout)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 from mockmoov import scopes
 from mockmoov.errors import FieldError
 from mockmoov.grants import GRANTS
-from mockmoov.operations import serialize_origin
+from mockmoov.origins import serialize_origin
 from mockmoov.records import ApiKey
 from mockmoov.wording import nearest
 

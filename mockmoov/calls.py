@@ -20,13 +20,14 @@ from mockmoov.redaction import short_hash, shown_headers, shown_method, shown_pa
 class Call:
     """One request on its way. `endpoint` names what it is for, None for what there is not.
 
-    `contract` is None if the request asks for none that there is; `shown_path` is what may be told of the
-    path; `api_key` the one that is claimed, if it exists; `now` the time on its clock.
+    `contract` is None if the request asks for none that there is; `path_parameters` are raw, `shown_path`
+    is what may be told of the path; `api_key` the one that is claimed, if it exists; `now` the time on its
+    clock; `request_id` the one that another server was told, if it was.
     """
 
     __slots__ = (
         "api_key", "contract", "endpoint", "fault", "grant_type", "issued", "methods", "now", "parameters",
-        "request", "shown_path",
+        "path_parameters", "request", "request_id", "shown_path",
     )  # fmt: skip
 
     def __init__(
@@ -35,6 +36,7 @@ class Call:
         *,
         methods: "Mapping[str, Endpoint]",
         endpoint: str | None,
+        path_parameters: Mapping[str, str],
         shown_path: str,
         contract: Contract | None,
         parameters: Parameters,
@@ -43,6 +45,7 @@ class Call:
         self.request = request
         self.methods = methods
         self.endpoint = endpoint
+        self.path_parameters = path_parameters
         self.shown_path = shown_path
         self.contract = contract
         self.parameters = parameters
@@ -51,6 +54,7 @@ class Call:
         self.fault: Fault | None = None
         self.grant_type = next((name for name in GRANTS if name == parameters.given.get("grant_type")), None)
         self.issued: TokenResponse | None = None
+        self.request_id: str | None = None
 
     @property
     def client_id(self) -> str | None:

@@ -1,8 +1,9 @@
 """Owns how the bytes of a connection become requests, where uvicorn reads them wrongly. Must not know OAuth.
 
-Five things: an offered upgrade is declined and the request read as it is (httptools would skip its body,
+Seven things: an offered upgrade is declined and the request read as it is (httptools would skip its body,
 as Java's HttpClient and `curl --http2` would notice); a head is bounded; trailers are no headers; a client
-that pipelines without reading is not read from either; and the application may end the connection.
+that pipelines without reading is not read from either; a target that is no path is left as it is, so that no
+path of ours is meant by it; chunks in HTTP/1.0 are refused; and the application may end the connection.
 """
 
 import socket
@@ -66,8 +67,14 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is read; if it offers an upgrade, it will be read again without."""
         self._in_head, self._head_size = False, 0
+        if self.parser.get_http_version() == "1.0" and any(
+            k == b"transfer-encoding" for k, _ in self.headers
+        ):
+            raise ValueError("chunks in HTTP/1.0 (RFC 9112 §6.1)")  # which becomes a 400
         if not self._offers_upgrade():
             super().on_headers_complete()
+            if not self.url.startswith(b"/"):  # absolute-form and its like (RFC 9112 §3.2): we are no proxy
+                self.scope["raw_path"], self.scope["path"] = self.url, self.url.decode("latin-1")
             self.headers = []  # what comes after the body goes here, and nowhere
 
     def on_message_complete(self) -> None:

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mockmoov.contracts import NO_STORE, render_refusal
 from mockmoov.messages import HttpRequest, HttpResponse
-from mockmoov.operations import is_loopback, serialize_origin
+from mockmoov.origins import is_loopback, serialize_origin
 
 Headers = Iterable[tuple[bytes, bytes]]
 ANY = "*"

@@ -2,9 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from mockmoov.contracts import NO_STORE, REASON_HEADER, Contract
 from mockmoov.encoding import to_json
@@ -43,19 +42,40 @@ def replacement(fault: Fault, contract: Contract) -> HttpResponse | None:
     headers: dict[str, str] = {"content-type": content_type} if _has_body(fault) else {}
     headers |= dict(NO_STORE) | {REASON_HEADER: f"fault {fault.id}"} | _retry_after(fault, contract)
     body = _truncated(fault, _body(fault))
-    return HttpResponse(status=fault.status or 200, headers=_with(headers, fault.headers), body=body)
+    return HttpResponse(status=fault.status or 200, headers=_with(headers.items(), fault.headers), body=body)
 
 
 def altered(fault: Fault, response: HttpResponse, contract: Contract) -> HttpResponse:
     """The real answer as the fault leaves it: members are changed only where it is a success with JSON."""
-    before = dict(response.headers) | _retry_after(fault, contract)
+    changes = dict(_retry_after(fault, contract))
     if fault.content_type is not None and response.body:
-        before["content-type"] = fault.content_type
+        changes["content-type"] = fault.content_type
     body = response.body
     if body and response.status == 200 and (fault.drop or fault.set):
-        document = {name: value for name, value in json.loads(body).items() if name not in fault.drop}
-        body = to_json({**document, **fault.set})
-    return replace(response, headers=_with(before, fault.headers), body=_truncated(fault, body))
+        body = _changed(fault, body)
+    headers = _with(_with(response.headers, changes), fault.headers)
+    return replace(response, headers=headers, body=_truncated(fault, body))
+
+
+def wants_body(fault: Fault) -> bool:
+    """Whether the real answer must be known whole before the fault can alter it."""
+    return bool(
+        fault.drop
+        or fault.set
+        or fault.truncate is not None
+        or fault.content_type is not None
+        or fault.connection
+    )
+
+
+def _changed(fault: Fault, body: bytes) -> bytes:
+    """The members as the fault leaves them, if it is a JSON object, which another server's may not be."""
+    try:
+        document = json.loads(body)
+        kept = {name: value for name, value in document.items() if name not in fault.drop}
+        return to_json({**kept, **fault.set})
+    except (ValueError, AttributeError, OverflowError, RecursionError):
+        return body
 
 
 def _is_answer(fault: Fault) -> bool:
@@ -80,5 +100,6 @@ def _truncated(fault: Fault, body: bytes) -> bytes:
     return body if fault.truncate is None else body[: fault.truncate]
 
 
-def _with(headers: Mapping[str, Any], changes: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple({**headers, **{name.lower(): value for name, value in changes.items()}}.items())
+def _with(headers: Iterable[tuple[str, str]], changes: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    changed = {name.lower(): value for name, value in changes.items()}
+    return (*((name, value) for name, value in headers if name not in changed), *changed.items())

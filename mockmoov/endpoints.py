@@ -3,18 +3,22 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mockmoov import contracts, grants, operations, tokens
+from mockmoov import contracts, grants, origins, tokens
 from mockmoov.calls import Call
 from mockmoov.contracts import Contract
 from mockmoov.errors import ErrorCode, OAuthError
 from mockmoov.inspection import Inspector
 from mockmoov.issuing import Issuer
 from mockmoov.messages import ClientCredentials, HttpResponse, TokenRequest, TokenResponse
+from mockmoov.operations import lacking
 from mockmoov.parsing import parse_authorization, parse_basic, parse_revocation_request, parse_token_request
 from mockmoov.records import ApiKey
 from mockmoov.repository import Repository
-from mockmoov.scopes import permits
 
+CLIENT_ID_HEADER = "x-mockmoov-client-id"
+ACCOUNT_ID_HEADER = "x-mockmoov-account-id"
+SCOPES_HEADER = "x-mockmoov-scopes"
+ANY_SCOPE = "*"  # of Basic, which scopes do not narrow (docs)
 _HINTS = (None, "access_token", "refresh_token")  # RFC 7009 §2.1
 
 
@@ -26,7 +30,7 @@ class Endpoints:
     inspector: Inspector
     issuer: Issuer
     known_scope: Callable[[str], bool]
-    origin_policy: operations.OriginPolicy | None
+    origin_policy: origins.OriginPolicy | None
     rate_limit: int
 
     # --- POST /oauth2/token -----------------------------------------------------------------------
@@ -70,8 +74,10 @@ class Endpoints:
 
     # --- protected operations ---------------------------------------------------------------------
 
-    def operation(self, scopes: tuple[str, ...], call: Call, contract: Contract) -> HttpResponse:
-        """Answer an operation of Moov's that wants these scopes."""
+    def spend(
+        self, scopes: tuple[str, ...], beyond: "Beyond", call: Call, contract: Contract
+    ) -> HttpResponse:
+        """Answer what wants these scopes: `beyond` does, for who may pass."""
         scheme, rest = parse_authorization(call.request.headers)
         authenticate = _SCHEMES.get(scheme)
         if authenticate is None:
@@ -79,9 +85,9 @@ class Endpoints:
         api_key, granted = authenticate(self, call, rest)
         if limited := self._rate_limited(call, contract, api_key):
             return limited
-        if granted is not None and not permits(granted, scopes):
-            return contracts.render_refusal(403, f"the token lacks scope {' '.join(scopes)}")
-        return contracts.render_empty(200)
+        if granted is not None and (reason := lacking(granted, scopes, call.path_parameters)):
+            return contracts.render_refusal(403, reason)
+        return beyond(api_key, granted)
 
     def _basic(self, _call: Call, rest: str) -> tuple[ApiKey, None]:
         """The API key itself: not narrowed by scopes, exempt from the Origin rule (docs)."""
@@ -90,7 +96,7 @@ class Endpoints:
     def _bearer(self, call: Call, rest: str) -> tuple[ApiKey, list[str]]:
         api_key, token = self.inspector.live_access_token(rest, call.now)
         if token.client_type == "web":
-            refusal = operations.origin_refusal(self.origin_policy, call.request.headers, token.audiences)
+            refusal = origins.origin_refusal(self.origin_policy, call.request.headers, token.audiences)
             if refusal:
                 raise OAuthError(ErrorCode.INVALID_CLIENT, refusal)
         return api_key, token.scope.split()
@@ -106,6 +112,31 @@ class Endpoints:
             return None
         wait = self.repository.spend(api_key, now=call.now, rate=self.rate_limit)
         return contracts.render_rate_limited(contract, wait) if wait else None
+
+
+Beyond = Callable[[ApiKey, list[str] | None], HttpResponse]
+"""What answers a request that may pass: given the API key, and the scopes of the token (None: Basic)."""
+
+
+def pong(_api_key: ApiKey, _granted: list[str] | None) -> HttpResponse:
+    """The answer of /ping (spec)."""
+    return contracts.render_empty(200)
+
+
+def nowhere(_api_key: ApiKey, _granted: list[str] | None) -> HttpResponse:
+    """The answer of an operation that nobody has behind us."""
+    reason = "the request may pass, but nothing here answers it: set upstream to a server that does"
+    return contracts.render_refusal(501, reason)
+
+
+def forwarded(api_key: ApiKey, granted: list[str] | None) -> HttpResponse:
+    """The request may pass; whose it is goes along."""
+    credentials = (
+        (CLIENT_ID_HEADER, api_key.client_id),
+        (ACCOUNT_ID_HEADER, api_key.account_id),
+        (SCOPES_HEADER, ANY_SCOPE if granted is None else " ".join(granted)),
+    )
+    return HttpResponse(status=0, forward=credentials)
 
 
 _SCHEMES: Mapping[str, Callable[[Endpoints, Call, str], tuple[ApiKey, list[str] | None]]] = {

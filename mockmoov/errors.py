@@ -40,5 +40,7 @@ class FieldError(ValueError):
 
 def printable(text: str, limit: int = REASON_LIMIT) -> str:
     r"""One line of printable ASCII, at most `limit` characters; anything else is escaped as `\x..`."""
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return text
     escaped = "".join(c if " " <= c <= "~" else ascii(c)[1:-1] for c in text[:limit])
     return escaped if len(escaped) <= limit and len(text) <= limit else escaped[: limit - 3] + "..."

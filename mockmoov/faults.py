@@ -35,7 +35,7 @@ class Where:
 class Fault:
     """A planned fault: which exchanges, when, and what happens to them; all that is given must hold.
 
-    Which: `endpoint` (token, revoke, ping), `grant_type`, `where`.
+    Which: `endpoint` (token, revoke, or an operation's name: ping, listCards), `grant_type`, `where`.
     When: not the first `after` of these, then every `every`-th, each with `probability` (drawn from `seed`),
     from `start` to `end` (Unix seconds on the owner's clock), at most `times` in all (None: without end).
     What: `delay` in seconds first, then an answer with `status`, `headers` and `body` (JSON) or `text`

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 
-from mockmoov.operations import is_loopback_host
+from mockmoov.origins import is_loopback_host
 
 UNKNOWN_HOST = "the Host header names no known host, or is repeated: see the setting allowed_hosts"
 _PORT = re.compile(r":[0-9]*$")

@@ -38,7 +38,8 @@ class HttpResponse:
 
     `connection` says how it is kept from arriving whole: none is sent and the client waits (`hang`), none
     is sent and the connection is reset, or it is `cut` in the middle. `retry_seconds`: the answer is not yet
-    the one that was waited for; it may be asked for again for that long.
+    the one that was waited for; it may be asked for again for that long. `forward`, if it is not None: the
+    request may pass, its answer is another server's to give, and these headers tell that one whose it is.
     """
 
     status: int
@@ -47,6 +48,7 @@ class HttpResponse:
     note: Note = NO_NOTE
     connection: Literal["hang", "reset", "cut"] | None = None
     retry_seconds: float = 0
+    forward: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,97 +1,53 @@
-"""Owns where tokens may be spent: operations, their scopes, the Origin rule. Must not know stores."""
+"""Owns Moov's operations, from a data file, and what each wants of a token. Must not know HTTP or stores."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from functools import cache
+from pathlib import Path
 
-from mockmoov.messages import Headers
+from msgspec.json import Decoder
 
-# Moov's operations that are served, by method and path, with the scopes that each of them wants (spec).
-OPERATIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {"/ping": {"GET": ("/ping.read",)}}
+from mockmoov.scopes import ACCOUNT_ID, covers, permits, quoted, template
+
+ACCOUNT_PARAMETER = ACCOUNT_ID[1:-1]  # its name in a path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OriginPolicy:
-    """Why a request is refused that names no origin, or one of this machine; "" if it is not."""
+class Operation:
+    """One of Moov's operations (spec). It wants all of its scopes; without any, any valid token will do."""
 
-    absent: str
-    loopback: str
-
-
-# The values of the setting `origin_policy`; None asks nothing.
-ORIGIN_POLICIES: Mapping[str, OriginPolicy | None] = {
-    "if-present": OriginPolicy(absent="", loopback=""),  # choice: local development is what a fake is for
-    "required": OriginPolicy(  # docs
-        absent="neither Origin nor Referer was sent",
-        loopback="the origin is this machine's, which Moov refuses",
-    ),
-    "off": None,
-}
-
-_ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]\\]+)(?::([0-9]{1,5}))?")
-_LAST_PORT = 65535
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_OCTET = r"\.(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})"
-_LOOPBACK = re.compile(rf"(?:[a-z0-9_-]+\.)*localhost|127(?:{_OCTET}){{3}}|\[::1\]")
+    name: str
+    scopes: tuple[str, ...]
 
 
-def serialize_origin(text: str) -> str | None:
-    """An origin as it is compared: lower case, default port dropped (RFC 6454 §6.1); None if it is none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    about: str
+    source: str
+    operations: Mapping[str, Mapping[str, Operation]]
 
-    `null`, and anything with a path, is no origin.
+
+@cache
+def operations() -> Mapping[str, Mapping[str, Operation]]:
+    """Every operation beside /oauth2/*, by path template and then by method, in the order of the file."""
+    data = Path(__file__).with_name("data").joinpath("operations.json").read_bytes()
+    return Decoder(_File).decode(data).operations
+
+
+def lacking(granted: Sequence[str], scopes: Iterable[str], parameters: Mapping[str, str]) -> str:
+    """Why a token with the granted scopes may not do what wants these, or "" if it may.
+
+    Scopes of an account are those of the account in the path, given by the path's parameters; where none is
+    in it, any account's will do.
     """
-    match = _ORIGIN.fullmatch(text)
-    if not match:
-        return None
-    scheme, host = match[1].lower(), match[2].lower()
-    port = int(match[3]) if match[3] else None
-    if port is None or port == _DEFAULT_PORTS.get(scheme):
-        return f"{scheme}://{host}"
-    return f"{scheme}://{host}:{port}" if port <= _LAST_PORT else None
-
-
-def is_loopback_host(host: str) -> bool:
-    """Whether a host name, IPv6 in brackets, can only mean this machine."""
-    return _LOOPBACK.fullmatch(host.lower()) is not None
-
-
-def is_loopback(origin: str) -> bool:
-    """Whether a serialised origin is this machine's, on any port."""
-    match = _ORIGIN.fullmatch(origin)
-    return match is not None and is_loopback_host(match[2])
-
-
-def request_origin(headers: Headers) -> str | None:
-    """The origin that a request names, or None if it names none; "" for one that is no origin.
-
-    `Origin` wins over `Referer`, of which only scheme, host and port count (docs).
-    """
-    if "origin" in headers:
-        values = headers["origin"]
-        return (serialize_origin(values[0]) or "") if len(values) == 1 else ""
-    if "referer" in headers:
-        return _referer_origin(headers["referer"])
-    return None
-
-
-def _referer_origin(values: tuple[str, ...]) -> str:
-    try:
-        parts = urlsplit(values[0] if len(values) == 1 else "")
-    except ValueError:
+    account = parameters.get(ACCOUNT_PARAMETER)
+    if account is None:
+        missing = [scope for scope in scopes if not permits(granted, [scope])]
+    else:
+        bound = (scope.replace(ACCOUNT_ID, account) for scope in scopes)
+        missing = [scope for scope in bound if not covers(granted, [scope])]
+    if not missing:
         return ""
-    return serialize_origin(f"{parts.scheme}://{parts.netloc}") or ""
-
-
-def origin_refusal(policy: OriginPolicy | None, headers: Headers, audiences: Iterable[str]) -> str:
-    """Why the Origin rule refuses a request with a browser's token, or "" if it does not (docs)."""
-    if policy is None:
-        return ""
-    origin = request_origin(headers)
-    if origin is None:
-        return policy.absent
-    if is_loopback(origin):
-        return policy.loopback
-    return (
-        "" if origin in map(serialize_origin, audiences) else "the origin is not registered for this API key"
-    )
+    elsewhere = permits(granted, map(template, missing))
+    hint = "; it has it for another account" if elsewhere else ""
+    return f"the token lacks scope {' '.join(map(quoted, missing))}{hint}"

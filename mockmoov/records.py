@@ -93,9 +93,10 @@ class Exchange:
     """What the journal says of a request and its answer; no secret, no whole token.
 
     `at` is Unix seconds on the clock of the API key. `client_id` is the one that was claimed, if it exists;
-    `endpoint` (token, revoke, ping) None on any other path; `status` None if no answer was sent;
-    `fault` the id of the fault that happened. `headers` and `parameters` hold what may be told of what came,
-    `issued` names the tokens that went out: an access token by its `jti`, any other by a short hash.
+    `endpoint` (token, revoke, or an operation's name: ping, listCards) None for what there is not; `status`
+    None if no answer was sent; `fault` the id of the fault that happened. `headers` and `parameters` hold
+    what may be told of what came, `issued` names the tokens that went out: an access token by its `jti`, any
+    other by a short hash.
     """
 
     at: float

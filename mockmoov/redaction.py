@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from mockmoov.errors import printable
 from mockmoov.messages import Headers
-from mockmoov.operations import request_origin
+from mockmoov.origins import request_origin
 from mockmoov.scopes import UUID, quoted
 from mockmoov.tokens import unverified_claims
 

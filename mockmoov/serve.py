@@ -148,7 +148,7 @@ class _Server(uvicorn.Server):
         config = uvicorn.Config(
             app,
             http=Connection,
-            lifespan="off",
+            lifespan="on",
             ws="none",
             log_config=None,
             access_log=False,
@@ -204,6 +204,7 @@ class _Server(uvicorn.Server):
         await self._finished(_CUT_SECONDS)
         for task in self.server_state.tasks:
             task.cancel()
+        await self.lifespan.shutdown()
 
     async def _finished(self, seconds: float) -> None:
         """Wait until nothing goes on any more, but no longer."""

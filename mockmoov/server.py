@@ -1,40 +1,46 @@
 """Owns the path of a request: `AuthorizationServer.handle`. Must not know ASGI, sockets or command lines."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from secrets import token_hex
 from typing import cast
 
-from mockmoov import contracts, disturbance, grants, operations, tokens
+from mockmoov import contracts, disturbance, grants, tokens
 from mockmoov.calls import Call, Endpoint
 from mockmoov.clocks import http_date
 from mockmoov.conditions import Conditions
 from mockmoov.contracts import Contract
-from mockmoov.endpoints import Endpoints
+from mockmoov.dispatch import meant, moov_routes, protected
+from mockmoov.endpoints import Endpoints, forwarded
 from mockmoov.errors import OAuthError
 from mockmoov.inspection import Inspector
 from mockmoov.issuing import Issuer
 from mockmoov.messages import NO_NOTE, HttpRequest, HttpResponse, Note
+from mockmoov.origins import ORIGIN_POLICIES
 from mockmoov.parsing import NO_PARAMETERS, Parameters, bearer_token, claimed_client_ids, read_parameters
 from mockmoov.records import SigningKeys
 from mockmoov.redaction import shown_path
 from mockmoov.repository import Repository
-from mockmoov.routing import Routes, refusal
+from mockmoov.routing import refusal
 from mockmoov.scopes import CATALOGUES
 from mockmoov.settings import Settings
 
 MAX_BODY = 64 * 1024  # bytes (choice)
+REQUEST_ID_HEADER = "x-request-id"
 _NOT_SENT = frozenset(("hang", "reset"))
+_NOWHERE: tuple[Mapping[str, Endpoint], Mapping[str, str]] = ({}, {})
 _log = logging.getLogger("mockmoov")
 
 
-def identified(response: HttpResponse, now: float, note: Note = NO_NOTE) -> HttpResponse:
+def identified(
+    response: HttpResponse, now: float, note: Note = NO_NOTE, request_id: str | None = None
+) -> HttpResponse:
     """The response with the time and with the id that every answer of Moov carries (spec)."""
     date = http_date(int(now))
     return HttpResponse(
         status=response.status,
-        headers=(*response.headers, ("date", date), ("x-request-id", _request_id())),
+        headers=(*response.headers, ("date", date), (REQUEST_ID_HEADER, request_id or _request_id())),
         body=response.body,
         note=note,
         connection=response.connection,
@@ -79,38 +85,26 @@ class AuthorizationServer:
         self.issuer = Issuer(repository, self.policy, settings.token_format, refresh)
         self._default = cast("Contract", contracts.contract_named(settings.default_version))  # it was parsed
         self._told_default = False
-        self.routes = self._routes()
+        self._endpoints = Endpoints(
+            repository=repository,
+            inspector=self.inspector,
+            issuer=self.issuer,
+            known_scope=CATALOGUES[settings.scope_catalogue],
+            origin_policy=ORIGIN_POLICIES[settings.origin_policy],
+            rate_limit=settings.rate_limit,
+        )
+        self.routes = moov_routes(self._endpoints, forwards=settings.upstream is not None)
         self.endpoint_names = tuple(
             endpoint.name for methods in self.routes.methods for endpoint in methods.values()
+        )
+        self.form_paths = frozenset(
+            path
+            for path, methods in zip(self.routes.templates, self.routes.methods, strict=True)
+            if any(endpoint.reads_body for endpoint in methods.values())
         )
         self._paths = frozenset(self.routes.templates)
         self._words = frozenset("/".join(self.routes.templates).split("/"))
         self.reset()
-
-    def _routes(self) -> Routes[Endpoint]:
-        endpoints = Endpoints(
-            repository=self.repository,
-            inspector=self.inspector,
-            issuer=self.issuer,
-            known_scope=CATALOGUES[self.settings.scope_catalogue],
-            origin_policy=operations.ORIGIN_POLICIES[self.settings.origin_policy],
-            rate_limit=self.settings.rate_limit,
-        )
-        oauth = partial(Endpoint, refuse=contracts.render_error_response, reads_body=True)
-        protected = partial(Endpoint, refuse=contracts.render_unauthorized, reads_body=False)
-        return Routes(
-            {
-                "/oauth2/token": {"POST": oauth(name="token", answer=endpoints.token)},
-                "/oauth2/revoke": {"POST": oauth(name="revoke", answer=endpoints.revoke)},
-                **{
-                    path: {
-                        method: protected(name=path.strip("/"), answer=partial(endpoints.operation, scopes))
-                        for method, scopes in methods.items()
-                    }
-                    for path, methods in operations.OPERATIONS.items()
-                },
-            }
-        )
 
     @property
     def default_contract(self) -> str:
@@ -129,14 +123,32 @@ class AuthorizationServer:
 
     def accept(self, request: HttpRequest) -> Call:
         """A request on its way, with the fault that happens to it; `answer` is to follow after its delay."""
-        methods, _ = self.routes.find(request.path) or ({}, {})
-        endpoint = next(iter(methods.values()), None)  # what the path is for, whatever the method
+        methods, path_parameters = self.routes.find(request.path) or _NOWHERE
+        return self._accept(request, methods, path_parameters, meant(methods, request.method))
+
+    def accept_for(
+        self, scopes: tuple[str, ...], request: HttpRequest, path_parameters: Mapping[str, str]
+    ) -> Call:
+        """A request that another program answers, on its way through a check for these scopes."""
+        methods, _ = self.routes.find(request.path) or _NOWHERE
+        endpoint = meant(methods, request.method)
+        guarded = {request.method: protected(self._endpoints, scopes, forwarded)}
+        return self._accept(request, guarded, path_parameters, endpoint)
+
+    def _accept(
+        self,
+        request: HttpRequest,
+        methods: Mapping[str, Endpoint],
+        path_parameters: Mapping[str, str],
+        endpoint: Endpoint | None,
+    ) -> Call:
         parameters = _parameters(request, endpoint)
         condition = self.conditions.of(self._claimed(request, parameters))
         call = Call(
             request,
             methods=methods,
             endpoint=endpoint.name if endpoint else None,
+            path_parameters=path_parameters,
             shown_path=request.path if request.path in self._paths else shown_path(request.path, self._words),
             contract=contracts.select_contract(request.headers, self._default),
             parameters=parameters,
@@ -147,14 +159,26 @@ class AuthorizationServer:
         return call
 
     def answer(self, call: Call) -> HttpResponse:
-        """The answer to a request that was accepted."""
+        """The answer to a request that was accepted.
+
+        One with `forward` is no answer yet: another server has to give it, and `relay` makes it ours.
+        """
         if call.fault and call.fault.delay:  # meanwhile clocks went on, or were moved
             call.now = self.conditions.of([call.client_id] if call.client_id else []).now
-        contract = call.contract or self._default
-        response = self._respond(call, contract)
+        response = self._respond(call, call.contract or self._default)
+        if response.forward is not None:
+            call.request_id = _request_id()
+            return replace(response, forward=(*response.forward, (REQUEST_ID_HEADER, call.request_id)))
+        return self._complete(call, response)
+
+    def relay(self, call: Call, response: HttpResponse) -> HttpResponse:
+        """What another server answered to a request that was forwarded, as it goes out."""
+        return self._complete(call, _altered(call, response, call.contract or self._default))
+
+    def _complete(self, call: Call, response: HttpResponse) -> HttpResponse:
         if self.settings.journal_size:
-            self.conditions.record(call.exchange(response, contract))
-        return identified(response, call.now, call.note())
+            self.conditions.record(call.exchange(response, call.contract or self._default))
+        return identified(response, call.now, call.note(), call.request_id)
 
     def _respond(self, call: Call, contract: Contract) -> HttpResponse:
         fault = call.fault
@@ -163,10 +187,11 @@ class AuthorizationServer:
         if fault.connection in _NOT_SENT:
             reason = ((contracts.REASON_HEADER, f"fault {fault.id}"),)
             return HttpResponse(status=0, headers=reason, connection=fault.connection)
-        response = disturbance.replacement(fault, contract) or disturbance.altered(
-            fault, self._route(call), contract
-        )
-        return replace(response, connection=fault.connection)
+        instead = disturbance.replacement(fault, contract)
+        if instead is not None:
+            return replace(instead, connection=fault.connection)
+        response = self._route(call)
+        return response if response.forward is not None else _altered(call, response, contract)
 
     def _route(self, call: Call) -> HttpResponse:
         request = call.request
@@ -198,6 +223,14 @@ class AuthorizationServer:
                 contract.name,
                 self.settings.default_version,
             )
+
+
+def _altered(call: Call, response: HttpResponse, contract: Contract) -> HttpResponse:
+    fault = call.fault
+    if fault is None:
+        return response
+    altered = disturbance.altered(fault, response, contract)
+    return replace(altered, connection=fault.connection or response.connection)
 
 
 def _parameters(request: HttpRequest, endpoint: Endpoint | None) -> Parameters:

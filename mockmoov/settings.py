@@ -8,7 +8,7 @@ from typing import Any
 
 from mockmoov import values as parsed
 from mockmoov.api_keys import EXAMPLE, unknown_scope
-from mockmoov.operations import ORIGIN_POLICIES
+from mockmoov.origins import ORIGIN_POLICIES
 from mockmoov.records import ApiKey, TokenFormat
 from mockmoov.scopes import CATALOGUES, did_you_mean
 from mockmoov.wording import nearest
@@ -126,6 +126,12 @@ class Settings:
     )
     rate_limit: int = _setting(
         parsed.integer(0, 10**6), 0, "Requests a second an account may make; 0 sets no limit."
+    )
+    upstream: str | None = _setting(
+        parsed.url, None, "URL of a server that answers Moov's operations once a request may pass; else 501."
+    )
+    upstream_timeout: int = _setting(
+        parsed.integer(1, 3600), 30, "Seconds that the upstream may take to answer, or to go on; else 504."
     )
     seed: str | None = _setting(
         parsed.text, None, "Derive the signing key from this text: same text, same key.", secret=True

@@ -89,7 +89,7 @@ def verify(keys: SigningKeys, token: str) -> dict[str, object] | None:
     if len(token) > MAX_LENGTH or not _COMPACT_JWS.fullmatch(token):
         return None
     try:
-        kid = api_jws.get_unverified_header(token).get("kid")
+        kid = (_read_part(token, 0) or {}).get("kid")  # the library would decode all of it for this
         pair = next(pair for pair in key_pairs(keys) if pair.kid == kid)
         jws = api_jws.decode_complete(token, pair.private_key.public_key(), algorithms=[ALGORITHM])
         claims = _CLAIMS.decode(jws["payload"].decode())
@@ -114,11 +114,15 @@ def unverified_claims(token: str) -> dict[str, object] | None:
     """What a JWT says, genuine or not; None if it is none. Nothing may rest on it but whom a log names."""
     if len(token) > MAX_LENGTH or token.count(".") != _DOTS:
         return None
+    return _read_part(token, 1)
+
+
+def _read_part(token: str, index: int) -> dict[str, object] | None:
     try:
-        claims = _CLAIMS.decode(decode(token.split(".")[1]).decode())
+        members = _CLAIMS.decode(decode(token.split(".")[index]).decode())
     except (ValueError, RecursionError):
         return None
-    return claims if isinstance(claims, dict) else None
+    return members if isinstance(members, dict) else None
 
 
 def claimed_client_id(claims: Mapping[str, object]) -> str | None:

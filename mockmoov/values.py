@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from mockmoov.api_keys import make_api_key
 from mockmoov.contracts import contract_named
-from mockmoov.operations import serialize_origin
+from mockmoov.origins import serialize_origin
 from mockmoov.records import ApiKey
 from mockmoov.wording import nearest
 
@@ -46,7 +46,6 @@ def integer(low: int, high: int) -> Callable[[object], int]:
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
-_URL = re.compile(r"(https?://[^/?#]+)(?:/[!$%&'()*+,./0-9:;=@A-Z_a-z~-]*)?")
 _SWITCH = {
     "on": True,
     "true": True,
@@ -84,6 +83,23 @@ def texts(value: object) -> tuple[str, ...]:
     if not isinstance(items, list | tuple):
         raise ValueError("must be a list of texts, or a text with commas between them")
     return tuple(map(text, items)) if items != [""] else ()
+
+
+_URL = re.compile(
+    r"https?://(?:\[[0-9a-f:.]+\]|(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63})(?::([0-9]{1,5}))?((?:/[a-z0-9._~-]+)*)/?",
+    re.IGNORECASE,
+)
+_LAST_PORT = 65535
+
+
+def url(value: object) -> str:
+    """The URL of a server: scheme, host, maybe port and path; a slash at its end is dropped."""
+    match = _URL.fullmatch(text(value))
+    if not match or int(match[1] or 0) > _LAST_PORT or {".", ".."} & set(match[2].split("/")):
+        raise ValueError(
+            "must be a URL such as http://localhost:4010, without credentials, query or fragment"
+        )
+    return match[0].rstrip("/")
 
 
 def audiences(value: object) -> tuple[str, ...]:
@@ -128,15 +144,6 @@ def networks(value: object) -> tuple[str, ...]:
         return tuple(str(ip_network(item, strict=False)) for item in texts(value))
     except ValueError:
         raise ValueError("must be IP addresses or networks such as 10.0.0.0/8") from None
-
-
-def url(value: object) -> str:
-    """An http or https URL, without a slash at its end."""
-    shown = value.rstrip("/") if isinstance(value, str) else ""
-    match = _URL.fullmatch(shown)
-    if not match or serialize_origin(match[1]) is None:
-        raise ValueError("must be a URL such as https://moov.example, without query or fragment")
-    return shown
 
 
 def host_of(url: str) -> str:

@@ -42,8 +42,8 @@ class Part:
 
 _CORE = (
     "errors", "messages", "records", "encoding", "scopes", "parsing", "grants", "keys", "tokens", "contracts",
-    "limits", "operations", "wording", "api_keys", "clocks", "faults", "disturbance", "journal", "redaction",
-    "routing", "hosts", "defects",
+    "limits", "operations", "origins", "forwarding", "wording", "api_keys", "clocks", "faults", "disturbance",
+    "journal", "redaction", "routing", "hosts", "defects",
 )  # fmt: skip
 PARTS = {
     part.name: part
@@ -106,6 +106,7 @@ addopts = ["--import-mode=importlib", "-p", "no:cacheprovider"]
 [tool.mutmut]
 source_paths = ["mockmoov"]
 only_mutate = {only_mutate}
+also_copy = ["fixtures"]
 pytest_add_cli_args_test_selection = ["tests"]
 timeout_constant = 10.0
 use_git_change_detection = false
@@ -132,7 +133,7 @@ REASONS = {
     ("limits.spend", "* rate - second"): "the same scale with another zero; only differences count",
     ("limits.spend", "1000000001.0"): "a scale that differs by a billionth",
     ("limits.spend", "wait >="): "a nanosecond, which a float of today's Unix time cannot tell",
-    ("operations._referer_origin", '"XXXX"'): "it names no origin either",
+    ("origins._referer_origin", '"XXXX"'): "it names no origin either",
     ("wording.nearest", '"XXXX".join'): "there is at most one to join",
     (
         "wording.nearest",

@@ -109,7 +109,7 @@ def test_a_query_says_what_an_exchange_must_be_like(
         (
             {"endpoint": "tokn"},
             "endpoint",
-            "endpoint must be one of ping, revoke, token; did you mean token?",
+            "endpoint must be token, revoke or the name of an operation, such as ping; did you mean token?",
         ),
         ({"grant_type": ""}, "grant_type", "grant_type must be one of client_credentials, refresh_token"),
         ({"status": "2xx"}, "status", "status: expected `int | null`, got `str`"),

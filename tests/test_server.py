@@ -135,7 +135,7 @@ def test_a_known_path_with_another_method_is_405_with_allow(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/oauth2/token/", "/oauth2%2Ftoken", "/OAUTH2/token", "/accounts", "*", ""]
+    "path", ["/", "/oauth2/token/", "/oauth2%2Ftoken", "/OAUTH2/token", "/accounts/", "*", ""]
 )
 def test_any_other_path_is_404_without_a_body(send: Send, path: str) -> None:
     status, headers, body = send("POST", path, [basic()], b"grant_type=client_credentials")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from mockmoov.control.asked import Answer, Asked, owner_of, want_members
-from mockmoov.control.inputs import among, convert, read_time
+from mockmoov.control.inputs import among, convert, endpoint, read_time
 from mockmoov.grants import GRANTS
 from mockmoov.journal import Query, select
 from mockmoov.server import AuthorizationServer
@@ -65,9 +65,10 @@ class Exchanges:
 
     def _read(self, given: Mapping[str, str]) -> dict[str, Any]:
         values: dict[str, Any] = dict(given)
-        for name, options in (("endpoint", self._endpoints), ("grant_type", GRANTS)):
-            if name in values:
-                among(name, values[name], options)
+        if "endpoint" in values:
+            endpoint(values["endpoint"], self._endpoints)
+        if "grant_type" in values:
+            among("grant_type", values["grant_type"], GRANTS)
         for name in ("since", "until"):
             if name in values:
                 values[name] = read_time(name, values[name])

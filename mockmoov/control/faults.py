@@ -8,7 +8,7 @@ from typing import Any
 
 from mockmoov import disturbance
 from mockmoov.control.asked import Answer, Asked, Refused, owner_of, want_members
-from mockmoov.control.inputs import among, convert, known, read_time
+from mockmoov.control.inputs import among, convert, endpoint, known, read_time
 from mockmoov.errors import FieldError
 from mockmoov.faults import MOST, PRESETS, Fault, Where
 from mockmoov.grants import GRANTS
@@ -65,12 +65,10 @@ class Faults:
     def _read(self, body: Mapping[str, Any]) -> Fault:
         members = _members(body)
         fault = convert(members, Fault, hidden=_ASSIGNED)
-        for name, value, options in (
-            ("endpoint", fault.endpoint, self._endpoints),
-            ("grant_type", fault.grant_type, GRANTS),
-        ):
-            if value is not None:
-                among(name, value, options)
+        if fault.endpoint is not None:
+            endpoint(fault.endpoint, self._endpoints)
+        if fault.grant_type is not None:
+            among("grant_type", fault.grant_type, GRANTS)
         if fault.start is not None and fault.end is not None and fault.end <= fault.start:
             raise FieldError("end", "end must be after start")
         if not members.keys() - _AIMS:

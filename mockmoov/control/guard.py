@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from mockmoov.contracts import render_refusal
 from mockmoov.hosts import UNKNOWN_HOST, is_known
 from mockmoov.messages import HttpRequest, HttpResponse
-from mockmoov.operations import serialize_origin
+from mockmoov.origins import serialize_origin
 from mockmoov.settings import Settings
 
 TOKEN_HEADER = "x-mockmoov-token"  # noqa: S105 - a header's name

@@ -69,12 +69,18 @@ def known(name: str, names: Iterable[str], what: str) -> str:
     return name
 
 
-def among(field: str, value: object, options: Iterable[str]) -> str:
-    """The value of a field, if it is one of these; raises `FieldError`."""
+def among(field: str, value: object, options: Iterable[str], described: str = "") -> str:
+    """The value of a field, if it is one of these (`described`: what they are); raises `FieldError`."""
     choices = sorted(options)
     if value not in choices:
-        raise FieldError(field, f"{field} must be one of {', '.join(choices)}{nearest(str(value), choices)}")
+        what = described or f"one of {', '.join(choices)}"
+        raise FieldError(field, f"{field} must be {what}{nearest(str(value), choices)}")
     return str(value)
+
+
+def endpoint(value: object, names: Iterable[str]) -> str:
+    """The name of an endpoint of Moov's; raises `FieldError`."""
+    return among("endpoint", value, names, "token, revoke or the name of an operation, such as ping")
 
 
 def convert(

@@ -39,6 +39,8 @@ class SettingArguments(TypedDict, total=False):
     scope_catalogue: Literal["strict", "open"]
     origin_policy: Literal["if-present", "required", "off"]
     rate_limit: int
+    upstream: str
+    upstream_timeout: int
     seed: str
     signing_key: str
     api_keys: Iterable[Mapping[str, Any]]

@@ -193,11 +193,17 @@ class MockMoov(_Controls):
         return f"MockMoov(url={self.url!r})"
 
     @property
+    def server(self) -> AuthorizationServer:
+        """What answers, of a server in this process: for `mockmoov.asgi.Guard`."""
+        if self._server is None:
+            raise AttributeError("a server that runs elsewhere has no application here")
+        return self._server
+
+    @property
     def app(self) -> ASGIApp:
         """The ASGI application of a server in this process, for transports that need no socket."""
-        if self._server is None or self._places is None:
-            raise AttributeError("a server that runs elsewhere has no application here")
-        return create_app(self._server, exposure="process", ca_pem=self._places.ca_pem)
+        ca_pem = self._places.ca_pem if self._places else None
+        return create_app(self.server, exposure="process", ca_pem=ca_pem)
 
     @property
     def https_url(self) -> str:

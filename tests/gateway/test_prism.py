@@ -1,0 +1,277 @@
+"""Moov's own SDKs through mockmoov to Prism, which mocks our description of a few operations.
+
+Who may pass gets Prism's bodies; who may not never reaches it, as its log shows.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from moovio_sdk import Moov
+from moovio_sdk.models import components, errors
+
+from mockmoov.double import MockMoov, MoovKey
+from tests.conformance.clients import CLIENTS
+from tests.conformance.programs import clean_environment, run, tool_environment
+
+HERE = Path(__file__).parent
+DESCRIPTION = HERE.parents[1] / "fixtures" / "operations.yaml"
+SDK = next(client for client in CLIENTS if client.name == "js-moovio-sdk")
+PATIENCE = 60.0  # seconds
+TERMINAL = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+IOS = components.TerminalApplicationPlatform.IOS
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def without(reason: str) -> NoReturn:
+    """Skip where a person works; fail where nobody would notice the skip."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason} (a skip is not allowed under CI)", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Path], Path]:
+    """Brings the npm packages of a package.json to a folder that all test processes share, once."""
+    for tool in ("node", "npm"):
+        if shutil.which(tool) is None:
+            without(f"{tool} is not on this machine")
+    own = tmp_path_factory.getbasetemp()
+    parent = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def install(name: str, package: Path) -> Path:
+        folder = parent / name
+        folder.mkdir(exist_ok=True)
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / "done").exists():
+                shutil.copy(package, folder / "package.json")
+                fetched = run(SDK.fetch, cwd=folder, env=tool_environment(), out=folder)
+                if fetched.returncode != 0:
+                    without(f"{name} cannot be fetched: {fetched.stdout}{fetched.stderr}"[:500])
+                (folder / "done").touch()
+        return folder
+
+    return install
+
+
+class Prism:
+    """Prism in a process of its own, and its log."""
+
+    def __init__(self, url: str, log: Path) -> None:
+        self.url = url
+        self._log = log
+
+    def received(self) -> list[str]:
+        """The requests that it got so far, such as `get /accounts/{id}/files`."""
+        return re.findall(r"\[HTTP SERVER\] (\S+ \S+) .*Request received", self._log.read_text("utf-8"))
+
+
+@contextmanager
+def prism(folder: Path, log: Path) -> Iterator[Prism]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = ["node", "node_modules/@stoplight/prism-cli/dist/index.js", "mock", str(DESCRIPTION)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port), "--errors"],
+            cwd=folder,
+            env=clean_environment(),
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while "Prism is listening" not in log.read_text("utf-8"):
+            assert process.poll() is None, log.read_text("utf-8")
+            assert time.monotonic() < deadline, log.read_text("utf-8")
+            time.sleep(0.05)
+        yield Prism(f"http://127.0.0.1:{port}", log)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def upstream(
+    installed: Callable[[str, Path], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prism]:
+    folder = installed("prism", HERE / "prism" / "package.json")
+    with prism(folder, tmp_path_factory.mktemp("prism") / "log") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def moov(upstream: Prism) -> Iterator[MockMoov]:
+    with MockMoov(upstream=upstream.url) as moov:
+        yield moov
+
+
+@pytest.fixture
+def key(moov: MockMoov) -> MoovKey:
+    return moov.new_api_key()
+
+
+Call = Callable[[Moov, str, Mapping[str, str]], Any]
+
+
+def countries(sdk: Moov, account: str, headers: Mapping[str, str]) -> Any:
+    return sdk.accounts.get_countries(account_id=account, http_headers=headers).result.countries
+
+
+def new_countries(sdk: Moov, account: str, headers: Mapping[str, str]) -> Any:
+    answer = sdk.accounts.assign_countries(account_id=account, countries=["NZ"], http_headers=headers)
+    return answer.result.countries
+
+
+def deleted(sdk: Moov, _account: str, headers: Mapping[str, str]) -> Any:
+    answer = sdk.terminal_applications.delete(terminal_application_id=TERMINAL, http_headers=headers)
+    return bool(answer.headers["x-request-id"])
+
+
+def transfer_config(sdk: Moov, account: str, headers: Mapping[str, str]) -> Any:
+    config = sdk.transfer_config.get(account_id=account, http_headers=headers).result
+    assert config.tip_presets is not None
+    return config.tip_presets.percentage_options
+
+
+# By operation: how the Python SDK calls it, what Prism's body has there, and the scope that it wants.
+OPERATIONS: Mapping[str, tuple[Call, Any, str]] = {
+    "listBankAccounts": (
+        lambda sdk, account, headers: (
+            sdk.bank_accounts.list(account_id=account, http_headers=headers).result[0].fingerprint
+        ),
+        "from-prism",
+        "/accounts/{accountID}/bank-accounts.read",
+    ),
+    "listCapabilities": (
+        lambda sdk, account, headers: (
+            sdk.capabilities.list(account_id=account, http_headers=headers).result[0].status.value
+        ),
+        "in-review",
+        "/accounts/{accountID}/capabilities.read",
+    ),
+    "getAccountCountries": (countries, ["CA", "US"], "/accounts/{accountID}/profile.read"),
+    "assignAccountCountries": (new_countries, ["NZ"], "/accounts/{accountID}/profile.write"),
+    "listFiles": (
+        lambda sdk, account, headers: (
+            sdk.files.list(account_id=account, http_headers=headers).result[0].file_name
+        ),
+        "from-prism.pdf",
+        "/accounts/{accountID}/files.read",
+    ),
+    "getTransferConfig": (transfer_config, [15, 18, 20], ""),
+    "listEventTypes": (
+        lambda sdk, _, headers: sdk.webhooks.list_event_types(http_headers=headers).result[0].type,
+        "account.created",
+        "",
+    ),
+    "listTerminalApplications": (
+        lambda sdk, _, headers: sdk.terminal_applications.list(http_headers=headers).result[0].app_bundle_id,
+        "from.prism",
+        "/terminal-applications.read",
+    ),
+    "createTerminalApplication": (
+        lambda sdk, _, headers: (
+            sdk.terminal_applications.create(
+                platform=IOS, app_bundle_id="from.us", http_headers=headers
+            ).result.status.value
+        ),
+        "pending",
+        "/terminal-applications.write",
+    ),
+    "deleteTerminalApplication": (deleted, True, "/terminal-applications.write"),
+    "getTermsOfServiceToken": (
+        lambda sdk, _, headers: sdk.accounts.get_terms_of_service_token(http_headers=headers).result.token,
+        "from-prism",
+        "",
+    ),
+}
+
+
+def scopes(account: str) -> str:
+    """All that the operations want for an account."""
+    wanted = dict.fromkeys(scope for _, _, scope in OPERATIONS.values() if scope)
+    return " ".join(wanted).replace("{accountID}", account)
+
+
+def bearing(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def seen_by(upstream: Prism, before: int, expected: int) -> list[str]:
+    """What Prism's log has since then, once it has as much as is expected; its log is not written at once."""
+    deadline = time.monotonic() + PATIENCE
+    while len(upstream.received()) < before + expected and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return upstream.received()[before:]
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_python_sdk_gets_prisms_body_where_it_may_and_never_reaches_it_where_not(
+    name: str, upstream: Prism, moov: MockMoov, key: MoovKey
+) -> None:
+    call, expected, scope = OPERATIONS[name]
+    good = bearing(key.mint(scope.replace("{accountID}", key.account_id) or "/ping.read"))
+    other = "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
+    bad = [bearing(key.mint(defect="expired")), bearing(key.mint(defect="revoked"))]
+    if scope:
+        bad += [bearing(key.mint("/fed.read"))]
+    if "{accountID}" in scope:
+        bad += [bearing(key.mint(scope.replace("{accountID}", other)))]
+    before = len(upstream.received())
+    sdk = Moov(server_url=moov.url)
+    for headers in bad:
+        with pytest.raises(errors.APIError) as refused:
+            call(sdk, key.account_id, headers)
+        assert (refused.value.status_code, refused.value.body) in {(401, ""), (403, "")}
+    assert call(sdk, key.account_id, good) == expected
+    assert len(seen_by(upstream, before, 1)) == 1
+    statuses = [exchange.status for exchange in key.exchanges(endpoint=name)]
+    assert len(statuses) == len(bad) + 1
+    assert statuses[-1] in {200, 204}
+
+
+def test_the_python_sdk_passes_by_basic_too(upstream: Prism, moov: MockMoov, key: MoovKey) -> None:
+    before = len(upstream.received())
+    security = components.Security(username=key.client_id, password=key.client_secret or "")
+    sdk = Moov(server_url=moov.url, security=security)
+    for call, expected, _ in OPERATIONS.values():
+        assert call(sdk, key.account_id, {}) == expected
+    assert len(seen_by(upstream, before, len(OPERATIONS))) == len(OPERATIONS)
+
+
+def in_javascript(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value).replace("True", "true")
+
+
+def test_the_typescript_sdk_gets_prisms_bodies_where_it_may_and_never_reaches_it_where_not(
+    installed: Callable[[str, Path], Path], upstream: Prism, moov: MockMoov, key: MoovKey
+) -> None:
+    folder = installed("js-moovio-sdk", HERE.parent / "conformance" / SDK.folder / "package.json")
+    shutil.copy(HERE / "program.mjs", folder)
+    before = len(upstream.received())
+    env = clean_environment() | {
+        "MOCKMOOV_URL": moov.url,
+        "ACCOUNT": key.account_id,
+        "GOOD": key.mint(scopes(key.account_id)),
+        "BAD": key.mint(defect="expired"),
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+    ended = run(("node", "program.mjs"), cwd=folder, env=env, out=folder)
+    said = ended.stdout.splitlines()
+    assert said[: len(OPERATIONS)] == [f"{name} refused 401" for name in OPERATIONS], ended.stderr
+    expected = [f"{name} came {in_javascript(value)}" for name, (_, value, _) in OPERATIONS.items()]
+    assert said[len(OPERATIONS) :] == expected, ended.stderr
+    assert len(seen_by(upstream, before, len(OPERATIONS))) == len(OPERATIONS)

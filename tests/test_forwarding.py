@@ -1,0 +1,188 @@
+"""What of a message passes the gateway, and what stays behind."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockmoov.forwarding import framing, passed, refusal, returned
+from mockmoov.messages import HttpRequest
+
+HOP_BY_HOP = (
+    "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te",
+    "trailer", "transfer-encoding", "upgrade",
+)  # fmt: skip
+NAMES = st.sampled_from(
+    [
+        *HOP_BY_HOP,
+        "host",
+        "expect",
+        "content-length",
+        "x-request-id",
+        "accept",
+        "authorization",
+        "x-a",
+        "cookie",
+    ]
+)
+FORGED = (
+    "x-mockmoov-client-id", "x-mockmoov-scopes", "x-mockmoov-token", "x-mockmoov-", "x_mockmoov_scopes",
+    "x-mockmoov_account-id", "x_mockmoov-new",
+)  # fmt: skip
+
+
+def request(path: str = "/accounts", /, **headers: tuple[str, ...] | str) -> HttpRequest:
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return HttpRequest(
+        method="GET",
+        path=path,
+        headers={name: (value,) if isinstance(value, str) else value for name, value in given.items()},
+    )
+
+
+def status(message: HttpRequest) -> int | None:
+    answer = refusal(message)
+    return answer.status if answer else None
+
+
+# --- the way there ------------------------------------------------------------------------------
+
+
+@given(st.dictionaries(NAMES, st.lists(st.text("ab,", max_size=5), min_size=1, max_size=2), max_size=8))
+def test_what_is_meant_for_the_next_hop_ends_here_and_the_rest_passes(headers: dict[str, list[str]]) -> None:
+    named = {item.strip() for value in headers.get("connection", ()) for item in value.split(",")}
+    message = HttpRequest(method="GET", path="/", headers={name: tuple(v) for name, v in headers.items()})
+    fields = passed(message, plain=False)
+    ends = {*HOP_BY_HOP, "host", "expect", "content-length", "x-request-id", *named}
+    assert fields[:-1] == [(name, v) for name, values in headers.items() if name not in ends for v in values]
+    assert fields[-1] == ("via", "1.1 mockmoov")
+
+
+def test_what_connection_names_ends_here_whatever_its_case() -> None:
+    fields = passed(request(connection=("X-A , close", "x-b"), x_a="1", x_b="2", x_c="3"), plain=False)
+    assert fields == [("x-c", "3"), ("via", "1.1 mockmoov")]
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_nobody_outside_speaks_in_our_name(name: str) -> None:
+    message = HttpRequest(method="GET", path="/", headers={name: ("forged",)})
+    assert passed(message, plain=False) == [("via", "1.1 mockmoov")]
+
+
+def test_who_a_request_came_by_is_told_in_order() -> None:
+    fields = passed(request(via=("1.0 first", "1.1 second")), plain=False)
+    assert fields == [("via", "1.0 first"), ("via", "1.1 second"), ("via", "1.1 mockmoov")]
+
+
+def test_an_answer_that_is_to_be_read_is_asked_for_uncompressed() -> None:
+    message = request(accept_encoding="gzip", accept="*/*")
+    assert ("accept-encoding", "gzip") in passed(message, plain=False)
+    assert passed(message, plain=True) == [("accept", "*/*"), ("via", "1.1 mockmoov")]
+
+
+def test_a_body_keeps_its_framing() -> None:
+    assert framing(request(content_length="7")) == ("content-length", "7")
+    assert framing(request(content_length="007")) == ("content-length", "7")
+    assert framing(request(transfer_encoding="Chunked")) == ("transfer-encoding", "chunked")
+
+
+# --- what is not forwarded at all ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content_length": ("1", "1")},
+        {"content_length": "1, 1"},
+        {"content_length": "+1"},
+        {"content_length": "0x1"},
+        {"content_length": ""},
+        {"content_length": "-1"},
+        {"content_length": "٣"},
+        {"content_length": "9" * 19},
+        {"content_length": "1", "transfer_encoding": "chunked"},
+    ],
+)
+def test_a_body_of_unclear_length_is_refused(headers: dict[str, tuple[str, ...] | str]) -> None:
+    assert status(request(**headers)) == 400
+
+
+@pytest.mark.parametrize(
+    "coding",
+    ["gzip", "gzip, chunked", "chunked, chunked", ("chunked", "chunked"), "identity", "", "xchunked"],
+)
+def test_a_coding_other_than_chunked_is_refused(coding: tuple[str, ...] | str) -> None:
+    assert status(request(transfer_encoding=coding)) == 501
+    assert status(request(transfer_encoding="CHUNKED")) is None
+
+
+def test_a_websocket_is_refused() -> None:
+    assert status(request(sec_websocket_key="x")) == 501
+
+
+def test_a_request_that_came_by_us_already_is_refused() -> None:
+    assert status(request(via="1.1 mockmoov")) == 502
+    assert status(request(via="1.1 another")) is None
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        *(
+            ".",
+            "..",
+            "%2e",
+            "%2E%2e",
+            ".%2E",
+            "%2e.",
+            "a%2f..%2fb",
+            "..%2Fa",
+            "a%2f%2e%2E",
+            "a%5c..",
+            "..\\a",
+        ),
+        *("..;x", "%2e%2e%3Bx"),
+    ],
+)
+def test_a_path_with_dot_segments_in_any_spelling_is_refused(segment: str) -> None:
+    assert status(request(f"/accounts/{segment}/cards")) == 404
+    assert status(request(f"/accounts/{segment}")) == 404
+
+
+@pytest.mark.parametrize(
+    "segment", ["...", "a.b", "..a", ".a", "a%2eb", "a%2fb", "%2e%2e%2e", "a..", "%252e"]
+)
+def test_other_dots_and_slashes_pass(segment: str) -> None:
+    assert status(request(f"/accounts/{segment}/cards")) is None
+
+
+# --- the way back -------------------------------------------------------------------------------
+
+
+def test_an_answer_comes_back_without_what_is_ours_to_say() -> None:
+    kept = (
+        ("content-type", "text/plain"),
+        ("set-cookie", "a=1"),
+        ("set-cookie", "b=2"),
+        ("content-length", "5"),
+    )
+    ours = (
+        *((name, "x") for name in HOP_BY_HOP if name != "transfer-encoding"),
+        *(
+            (name, "x")
+            for name in ("date", "x-request-id", "x-mockmoov-reason", "access-control-allow-origin")
+        ),
+    )
+    assert returned(200, (*kept[:2], *ours, *kept[2:])) == kept
+
+
+def test_what_connection_names_in_an_answer_ends_here() -> None:
+    assert returned(200, (("connection", "x-a"), ("x-a", "1"), ("x-b", "2"))) == (("x-b", "2"),)
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_an_answer_without_a_body_says_no_length(status: int) -> None:
+    assert returned(status, (("content-length", "5"), ("etag", "e"))) == (("etag", "e"),)
+
+
+def test_the_length_of_a_chunked_answer_is_not_believed() -> None:
+    assert returned(200, (("transfer-encoding", "chunked"), ("content-length", "5"))) == ()
