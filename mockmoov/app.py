@@ -105,14 +105,15 @@ def _patient(control: Control) -> Handler:
         if body is None:
             return
         request = replace(request, body=body)
-        response = control.handle(request)
+        version, response = control.version(), control.handle(request)
         deadline = time.monotonic() + response.retry_seconds
         has_left = False
         while response.retry_seconds and time.monotonic() < deadline and not has_left:
             with anyio.move_on_after(_POLL_SECONDS):
                 await incoming.left()
                 has_left = True
-            response = control.handle(request)
+            if control.version() != version:
+                version, response = control.version(), control.handle(request)
         await reply(response)
 
     return handle

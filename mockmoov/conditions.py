@@ -160,6 +160,10 @@ class Conditions:
         exchanges = [replace(_EXCHANGE.decode(line.value), number=line.number) for line in log.lines]
         return Journal(exchanges=exchanges, dropped=log.dropped)
 
+    def journal_version(self) -> int:
+        """A number that is another one once somebody's journal is."""
+        return self._store.log_version()
+
     def clear_journal(self, owner: str | None = None) -> None:
         """Remove the exchanges of an API key, or (None) all."""
         self._store.clear_log(None if owner is None else group_of(owner))

@@ -24,8 +24,14 @@ from starlette.types import ASGIApp, Message
 
 from mockmoov.app import create_app
 from mockmoov.clocks import http_date
+from mockmoov.conditions import Conditions
 from mockmoov.faults import Fault
+from mockmoov.keys import signing_keys
+from mockmoov.repository import Repository
 from mockmoov.server import MAX_BODY, AuthorizationServer
+from mockmoov.settings import load
+from mockmoov.stores import Log
+from mockmoov.stores.memory import MemoryStore
 from tests.support.servers import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -410,6 +416,28 @@ def test_who_waits_in_vain_is_told_so_when_the_time_is_up(timeout: float) -> Non
     answer = ask(new_app(hosts=()), "GET", WAIT, params={"timeout": timeout})
     assert (answer.status_code, answer.json()["complete"]) == (200, False)
     assert timeout <= time.monotonic() - started < timeout + 10
+
+
+class CountingStore(MemoryStore):
+    """Counts how often its log is read."""
+
+    reads = 0
+
+    def read_log(self, group: str | None = None) -> Log:
+        self.reads += 1
+        return super().read_log(group)
+
+
+def test_the_journal_is_not_read_again_for_who_waits_as_long_as_nothing_comes() -> None:
+    store = CountingStore()
+    server = AuthorizationServer(
+        load(),
+        Repository(store),
+        Conditions(store, wall=time.time),
+        signing_keys=signing_keys(bytes(32)),
+    )
+    ask(create_app(server, exposure="process"), "GET", WAIT, params={"timeout": 0.1})
+    assert store.reads == 1
 
 
 def test_who_leaves_while_it_waits_is_waited_for_no_longer() -> None:

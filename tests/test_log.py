@@ -1,5 +1,7 @@
 """The log in memory: the last lines that fit, by group and in all, and how many are gone."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,6 +122,18 @@ def test_a_log_that_was_cleared_is_as_a_new_one(
     new = filled(after, max_lines=5, max_bytes=12)
     assert log.read(None) == new.read(None)
     assert [log.read(group) for group in GROUPS] == [new.read(group) for group in GROUPS]
+
+
+def test_the_version_of_a_log_changes_with_it_and_never_comes_again() -> None:
+    log = filled([])
+    versions = [log.version]
+    for change in (partial(log.append, b"1", "a"), partial(log.forget, "a"), log.clear):
+        change()
+        log.read("a")
+        versions += [log.version]
+    assert len(set(versions)) == 4
+    log.read(None)
+    assert log.version == versions[-1]
 
 
 @pytest.mark.parametrize("group", [None, *GROUPS])

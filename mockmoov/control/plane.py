@@ -34,6 +34,7 @@ class Control:
     def __init__(self, server: AuthorizationServer, guard: Guard, ca_pem: bytes | None = None) -> None:
         self._guard = guard
         self._discovery = Discovery(server, ca_pem)
+        self.version = server.conditions.journal_version  # another one once what is waited for may be there
         self._routes = Routes(_routes(server))
         self.paths = (*self._discovery.routes.templates, *self._routes.templates)
 

@@ -80,11 +80,11 @@ class Local:
             body=_body(body),
         )
         deadline = self._clock() + timeout
-        while True:
-            response = self._control.handle(request)
-            if not response.retry_seconds or self._clock() >= deadline:
-                break
+        version, response = self._control.version(), self._control.handle(request)
+        while response.retry_seconds and self._clock() < deadline:
             time.sleep(_POLL_SECONDS)
+            if self._control.version() != version:
+                version, response = self._control.version(), self._control.handle(request)
         return _read(response.status, dict(response.headers).get(REASON_HEADER, ""), response.body)
 
     def close(self) -> None:

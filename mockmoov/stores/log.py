@@ -21,6 +21,7 @@ class MemoryLog:
     def __init__(self, *, max_lines: int, max_bytes: int) -> None:
         self._max_lines = max_lines
         self._max_bytes = max_bytes
+        self.version = 0  # another one once the log is
         self.clear()
 
     def clear(self) -> None:
@@ -28,12 +29,14 @@ class MemoryLog:
         self._groups: dict[str, _Group] = {}
         self._group_of: OrderedDict[int, _Group] = OrderedDict()
         self._number = self._bytes = 0
+        self.version += 1
 
     def append(self, value: bytes, group: str) -> None:
         """Add a line."""
         if not self._max_lines:
             return
         self._number += 1
+        self.version += 1
         owner = self._groups.get(group) or self._groups.setdefault(group, _Group())
         self._group_of[self._number] = owner
         # A copy of just its length: what msgspec writes may hold half as much again that nobody sees.
@@ -49,6 +52,7 @@ class MemoryLog:
 
     def forget(self, group: str) -> None:
         """Remove the lines of a group, and how many of them were dropped."""
+        self.version += 1
         for number, value in self._groups.pop(group, _Group()).lines.items():
             del self._group_of[number]
             self._bytes -= len(value)
