@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from msgspec.json import Decoder
+from msgspec.json import decode
 
 from mockmoov.scopes import ACCOUNT_ID, covers, permits, quoted, template
 
@@ -20,18 +20,17 @@ class Operation:
     scopes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _File:
-    about: str
-    source: str
-    operations: Mapping[str, Mapping[str, Operation]]
-
-
 @cache
 def operations() -> Mapping[str, Mapping[str, Operation]]:
     """Every operation beside /oauth2/*, by path template and then by method, in the order of the file."""
     data = Path(__file__).with_name("data").joinpath("operations.json").read_bytes()
-    return Decoder(_File).decode(data).operations
+    return {
+        path: {
+            method: Operation(name=item["name"], scopes=tuple(item["scopes"]))
+            for method, item in methods.items()
+        }
+        for path, methods in decode(data)["operations"].items()
+    }
 
 
 def lacking(granted: Sequence[str], scopes: Iterable[str], parameters: Mapping[str, str]) -> str:

@@ -281,6 +281,16 @@ def test_for_a_client_that_leaves_before_its_body_ends_nothing_is_done(whole: bo
     assert after.status == 200
 
 
+def test_a_client_that_leaves_before_its_change_is_whole_changes_nothing() -> None:
+    server = new_server()
+    app = create_app(server, exposure="process")
+    body = b'{"status": 503}'
+    typed = [(b"content-type", b"application/json")]
+    assert not connect(app, "POST", "/_mockmoov/faults", chunk(body, more=True), GONE, headers=typed).sent
+    assert server.conditions.faults() == ()
+    assert connect(app, "POST", "/_mockmoov/faults", chunk(body), headers=typed).status == 201
+
+
 def test_for_a_client_that_leaves_while_it_revokes_the_token_stays_good() -> None:
     app = new_app()
     token = mint(app)["access_token"]
