@@ -9,7 +9,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY mockmoov/ mockmoov/
 # A start reads the bytecode and never looks whether it is stale: nothing in an image changes.
 RUN PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
-    python -m pip --python /opt/mockmoov/bin/python install --no-cache-dir --no-compile . \
+    python -m pip --python /opt/mockmoov/bin/python install --no-cache-dir --no-compile '.[tls]' \
     && /opt/mockmoov/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/mockmoov/lib
 
 FROM python:3.13.14-slim-trixie
@@ -19,12 +19,14 @@ LABEL org.opencontainers.image.title="mockmoov" \
 COPY --from=build /opt/mockmoov /opt/mockmoov
 ENV PATH=/opt/mockmoov/bin:$PATH
 # The base image has no bytecode for the standard library: what a start imports gets it here.
-RUN python -c "import mockmoov.cli, mockmoov.app, mockmoov.bootstrap, mockmoov.serve, mockmoov.client, uvloop, urllib.request"
+RUN python -c "import mockmoov.cli, mockmoov.app, mockmoov.bootstrap, mockmoov.places, mockmoov.client, trustme, uvloop, urllib.request"
+# The one file that is written, and deleted at once, is the key of a certificate on its way into OpenSSL: in memory.
 ENV PYTHONDONTWRITEBYTECODE=1 \
+    TMPDIR=/dev/shm \
     MOCKMOOV_HOST=0.0.0.0 \
     MOCKMOOV_PORT=8080
 USER 65532:65532
-EXPOSE 8080
+EXPOSE 8080 8443
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s CMD ["mockmoov", "healthcheck"]
 ENTRYPOINT ["mockmoov"]

@@ -20,7 +20,7 @@ help:
 	@echo "make coverage  make test, with branch coverage of the package"
 	@echo "make lint      ruff and mypy"
 	@echo "make bench     measure the server beside a bare one"
-	@echo "make mutate    mutation run over the core"
+	@echo "make mutate    mutation run over core and double; parts in ARGS: make mutate ARGS=core"
 	@echo "make matrix    every foreign client against every breakage"
 	@echo "make build     sdist and wheel, into dist/"
 	@echo "make clean     remove what the others made, $(VENV) too"

@@ -65,7 +65,7 @@ def running(program: Program) -> Iterator[Server]:
     process = subprocess.Popen(
         _command(program, port),
         cwd=ROOT,
-        env=_environment(),
+        env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -82,8 +82,10 @@ def _command(program: Program, port: int) -> list[str]:
     return [sys.executable, *(argument.format(port=port) for argument in program.arguments)]
 
 
-def _environment() -> Mapping[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MOCKMOOV_", "PYTHON"))}
+def environment() -> Mapping[str, str]:
+    """Ours, without what a server, pytest or the interpreter would read."""
+    read = ("MOCKMOOV_", "PYTEST", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(read)}
     return {**kept, "PYTHONPYCACHEPREFIX": _BYTECODE.name}
 
 

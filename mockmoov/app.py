@@ -14,10 +14,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mockmoov.contracts import REASON_HEADER, render_refusal
 from mockmoov.control import Control, Exposure, make_guard
+from mockmoov.cors import Cors, Readers
 from mockmoov.delivery import Incoming, Reply, Stream, deliver, to_request
 from mockmoov.disturbance import wants_body
 from mockmoov.hosts import UNKNOWN_HOST, is_known
 from mockmoov.messages import HttpRequest, HttpResponse
+from mockmoov.proxies import Proxies
 from mockmoov.redaction import shown_method, shown_path
 from mockmoov.server import MAX_BODY, AuthorizationServer, identified
 from mockmoov.settings import Settings
@@ -31,13 +33,15 @@ _POLL_SECONDS = 0.01
 Handler = Callable[[HttpRequest, Incoming, Reply], Awaitable[None]]
 
 
-def create_app(server: AuthorizationServer, *, exposure: Exposure) -> Starlette:
+def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes | None = None) -> Starlette:
     """The ASGI application, for those who can reach it. On loopback it accepts known names in Host only."""
-    ours = Control(server, make_guard(server.settings, exposure))
+    settings, ours = server.settings, Control(server, make_guard(server.settings, exposure), ca_pem)
     log = _AccessLog((*server.routes.templates, *ours.paths))
-    control = _Endpoint(_patient(ours), log)
-    gateway = _gateway(server.settings)
-    moov: ASGIApp = _Endpoint(_disturbed(server, gateway), log)
+    readers = Readers(settings.cors_origins, server.repository.origins)
+    shared = partial(Cors, readers=readers, preflights=_Endpoint(_preflights(readers), log))
+    gateway = _gateway(settings)
+    control = shared(_Endpoint(_patient(ours), log), is_shared=ours.is_open)
+    moov: ASGIApp = shared(_Endpoint(_disturbed(server, gateway), log), is_shared=lambda _: True)
     app = Starlette(
         routes=[Route("/_mockmoov/{_:path}", control), Route("/.well-known/{_:path}", control)],
         lifespan=gateway.open if gateway else None,
@@ -45,9 +49,20 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure) -> Starlette:
     app.router.redirect_slashes = False
     app.router.default = moov
     if exposure == "loopback":
-        hosts = frozenset(host.lower() for host in server.settings.allowed_hosts)
-        app.add_middleware(_HostRule, log=log, hosts=hosts)
+        app.add_middleware(_HostRule, log=log, hosts=settings.known_hosts)
+    if settings.trusted_proxies:
+        app.add_middleware(Proxies, proxies=settings.trusted_proxies, hosts=settings.known_hosts)
     return app
+
+
+def _preflights(readers: Readers) -> Handler:
+    """Preflights: no exchanges with Moov, so that no journal, fault or rate limit knows of them."""
+
+    async def handle(request: HttpRequest, incoming: Incoming, reply: Reply) -> None:
+        incoming.dismiss()
+        await reply(identified(readers.preflight(request), time.time()))
+
+    return handle
 
 
 def _gateway(settings: Settings) -> "Gateway | None":
@@ -90,14 +105,15 @@ def _patient(control: Control) -> Handler:
         if body is None:
             return
         request = replace(request, body=body)
-        response = control.handle(request)
+        version, response = control.version(), control.handle(request)
         deadline = time.monotonic() + response.retry_seconds
         has_left = False
         while response.retry_seconds and time.monotonic() < deadline and not has_left:
             with anyio.move_on_after(_POLL_SECONDS):
                 await incoming.left()
                 has_left = True
-            response = control.handle(request)
+            if control.version() != version:
+                version, response = control.version(), control.handle(request)
         await reply(response)
 
     return handle

@@ -77,19 +77,21 @@ class Call:
 
     def exchange(self, response: HttpResponse, contract: Contract) -> Exchange:
         """What the journal says."""
+        key = self.api_key
+        client_id, secret = (key.client_id, key.client_secret) if key else (None, None)
         return Exchange(
             at=self.now,
-            client_id=self.client_id,
+            client_id=client_id,
             endpoint=self.endpoint,
             method=shown_method(self.request.method),
             path=self.shown_path,
             contract=contract.name,
             grant_type=self.grant_type,
             status=None if response.connection in ("hang", "reset") else response.status,
-            reason=next((value for name, value in response.headers if name == REASON_HEADER), None),
+            reason=dict(response.headers).get(REASON_HEADER),
             fault=self.fault.id if self.fault else None,
-            headers=shown_headers(self.request.headers, self.api_key.client_secret if self.api_key else None),
-            parameters=shown_parameters(self.parameters.given, self.client_id),
+            headers=shown_headers(self.request.headers, secret),
+            parameters=shown_parameters(self.parameters.given, client_id),
             issued=_names(self.issued) if self.issued else {},
         )
 

@@ -20,6 +20,7 @@ from mockmoov.repository import SERVER, group_of, read_api_key
 from mockmoov.stores import Store
 
 MOST_FAULTS = 1000  # in a plan
+MOST_BYTES = 2**20  # of a plan: it is read and written with every exchange that it is about
 _OF_A_KEY = ("api-key", "clock", "faults")
 _CLOCK = Decoder(ClockSetting)
 _PLAN = Decoder(Plan)
@@ -105,9 +106,12 @@ class Conditions:
         """Add a fault at the end of a plan; raises `ValueError` if it is full."""
 
         def add(plan: Plan) -> tuple[Plan, None]:
-            if len(plan) >= MOST_FAULTS:
+            after = (*plan, fault)
+            if len(after) > MOST_FAULTS:
                 raise ValueError(f"there are {MOST_FAULTS} faults in the plan, which is the limit")
-            return (*plan, fault), None
+            if len(to_json(after)) > MOST_BYTES:
+                raise ValueError(f"the plan would be larger than {MOST_BYTES} bytes, which is the limit")
+            return after, None
 
         self._change_plan(owner, add)
 
@@ -121,14 +125,19 @@ class Conditions:
         return self._change_plan(owner, remove)
 
     def take_fault(self, client_id: str | None, facts: Facts, now: float) -> Fault | None:
-        """The fault that happens to this exchange: of the key's plan, or else of the server's."""
+        """The fault that happens to this exchange: of the key's plan, or else of the server's.
 
+        Windows of either go by the clock of whose plan it is; `now` is what the key's shows.
+        """
+        own = self._take(client_id, facts, now) if client_id is not None else None
+        return own or self._take(None, facts, self.now())
+
+    def _take(self, owner: str | None, facts: Facts, now: float) -> Fault | None:
         def taken(plan: Plan) -> tuple[Plan, Fault | None]:
             fault, after = take(plan, facts, now)
             return after, fault
 
-        own = self._change_plan(client_id, taken) if client_id is not None else None
-        return own or self._change_plan(None, taken)
+        return self._change_plan(owner, taken)
 
     def _change_plan(self, owner: str | None, change: Callable[[Plan], tuple[Plan, _Answer]]) -> _Answer:
         while True:
@@ -150,6 +159,10 @@ class Conditions:
         log = self._store.read_log(None if owner is None else group_of(owner))
         exchanges = [replace(_EXCHANGE.decode(line.value), number=line.number) for line in log.lines]
         return Journal(exchanges=exchanges, dropped=log.dropped)
+
+    def journal_version(self) -> int:
+        """A number that is another one once somebody's journal is."""
+        return self._store.log_version()
 
     def clear_journal(self, owner: str | None = None) -> None:
         """Remove the exchanges of an API key, or (None) all."""
@@ -174,6 +187,6 @@ def _read_clock(value: bytes | None) -> ClockSetting:
     return UNCHANGED if value is None else _CLOCK.decode(value)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _read_plan(value: bytes | None) -> Plan:
     return () if value is None else _PLAN.decode(value)

@@ -16,30 +16,32 @@ from mockmoov.routing import Routes
 from mockmoov.scopes import catalogue
 from mockmoov.server import MAX_BODY, AuthorizationServer
 
+_PEM = ("content-type", "application/x-pem-file")
 _CLIENT_AUTHENTICATION = ["client_secret_basic", "client_secret_post"]  # RFC 7591 §2
 
 
 class Discovery:
     """What mockmoov serves to anyone beside Moov's contract. `handle` is total, as the server's is."""
 
-    def __init__(self, server: AuthorizationServer) -> None:
+    def __init__(self, server: AuthorizationServer, ca_pem: bytes | None = None) -> None:
         self._server = server
+        self._ca_pem = ca_pem
         self.routes: Routes[Callable[[HttpRequest], HttpResponse]] = Routes(
             {
                 "/_mockmoov/health": {"GET": _health},
+                "/_mockmoov/ca.pem": {"GET": self._ca},
                 "/_mockmoov/introspect": {"POST": self._introspect},
                 "/.well-known/jwks.json": {"GET": self._jwks},
-                "/.well-known/oauth-authorization-server": {"GET": _metadata},
+                "/.well-known/oauth-authorization-server": {"GET": self._metadata},
             }
         )
 
     def handle(self, request: HttpRequest) -> HttpResponse:
         """The answer to a request on one of these paths."""
-        match self.routes.endpoint(request.method, request.path):
-            case HttpResponse() as refusal:
-                return refusal
-            case answer, _:
-                pass
+        found = self.routes.endpoint(request.method, request.path)
+        if isinstance(found, HttpResponse):
+            return found
+        answer, _ = found
         if len(request.body) > MAX_BODY:
             return contracts.render_too_large(MAX_BODY)
         try:
@@ -47,8 +49,37 @@ class Discovery:
         except OAuthError as error:  # RFC 7662 §2.3: 401 wherever the credentials were
             return contracts.render_error_response(contracts.RFC_ERRORS, OAuthError(error.code, error.reason))
 
+    def has(self, path: str) -> bool:
+        """Whether a path is answered here, if only with a 404: no other has `/.well-known/`."""
+        return path.startswith("/.well-known/") or self.routes.find(path) is not None
+
+    def _ca(self, _request: HttpRequest) -> HttpResponse:
+        if self._ca_pem is None:
+            return contracts.render_refusal(
+                404, "there is no CA: tls is off, or has a certificate from outside"
+            )
+        return HttpResponse(status=200, headers=(_PEM, *contracts.NO_STORE), body=self._ca_pem)
+
     def _jwks(self, _request: HttpRequest) -> HttpResponse:
         return contracts.render_json(jwks(self._server.repository.signing_keys()))
+
+    def _metadata(self, request: HttpRequest) -> HttpResponse:  # RFC 8414 §2
+        issuer = self._server.settings.public_url or _asked_url(request)
+        return contracts.render_json(
+            {
+                "issuer": issuer,
+                "token_endpoint": f"{issuer}/oauth2/token",
+                "token_endpoint_auth_methods_supported": _CLIENT_AUTHENTICATION,
+                "revocation_endpoint": f"{issuer}/oauth2/revoke",
+                "revocation_endpoint_auth_methods_supported": _CLIENT_AUTHENTICATION,
+                "introspection_endpoint": f"{issuer}/_mockmoov/introspect",
+                "introspection_endpoint_auth_methods_supported": _CLIENT_AUTHENTICATION,
+                "jwks_uri": f"{issuer}/.well-known/jwks.json",
+                "grant_types_supported": list(GRANTS),
+                "response_types_supported": [],
+                "scopes_supported": list(catalogue()),
+            }
+        )
 
     def _introspect(self, request: HttpRequest) -> HttpResponse:  # RFC 7662 §2
         message = parse_revocation_request(request.headers, read_parameters(request))
@@ -96,20 +127,5 @@ def _health(_request: HttpRequest) -> HttpResponse:
     return contracts.render_json({"status": "ok"})
 
 
-def _metadata(request: HttpRequest) -> HttpResponse:  # RFC 8414 §2
-    issuer = f"{request.scheme}://{request.headers.get('host', ('localhost',))[0]}"
-    return contracts.render_json(
-        {
-            "issuer": issuer,
-            "token_endpoint": f"{issuer}/oauth2/token",
-            "token_endpoint_auth_methods_supported": _CLIENT_AUTHENTICATION,
-            "revocation_endpoint": f"{issuer}/oauth2/revoke",
-            "revocation_endpoint_auth_methods_supported": _CLIENT_AUTHENTICATION,
-            "introspection_endpoint": f"{issuer}/_mockmoov/introspect",
-            "introspection_endpoint_auth_methods_supported": _CLIENT_AUTHENTICATION,
-            "jwks_uri": f"{issuer}/.well-known/jwks.json",
-            "grant_types_supported": list(GRANTS),
-            "response_types_supported": [],
-            "scopes_supported": list(catalogue()),
-        }
-    )
+def _asked_url(request: HttpRequest) -> str:
+    return f"{request.scheme}://{request.headers.get('host', ('localhost',))[0]}"

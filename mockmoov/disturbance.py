@@ -12,14 +12,16 @@ from mockmoov.messages import HttpResponse
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # RFC 9110 §5.6.2
 _FIELD_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,2000}[\x21-\x7e])?")  # RFC 9110 §5.5, ASCII only
-_FRAMING = frozenset({"connection", "content-length", "transfer-encoding", "x-request-id"})
+_OURS = frozenset(
+    {"connection", "content-length", "date", "trailer", "transfer-encoding", REASON_HEADER, "x-request-id"}
+)
 _WITHOUT_BODY = frozenset({204, 205, 304})  # RFC 9110 §15.3.5, §15.3.6, §15.4.5
 
 
 def check(fault: Fault) -> tuple[str, str] | None:
     """The member of a fault that could not be sent, and why; None if all can."""
     for name, value in fault.headers.items():
-        if not _TOKEN.fullmatch(name) or name.lower() in _FRAMING:
+        if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
             return "headers", "has a name that is no header's, or one that the server sets itself"
         if not _FIELD_VALUE.fullmatch(value):
             return "headers", "has a value that is not printable ASCII"
@@ -38,23 +40,21 @@ def replacement(fault: Fault, contract: Contract) -> HttpResponse | None:
         return None
     content_type = fault.content_type or ("application/json" if fault.body is not None else "text/plain")
     headers: dict[str, str] = {"content-type": content_type} if _has_body(fault) else {}
-    headers |= dict(NO_STORE) | {REASON_HEADER: f"fault {fault.id}"}
-    headers |= dict(contract.rate_limited(fault.retry_after)) if fault.retry_after is not None else {}
+    headers |= dict(NO_STORE) | {REASON_HEADER: f"fault {fault.id}"} | _retry_after(fault, contract)
     body = _truncated(fault, _body(fault))
     return HttpResponse(status=fault.status or 200, headers=_with(headers.items(), fault.headers), body=body)
 
 
 def altered(fault: Fault, response: HttpResponse, contract: Contract) -> HttpResponse:
     """The real answer as the fault leaves it: members are changed only where it is a success with JSON."""
-    changes = dict(fault.headers)
-    if fault.retry_after is not None:
-        changes |= dict(contract.rate_limited(fault.retry_after))
+    changes = dict(_retry_after(fault, contract))
     if fault.content_type is not None and response.body:
         changes["content-type"] = fault.content_type
     body = response.body
     if body and response.status == 200 and (fault.drop or fault.set):
         body = _changed(fault, body)
-    return replace(response, headers=_with(response.headers, changes), body=_truncated(fault, body))
+    headers = _with(_with(response.headers, changes), fault.headers)
+    return replace(response, headers=headers, body=_truncated(fault, body))
 
 
 def wants_body(fault: Fault) -> bool:
@@ -84,6 +84,10 @@ def _is_answer(fault: Fault) -> bool:
 
 def _has_body(fault: Fault) -> bool:
     return fault.body is not None or fault.text is not None
+
+
+def _retry_after(fault: Fault, contract: Contract) -> dict[str, str]:
+    return {} if fault.retry_after is None else dict(contract.rate_limited(fault.retry_after))
 
 
 def _body(fault: Fault) -> bytes:

@@ -13,8 +13,9 @@ from msgspec import Meta
 
 from mockmoov.messages import Headers
 
-Count = Annotated[int, Meta(ge=0, le=10**9)]
-Positive = Annotated[int, Meta(ge=1, le=10**9)]
+MOST = 10**9
+Count = Annotated[int, Meta(ge=0, le=MOST)]
+Positive = Annotated[int, Meta(ge=1, le=MOST)]
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
 Text = Annotated[str, Meta(max_length=64 * 1024)]
 Connection = Literal["hang", "reset", "cut"]

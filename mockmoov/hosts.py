@@ -16,11 +16,18 @@ _PORT = re.compile(r":[0-9]*$")
 
 
 def is_known(values: Sequence[str], hosts: frozenset[str], *, addresses: bool = False) -> bool:
-    """Whether the Host values are one, and it names loopback, is in `hosts`, or (`addresses`) an address."""
+    """Whether the Host values are one, and it names loopback, is in `hosts`, or (`addresses`) an address.
+
+    `hosts` are in lower case; one without a port stands for the name on any.
+    """
     if len(values) != 1:
         return False
-    host = values[0]
-    return host.lower() in hosts or names_loopback(host) or (addresses and _names_address(host))
+    host = values[0].lower()
+    return (
+        not hosts.isdisjoint((host, _PORT.sub("", host)))
+        or names_loopback(host)
+        or (addresses and _names_address(host))
+    )
 
 
 @lru_cache(maxsize=64)

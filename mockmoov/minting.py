@@ -54,27 +54,28 @@ class Mint:
         claims = {**claims, **wish.claims}
         if spoil := defects.OF_CLAIMS.get(wish.defect or ""):
             claims = spoil(claims, int(now))
-        token = self._write(api_key, claims, wish.defect, now)
+        token = self._write(api_key, claims, wish, now)
         if len(token) > tokens.MAX_LENGTH:
             raise FieldError("claims", f"the token would be longer than {tokens.MAX_LENGTH} characters")
         if wish.defect == defects.REVOKED:
             self._revoke(claims, now)
         return Minted(access_token=token, claims=claims)
 
-    def _write(self, api_key: ApiKey, claims: Mapping[str, object], defect: str | None, now: float) -> str:
+    def _write(self, api_key: ApiKey, claims: Mapping[str, object], wish: Wish, now: float) -> str:
         keys = self._repository.signing_keys()
-        if write := defects.OF_JWS.get(defect or ""):
+        if write := defects.OF_JWS.get(wish.defect or ""):
             return write(keys, claims)
         if self._format == "jwt":
             return tokens.sign(keys, claims)
         token = token_urlsafe(tokens.OPAQUE_BYTES)
-        expires_at = claims.get("exp")
+        claimed = claims.get("exp")
+        expires_at = float(claimed) if isinstance(claimed, int | float) else now
         self._repository.put_opaque_token(
             tokens.fingerprint(token),
             claims,
             client_id=api_key.client_id,
             now=now,
-            expires_at=float(expires_at) if isinstance(expires_at, int | float) else now,
+            expires_at=max(expires_at, now + wish.lifetime),  # what is bad from the start is refused for that
         )
         return token
 

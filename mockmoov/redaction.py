@@ -62,7 +62,7 @@ def shown_parameters(given: Mapping[str, object], client_id: str | None) -> dict
 
 def shown_headers(headers: Headers, secret: str | None) -> dict[str, str]:
     """The known headers that were sent; the secret of the client that was claimed is blotted out."""
-    return _shown_headers(tuple((name, headers[name][0]) for name in headers if name in _HEADERS), secret)
+    return _shown_headers(tuple([(name, headers[name][0]) for name in headers if name in _HEADERS]), secret)
 
 
 @lru_cache(maxsize=256)

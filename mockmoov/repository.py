@@ -45,9 +45,15 @@ class Repository:
                 return after
 
     def create_api_key(self, api_key: ApiKey) -> bool:
-        """Add an API key; False, and nothing done, if there is one with its client id."""
+        """Add an API key; False, and nothing done, if there is one with its client id.
+
+        What exchanges under way left behind of an earlier one by that name is not the new one's.
+        """
         name = f"api-key:{api_key.client_id}"
-        return self._store.compare_and_swap(name, None, to_json(api_key), group=_API_KEYS)
+        created = self._store.compare_and_swap(name, None, to_json(api_key), group=_API_KEYS)
+        if created:
+            self._store.forget(group_of(api_key.client_id))
+        return created
 
     def change_api_key(self, client_id: str, change: Callable[[ApiKey], ApiKey]) -> ApiKey | None:
         """Replace an API key by what `change` makes of it; None if there is none."""
@@ -75,6 +81,10 @@ class Repository:
     def all_api_keys(self) -> list[ApiKey]:
         """Every API key, in the order in which they were created."""
         return [read_api_key(value) for value in self._store.scan(_API_KEYS)]
+
+    def origins(self) -> set[str]:
+        """Every origin that is registered with an API key."""
+        return {origin for api_key in self.all_api_keys() for origin in api_key.origins}
 
     def reset(self, keys: SigningKeys, api_keys: Iterable[ApiKey]) -> None:
         """Remove everything, and begin again with these."""

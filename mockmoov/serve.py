@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from ipaddress import ip_address
 from types import FrameType
 
@@ -14,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from mockmoov.connection import Connection
+from mockmoov.handshakes import Handshakes
 
 # What `localhost` means: both, on the same port (RFC 6761 §6.3).
 _ADDRESSES = {"localhost": ("127.0.0.1", "::1")}
@@ -28,6 +31,14 @@ _TRIES = 20  # ports, where any will do but must be free in both families
 
 class BindError(OSError):
     """The address cannot be listened on; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secure:
+    """Bound sockets on which TLS is spoken, and how."""
+
+    sockets: list[socket.socket]
+    context: ssl.SSLContext
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
@@ -84,11 +95,11 @@ def _bind_one(address: str, port: int) -> socket.socket:
     return listener
 
 
-def base_url(host: str, sockets: list[socket.socket]) -> str:
+def base_url(host: str, sockets: list[socket.socket], *, scheme: str = "http") -> str:
     """The URL under which the sockets are reached, without a trailing slash."""
     address, port = sockets[0].getsockname()[:2]
     address = _REACHED_AT.get(address, host if host in _ADDRESSES else address)
-    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+    return f"{scheme}://[{address}]:{port}" if ":" in address else f"{scheme}://{address}:{port}"
 
 
 def is_loopback(sockets: list[socket.socket]) -> bool:
@@ -96,18 +107,20 @@ def is_loopback(sockets: list[socket.socket]) -> bool:
     return all(ip_address(item.getsockname()[0]).is_loopback for item in sockets)
 
 
-def run(app: ASGIApp, sockets: list[socket.socket], on_ready: Callable[[], None]) -> None:
+def run(
+    app: ASGIApp, sockets: list[socket.socket], on_ready: Callable[[], None], secure: Secure | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT, then stop within a second; `on_ready` is called once it answers."""
-    _Server(app, on_ready, _STOP_SECONDS).run(sockets=sockets)
+    _Server(app, on_ready, _STOP_SECONDS, secure).run(sockets=sockets)
 
 
 class Background:
     """A server on a thread of its own; it answers once this is made. Raises what kept it from starting."""
 
-    def __init__(self, app: ASGIApp, sockets: list[socket.socket]) -> None:
+    def __init__(self, app: ASGIApp, sockets: list[socket.socket], secure: Secure | None = None) -> None:
         self._ready = threading.Event()
         self._error: BaseException | None = None
-        self._server = _Server(app, self._ready.set, _STOP_SECONDS_IN_BACKGROUND)
+        self._server = _Server(app, self._ready.set, _STOP_SECONDS_IN_BACKGROUND, secure)
         self._thread = threading.Thread(target=self._run, args=(sockets,), name="mockmoov", daemon=True)
         self._thread.start()
         self._ready.wait()
@@ -129,7 +142,9 @@ class Background:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, app: ASGIApp, on_ready: Callable[[], None], stop_seconds: float) -> None:
+    def __init__(
+        self, app: ASGIApp, on_ready: Callable[[], None], stop_seconds: float, secure: Secure | None
+    ) -> None:
         config = uvicorn.Config(
             app,
             http=Connection,
@@ -144,13 +159,21 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._on_ready = on_ready
         self._stop_seconds = stop_seconds
+        self._secure = secure
+        self._handshakes: Handshakes | None = None
         self._ended = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
+        if self._secure is not None:  # beside http; uvicorn's own option is https instead
+            self._handshakes = Handshakes(self._secure.context, self._connection)
+            self._handshakes.listen(self._secure.sockets)
         self._on_ready()
+
+    def _connection(self) -> Connection:
+        return Connection(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     async def main_loop(self) -> None:
         """Wait for the end; uvicorn looks ten times a second whether it has come."""
@@ -168,7 +191,10 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn does, but in time: what is unfinished is cut, so that its handler sees a disconnect."""
-        for listener in (*self.servers, *(sockets or ())):
+        if self._handshakes is not None:
+            await self._handshakes.stop()
+        secure = self._secure.sockets if self._secure else ()
+        for listener in (*self.servers, *(sockets or ()), *secure):
             listener.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()

@@ -16,7 +16,7 @@ from mockmoov.wording import nearest
 PREFIX = "MOCKMOOV_"
 # What the commands read for themselves; they are not settings of the server.
 COMMAND_VARIABLES = frozenset(
-    f"{PREFIX}{name}" for name in ("CONFIG", "READY_FILE", "URL", "CLIENT_ID", "CLIENT_SECRET")
+    f"{PREFIX}{name}" for name in ("CONFIG", "READY_FILE", "URL", "CA_FILE", "CLIENT_ID", "CLIENT_SECRET")
 )
 # What container links and orchestrators inject for a service that is called mockmoov; never a setting.
 _INJECTED = re.compile(r"MOCKMOOV_(?:\w+_)?(?:PORT_\d+_\w+|SERVICE_\w+|ENV_\w+|NAME)")
@@ -34,7 +34,8 @@ def _setting(
     parse: Callable[[object], Any], default: object, description: str, *, secret: bool = False
 ) -> Any:
     value = None if default is None else parse(default)
-    metadata = {"parse": parse, "default": default, "help": description}
+    bare = "on" if parse is parsed.switch else None  # what a flag without a value says
+    metadata = {"parse": parse, "default": default, "help": description, "bare": bare}
     return field(default=value, metadata=metadata, repr=not secret)
 
 
@@ -52,8 +53,36 @@ class Settings:
     allowed_hosts: tuple[str, ...] = _setting(
         parsed.texts,
         "",
-        "Host header values to accept on a loopback address beside loopback names, such as mockmoov:8080.",
+        "Hosts to accept on a loopback address beside loopback names: mockmoov (any port), or mockmoov:8080.",
     )
+    public_url: str | None = _setting(
+        parsed.url, None, "URL that clients know this server by, if it is not the one that they ask."
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        parsed.networks, "", "Addresses or networks of proxies whose forwarded scheme and host are believed."
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        parsed.origins,
+        "",
+        "Origins whose pages may read answers beside loopback and registered ones; * for any.",
+    )
+    tls: bool = _setting(
+        parsed.switch, "off", "Whether https is served beside http; its own certificates want the extra tls."
+    )
+    tls_port: int = _setting(parsed.integer(0, 65535), 8443, "Port for https; 0 picks a free one.")
+    tls_names: tuple[str, ...] = _setting(
+        parsed.names,
+        "",
+        "Names in the certificate beside loopback ones, such as api.moov.io; they are accepted as Host too.",
+    )
+    tls_ca_file: str | None = _setting(parsed.text, None, "File to write the certificate of the CA to.")
+    tls_ca_folder: str | None = _setting(
+        parsed.text, None, "Folder that keeps the CA and its key; without it, each start makes a new CA."
+    )
+    tls_cert: str | None = _setting(
+        parsed.text, None, "File with a certificate of your own and its chain, PEM, instead of that CA's."
+    )
+    tls_key: str | None = _setting(parsed.text, None, "File with the private key of tls_cert, PEM.")
     default_version: str = _setting(
         parsed.version,
         "2023",
@@ -121,11 +150,36 @@ class Settings:
         "Control plane: on, off, or auto: off where other machines reach it, unless control_token is set.",
     )
     control_token: str | None = _setting(
-        parsed.text, None, "What X-Mockmoov-Token must say to the control plane.", secret=True
+        parsed.header_value, None, "What X-Mockmoov-Token must say to the control plane.", secret=True
     )
     sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def known_hosts(self) -> frozenset[str]:
+        """The Host values, beside loopback names, that this server is known by; without a port: on any."""
+        public = [parsed.host_of(self.public_url)] if self.public_url else []
+        return frozenset(host.lower() for host in (*self.allowed_hosts, *self.tls_names, *public))
 
+
+# What no two settings may say together.
+_CONFLICTS: tuple[tuple[Callable[[Settings], object], str], ...] = (
+    (
+        lambda its: its.seed is not None and its.signing_key is not None,
+        "seed and signing_key exclude each other: both say which key signs",
+    ),
+    (
+        lambda its: (its.tls_cert is None) != (its.tls_key is None),
+        "tls_cert and tls_key want each other: a certificate and its private key",
+    ),
+    (
+        lambda its: its.tls_cert and (its.tls_ca_file or its.tls_ca_folder),
+        "tls_cert excludes tls_ca_file and tls_ca_folder: a certificate from outside has its CA there",
+    ),
+    (
+        lambda its: not its.tls and (its.tls_cert or its.tls_ca_file or its.tls_ca_folder),
+        "tls_cert, tls_ca_file and tls_ca_folder say nothing while tls is off",
+    ),
+)
 SETTINGS: Mapping[str, Field[Any]] = {item.name: item for item in fields(Settings) if item.metadata}
 
 
@@ -147,8 +201,8 @@ def load(*layers: Layer) -> Settings:
             values[name] = _parse(name, value, layer)
             sources[name] = layer.source + layer.spell(name)
     settings = Settings(**values, sources=sources)
-    if settings.seed is not None and settings.signing_key is not None:
-        raise SettingsError("seed and signing_key exclude each other: both say which key signs")
+    if conflict := next((message for wrong, message in _CONFLICTS if wrong(settings)), None):
+        raise SettingsError(conflict)
     for api_key in settings.api_keys:
         if unknown := unknown_scope(api_key, CATALOGUES[settings.scope_catalogue]):
             raise SettingsError(f"api_keys: there is no scope {unknown}{did_you_mean(unknown)}")

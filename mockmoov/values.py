@@ -6,9 +6,12 @@ Each parser raises `ValueError` whose message goes on after the name of a settin
 import json
 import re
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
 
 from mockmoov.api_keys import make_api_key
 from mockmoov.contracts import contract_named
+from mockmoov.origins import serialize_origin
 from mockmoov.records import ApiKey
 from mockmoov.wording import nearest
 
@@ -18,6 +21,14 @@ def text(value: object) -> str:
     if not isinstance(value, str) or not value.isprintable() or not value:
         raise ValueError("must be a text of printable characters")
     return value
+
+
+def header_value(value: object) -> str:
+    """A text that arrives as it was sent in a header: printable ASCII without blanks at its ends."""
+    shown = text(value)
+    if not shown.isascii() or shown != shown.strip():
+        raise ValueError("must be printable ASCII without blanks at its ends, to fit into a header")
+    return shown
 
 
 def integer(low: int, high: int) -> Callable[[object], int]:
@@ -33,6 +44,8 @@ def integer(low: int, high: int) -> Callable[[object], int]:
     return parse
 
 
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 _SWITCH = {
     "on": True,
     "true": True,
@@ -83,8 +96,9 @@ def url(value: object) -> str:
     """The URL of a server: scheme, host, maybe port and path; a slash at its end is dropped."""
     match = _URL.fullmatch(text(value))
     if not match or int(match[1] or 0) > _LAST_PORT or {".", ".."} & set(match[2].split("/")):
-        kinds = "http or https, without credentials, query or fragment"
-        raise ValueError(f"must be a URL such as http://localhost:4010: {kinds}")
+        raise ValueError(
+            "must be a URL such as http://localhost:4010, without credentials, query or fragment"
+        )
     return match[0].rstrip("/")
 
 
@@ -94,6 +108,47 @@ def audiences(value: object) -> tuple[str, ...]:
     if not named:
         raise ValueError("must name at least one audience: the first is the API itself")
     return named
+
+
+def origins(value: object) -> tuple[str, ...]:
+    """Origins as they are compared, or `*`."""
+    found = tuple(item if item == "*" else serialize_origin(item) for item in texts(value))
+    if None in found or any("*" in str(item)[1:] for item in found):
+        raise ValueError("must be origins such as https://shop.example, without a path, or * for any")
+    return tuple(filter(None, found))
+
+
+def names(value: object) -> tuple[str, ...]:
+    """Host names in lower case, and IP addresses."""
+    found = tuple(item.lower() for item in texts(value))
+    if not all(map(_is_name, found)):
+        raise ValueError("must be host names or IP addresses, without a port")
+    return found
+
+
+def _is_name(text: str) -> bool:
+    return bool(_NAME.fullmatch(text)) or _is_address(text)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
+
+
+def networks(value: object) -> tuple[str, ...]:
+    """IP addresses and networks."""
+    try:
+        return tuple(str(ip_network(item, strict=False)) for item in texts(value))
+    except ValueError:
+        raise ValueError("must be IP addresses or networks such as 10.0.0.0/8") from None
+
+
+def host_of(url: str) -> str:
+    """The host of such a URL, and its port if it has one, as a Host header says them."""
+    return urlsplit(url).netloc.lower()
 
 
 def version(value: object) -> str:

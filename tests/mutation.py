@@ -1,10 +1,12 @@
-"""Breaks the core in a thousand small ways and sees whether its own unit tests notice.
+"""Breaks the package in a thousand small ways and sees whether its own tests notice.
 
-Run as `python -m tests.mutation`: a few minutes. It works in a copy of the tree, runs each mutant against
-the core's unit tests and no others, and writes docs/mutation.md. It fails below 90 %, and on a survivor
-that has no reason here.
+Run as `python -m tests.mutation [part]`, where a part is one of those in `PARTS`: a few minutes for the core,
+an hour for the double. It works in a copy of the tree, runs each mutant against the tests of that part and no
+others, and writes a report in docs/. It fails below the target, and on a survivor of the core that has no
+reason here.
 """
 
+import argparse
 import json
 import os
 import re
@@ -19,13 +21,70 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
-REPORT = ROOT / "docs" / "mutation.md"
-MODULES = (
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Modules that are mutated together, and the tests that are to notice; `target` in per cent."""
+
+    name: str
+    title: str
+    report: str
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+    target: int
+    explained: bool
+
+    def files(self) -> list[str]:
+        """The modules as files of the package."""
+        return [f"mockmoov/{module.replace('.', '/')}.py" for module in self.modules]
+
+
+_CORE = (
     "errors", "messages", "records", "encoding", "scopes", "parsing", "grants", "keys", "tokens", "contracts",
     "limits", "operations", "origins", "forwarding", "wording", "api_keys", "clocks", "faults", "disturbance",
     "journal", "redaction", "routing", "hosts", "defects",
 )  # fmt: skip
-TARGET = 90  # per cent
+PARTS = {
+    part.name: part
+    for part in (
+        Part(
+            name="core",
+            title="the core",
+            report="docs/mutation.md",
+            modules=_CORE,
+            tests=tuple(f"test_{module}.py" for module in _CORE),
+            target=90,
+            explained=True,
+        ),
+        Part(
+            name="double",
+            title="the double and its controls",
+            report="docs/mutation-double.md",
+            modules=(
+                "control.api_keys",
+                "control.asked",
+                "control.clock",
+                "control.exchanges",
+                "control.faults",
+                "control.guard",
+                "control.inputs",
+                "control.plane",
+                "control.tokens",
+                "control.whole",
+                "minting",
+                "conditions",
+                "double.environment",
+                "double.handles",
+                "double.moov",
+                "double.transport",
+            ),
+            tests=("test_control_*.py", "test_conditions.py", "test_double.py"),
+            target=85,
+            explained=False,
+        ),
+    )
+}
 KILLED = {1, 3}  # exit codes of pytest: a test failed, or pytest itself was broken by the mutant
 TIMED_OUT = {24, -24, 36, 152, 255}
 
@@ -47,6 +106,7 @@ addopts = ["--import-mode=importlib", "-p", "no:cacheprovider"]
 [tool.mutmut]
 source_paths = ["mockmoov"]
 only_mutate = {only_mutate}
+also_copy = ["fixtures"]
 pytest_add_cli_args_test_selection = ["tests"]
 timeout_constant = 10.0
 use_git_change_detection = false
@@ -104,36 +164,46 @@ class Mutant:
 
 
 def main() -> int:
-    """Run the mutants, write the report, and say whether it is good enough."""
+    """Run the mutants of the parts that are named, or of all; 1 if one of them is not good enough."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"one of {', '.join(PARTS)}")
+    named = parser.parse_args().parts
+    if unknown := set(named) - set(PARTS):
+        parser.error(f"there is no part {', '.join(unknown)}")
+    return max([run(PARTS[name]) for name in named or PARTS])
+
+
+def run(part: Part) -> int:
+    """Run the mutants of a part, write its report, and say whether it is good enough."""
     with TemporaryDirectory() as directory:
         tree = Path(directory)
-        copy_core(tree)
+        copy(part, tree)
         mutmut(tree, "run", "--max-children", str(os.cpu_count() or 1))
-        mutants = list(read_mutants(tree))
+        mutants = list(read_mutants(part, tree))
         survivors = [(mutant, *changed_lines(tree, mutant)) for mutant in mutants if not mutant.killed]
     rows = [
         (mutant.function, before, after, why(mutant.function, after)) for mutant, before, after in survivors
     ]
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(report(mutants, rows), encoding="utf-8")
-    unexplained = [row for row in rows if not row[3]]
+    (ROOT / part.report).write_text(report(part, mutants, rows), encoding="utf-8")
+    unexplained = [row for row in rows if not row[3]] if part.explained else []
     for function, before, after, _ in unexplained:
         print(f"survived: {function}\n  - {before}\n  + {after}")
-    print(f"{percentage(mutants):.1f} % of {len(mutants)} mutants killed; see {REPORT.relative_to(ROOT)}")
-    return 1 if unexplained or percentage(mutants) < TARGET else 0
+    print(f"{part.name}: {percentage(mutants):.1f} % of {len(mutants)} mutants killed; see {part.report}")
+    return 1 if unexplained or percentage(mutants) < part.target else 0
 
 
-def copy_core(tree: Path) -> None:
-    """What a run needs: the package, the core's unit tests, and settings for both tools."""
-    shutil.copytree(ROOT / "mockmoov", tree / "mockmoov", ignore=shutil.ignore_patterns("__pycache__"))
-    (tree / "tests").mkdir()
-    for module in MODULES:
-        tests = ROOT / "tests" / f"test_{module}.py"
-        if tests.exists():  # messages have nothing to test: no behaviour
-            shutil.copy(tests, tree / "tests")
+def copy(part: Part, tree: Path) -> None:
+    """What a run needs: the package, the tests of the part, and settings for both tools."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "mockmoov", tree / "mockmoov", ignore=ignored)
+    shutil.copytree(ROOT / "fixtures", tree / "fixtures", ignore=ignored)
+    shutil.copytree(ROOT / "tests" / "support", tree / "tests" / "support", ignore=ignored)
+    for pattern in part.tests:
+        for path in (ROOT / "tests").glob(pattern):  # messages have nothing to test: no behaviour
+            shutil.copy(path, tree / "tests")
     (tree / "tests" / "conftest.py").write_text(CONFTEST, encoding="utf-8")
-    only_mutate = json.dumps([f"mockmoov/{module}.py" for module in MODULES])
-    (tree / "pyproject.toml").write_text(CONFIGURATION.format(only_mutate=only_mutate), encoding="utf-8")
+    configuration = CONFIGURATION.format(only_mutate=json.dumps(part.files()))
+    (tree / "pyproject.toml").write_text(configuration, encoding="utf-8")
 
 
 def mutmut(tree: Path, *arguments: str) -> str:
@@ -151,10 +221,10 @@ def mutmut(tree: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def read_mutants(tree: Path) -> Iterator[Mutant]:
+def read_mutants(part: Part, tree: Path) -> Iterator[Mutant]:
     """Every mutant that was run, from mutmut's own records."""
-    for module in MODULES:
-        record = tree / "mutants" / "mockmoov" / f"{module}.py.meta"
+    for module, file in zip(part.modules, part.files(), strict=True):
+        record = tree / "mutants" / f"{file}.meta"
         if record.exists():  # a module without functions has no mutants
             for name, exit_code in json.loads(record.read_bytes())["exit_code_by_key"].items():
                 yield Mutant(name=name, module=module, exit_code=exit_code)
@@ -182,27 +252,28 @@ def percentage(mutants: Sequence[Mutant]) -> float:
     return 100 * sum(mutant.killed for mutant in mutants) / len(mutants)
 
 
-def report(mutants: Sequence[Mutant], survivors: Sequence[tuple[str, str, str, str]]) -> str:
+def report(part: Part, mutants: Sequence[Mutant], survivors: Sequence[tuple[str, str, str, str]]) -> str:
     """The report as Markdown."""
-    by_module = {module: [mutant for mutant in mutants if mutant.module == module] for module in MODULES}
+    by_module = {module: [mutant for mutant in mutants if mutant.module == module] for module in part.modules}
     table = [
         f"| `{module}` | {len(own)} | {sum(mutant.killed for mutant in own)} | {percentage(own):.1f} % |"
         for module, own in by_module.items()
         if own
     ]
     listed = [
-        f"- `{function}`: `{before}` became `{after}`: {reason or 'not explained yet'}."
+        f"- `{function}`: `{before}` became `{after}`{f': {reason}' if reason else ''}."
         for function, before, after, reason in survivors
     ]
     killed = sum(mutant.killed for mutant in mutants)
-    return f"""# How well the core's tests notice mistakes
+    return f"""# How well the tests of {part.title} notice mistakes
 
-Written by `python -m tests.mutation` on {datetime.now(UTC):%Y-%m-%d}, with mutmut {version("mutmut")}, \
-pytest {version("pytest")} and Hypothesis {version("hypothesis")} on Python {sys.version.split()[0]}.
+Written by `python -m tests.mutation {part.name}` on {datetime.now(UTC):%Y-%m-%d}, with mutmut \
+{version("mutmut")}, pytest {version("pytest")} and Hypothesis {version("hypothesis")} on Python \
+{sys.version.split()[0]}.
 
 **{killed} of {len(mutants)} mutants killed: {percentage(mutants):.1f} %.** \
-A mutant is the core with one small mistake in one function; it is killed if one of the core's unit tests \
-fails. Only those are run against it, not the tests of the server, which would notice more. mutmut changes \
+A mutant is the package with one small mistake in one function; it is killed if one of the tests of \
+{part.title} fails. Only those are run against it; all the others would notice more. mutmut changes \
 the bodies of functions without a decorator: tables, patterns and cached functions are tested, but not \
 counted here.
 
@@ -210,7 +281,7 @@ counted here.
 |---|--:|--:|--:|
 {chr(10).join(table)}
 
-## Survivors, and why
+## Survivors{", and why" if part.explained else ""}
 
 {chr(10).join(listed) or "None."}
 """

@@ -24,8 +24,14 @@ from starlette.types import ASGIApp, Message
 
 from mockmoov.app import create_app
 from mockmoov.clocks import http_date
+from mockmoov.conditions import Conditions
 from mockmoov.faults import Fault
+from mockmoov.keys import signing_keys
+from mockmoov.repository import Repository
 from mockmoov.server import MAX_BODY, AuthorizationServer
+from mockmoov.settings import load
+from mockmoov.stores import Log
+from mockmoov.stores.memory import MemoryStore
 from tests.support.servers import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -422,6 +428,28 @@ def test_who_waits_in_vain_is_told_so_when_the_time_is_up(timeout: float) -> Non
     assert timeout <= time.monotonic() - started < timeout + 10
 
 
+class CountingStore(MemoryStore):
+    """Counts how often its log is read."""
+
+    reads = 0
+
+    def read_log(self, group: str | None = None) -> Log:
+        self.reads += 1
+        return super().read_log(group)
+
+
+def test_the_journal_is_not_read_again_for_who_waits_as_long_as_nothing_comes() -> None:
+    store = CountingStore()
+    server = AuthorizationServer(
+        load(),
+        Repository(store),
+        Conditions(store, wall=time.time),
+        signing_keys=signing_keys(bytes(32)),
+    )
+    ask(create_app(server, exposure="process"), "GET", WAIT, params={"timeout": 0.1})
+    assert store.reads == 1
+
+
 def test_who_leaves_while_it_waits_is_waited_for_no_longer() -> None:
     started = time.monotonic()
     host = [(b"host", b"localhost")]
@@ -521,7 +549,7 @@ HOSTS = {
     "moov.test": True,
     "mockmoov": False,
     "mockmoov:8081": False,
-    "moov.test:80": False,
+    "moov.test:80": True,
     "": False,
     ":8080": False,
     "moov.io": False,

@@ -164,7 +164,7 @@ def test_its_environment_is_settings_that_listen_where_it_says() -> None:
     settings = load(from_environment(final_environment(), warnings.append))
     assert warnings == []
     assert settings.host == "0.0.0.0"
-    assert str(settings.port) == final("EXPOSE").text
+    assert [settings.port, settings.tls_port] == [int(port) for port in final("EXPOSE").text.split()]
 
 
 def test_it_writes_no_bytecode_when_it_runs() -> None:
@@ -514,8 +514,10 @@ def test_it_serves_as_a_user_who_can_write_nothing(image: Image, tmp_path: Path)
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_it_serves_without_network_on_a_read_only_file_system(image: Image, tmp_path: Path) -> None:
-    with started(image, tmp_path, seal=sealed()) as container:
+    with started(image, tmp_path, seal=sealed(), MOCKMOOV_TLS="on") as container:
         assert container.run("touch", "/tmp/written").returncode != 0
+        secure = container.run("mockmoov", "healthcheck", "--url", "https://localhost:8443")
+        assert "CERTIFICATE_VERIFY_FAILED" in secure.stderr  # it speaks TLS; nobody said whom to trust
         assert "lo" in container.run("cat", "/proc/net/dev").stdout
         assert container.run("cat", "/proc/net/route").stdout.count("\n") == 1
         minted = container.run("mockmoov", "token", "--scope", "/accounts.write")

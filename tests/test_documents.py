@@ -1,11 +1,38 @@
-"""The documents say what the code says: the README's table of settings, the picture of the house."""
+"""The documents say what the code says: their tables, and the picture of the house."""
 
+import inspect
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from mockmoov.settings import SETTINGS
+import httpx2
+import pytest
+
+from mockmoov import MockMoov, pytest_plugin
+from mockmoov.bootstrap import create_server
+from mockmoov.control.plane import BASE, _routes
+from mockmoov.defects import DEFECTS
+from mockmoov.double.environment import VARIABLES
+from mockmoov.faults import PRESETS
+from mockmoov.settings import SETTINGS, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def table(document: str, name: str) -> str:
+    """The table that stands between two comments of this name."""
+    text = (ROOT / document).read_text()
+    found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", text, re.DOTALL)
+    assert found is not None, f"{document} has no {name}"
+    return found[1]
+
+
+def rows(document: str, name: str) -> list[list[str]]:
+    """Its cells, without the head; what is code loses its quotes."""
+    _head, _line, *lines = table(document, name).splitlines()
+    return [[cell.strip().strip("`") for cell in line.strip("|").split(" | ")] for line in lines]
 
 
 def settings_table() -> str:
@@ -19,11 +46,72 @@ def settings_table() -> str:
 
 
 def test_the_readme_lists_every_setting_with_its_default_and_help() -> None:
-    table = re.search(
-        r"<!-- settings -->\n(.*?)\n<!-- /settings -->", (ROOT / "README.md").read_text(), re.DOTALL
-    )
-    assert table is not None
-    assert table[1] == settings_table(), f"put this into README.md:\n{settings_table()}"
+    assert table("README.md", "settings") == settings_table(), f"put this there:\n{settings_table()}"
+
+
+def test_the_page_on_outages_lists_every_preset_as_it_is() -> None:
+    assert rows("docs/outage.md", "presets") == [
+        [name, json.dumps(members)] for name, members in PRESETS.items()
+    ]
+
+
+def test_the_page_on_the_plugin_lists_the_environment_the_options_and_the_fixtures() -> None:
+    assert rows("docs/pytest.md", "environment") == [
+        [name, reader, value] for name, (reader, value) in VARIABLES.items()
+    ]
+    source = inspect.getsource(pytest_plugin)
+    assert [name for name, *_ in rows("docs/pytest.md", "options")] == re.findall(r'addini\("(\w+)"', source)
+    fixtures = re.findall(r"@pytest\.fixture.*\ndef (\w+)", source)
+    assert [name for name, *_ in rows("docs/pytest.md", "fixtures")] == fixtures
+
+
+@pytest.fixture(scope="module")
+def double() -> Iterator[MockMoov]:
+    with MockMoov() as server:
+        yield server
+
+
+def test_the_page_on_bad_tokens_lists_every_defect() -> None:
+    assert tuple(name for name, *_ in rows("docs/bad-tokens.md", "defects")) == DEFECTS
+
+
+@pytest.mark.parametrize(
+    ("defect", "reason"), [(row[0], row[2]) for row in rows("docs/bad-tokens.md", "defects")]
+)
+def test_a_bad_token_is_refused_for_the_reason_on_the_page(
+    double: MockMoov, defect: str, reason: str
+) -> None:
+    headers = {"authorization": f"Bearer {double.mint(defect=defect)}"}
+    answer = httpx2.get(f"{double.url}/ping", headers=headers, trust_env=False)
+    assert (answer.status_code, answer.headers["x-mockmoov-reason"]) == (401, reason)
+
+
+def test_the_page_on_the_control_plane_lists_every_resource_once() -> None:
+    of_a_key = f"{BASE}/api-keys/{{client_id}}/"
+    resources = {
+        f"{method} {path.removeprefix(BASE)}"
+        for path, methods in _routes(create_server(Settings())).items()
+        for method in methods
+        if not path.startswith(of_a_key)
+    }
+    listed = [name for name, *_ in rows("docs/control.md", "resources")]
+    assert sorted(listed) == sorted(resources)
+
+
+def anchors(document: Path) -> set[str]:
+    """What the headings of a document can be linked by."""
+    headings = re.findall(r"(?m)^#+ (.*)$", document.read_text())
+    return {re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_a_link_to_a_file_or_a_heading_of_ours_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        place, _, anchor = target.partition("#")
+        if ":" not in place:
+            linked = document.parent / place if place else document
+            assert linked.exists(), target
+            assert not anchor or anchor in anchors(linked), target
 
 
 def test_the_picture_of_the_house_names_every_module() -> None:

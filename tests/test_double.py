@@ -35,7 +35,6 @@ from mockmoov.double import (
     MockMoov,
     MoovKey,
     SettingsError,
-    handles,
 )
 from mockmoov.double.arguments import (
     FaultArguments,
@@ -45,7 +44,7 @@ from mockmoov.double.arguments import (
     SettingArguments,
 )
 from mockmoov.double.environment import VARIABLES
-from mockmoov.double.handles import Place
+from mockmoov.double.handles import Place, unix
 from mockmoov.faults import PRESETS
 from mockmoov.journal import Query
 from mockmoov.settings import SETTINGS
@@ -432,8 +431,8 @@ def like(exchange: Exchange, query: QueryArguments) -> bool:
     since, until = (given.pop(name, None) for name in ("since", "until"))
     return (
         all(getattr(exchange, name) == value for name, value in given.items())
-        and (since is None or handles.unix(since) <= exchange.at)
-        and (until is None or exchange.at < handles.unix(until))
+        and (since is None or unix(since) <= exchange.at)
+        and (until is None or exchange.at < unix(until))
     )
 
 
@@ -546,10 +545,9 @@ def test_a_wait_async_that_is_cancelled_is_over_at_once_and_its_thread_soon_is(k
 
 
 class Vain:
-    """A control plane where nothing ever happens; waiting there moves the time that the handle sees."""
+    """A control plane where nothing ever happens; it tells how long it was waited for."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
         self.waits: list[float] = []
 
     def __call__(
@@ -565,7 +563,6 @@ class Vain:
         assert query is not None
         assert query["timeout"] == timeout
         self.waits.append(timeout)
-        self.now += timeout
         return {"exchanges": [], "complete": False}
 
     def close(self) -> None:
@@ -573,16 +570,24 @@ class Vain:
 
 
 @pytest.mark.parametrize("timeout", [0, 1, 59.5, 60, 61, 150, 600])
-def test_a_long_wait_is_split_into_waits_that_the_server_grants(
-    monkeypatch: pytest.MonkeyPatch, timeout: float
-) -> None:
+def test_a_long_wait_is_split_into_waits_that_the_server_grants(timeout: float) -> None:
     vain = Vain()
-    monkeypatch.setattr(handles, "monotonic", lambda: vain.now)
     with pytest.raises(TimeoutError, match=f"^waited {timeout} s for 1 exchanges like this, saw 0$"):
         Exchanges(Place(vain)).wait(timeout=timeout)
     assert sum(vain.waits) == timeout
     assert max(vain.waits) <= LONGEST_WAIT
     assert len(vain.waits) == max(1, -(-timeout // LONGEST_WAIT))
+
+
+def test_a_wait_ends_though_the_test_has_stopped_the_clocks_of_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with MockMoov() as moov:
+        for name in ("time", "monotonic", "perf_counter"):
+            monkeypatch.setattr(time, name, lambda: 1000.0)
+        with pytest.raises(TimeoutError):
+            moov.exchanges.wait(timeout=0.01)
+        monkeypatch.undo()
 
 
 # --- tokens -------------------------------------------------------------------------------------------

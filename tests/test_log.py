@@ -1,5 +1,7 @@
 """The log in memory: the last lines that fit, by group and in all, and how many are gone."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,6 +124,18 @@ def test_a_log_that_was_cleared_is_as_a_new_one(
     assert [log.read(group) for group in GROUPS] == [new.read(group) for group in GROUPS]
 
 
+def test_the_version_of_a_log_changes_with_it_and_never_comes_again() -> None:
+    log = filled([])
+    versions = [log.version]
+    for change in (partial(log.append, b"1", "a"), partial(log.forget, "a"), log.clear):
+        change()
+        log.read("a")
+        versions += [log.version]
+    assert len(set(versions)) == 4
+    log.read(None)
+    assert log.version == versions[-1]
+
+
 @pytest.mark.parametrize("group", [None, *GROUPS])
 def test_a_log_of_no_lines_keeps_none_and_counts_none(group: str | None) -> None:
     log = filled([(b"", "a"), (b"1", "b"), (b"1", "")], max_lines=0)
@@ -134,4 +148,3 @@ def test_to_ask_for_a_group_that_is_not_there_leaves_no_trace() -> None:
     log.forget("nobody")
     assert log.read(None) == Log([Line(1, b"1")], 0)
     assert "nobody" not in log._groups
-    assert "nobody" not in log._dropped

@@ -10,7 +10,8 @@ fence, or with one empty line between:
     read, and what it sets of `MOCKMOOV_*` must be settings; nothing in it is started.
 `<!-- run: server -->`
     The same beside a new server. `http://localhost:8080` in the block stands for its URL, which is also in
-    `MOCKMOOV_URL`, so that `mockmoov token` and its like find it.
+    `MOCKMOOV_URL`, so that `mockmoov token` and its like find it; `localhost:8443` and `api.moov.io:8443`
+    stand for where it speaks TLS.
 `<!-- run: pytest -->`
     `python` only: it is run as `test_example.py` by pytest, and passes; warnings are errors.
 `<!-- run: above -->`, `<!-- run: server, above -->`
@@ -40,6 +41,7 @@ from mockmoov.settings import COMMAND_VARIABLES, from_environment, from_file, lo
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 SHOWN_URL = "http://localhost:8080"
+SHOWN_TLS = re.compile(r"\b(localhost|api\.moov\.io):8443\b")
 # Languages that nobody runs here; other names for those that are run would let a block escape.
 SHOWN_LANGUAGES = frozenset({"text", "json", "http", "mermaid", "dockerfile", "go", "js", "ts"})
 START_SECONDS, STOP_SECONDS, RUN_SECONDS = 20, 10, 60
@@ -132,6 +134,7 @@ def server(folder: Path) -> Iterator[str]:
     """The URL of a new server, which ends with 0 afterwards."""
     ready, log = folder / "ready", folder / "log"
     argv = [sys.executable, "-m", "mockmoov", "serve", "--port", "0", "--ready-file", str(ready)]
+    argv += ["--tls", "--tls-port", "0", "--tls-names", "api.moov.io"]
     with log.open("wb") as output:
         process = subprocess.Popen(argv, cwd=folder, env=environment(), stdout=output, stderr=output)
     try:
@@ -146,6 +149,15 @@ def server(folder: Path) -> Iterator[str]:
     finally:
         process.kill()
         process.wait(STOP_SECONDS)
+
+
+def tls_port(log: Path) -> str:
+    """The port for TLS, of the server that writes this log."""
+    deadline = time.monotonic() + START_SECONDS
+    while not (found := re.search(r" and https://localhost:(\d+)\n", log.read_text())):
+        assert time.monotonic() < deadline, f"no https:\n{log.read_text()}"
+        time.sleep(0.02)
+    return found[1]
 
 
 def output_of(argv: list[str], folder: Path, variables: Mapping[str, str]) -> str:
@@ -249,6 +261,8 @@ def check(block: Block, folder: Path) -> None:
         if "above" in block.beside:
             (place / EXAMPLE).write_text(block.above)
         text = block.text.replace(SHOWN_URL, variables.get("MOCKMOOV_URL", SHOWN_URL))
+        if "server" in block.beside:
+            text = SHOWN_TLS.sub(rf"\1:{tls_port(folder / 'log')}", text)
         run = run_pytest if "pytest" in block.beside else tried.run
         run(text, place, variables)
 

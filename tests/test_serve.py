@@ -195,7 +195,7 @@ def test_run_answers_once_it_is_ready_and_returns_when_it_is_told_to_stop(stop: 
 
 
 def test_a_signal_that_comes_before_it_listens_stops_it_all_the_same() -> None:
-    server = serve._Server(create_app(new_server(), exposure="loopback"), lambda: None, 10)
+    server = serve._Server(create_app(new_server(), exposure="loopback"), lambda: None, 10, None)
     server.handle_exit(signal.SIGTERM, None)
     with bound("localhost") as sockets:
         server.run(sockets)

@@ -624,6 +624,24 @@ def test_origin_rule_for_browser_tokens(policy: str, origin: str | None) -> None
         )
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([("referer", "https://shop.example/cart?id=1")], 200),
+        ([("referer", "https://evil.example/")], 401),
+        ([("referer", "https://shop.example/"), ("origin", "https://evil.example")], 401),
+        ([("referer", "https://evil.example/"), ("origin", "https://shop.example")], 200),
+    ],
+)
+@pytest.mark.parametrize("policy", ["if-present", "required"])
+def test_the_referer_counts_where_there_is_no_origin(
+    policy: str, headers: list[tuple[str, str]], status: int
+) -> None:
+    key = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "origins": ["https://shop.example"]}
+    send = sender(new_server(keys=[key], origin_policy=policy))
+    assert ping(send, mint(send)["access_token"], *headers) == status
+
+
 def test_the_scope_of_another_account_or_permission_does_not_open_ping(send: Send) -> None:
     assert ping(send, mint(send, "/accounts.write /fed.read")["access_token"]) == 403
 

@@ -29,6 +29,9 @@ Values = dict[str, Any]
 
 WORD = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789.-:#/", min_size=1, max_size=20)
 TEXT = st.text(st.characters(max_codepoint=0xD7FF), min_size=1).filter(str.isprintable)
+HEADER_VALUE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1).filter(
+    lambda text: text == text.strip()
+)
 SECRET = st.text(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", min_size=12, max_size=40
 ).map("~{}~".format)
@@ -55,6 +58,18 @@ GOOD: Mapping[str, st.SearchStrategy[Any]] = {
     "host": WORD,
     "port": integers(0, 65535),
     "allowed_hosts": st.lists(WORD, max_size=3),
+    "public_url": st.sampled_from(["https://moov.example", "http://localhost:1/moov"]),
+    "trusted_proxies": st.lists(st.sampled_from(["127.0.0.1", "10.0.0.0/8", "::1", "fd00::/8"]), max_size=3),
+    "cors_origins": st.lists(st.sampled_from(["*", "https://shop.example", "http://a.example:81"])),
+    "tls": st.booleans(),
+    "tls_port": integers(0, 65535),
+    "tls_names": st.lists(
+        st.sampled_from(["api.moov.io", "xn--zrich-kva.test", "10.0.0.1", "fd00::1"]), max_size=3
+    ),
+    "tls_ca_file": TEXT,
+    "tls_ca_folder": TEXT,
+    "tls_cert": TEXT,
+    "tls_key": TEXT,
     "default_version": st.sampled_from(["2023", "2023-sdk", "latest", "v2024.01.00", "v2026.07.00"]),
     "access_token_lifetime": integers(1, 10**8),
     "refresh_token_lifetime": integers(1, 10**8),
@@ -77,8 +92,10 @@ GOOD: Mapping[str, st.SearchStrategy[Any]] = {
     "access_log": st.booleans(),
     "journal_size": integers(0, 10**6),
     "control": st.sampled_from(["auto", "on", "off"]),
-    "control_token": TEXT,
+    "control_token": HEADER_VALUE,
 }
+# What is good alone or with any of the others.
+FREE = sorted(GOOD.keys() - {"signing_key", "tls_ca_file", "tls_ca_folder", "tls_cert", "tls_key"})
 SWITCHES = {True: ("on", "true", "yes", "1", "ON", "True"), False: ("off", "false", "no", "0", "OFF")}
 
 
@@ -87,6 +104,12 @@ def good_values(draw: st.DrawFn) -> Values:
     values: Values = draw(st.fixed_dictionaries({}, optional=dict(GOOD)))
     if "seed" in values and "signing_key" in values:
         del values[draw(st.sampled_from(["seed", "signing_key"]))]
+    own, brought = {"tls_ca_file", "tls_ca_folder"}, {"tls_cert", "tls_key"}
+    kept = (draw(st.sampled_from([own, brought])) if brought <= values.keys() else own) & values.keys()
+    if kept:
+        values["tls"] = True
+    for name in (own | brought) - kept:
+        values.pop(name, None)
     return values
 
 
@@ -165,7 +188,7 @@ def test_flags_environment_file_and_python_give_identical_settings(
 def test_a_flag_wins_over_the_environment_that_over_the_file_that_over_the_default(
     toml: Path, data: st.DataObject
 ) -> None:
-    names = data.draw(st.lists(st.sampled_from([n for n in GOOD if n != "signing_key"]), unique=True))
+    names = data.draw(st.lists(st.sampled_from(FREE), unique=True))
     sources: list[Values] = [{}, {}, {}]
     expected: Values = {}
     for name in names:
@@ -227,6 +250,16 @@ BAD: Mapping[str, list[Any]] = {
     "host": ["", "a\nb", 1, None],
     "port": ["65536", "-1", "", "8080 ", "0x50", "٣", "8_0", 65536, -1, 80.0, True, None, "9" * 5000],
     "allowed_hosts": [1, [1], ["a", ""], ",", None, {}],
+    "public_url": ["", "moov.example", "ftp://a", "https://", "https://a?b", "https://a#b", "https://a b", 1],
+    "trusted_proxies": ["*", "localhost", "10.0.0.0/33", "10.0.0.1:80", [1], 1, None],
+    "cors_origins": ["null", "shop.example", "https://shop.example/", "https://*.example", [1], 1, None],
+    "tls": ["", "maybe", 2, None],
+    "tls_port": ["65536", "-1", True, None],
+    "tls_names": ["api.moov.io:443", "*.moov.io", "-a", "a-", "a_b", "a..b", "fe80::1%lo", "é", [1], 1, None],
+    "tls_ca_file": ["", "a\nb", 1],
+    "tls_ca_folder": ["", "a\nb", 1],
+    "tls_cert": ["", "-----BEGIN CERTIFICATE-----\n", 1],
+    "tls_key": ["", "-----BEGIN PRIVATE KEY-----\n", 1],
     "default_version": ["2024", "v2026.02.00", "V2026.01.00", "", "lates", 2024, None],
     "access_token_lifetime": ["0", "1h", "-5", 10**8 + 1, 3600.5, False],
     "refresh_token_lifetime": ["0", "3d", 0],
@@ -267,7 +300,7 @@ BAD: Mapping[str, list[Any]] = {
     "access_log": ["loud"],
     "journal_size": ["-1", "1000001", "16 MiB", -1, 10**6 + 1, True],
     "control": ["", "ON", "true", True, None],
-    "control_token": ["", "a\nb", "\x7f", 42, []],
+    "control_token": ["", "a\nb", "\x7f", 42, [], "schlüssel", " a", "a "],
 }
 BAD_VALUES = [pytest.param(name, bad, id=f"{name}-{i}") for name in BAD for i, bad in enumerate(BAD[name])]
 SPELLINGS = {
@@ -386,6 +419,40 @@ def test_seed_and_signing_key_exclude_each_other_even_from_two_sources() -> None
     assert "exclude" in message
 
 
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ({"tls": "on", "tls_cert": "a"}, ["tls_cert", "tls_key"]),
+        ({"tls": "on", "tls_key": "a"}, ["tls_cert", "tls_key"]),
+        ({"tls": "on", "tls_cert": "a", "tls_key": "b", "tls_ca_file": "c"}, ["tls_cert", "tls_ca_file"]),
+        ({"tls": "on", "tls_cert": "a", "tls_key": "b", "tls_ca_folder": "c"}, ["tls_cert", "tls_ca_folder"]),
+        ({"tls_cert": "a", "tls_key": "b"}, ["tls_cert", "tls is off"]),
+        ({"tls_ca_file": "a"}, ["tls_ca_file", "tls is off"]),
+        ({"tls_ca_folder": "a"}, ["tls_ca_folder", "tls is off"]),
+    ],
+)
+def test_settings_of_tls_that_make_no_sense_together_are_refused(values: Values, names: list[str]) -> None:
+    message = message_of(Layer(values=values))
+    assert all(name in message for name in names)
+
+
+def test_a_switch_alone_on_the_command_line_is_on() -> None:
+    parent = cli.main.make_context("mockmoov", ["serve"])
+    context = cli.serve.make_context("serve", ["--tls", "--port", "0", "--access-log"], parent=parent)
+    assert [context.params[name] for name in ("tls", "port", "access_log")] == ["on", "0", "on"]
+
+
+def test_a_server_is_known_by_the_names_that_its_settings_give_it() -> None:
+    values = {
+        "allowed_hosts": "Mockmoov:8080",
+        "tls_names": "API.moov.io",
+        "public_url": "https://Moov.example:444/x/",
+    }
+    settings = load(Layer(values=values))
+    assert settings.known_hosts == {"mockmoov:8080", "api.moov.io", "moov.example:444"}
+    assert settings.public_url == "https://Moov.example:444/x"
+
+
 # --- API keys -------------------------------------------------------------------------------------
 
 
@@ -474,7 +541,7 @@ def test_the_repr_of_settings_has_no_secret(secret: str) -> None:
 def test_a_setting_names_as_its_source_the_one_that_won_in_its_own_spelling(
     toml: Path, data: st.DataObject
 ) -> None:
-    names = data.draw(st.lists(st.sampled_from([n for n in GOOD if n != "signing_key"]), unique=True))
+    names = data.draw(st.lists(st.sampled_from(FREE), unique=True))
     sources: list[Values] = [{}, {}, {}]
     expected: dict[str, str] = {}
     for name in names:

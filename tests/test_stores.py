@@ -1,5 +1,7 @@
 """Stores: whatever the order of events, they hold what a dict would, and forget only what has expired."""
 
+import gc
+import tracemalloc
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from mockmoov.encoding import to_json
 from mockmoov.stores import Line, Log, Store
 from mockmoov.stores.memory import MemoryStore
 from tests.support.servers import Clock
@@ -350,3 +353,18 @@ def test_fifty_threads_that_write_to_the_log_get_a_number_each() -> None:
     assert sorted(int(line.value) for line in lines) == list(range(1000))
     assert dropped == 0
     assert sum(len(store.read_log(str(group)).lines) for group in range(3)) == 1000
+
+
+def test_a_log_that_is_bounded_in_bytes_takes_hardly_more_memory_than_that() -> None:
+    """Lines as they come: longer inside than they look, each with its group's name spelled anew."""
+    store = MemoryStore(log_lines=10_000, log_bytes=2**20)
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            store.append(to_json([number, "x" * 20_000]), group="g" * 20_000)
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 2**20 - 20_100 < sum(len(line.value) for line in store.read_log().lines) <= 2**20
+    assert held < 2**20 + 2**17

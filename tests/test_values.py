@@ -12,6 +12,7 @@ from mockmoov import values
 
 PARSERS: dict[str, Callable[[object], Any]] = {
     "text": values.text,
+    "header_value": values.header_value,
     "integer": values.integer(-5, 10**6),
     "switch": values.switch,
     "choice": values.choice(("one", "another")),
@@ -39,6 +40,17 @@ def test_any_value_is_read_or_refused_with_what_goes_on_after_a_name(
     except ValueError as error:
         said = str(error)
     assert said.startswith(("must ", "has "))
+
+
+@given(value=st.text(st.characters(max_codepoint=0x100), max_size=5))
+def test_a_header_value_is_one_that_arrives_as_it_was_sent(value: str) -> None:
+    arrives = value.isascii() and value.isprintable() and value == value.strip() != ""
+    try:
+        assert values.header_value(value) == value
+    except ValueError:
+        assert not arrives
+    else:
+        assert arrives
 
 
 @given(low=st.integers(0, 100), size=st.integers(0, 100), value=st.integers(0, 300))

@@ -10,7 +10,7 @@ from mockmoov import disturbance
 from mockmoov.control.asked import Answer, Asked, Refused, owner_of, want_members
 from mockmoov.control.inputs import among, convert, endpoint, known, read_time
 from mockmoov.errors import FieldError
-from mockmoov.faults import PRESETS, Fault, Where
+from mockmoov.faults import MOST, PRESETS, Fault, Where
 from mockmoov.grants import GRANTS
 from mockmoov.server import AuthorizationServer
 
@@ -63,19 +63,27 @@ class Faults:
         return Answer(status=204)
 
     def _read(self, body: Mapping[str, Any]) -> Fault:
-        preset = body.get("preset")
-        members = dict(body) if preset is None else {**PRESETS[among("preset", preset, PRESETS)], **body}
-        for name in ("start", "end"):
-            if members.get(name) is not None:
-                members[name] = read_time(name, members[name])
-        if isinstance(members.get("where"), dict):
-            for name in members["where"]:
-                known(name, Where.__slots__, "field of where")
+        members = _members(body)
         fault = convert(members, Fault, hidden=_ASSIGNED)
         if fault.endpoint is not None:
             endpoint(fault.endpoint, self._endpoints)
         if fault.grant_type is not None:
             among("grant_type", fault.grant_type, GRANTS)
+        if fault.start is not None and fault.end is not None and fault.end <= fault.start:
+            raise FieldError("end", "end must be after start")
         if not members.keys() - _AIMS:
             raise FieldError("preset", "nothing would happen: give a preset, a status, a delay or the like")
-        return fault if fault.probability == 1 or "seed" in members else replace(fault, seed=randbelow(2**32))
+        return fault if fault.probability == 1 or "seed" in members else replace(fault, seed=randbelow(MOST))
+
+
+def _members(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What is asked for, on top of its preset, with times in Unix seconds; raises `FieldError`."""
+    preset = body.get("preset")
+    members = dict(body) if preset is None else {**PRESETS[among("preset", preset, PRESETS)], **body}
+    for name in ("start", "end"):
+        if members.get(name) is not None:
+            members[name] = read_time(name, members[name])
+    if isinstance(members.get("where"), dict):
+        for name in members["where"]:
+            known(name, Where.__slots__, "field of where")
+    return members

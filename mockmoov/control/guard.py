@@ -7,6 +7,7 @@ not labelled as JSON, which a page cannot send across origins unasked.
 import hmac
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 from mockmoov.contracts import render_refusal
 from mockmoov.hosts import UNKNOWN_HOST, is_known
@@ -27,6 +28,7 @@ class Guard:
     token: str | None
     hosts: frozenset[str]
     asks_host: bool
+    public_url: str | None
 
     def refusal(self, request: HttpRequest) -> HttpResponse | None:
         """The answer to a request that may not pass; None if it may."""
@@ -35,11 +37,19 @@ class Guard:
             return render_refusal(404, "the control plane is off: set control_token, or control to on")
         if self.asks_host and not is_known(headers.get("host", ()), self.hosts, addresses=True):
             return render_refusal(421, UNKNOWN_HOST)
-        if "origin" in headers and not _is_own(request):
+        if "origin" in headers and not self._is_own(request):
             return render_refusal(403, "web pages of other origins may not use the control plane")
         if self.token is not None and not _same(headers.get(TOKEN_HEADER, ()), self.token):
             return render_refusal(401, "X-Mockmoov-Token is missing or wrong")
         return None
+
+    def _is_own(self, request: HttpRequest) -> bool:
+        """Whether the Origin is where the request went to (RFC 6454 §5), or where we are said to be."""
+        origins, hosts = request.headers["origin"], request.headers.get("host", ())
+        if len(origins) != 1 or len(hosts) != 1:
+            return False
+        own = [f"{request.scheme}://{hosts[0]}", *([_origin_of(self.public_url)] if self.public_url else [])]
+        return serialize_origin(origins[0]) in set(map(serialize_origin, own)) - {None}
 
 
 def make_guard(settings: Settings, exposure: Exposure) -> Guard:
@@ -48,17 +58,16 @@ def make_guard(settings: Settings, exposure: Exposure) -> Guard:
     return Guard(
         is_on={"auto": auto, "on": True, "off": False}[settings.control],
         token=settings.control_token,
-        hosts=frozenset(host.lower() for host in settings.allowed_hosts),
+        hosts=settings.known_hosts,
         asks_host=exposure != "process",
+        public_url=settings.public_url,
     )
 
 
-def _is_own(request: HttpRequest) -> bool:
-    """Whether the Origin is where the request went to (RFC 6454 §5)."""
-    origins, hosts = request.headers["origin"], request.headers.get("host", ())
-    own = serialize_origin(f"{request.scheme}://{hosts[0]}") if len(hosts) == 1 else None
-    return own is not None and len(origins) == 1 and serialize_origin(origins[0]) == own
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _same(shown: tuple[str, ...], token: str) -> bool:
-    return len(shown) == 1 and hmac.compare_digest(shown[0].encode(), token.encode())
+    return len(shown) == 1 and hmac.compare_digest(shown[0].encode("utf-8", "surrogatepass"), token.encode())

@@ -17,7 +17,7 @@ from mockmoov.wording import nearest
 _Input = TypeVar("_Input")
 _NAME = re.compile(r"[a-z_]{1,40}")
 _PLACE = re.compile(r"(.*) - at `(?:key in )?\$\.?([^`]*)`")
-_INTEGER_LIMIT = 10**18
+_DEEPEST = 64  # levels of JSON: no reader runs out of stack on them
 
 
 class NotJsonError(ValueError):
@@ -35,7 +35,25 @@ def read_body(request: HttpRequest) -> dict[str, Any]:
         raise NotJsonError("the body is not JSON") from error
     if not isinstance(document, dict):
         raise NotJsonError("the JSON body is not an object")
+    _check_bounds(document)
     return document
+
+
+def _check_bounds(document: object) -> None:
+    """Refuse what other readers of the same JSON would choke on: deep nesting, integers beyond 64 bits."""
+    level = [document]
+    for _ in range(_DEEPEST):
+        if any(isinstance(value, int) and not -(2**63) <= value < 2**64 for value in level):
+            raise NotJsonError("the JSON body has an integer beyond 64 bits")
+        level = [inner for value in level for inner in _inside(value)]
+    if level:
+        raise NotJsonError(f"the JSON body is nested deeper than {_DEEPEST} levels")
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def read_query(request: HttpRequest) -> dict[str, str]:
@@ -91,7 +109,7 @@ def read_time(field: str, value: object) -> float:
         except (ValueError, OverflowError):
             seconds = _number(value)
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value) if abs(value) < _INTEGER_LIMIT else None
+        seconds = float(value)
     if seconds is None or not FIRST <= seconds < LAST:
         raise FieldError(
             field, f"{field} must be Unix seconds or ISO 8601 with an offset, in the years 1970 to 9998"

@@ -31,15 +31,20 @@ _JSON = ("content-type", "application/json")
 class Control:
     """What is ours and not Moov's, discovery and control plane. `handle` is total, as the server's is."""
 
-    def __init__(self, server: AuthorizationServer, guard: Guard) -> None:
+    def __init__(self, server: AuthorizationServer, guard: Guard, ca_pem: bytes | None = None) -> None:
         self._guard = guard
-        self._discovery = Discovery(server)
+        self._discovery = Discovery(server, ca_pem)
+        self.version = server.conditions.journal_version  # another one once what is waited for may be there
         self._routes = Routes(_routes(server))
         self.paths = (*self._discovery.routes.templates, *self._routes.templates)
 
+    def is_open(self, path: str) -> bool:
+        """Whether a raw path is for anyone, and not the control plane's."""
+        return self._discovery.has(path)
+
     def handle(self, request: HttpRequest) -> HttpResponse:
         """The answer to a request on one of our own paths."""
-        if self._discovery.routes.find(request.path):
+        if self.is_open(request.path):
             response = self._discovery.handle(request)
         else:
             response = self._guard.refusal(request) or self._answer(request)
@@ -47,11 +52,10 @@ class Control:
         return replace(response, headers=(*response.headers, *_OURS, ("date", date)))
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
-        match self._routes.endpoint(request.method, request.path):
-            case HttpResponse() as refusal:
-                return refusal
-            case resource, parameters:
-                pass
+        found = self._routes.endpoint(request.method, request.path)
+        if isinstance(found, HttpResponse):
+            return found
+        resource, parameters = found
         if len(request.body) > MAX_BODY:
             return contracts.render_too_large(MAX_BODY)
         try:

@@ -7,8 +7,8 @@ with MockMoov() as moov:
     assert len(key.exchanges(endpoint="token")) == 0
 """
 
-from mockmoov.double.handles import Clock, Exchanges, Faults, MintedToken
-from mockmoov.double.moov import ApiKeys, MockMoov, MoovKey, SigningKeys
+from mockmoov.double.handles import Clock, Exchanges, Faults, MintedToken, SigningKeys
+from mockmoov.double.moov import ApiKeys, MockMoov, MoovKey
 from mockmoov.double.transport import ControlError
 from mockmoov.faults import Fault
 from mockmoov.records import Exchange

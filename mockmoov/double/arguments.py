@@ -17,6 +17,16 @@ class SettingArguments(TypedDict, total=False):
     host: str
     port: int
     allowed_hosts: Iterable[str]
+    public_url: str
+    trusted_proxies: Iterable[str]
+    cors_origins: Iterable[str]
+    tls: bool
+    tls_port: int
+    tls_names: Iterable[str]
+    tls_ca_file: str
+    tls_ca_folder: str
+    tls_cert: str
+    tls_key: str
     default_version: str
     access_token_lifetime: int
     refresh_token_lifetime: int

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from time import monotonic
 from typing import Any, Unpack
+from urllib.parse import quote
 
 import anyio.to_thread
 import msgspec
@@ -140,27 +140,26 @@ class Exchanges:
 
     def wait(self, count: int = 1, *, timeout: float = 5, **query: Unpack[QueryArguments]) -> list[Exchange]:
         """The exchanges like this once there are so many; raises `TimeoutError` after `timeout` seconds."""
-        deadline = monotonic() + timeout
-        while not (found := self._look(count, deadline, LONGEST_WAIT, query))["complete"]:
-            if monotonic() >= deadline:
-                raise _too_few(count, timeout, found)
-        return _exchanges(found)
+        for seconds in _turns(timeout, LONGEST_WAIT):
+            found = self._look(count, seconds, query)
+            if found["complete"]:
+                return _exchanges(found)
+        raise _too_few(count, timeout, found)
 
     async def wait_async(
         self, count: int = 1, *, timeout: float = 5, **query: Unpack[QueryArguments]
     ) -> list[Exchange]:
         """As `wait`, on a thread that ends soon after this is cancelled; the event loop goes on."""
-        deadline = monotonic() + timeout
-        look = partial(self._look, count, deadline, _TURN, query)
-        while not (found := await anyio.to_thread.run_sync(look, abandon_on_cancel=True))["complete"]:
-            if monotonic() >= deadline:
-                raise _too_few(count, timeout, found)
-        return _exchanges(found)
+        for seconds in _turns(timeout, _TURN):
+            look = partial(self._look, count, seconds, query)
+            found = await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
+            if found["complete"]:
+                return _exchanges(found)
+        raise _too_few(count, timeout, found)
 
-    def _look(self, count: int, deadline: float, longest: float, query: QueryArguments) -> Mapping[str, Any]:
-        left = min(max(deadline - monotonic(), 0), longest)
-        asked = {**_query(query), "count": count, "timeout": left}
-        return dict(self._place.get("/exchanges/wait", asked, timeout=left))
+    def _look(self, count: int, seconds: float, query: QueryArguments) -> Mapping[str, Any]:
+        asked = {**_query(query), "count": count, "timeout": seconds}
+        return dict(self._place.get("/exchanges/wait", asked, timeout=seconds))
 
     @property
     def dropped(self) -> int:
@@ -170,6 +169,14 @@ class Exchanges:
     def clear(self) -> None:
         """Remove all."""
         self._place.change("DELETE", "/exchanges")
+
+
+def _turns(timeout: float, longest: float) -> Iterator[float]:
+    """A time to wait, in turns; no clock is asked, as tests stop clocks."""
+    while timeout > longest:
+        yield longest
+        timeout -= longest
+    yield max(timeout, 0)
 
 
 def _query(query: QueryArguments) -> dict[str, Any]:
@@ -185,6 +192,25 @@ def _too_few(count: int, timeout: float, found: Mapping[str, Any]) -> TimeoutErr
     shown = [told(exchange) for exchange in exchanges[-_TOLD:]]
     saw = "\n  ".join([f"{len(exchanges)}", *shown])
     return TimeoutError(f"waited {timeout} s for {count} exchanges like this, saw {saw}")
+
+
+class SigningKeys:
+    """The keys that sign and verify access tokens, by `kid`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self) -> tuple[str, ...]:
+        """The kids of the JWKS; the first one signs."""
+        return tuple(key["kid"] for key in self._transport("GET", "/signing-keys")["keys"])
+
+    def rotate(self) -> str:
+        """Sign with a new key from now on, and return its kid; what others signed stays good."""
+        return str(self._transport("POST", "/signing-keys/rotate", body={})["signs"])
+
+    def drop(self, kid: str) -> None:
+        """Forget a key that signs no longer: what it signed is no longer good."""
+        self._transport("DELETE", f"/signing-keys/{quote(kid, safe='')}")
 
 
 class MintedToken(str):

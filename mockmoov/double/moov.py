@@ -1,5 +1,6 @@
 """Owns `MockMoov` and the handle of an API key. Must not know what the control plane does."""
 
+import ssl
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack
@@ -12,9 +13,10 @@ from mockmoov.bootstrap import create_server
 from mockmoov.control import Control, make_guard
 from mockmoov.double.arguments import KeyArguments, KeyChanges, SettingArguments
 from mockmoov.double.environment import Hidden, environment
-from mockmoov.double.handles import Clock, Exchanges, Faults, MintedToken, Place, minted
+from mockmoov.double.handles import Clock, Exchanges, Faults, MintedToken, Place, SigningKeys, minted
 from mockmoov.double.transport import ControlError, Local, Remote, Transport
-from mockmoov.serve import Background, base_url, bind, is_loopback
+from mockmoov.places import Places, open_places
+from mockmoov.serve import Background
 from mockmoov.server import AuthorizationServer
 from mockmoov.settings import Layer, load
 
@@ -141,25 +143,6 @@ class ApiKeys:
         return iter(self.list())
 
 
-class SigningKeys:
-    """The keys that sign and verify access tokens, by `kid`."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-    def list(self) -> tuple[str, ...]:
-        """The kids of the JWKS; the first one signs."""
-        return tuple(key["kid"] for key in self._transport("GET", "/signing-keys")["keys"])
-
-    def rotate(self) -> str:
-        """Sign with a new key from now on, and return its kid; what others signed stays good."""
-        return str(self._transport("POST", "/signing-keys/rotate", body={})["signs"])
-
-    def drop(self, kid: str) -> None:
-        """Forget a key that signs no longer: what it signed is no longer good."""
-        self._transport("DELETE", f"/signing-keys/{quote(kid, safe='')}")
-
-
 class MockMoov(_Controls):
     """A mockmoov: `MockMoov(**settings)` is a new one on a free port, in a thread of this process.
 
@@ -169,24 +152,29 @@ class MockMoov(_Controls):
     """
 
     def __init__(self, **settings: Unpack[SettingArguments]) -> None:
-        loaded = load(Layer(values={"port": 0, **settings}, source="MockMoov: "))
+        loaded = load(Layer(values={"port": 0, "tls_port": 0, **settings}, source="MockMoov: "))
         server = create_server(loaded)
-        sockets = bind(loaded.host, loaded.port)
-        app = create_app(server, exposure="loopback" if is_loopback(sockets) else "network")
+        places = open_places(loaded)
+        app = create_app(server, exposure=places.exposure, ca_pem=places.ca_pem)
         self._server: AuthorizationServer | None = server
-        self._background: Background | None = Background(app, sockets)
+        self._background: Background | None = Background(app, places.sockets, places.secure)
+        self._places: Places | None = places
         inside = Control(server, make_guard(loaded, "process"))
-        self._begin(base_url(loaded.host, sockets), Local(inside, loaded.control_token))
+        self._begin(places.url, Local(inside, loaded.control_token))
 
     @classmethod
-    def connect(cls, url: str, *, control_token: str | None = None) -> Self:
-        """The one that answers at a URL, whoever started it; raises `ControlError` if none does."""
+    def connect(cls, url: str, *, control_token: str | None = None, ca_file: str | None = None) -> Self:
+        """The one that answers at a URL, whoever started it; raises `ControlError` if none does.
+
+        `ca_file` has the CA's certificate, PEM, where the URL is https.
+        """
         import httpx2  # noqa: PLC0415 - only who goes elsewhere pays for it
 
         handle = cls.__new__(cls)
-        handle._server = handle._background = None
+        handle._server = handle._background = handle._places = None
         url = url.rstrip("/")
-        transport = Remote(httpx2.Client(trust_env=False), url, control_token)
+        verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
+        transport = Remote(httpx2.Client(trust_env=False, verify=verify), url, control_token)
         try:
             transport("GET", "/config")
         except ControlError:
@@ -214,7 +202,22 @@ class MockMoov(_Controls):
     @property
     def app(self) -> ASGIApp:
         """The ASGI application of a server in this process, for transports that need no socket."""
-        return create_app(self.server, exposure="process")
+        ca_pem = self._places.ca_pem if self._places else None
+        return create_app(self.server, exposure="process", ca_pem=ca_pem)
+
+    @property
+    def https_url(self) -> str:
+        """The URL under which it speaks TLS: `MockMoov(tls=True)`."""
+        if self._places is None or self._places.https_url is None:
+            raise AttributeError("this server has no https: MockMoov(tls=True)")
+        return self._places.https_url
+
+    @property
+    def ca_pem(self) -> str:
+        """The certificate of the CA that clients of https must know; `tls_ca_file` writes it to a file."""
+        if self._places is None or self._places.ca_pem is None:
+            raise AttributeError("this server has no CA: MockMoov(tls=True)")
+        return self._places.ca_pem.decode()
 
     @property
     def config(self) -> dict[str, Any]:

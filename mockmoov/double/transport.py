@@ -54,6 +54,8 @@ class Transport(Protocol):
 class Local:
     """The control plane of a server in this process, without a socket."""
 
+    _clock = staticmethod(time.monotonic)  # held here, where libraries that freeze time do not find it
+
     def __init__(self, control: Control, token: str | None) -> None:
         self._control = control
         self._headers = {"content-type": (_JSON,)}
@@ -77,12 +79,12 @@ class Local:
             headers=self._headers,
             body=_body(body),
         )
-        deadline = time.monotonic() + timeout
-        while True:
-            response = self._control.handle(request)
-            if not response.retry_seconds or time.monotonic() >= deadline:
-                break
+        deadline = self._clock() + timeout
+        version, response = self._control.version(), self._control.handle(request)
+        while response.retry_seconds and self._clock() < deadline:
             time.sleep(_POLL_SECONDS)
+            if self._control.version() != version:
+                version, response = self._control.version(), self._control.handle(request)
         return _read(response.status, dict(response.headers).get(REASON_HEADER, ""), response.body)
 
     def close(self) -> None:

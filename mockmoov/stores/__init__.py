@@ -68,6 +68,10 @@ class Store(Protocol):
         """The lines of a group (None: of all) that are still there."""
         ...
 
+    def log_version(self) -> int:
+        """A number that is another one once the log is."""
+        ...
+
     def clear_log(self, group: str | None = None) -> None:
         """Remove the lines of a group (None: of all)."""
         ...

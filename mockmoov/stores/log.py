@@ -1,8 +1,18 @@
 """Owns a log in memory, bounded in lines and in bytes. Must not know records, nor guard against threads."""
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 
 from mockmoov.stores import Line, Log
+
+
+class _Group:
+    """The lines of a group by their numbers, and how many of it made room for others."""
+
+    __slots__ = ("dropped", "lines")
+
+    def __init__(self) -> None:
+        self.lines: dict[int, bytes] = {}
+        self.dropped = 0
 
 
 class MemoryLog:
@@ -11,45 +21,46 @@ class MemoryLog:
     def __init__(self, *, max_lines: int, max_bytes: int) -> None:
         self._max_lines = max_lines
         self._max_bytes = max_bytes
+        self.version = 0  # another one once the log is
         self.clear()
 
     def clear(self) -> None:
         """Remove all lines, and begin to count from 1 again."""
-        self._groups: dict[str, dict[int, bytes]] = {}
-        self._group_of: OrderedDict[int, str] = OrderedDict()
-        self._dropped: Counter[str] = Counter()
+        self._groups: dict[str, _Group] = {}
+        self._group_of: OrderedDict[int, _Group] = OrderedDict()
         self._number = self._bytes = 0
+        self.version += 1
 
     def append(self, value: bytes, group: str) -> None:
         """Add a line."""
         if not self._max_lines:
             return
         self._number += 1
-        self._group_of[self._number] = group
-        self._groups.setdefault(group, {})[self._number] = value
+        self.version += 1
+        owner = self._groups.get(group) or self._groups.setdefault(group, _Group())
+        self._group_of[self._number] = owner
+        # A copy of just its length: what msgspec writes may hold half as much again that nobody sees.
+        owner.lines[self._number] = memoryview(value).tobytes()
         self._bytes += len(value)
         while len(self._group_of) > self._max_lines or self._bytes > self._max_bytes:
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:
-        number, group = self._group_of.popitem(last=False)
-        lines = self._groups[group]
-        self._bytes -= len(lines.pop(number))
-        if not lines:
-            del self._groups[group]
-        self._dropped[group] += 1
+        number, owner = self._group_of.popitem(last=False)
+        self._bytes -= len(owner.lines.pop(number))
+        owner.dropped += 1
 
     def forget(self, group: str) -> None:
         """Remove the lines of a group, and how many of them were dropped."""
-        for number, value in self._groups.pop(group, {}).items():
+        self.version += 1
+        for number, value in self._groups.pop(group, _Group()).lines.items():
             del self._group_of[number]
             self._bytes -= len(value)
-        self._dropped.pop(group, None)
 
     def read(self, group: str | None) -> Log:
         """The lines of a group, or all."""
         if group is not None:
-            lines = self._groups.get(group, {})
-            return Log([Line(*item) for item in lines.items()], self._dropped[group])
-        everything = [Line(number, self._groups[of][number]) for number, of in self._group_of.items()]
-        return Log(everything, self._dropped.total())
+            owner = self._groups.get(group, _Group())
+            return Log([Line(*item) for item in owner.lines.items()], owner.dropped)
+        everything = [Line(number, owner.lines[number]) for number, owner in self._group_of.items()]
+        return Log(everything, sum(owner.dropped for owner in self._groups.values()))

@@ -95,6 +95,10 @@ class MemoryStore:
         with self._lock:
             return self._log.read(group)
 
+    def log_version(self) -> int:
+        """A number that is another one once the log is."""
+        return self._log.version
+
     def clear_log(self, group: str | None = None) -> None:
         """Remove the lines of a group (None: of all)."""
         with self._lock:

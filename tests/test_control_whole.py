@@ -1,0 +1,97 @@
+"""What concerns all of a server: reset, and the settings in force."""
+
+import json
+
+import pytest
+
+from mockmoov.api_keys import EXAMPLE
+from mockmoov.bootstrap import create_server
+from mockmoov.settings import SETTINGS, Layer, load
+from tests.support.control import Desk
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW
+
+KEY = f"/api-keys/{CLIENT_ID}"
+SEED, TOKEN = "seed-of-the-signing-key", "sesame-0123456789"
+
+
+def disturbed() -> Desk:
+    """One where everything was changed, for the server and for both of its keys."""
+    desk = Desk()
+    desk.new_key(client_id="k", client_secret="s")
+    for of in ("", KEY, "/api-keys/k"):
+        desk.post(f"{of}/clock/shift", hours=1)
+        desk.post(f"{of}/faults", status=503, times=1)
+    desk.token()
+    desk.token("k", "s")
+    return desk
+
+
+def is_clean(desk: Desk, of: str) -> bool:
+    clock, faults, exchanges = (desk.get(f"{of}/{name}") for name in ("clock", "faults", "exchanges"))
+    return not (clock["offset"] or faults["faults"] or exchanges["count"])
+
+
+def test_a_reset_begins_all_of_a_server_again() -> None:
+    desk = disturbed()
+    first = desk.get("/signing-keys").document
+    desk.post("/signing-keys/rotate")
+    token = desk.post("/tokens", scope="/ping.read")["access_token"]
+    desk.ask("PATCH", KEY, {"enabled": False})
+    assert desk.post("/reset").document == {"client_id": None}
+    assert [key["client_id"] for key in desk.get("/api-keys")["api_keys"]] == [CLIENT_ID]
+    assert desk.get("/signing-keys").document == first
+    assert is_clean(desk, "")
+    assert is_clean(desk, KEY)
+    assert desk.token(CLIENT_ID, CLIENT_SECRET) == 200
+    assert desk.ping(token) == 401
+
+
+def test_a_reset_of_a_key_touches_only_that_key() -> None:
+    desk = disturbed()
+    mine, others = (
+        desk.post(f"{of}/tokens", scope="/ping.read")["access_token"] for of in (KEY, "/api-keys/k")
+    )
+    assert desk.post(f"{KEY}/reset").document == {"client_id": CLIENT_ID}
+    assert desk.get(f"{KEY}/clock")["now"] == NOW + 3600  # of the server
+    assert desk.get(f"{KEY}/clock")["offset"] == 0
+    assert desk.get(f"{KEY}/faults")["faults"] == []
+    assert desk.get(f"{KEY}/exchanges")["count"] == 0
+    assert desk.get("/api-keys/k/exchanges")["count"] == 1
+    assert desk.get("/api-keys/k/clock")["offset"] == 3600
+    assert desk.ask("DELETE", "/faults").status == 204
+    assert (desk.ping(mine), desk.ping(others)) == (401, 200)
+    assert desk.token() == 200
+
+
+@pytest.mark.parametrize("of", ["", KEY])
+def test_a_reset_wants_no_members(of: str) -> None:
+    assert disturbed().post(f"{of}/reset", client_id=CLIENT_ID).problem == (
+        422, "there is no field client_id", "client_id",
+    )  # fmt: skip
+
+
+# --- Settings -------------------------------------------------------------------------------------
+
+
+def test_the_settings_are_told_with_their_source() -> None:
+    file = Layer(values={"rate_limit": 5, "journal_size": 7}, source="mockmoov.toml: ")
+    flags = Layer(values={"journal_size": "9"}, spell=lambda name: "--" + name.replace("_", "-"))
+    desk = Desk(create_server(load(file, flags)))
+    settings = desk.get("/config")["settings"]
+    assert list(settings) == list(SETTINGS)
+    assert settings["rate_limit"] == {"value": 5, "source": "mockmoov.toml: rate_limit"}
+    assert settings["journal_size"] == {"value": 9, "source": "--journal-size"}
+    assert settings["port"] == {"value": 8080, "source": "default"}
+    assert settings["api_keys"] == {"value": [CLIENT_ID], "source": "default"}
+    assert settings["audiences"]["value"][0] == "https://api.moov.io"
+    assert settings["seed"] == settings["control_token"] == {"value": None, "source": "default"}
+
+
+def test_of_a_secret_only_that_it_is_set_is_told() -> None:
+    desk = Desk(seed=SEED, control_token=TOKEN)
+    answer = desk.ask_raw("GET", "/config", x_mockmoov_token=TOKEN)
+    settings = answer["settings"]
+    assert settings["seed"]["value"] == settings["control_token"]["value"] == "(set)"
+    text = json.dumps(answer.document)
+    for secret in (SEED, TOKEN, str(EXAMPLE["client_secret"])):
+        assert secret not in text

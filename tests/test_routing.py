@@ -1,0 +1,119 @@
+"""The way from a method and a path to what answers there, held against a naive one."""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockmoov.messages import HttpResponse
+from mockmoov.routing import Routes, refusal
+
+SEGMENTS = st.sampled_from(["a", "b", "", "{x}", "{y}", "%7Bx%7D"])
+TEMPLATES = st.lists(SEGMENTS, max_size=4).map(lambda segments: "/" + "/".join(segments))
+PATHS = st.lists(st.sampled_from(["a", "b", "c", "", "{x}", "%7Bx%7D"]), max_size=4).map(
+    lambda segments: "/" + "/".join(segments)
+)
+
+
+def table_of(templates: list[str]) -> dict[str, dict[str, int]]:
+    """A number for each; templates that differ only in names of parameters are left out but one."""
+    distinct = {template.replace("{y}", "{x}"): template for template in reversed(templates)}
+    chosen = [template for template in dict.fromkeys(templates) if template in distinct.values()]
+    return {template: {"GET": number} for number, template in enumerate(chosen)}
+
+
+def naive(templates: Mapping[str, object], path: str) -> tuple[str, dict[str, str]] | None:
+    """The best template: the one that is literal where others are not, from the left."""
+    values = path.split("/")
+    found = []
+    for template in templates:
+        names = template.split("/")
+        pairs = list(zip(names, values, strict=False))
+        fits = len(names) == len(values) and all(
+            value != "" if name.startswith("{") else name == value for name, value in pairs
+        )
+        if fits:
+            parameters = {name[1:-1]: value for name, value in reversed(pairs) if name.startswith("{")}
+            found.append(([name.startswith("{") for name in names], template, parameters))
+    return min(found)[1:] if found else None
+
+
+@given(templates=st.lists(TEMPLATES, max_size=8), path=PATHS)
+def test_a_path_finds_the_template_that_a_naive_search_finds(templates: list[str], path: str) -> None:
+    table = table_of(templates)
+    expected = naive(table, path)
+    found = Routes(table).find(path)
+    if expected is None:
+        assert found is None
+    else:
+        template, parameters = expected
+        assert found is not None
+        assert found[0] == table[template]
+        if len(parameters) == template.count("{"):
+            assert found[1] == parameters
+
+
+@given(templates=st.lists(TEMPLATES, max_size=8))
+def test_every_template_without_parameters_finds_itself(templates: list[str]) -> None:
+    table = table_of(templates)
+    routes = Routes(table)
+    assert routes.templates == tuple(table)
+    assert routes.methods == tuple(table.values())
+    for template, methods in table.items():
+        if "{" not in template:
+            assert routes.find(template) == (methods, {})
+
+
+ROUTES = Routes(
+    {
+        "/a/{id}/c": {"GET": 1, "POST": 2},
+        "/a/b/{name}": {"GET": 3},
+        "/a/{other}": {"GET": 4},
+        "/a": {"GET": 5},
+        "/": {"GET": 6},
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/a/x/c", (1, {"id": "x"})),
+        ("/a/b/c", (3, {"name": "c"})),  # the literal segment that comes first wins
+        ("/a/b/d", (3, {"name": "d"})),
+        ("/a/b", (4, {"other": "b"})),  # a literal one that leads nowhere is left again
+        ("/a/%2F", (4, {"other": "%2F"})),
+        ("/a", (5, {})),
+        ("/", (6, {})),
+    ],
+)
+def test_raw_segments_are_matched_and_literal_ones_win(
+    path: str, expected: tuple[int, dict[str, str]]
+) -> None:
+    assert ROUTES.endpoint("GET", path) == expected
+
+
+@pytest.mark.parametrize("path", ["", "a", "//", "/a/", "/a//c", "/a/x/d", "/a/x/c/", "/A", "/a/b/c/d", "/b"])
+def test_there_is_nothing_elsewhere(path: str) -> None:
+    assert ROUTES.find(path) is None
+    refused = ROUTES.endpoint("GET", path)
+    assert isinstance(refused, HttpResponse)
+    assert (refused.status, dict(refused.headers)["x-mockmoov-reason"]) == (404, "no such path")
+
+
+def test_a_path_says_which_methods_it_has() -> None:
+    refused = ROUTES.endpoint("PUT", "/a/x/c")
+    assert isinstance(refused, HttpResponse)
+    headers = dict(refused.headers)
+    assert (refused.status, headers["allow"]) == (405, "GET, POST")
+    assert headers["x-mockmoov-reason"] == "no such method on this path"
+    assert ROUTES.endpoint("POST", "/a/x/c") == (2, {"id": "x"})
+
+
+def test_what_is_there_is_not_refused() -> None:
+    assert refusal({"GET": 0}, "GET") is None
+
+
+def test_a_path_with_very_many_segments_is_no_burden() -> None:
+    assert ROUTES.find("/a" * 50_000) is None
