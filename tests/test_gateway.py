@@ -442,6 +442,18 @@ def test_an_answer_comes_back_with_ours_to_say_said_by_us(http: httpx2.Client, u
     assert re.fullmatch(r"[0-9a-f-]{36}", answer.headers["x-request-id"])
 
 
+def test_which_pages_may_read_the_upstreams_answer_is_ours_to_say(
+    http: httpx2.Client, upstream: Upstream
+) -> None:
+    theirs = b"Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Credentials: true\r\nVary: Accept\r\n"
+    upstream.answer = b"HTTP/1.1 200 OK\r\n" + theirs + b"Content-Length: 0\r\n\r\n"
+    for origin, allowed in (("http://localhost:3000", True), ("https://evil.example", False)):
+        answer = http.get(CARDS, auth=KEY, headers={"origin": origin})
+        assert answer.headers.get("access-control-allow-origin") == (origin if allowed else None)
+        assert "access-control-allow-credentials" not in answer.headers
+        assert answer.headers["vary"] == "Accept, Origin"
+
+
 def test_cookies_are_not_kept(url: str, http: httpx2.Client, upstream: Upstream) -> None:
     upstream.answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nContent-Length: 0\r\n\r\n"
     assert http.get(CARDS, auth=KEY).status_code == 200
