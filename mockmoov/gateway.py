@@ -39,28 +39,44 @@ class Gateway:
         self._authority = parts.netloc
         self._base = parts.path.encode()
         self._timeout = timeout
+        self._origin = httpcore2.URL(scheme=self._scheme, host=self._host, port=self._port, target="/").origin
         self._tls = httpcore2.default_ssl_context() if parts.scheme == "https" else None
-        self._kept: httpcore2.AsyncConnectionPool | None = None
+        self._is_open = False
+        self._idle: list[httpcore2.AsyncHTTPConnection] = []
 
     @asynccontextmanager
     async def open(self, _app: object = None) -> AsyncIterator[None]:
         """Keep connections to the upstream for as long as this is open; without, each is used once."""
-        async with self._new_pool() as self._kept:
-            yield
-        self._kept = None
-
-    def _new_pool(self) -> httpcore2.AsyncConnectionPool:
-        return httpcore2.AsyncConnectionPool(
-            ssl_context=self._tls, max_connections=None, keepalive_expiry=_KEPT_SECONDS
-        )
+        self._is_open = True
+        yield
+        self._is_open = False
+        while self._idle:
+            await self._idle.pop().aclose()
 
     @asynccontextmanager
-    async def _pool(self) -> AsyncIterator[httpcore2.AsyncConnectionPool]:
-        if self._kept is not None:
-            yield self._kept
-        else:
-            async with self._new_pool() as pool:
-                yield pool
+    async def _connection(self) -> AsyncIterator[httpcore2.AsyncHTTPConnection]:
+        """A connection, the one that was used last if it is still good: the library's pool looks at all."""
+        connection = await self._kept() or httpcore2.AsyncHTTPConnection(
+            self._origin, ssl_context=self._tls, keepalive_expiry=_KEPT_SECONDS
+        )
+        try:
+            yield connection
+        finally:
+            if self._is_open and connection.is_idle() and not connection.is_closed():
+                self._idle.append(connection)
+            else:
+                with anyio.CancelScope(shield=True):
+                    await connection.aclose()
+
+    async def _kept(self) -> httpcore2.AsyncHTTPConnection | None:
+        while self._idle and self._idle[0].has_expired():  # the one that was idle for longest
+            await self._idle.pop(0).aclose()
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.has_expired():
+                return connection
+            await connection.aclose()
+        return None
 
     async def forward(
         self,
@@ -89,15 +105,15 @@ class Gateway:
         message = self._message(request, added, incoming, plain=whole)
         async with anyio.create_task_group() as group:
             group.start_soon(_cancel_once_left, incoming, group.cancel_scope)
-            async with self._pool() as pool:
-                await self._exchange(pool, message, incoming, answer, whole=whole)
+            async with self._connection() as connection:
+                await self._exchange(connection, message, incoming, answer, whole=whole)
             group.cancel_scope.cancel()
         if not answered:
             await reply(relay(_LEFT))
 
     async def _exchange(
         self,
-        pool: httpcore2.AsyncConnectionPool,
+        connection: httpcore2.AsyncHTTPConnection,
         message: httpcore2.Request,
         incoming: Incoming,
         answer: _Answer,
@@ -105,7 +121,7 @@ class Gateway:
         whole: bool,
     ) -> None:
         try:
-            response = await self._ask(pool, message, incoming)
+            response = await self._ask(connection, message, incoming)
         except ClientLeftError:
             return
         if isinstance(response, HttpResponse):
@@ -121,7 +137,7 @@ class Gateway:
             await response.aclose()
 
     async def _ask(
-        self, pool: httpcore2.AsyncConnectionPool, message: httpcore2.Request, incoming: Incoming
+        self, connection: httpcore2.AsyncHTTPConnection, message: httpcore2.Request, incoming: Incoming
     ) -> httpcore2.Response | HttpResponse:
         """The upstream's answer, of which the body is still to come; or ours, if it gives none."""
         pieces = incoming.pieces() if incoming.has_body else None
@@ -130,7 +146,7 @@ class Gateway:
             with anyio.fail_after(self._timeout) as limit:
                 if pieces:
                     message.stream = self._timed(first, pieces, limit)
-                response = await pool.handle_async_request(message)
+                response = await connection.handle_async_request(message)
         except (TimeoutError, httpcore2.TimeoutException):
             return self._failure(504, f"the upstream did not answer in {self._timeout:g} s")
         except httpcore2.ConnectError:

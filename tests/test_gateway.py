@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -606,6 +607,61 @@ def test_an_answer_is_passed_on_while_it_is_being_made(http: httpx2.Client, upst
         assert next(pieces) == b"first"
         gate.open.set()
         assert b"".join(pieces) == b"later"
+
+
+class Leave:
+    """An upstream's answer after which it closes the connection without having said so."""
+
+    def __init__(self) -> None:
+        self.gate, self.asked, self.closed = threading.Event(), threading.Event(), threading.Event()
+
+    def __call__(self, connection: socket.socket, _request: Recorded) -> None:
+        self.asked.set()
+        self.gate.wait(20)
+        connection.sendall(OK)
+        connection.shutdown(socket.SHUT_RDWR)
+        self.closed.set()
+
+
+def test_a_connection_to_the_upstream_is_used_again_as_long_as_it_is_good() -> None:
+    with (
+        recording() as upstream,
+        listening(new_server(upstream=upstream.url)) as url,
+        httpx2.Client(base_url=url, auth=KEY, trust_env=False, timeout=20) as http,
+    ):
+        for _ in range(3):
+            assert http.get(CARDS).status_code == 200
+        assert upstream.connections == 1
+        upstream.answer = leave = Leave()
+        leave.gate.set()
+        assert http.get(CARDS).status_code == 200
+        assert leave.closed.wait(10)
+        upstream.answer = OK
+        assert http.get(CARDS).status_code == 200
+        assert upstream.connections == 2
+
+
+def test_of_several_idle_connections_one_that_is_good_is_used() -> None:
+    with (
+        recording() as upstream,
+        listening(new_server(upstream=upstream.url)) as url,
+        httpx2.Client(base_url=url, auth=KEY, trust_env=False, timeout=20) as http,
+        ThreadPoolExecutor() as threads,
+    ):
+        upstream.answer = first = Gate(b"", OK)
+        good = threads.submit(http.get, CARDS)
+        assert first.asked.wait(10)
+        upstream.answer = second = Leave()
+        leaving = threads.submit(http.get, CARDS)
+        assert second.asked.wait(10)
+        first.open.set()
+        assert good.result().status_code == 200
+        second.gate.set()
+        assert leaving.result().status_code == 200
+        assert second.closed.wait(10)
+        upstream.answer = OK
+        assert http.get(CARDS).status_code == 200
+        assert upstream.connections == 2
 
 
 # --- who leaves ---------------------------------------------------------------------------------

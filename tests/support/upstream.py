@@ -39,9 +39,11 @@ class Upstream:
 
     def reset(self) -> None:
         self.requests: list[Recorded] = []
+        self.connections = 0
         self.answer: bytes | Answer = OK
 
     def handle(self, connection: socket.socket) -> None:
+        self.connections += 1
         stream = connection.makefile("rb")
         while line := stream.readline():
             request = _read(line, stream.readline, stream.read)
