@@ -2,17 +2,20 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
 import mockmoov
 from mockmoov.operations import lacking, operations
+from mockmoov.routing import Routes
 from mockmoov.scopes import catalogue
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.servers import NOW, Clock, Header, basic, bearer, new_server, post_form, sender
@@ -155,6 +158,30 @@ def test_the_operations_are_those_of_the_data_file() -> None:
 @each_operation
 def test_what_an_operation_wants_is_in_the_catalogue(operation: Operation) -> None:
     assert set(operation.scopes) <= set(catalogue())
+
+
+def test_finding_an_operation_takes_no_longer_among_ten_thousand() -> None:
+    many = {template: {"GET": template} for template in DATA["operations"]}
+    more = {f"{template}/{number}": {"GET": ""} for template in many for number in range(100)}
+    path = f"/accounts/{ACCOUNT}/cards/{RESOURCE}"
+    assert steps(Routes(many), path) == steps(Routes(many | more), path)
+
+
+def steps(routes: Routes[str], path: str) -> int:
+    """How many calls it takes to find a path."""
+    count = 0
+
+    def profile(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    sys.setprofile(profile)
+    try:
+        found = routes.find(path)
+    finally:
+        sys.setprofile(None)
+    assert found is not None
+    return count
 
 
 # --- the order of the checks ------------------------------------------------------------------------
