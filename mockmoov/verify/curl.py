@@ -1,0 +1,60 @@
+"""Owns how exchanges are told as curl commands that repeat them. Must not know what went wrong."""
+
+from collections.abc import Sequence
+
+import httpx2
+
+from mockmoov.verify.hidden import Hidden
+from mockmoov.verify.wire import Exchange
+
+_LONGEST = 600  # characters of a body that are shown
+_UNSAID = frozenset((b"host", b"content-length"))
+
+
+def commands(exchanges: Sequence[Exchange], hidden: Hidden) -> tuple[str, ...]:
+    """The last exchange and those that it builds upon, a line each; tokens are named after their first answer."""
+    if not exchanges:
+        return ()
+    wanted = [exchanges[-1]]
+    names = _names(exchanges[-1], hidden)
+    for exchange in reversed(exchanges[:-1]):
+        if names & _names(exchange, hidden):
+            wanted.insert(0, exchange)
+            names |= _names(exchange, hidden)
+    known: frozenset[str] = frozenset()
+    lines = []
+    for exchange in wanted:
+        new = sorted(_given(exchange, hidden) - known)
+        known |= frozenset(new)
+        gives = f", gives {' '.join('$' + name for name in new)}" if new else ""
+        lines.append(f"{_command(exchange.request, hidden)}  # {exchange.response.status_code}{gives}")
+    return tuple(lines)
+
+
+def _names(exchange: Exchange, hidden: Hidden) -> frozenset[str]:
+    """The tokens in an exchange; a secret that is in each of them connects nothing."""
+    asked = exchange.request
+    text = f"{asked.url}\n{asked.headers}\n{asked.content.decode('latin-1')}"
+    return frozenset(name for name in hidden.names_in(text) if "TOKEN" in name) | _given(exchange, hidden)
+
+
+def _given(exchange: Exchange, hidden: Hidden) -> frozenset[str]:
+    names = hidden.names_in(exchange.response.content.decode("latin-1"))
+    return frozenset(name for name in names if "TOKEN" in name)
+
+
+def _command(request: httpx2.Request, hidden: Hidden) -> str:
+    words = ["curl", "-i", "-X", request.method]
+    for name, value in request.headers.raw:
+        if name.lower() not in _UNSAID:
+            words += ["-H", hidden.shell(f"{name.decode('latin-1')}: {value.decode('latin-1')}")]
+    if request.content:
+        words += ["--data-binary", _body(request.content, hidden)]
+    return " ".join([*words, hidden.shell(str(request.url))])
+
+
+def _body(content: bytes, hidden: Hidden) -> str:
+    text = content.decode("utf-8", "surrogateescape")
+    if len(text) <= _LONGEST or hidden.names_in(text):
+        return hidden.shell(text)
+    return f"{hidden.shell(text[:40])}...  # {len(content)} bytes"
