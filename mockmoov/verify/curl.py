@@ -1,6 +1,8 @@
 """Owns how exchanges are told as curl commands that repeat them. Must not know what went wrong."""
 
+from base64 import b64decode
 from collections.abc import Sequence
+from contextlib import suppress
 
 import httpx2
 
@@ -47,10 +49,22 @@ def _command(request: httpx2.Request, hidden: Hidden) -> str:
     words = ["curl", "-i", "-X", request.method]
     for name, value in request.headers.raw:
         if name.lower() not in _UNSAID:
-            words += ["-H", hidden.shell(f"{name.decode('latin-1')}: {value.decode('latin-1')}")]
+            words += _header(name.decode("latin-1"), value.decode("latin-1"), hidden)
     if request.content:
         words += ["--data-binary", _body(request.content, hidden)]
     return " ".join([*words, hidden.shell(str(request.url))])
+
+
+def _header(name: str, value: str, hidden: Hidden) -> list[str]:
+    """Basic credentials in the clear, secrets as variables: curl encodes them just so."""
+    scheme, _, encoded = value.partition(" ")
+    if scheme == "Basic":
+        with suppress(ValueError):
+            credentials = b64decode(encoded, validate=True).decode()
+            if ":" in credentials:
+                return ["-u", hidden.shell(credentials)]
+    # An empty header wants a semicolon from curl.
+    return ["-H", hidden.shell(f"{name}: {value}" if value else f"{name};")]
 
 
 def _body(content: bytes, hidden: Hidden) -> str:

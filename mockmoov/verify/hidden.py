@@ -14,13 +14,11 @@ class Hidden:
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._counts: dict[str, int] = {}
-        self._pattern: re.Pattern[str] | None = None
 
     def hide(self, value: str, name: str) -> None:
         """Show `$name` instead of the value from now on."""
         if len(value) >= _SHORTEST and value not in self._names:
             self._names[value] = name
-            self._pattern = None
 
     def hide_numbered(self, value: str, kind: str) -> None:
         """The same with a number of its own: `$REFRESH_TOKEN_2`; a value keeps the name it has."""
@@ -30,12 +28,11 @@ class Hidden:
 
     def hide_key(self, client_id: str, client_secret: str, prefix: str) -> None:
         """Hide a client secret in each form in which it travels."""
-        name = f"{prefix}CLIENT_SECRET"
-        for form in (client_secret, quote(client_secret, safe=""), quote_plus(client_secret)):
-            self.hide(form, name)
-        encoded = {quote_plus(client_id): quote_plus(client_secret), client_id: client_secret}
-        for number, (user, password) in enumerate(encoded.items()):
-            self.hide(basic(user, password), f"{prefix}BASIC" + "_ENCODED" * (len(encoded) > number + 1))
+        self.hide(client_secret, f"{prefix}CLIENT_SECRET")
+        self.hide(basic(client_id, client_secret), f"{prefix}BASIC")
+        for encoded in (quote_plus(client_secret), quote(client_secret, safe="")):
+            self.hide(encoded, f"{prefix}CLIENT_SECRET_ENCODED")
+            self.hide(basic(quote_plus(client_id), encoded), f"{prefix}BASIC_ENCODED")
 
     def names_in(self, text: str) -> frozenset[str]:
         """The variables that stand for something in a text."""
@@ -49,20 +46,14 @@ class Hidden:
 
     def shell(self, text: str) -> str:
         """The text as one word of a shell, variables instead of what is hidden."""
-        if self._pattern_now() is None:
-            return _word(text)
-        parts = re.split(f"({self._pattern_now().pattern})", text) if self._names else [text]  # type: ignore[union-attr]
-        return "".join(f'"${self._names[part]}"' if part in self._names else _word(part) for part in parts if part)
+        found = self._find(text)
+        parts = re.split(f"({'|'.join(map(re.escape, found))})", text) if found else [text]
+        words = (f'"${self._names[part]}"' if part in self._names else _word(part) for part in parts if part)
+        return "".join(words) or "''"
 
     def _find(self, text: str) -> list[str]:
-        pattern = self._pattern_now()
-        return list(dict.fromkeys(pattern.findall(text))) if pattern else []
-
-    def _pattern_now(self) -> re.Pattern[str] | None:
-        if self._pattern is None and self._names:
-            longest_first = sorted(self._names, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
-        return self._pattern
+        """What is hidden in a text, the longest first: one may hold another."""
+        return sorted((value for value in self._names if value in text), key=len, reverse=True)
 
 
 def basic(user: str, password: str) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from mockmoov.verify.registry import Check
-from mockmoov.verify.rules import success
+from mockmoov.verify.rules import client, grants, requests, success
 
-TOPICS = (success.topic,)
+TOPICS = (success.topic, client.topic, requests.topic, grants.topic, grants.scopes, grants.errors)
 
 CHECKS: Mapping[str, Check] = {check.id: check for topic in TOPICS for check in topic}
 """Every check by id, in the order in which they run."""
