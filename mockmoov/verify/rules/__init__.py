@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from mockmoov.verify.registry import Check
-from mockmoov.verify.rules import client, grants, requests, success
+from mockmoov.verify.rules import claims, client, grants, refreshing, requests, revoking, spending, success
 
-TOPICS = (success.topic, client.topic, requests.topic, grants.topic, grants.scopes, grants.errors)
+TOPICS = (success.topic, client.topic, requests.topic, grants.topic, grants.scopes, grants.errors, claims.topic, refreshing.topic, revoking.topic, spending.topic)
 
 CHECKS: Mapping[str, Check] = {check.id: check for topic in TOPICS for check in topic}
 """Every check by id, in the order in which they run."""

@@ -1,0 +1,264 @@
+"""Owns the rules of refreshing a token. Must not know transports or reports."""
+
+from hypothesis import strategies as st
+
+from mockmoov.verify.answers import want
+from mockmoov.verify.outcomes import NotCheckable
+from mockmoov.verify.probe import TOKEN, Pair, Probe
+from mockmoov.verify.readings import MEMBERS
+from mockmoov.verify.registry import Topic
+
+topic = Topic("refresh")
+_LIFETIME = 3 * 24 * 3600  # seconds (choice)
+_RACERS = 6
+
+_nonsense = st.one_of(
+    st.sampled_from(["nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", ".", "\x00", "é", "\U0001f511", "x" * 5000]),
+    st.text("abcXYZ019-_.", min_size=1, max_size=60),
+)
+
+
+@topic.check("works", "seed, spec, rfc 6749 §6")
+def _(probe: Probe) -> None:
+    """A refresh token is traded for a new access token that works."""
+    pair = probe.mint()
+    new = probe.pair(probe.refresh(pair.refresh))
+    want(new.access != pair.access, "another access token", "the same")
+    want(probe.is_alive(new.access), "the new access token to be good", "401")
+
+
+@topic.check("json", "seed, spec")
+def _(probe: Probe) -> None:
+    """A refresh may be asked for in JSON, and with credentials in the body."""
+    body = {"grant_type": "refresh_token", "refresh_token": probe.mint().refresh}
+    pair = probe.pair(probe.token(body, as_json=True))
+    key = probe.key
+    body |= {"refresh_token": pair.refresh, "client_id": key.client_id, "client_secret": key.client_secret}
+    probe.token(body, credentials=False).want_status(200)
+
+
+@topic.check("members", "seed, spec")
+def _(probe: Probe) -> None:
+    """A refresh is answered as a mint is: 200, the same members, token_type, kind of expires_in, no-store."""
+    answer = probe.refresh(probe.mint().refresh).want_status(200).want_json()
+    document = answer.document()
+    want(document.keys() == MEMBERS, ", ".join(sorted(MEMBERS)), ", ".join(sorted(document)))
+    want(document["token_type"] in probe.reading.token_types, "the token_type of a mint", document["token_type"])
+    expires_in = document["expires_in"]
+    want(type(expires_in) is int, "a whole number", type(expires_in).__name__)
+    remaining = probe.reading.lifetime(int(str(expires_in)), answer.server_now)
+    want(-300 < remaining < 10**8, "the kind of expires_in of a mint", expires_in)
+    answer.want_directive("cache-control", "no-store").want_directive("pragma", "no-cache")
+
+
+@topic.check("keeps-scope", "rfc 6749 §6")
+def _(probe: Probe) -> None:
+    """Without scope, the scope of the grant is kept."""
+    pair = probe.mint()
+    for _ in range(2):
+        pair = probe.pair(probe.refresh(pair.refresh))
+        want(pair.scope == probe.scope, probe.scope, pair.scope)
+
+
+@topic.check("narrows", "rfc 6749 §6", examples=4, needs=("two scopes",))
+def _(probe: Probe) -> None:
+    """For any part of the scope, in any order, that is what the new access token has."""
+
+    def law(asked: list[str]) -> None:
+        scope = probe.pair(probe.refresh(probe.mint().refresh, scope=" ".join(asked))).scope
+        want(scope == " ".join(asked), " ".join(asked), scope)
+
+    probe.for_all(st.lists(st.sampled_from(probe.target.scopes), min_size=1, unique=True), law)
+
+
+@topic.check("narrow-token", "rfc 6749 §6, docs", needs=("two scopes",))
+def _(probe: Probe) -> None:
+    """A narrowed access token cannot do what was left out."""
+    narrow = probe.pair(probe.refresh(probe.mint().refresh, scope=probe.other_scope))
+    probe.ping(narrow.access).want_empty(403)
+
+
+@topic.check("narrows-once", "rfc 6749 §6", needs=("two scopes",))
+def _(probe: Probe) -> None:
+    """Narrowing concerns one access token: the next refresh has the whole scope of the grant again."""
+    narrow = probe.pair(probe.refresh(probe.mint().refresh, scope=probe.target.scopes[0]))
+    whole = probe.pair(probe.refresh(narrow.refresh)).scope
+    want(whole == probe.scope, probe.scope, whole)
+
+
+@topic.check("wider", "rfc 6749 §6", needs=("two scopes",))
+def _(probe: Probe) -> None:
+    """A scope that was not granted is refused, alone and beside one that was."""
+    first = probe.target.scopes[0]
+    for scope in (probe.other_scope, f"{first} {probe.other_scope}", f"{first} /nonsense.read"):
+        if first != probe.other_scope:
+            probe.refresh(probe.mint(scope=first).refresh, scope=scope).want_refusal(probe.refusal("scope"))
+
+
+@topic.check("malformed-scope", "rfc 6749 §3.3")
+def _(probe: Probe) -> None:
+    """A malformed scope is refused as a scope, and not as a token."""
+    probe.refresh(probe.mint().refresh, scope='/ping".read').want_refusal(probe.refusal("scope"))
+
+
+@topic.check("missing", "rfc 6749 §5.2, spec")
+def _(probe: Probe) -> None:
+    """Without refresh_token: invalid_request in 2023, 422 in dated versions."""
+    for absent in (None, ""):
+        probe.refresh(absent).want_refusal(probe.refusal("refresh token missing"))
+
+
+@topic.check("unknown", "seed, rfc 6749 §5.2", contract="2023", examples=6)
+def _(probe: Probe) -> None:
+    """For any text that is no refresh token: invalid_grant."""
+    _refuses_nonsense(probe)
+
+
+@topic.check("unknown-dated", "choice", contract="dated", examples=6)
+def _(probe: Probe) -> None:
+    """For any text that is no refresh token: 422 refresh_token."""
+    _refuses_nonsense(probe)
+
+
+@topic.check("access-token", "rfc 6749 §1.5, choice")
+def _(probe: Probe) -> None:
+    """An access token is no refresh token."""
+    _refused(probe, probe.mint().access)
+
+
+@topic.check("forged", "rfc 6749 §10.4, choice", examples=6)
+def _(probe: Probe) -> None:
+    """For any place in a refresh token where a character is another, it is refused."""
+    token = probe.mint().refresh
+
+    def law(place: int) -> None:
+        at = place % len(token)
+        other = "A" if token[at] != "A" else "Q"
+        _refused(probe, probe.hide(token[:at] + other + token[at + 1 :], "FORGED_TOKEN"))
+
+    probe.for_all(st.integers(0, len(token) - 2), law)
+
+
+@topic.check("client-authentication", "seed, rfc 6749 §6, live")
+def _(probe: Probe) -> None:
+    """A refresh wants the client's credentials as a mint does, and is not used up without them."""
+    token = probe.mint().refresh
+    body = {"grant_type": "refresh_token", "refresh_token": token}
+    probe.token(body, credentials=False).want_refusal(probe.refusal("client"))
+    header = probe.basic(None, "not-the-secret")
+    probe.token(body, credentials=False, headers=[header]).want_refusal(probe.refusal("client"))
+    probe.refresh(token).want_status(200)
+
+
+@topic.check("revoked", "rfc 7009 §2.1, choice")
+def _(probe: Probe) -> None:
+    """A revoked refresh token is refused."""
+    token = probe.mint().refresh
+    probe.revoke(token).want_status(204)
+    _refused(probe, token)
+
+
+@topic.check("rotates", "rfc 9700 §4.14.2, choice")
+def _(probe: Probe) -> None:
+    """Each refresh gives another refresh token, which works."""
+    pair = probe.mint()
+    for _ in range(2):
+        new = probe.pair(probe.refresh(pair.refresh))
+        want(new.refresh != pair.refresh, "another refresh token", "the same")
+        pair = new
+
+
+@topic.check("used-up", "rfc 9700 §4.14.2, choice")
+def _(probe: Probe) -> None:
+    """A refresh token is good for one use."""
+    token = probe.mint().refresh
+    probe.refresh(token).want_status(200)
+    _refused(probe, token)
+
+
+@topic.check("replay", "rfc 9700 §4.14.2, choice")
+def _(probe: Probe) -> None:
+    """A used-up refresh token, presented again, revokes its whole family, access tokens included."""
+    first = probe.mint()
+    second = probe.pair(probe.refresh(first.refresh))
+    _refused(probe, first.refresh)
+    _refused(probe, second.refresh)
+    alive = [probe.is_alive(pair.access) for pair in (first, second)]
+    want(not any(alive), "401 for the family's access tokens", f"{alive.count(True)} still good")
+
+
+@topic.check("replay-without-credentials", "choice")
+def _(probe: Probe) -> None:
+    """A replay that only a wrong secret vouches for revokes nothing."""
+    first = probe.mint()
+    second = probe.pair(probe.refresh(first.refresh))
+    body = {"grant_type": "refresh_token", "refresh_token": first.refresh}
+    probe.token(body, credentials=False, headers=[probe.basic(None, "not-the-secret")])
+    probe.refresh(second.refresh).want_status(200)
+
+
+@topic.check("race", "rfc 9700 §4.14.2, choice")
+def _(probe: Probe) -> None:
+    """Of many uses of one refresh token at once, exactly one succeeds."""
+    body = {"grant_type": "refresh_token", "refresh_token": probe.mint().refresh}
+    statuses = [answer.status for answer in probe.at_once(_RACERS, TOKEN, body)]
+    want(statuses.count(200) == 1, "one success", f"{statuses.count(200)} of {_RACERS}")
+
+
+@topic.check("refusal-uses-nothing-up", "choice", needs=("two scopes",))
+def _(probe: Probe) -> None:
+    """A refusal for its scope leaves a refresh token good."""
+    pair = probe.mint()
+    probe.refresh(pair.refresh, scope="/nonsense.read").want_refusal(probe.refusal("scope"))
+    probe.refresh(pair.refresh).want_status(200)
+
+
+@topic.check("old-access-token", "choice")
+def _(probe: Probe) -> None:
+    """A refresh leaves the access tokens of before good."""
+    pair = probe.mint()
+    probe.refresh(pair.refresh).want_status(200)
+    want(probe.is_alive(pair.access), "the first access token to be good", "401")
+
+
+@topic.check("another-client", "rfc 6749 §10.4, choice", needs=("control plane",))
+def _(probe: Probe) -> None:
+    """Another client's refresh token is refused, and stays good for its own."""
+    own, other = probe.own(), probe.own()
+    pair = own.mint()
+    _refused(other, pair.refresh)
+    own.refresh(pair.refresh).want_status(200)
+    _refused(other, pair.refresh)
+    want(own.is_alive(pair.access), "another client's replay to revoke nothing", "401")
+
+
+@topic.check("expiry", "choice", needs=("control plane",))
+def _(probe: Probe) -> None:
+    """A refresh token lives for 3 days, and each refresh gives a new one that long again."""
+    own = probe.own()
+    probe.plane.freeze(own.key)
+    pair, stale = own.mint(), own.mint()
+    probe.plane.shift(own.key, _LIFETIME - 1)
+    pair = own.pair(own.refresh(pair.refresh))
+    probe.plane.shift(own.key, 1)
+    _refused(own, stale.refresh)
+    probe.plane.shift(own.key, _LIFETIME - 2)
+    own.refresh(pair.refresh).want_status(200)
+
+
+@topic.check("client-type", "sdk", needs=("control plane",))
+def _(probe: Probe) -> None:
+    """A refreshed token keeps its client type: a device's is not bound to an origin, a browser's is."""
+    own = probe.own(origins=["https://registered.example"])
+    foreign = ("Origin", "https://elsewhere.example")
+    for client_type, status in (("device", 200), ("service", 200), ("web", 401)):
+        pair = own.pair(own.refresh(own.mint(client_type=client_type).refresh))
+        own.ping(pair.access, foreign, origin=False).want_status(status)
+
+
+def _refuses_nonsense(probe: Probe) -> None:
+    probe.for_all(_nonsense, lambda token: _refused(probe, token))
+
+
+def _refused(probe: Probe, token: str) -> None:
+    probe.refresh(token).want_refusal(probe.refusal("refresh token"))
