@@ -7,12 +7,14 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import httpx2
 from hypothesis.strategies import SearchStrategy
 
+from mockmoov.client import TokenClient
 from mockmoov.verify.answers import Answer
 from mockmoov.verify.curl import commands
 from mockmoov.verify.drawing import for_all
@@ -21,7 +23,7 @@ from mockmoov.verify.outcomes import Failed, NotCheckable, Seen
 from mockmoov.verify.plane import Plane
 from mockmoov.verify.readings import Reading, Refusal
 from mockmoov.verify.target import PING, Key, Target
-from mockmoov.verify.wire import Wire
+from mockmoov.verify.wire import Send, Wire
 
 T = TypeVar("T")
 Header = tuple[str, str]
@@ -213,6 +215,28 @@ class Probe:
         """The same with another key."""
         return Probe(self._work, self.reading, key, examples=self._examples)
 
+    def program(self, client_secret: str | None = None) -> TokenClient:
+        """The conforming client, all of whose requests go the same way as ours."""
+        return TokenClient(
+            self.target.url,
+            client_id=self.key.client_id,
+            client_secret=client_secret or self.key.client_secret,
+            moov_version=self.reading.version,
+            transport=_Through(self.relay),
+            clock=lambda: datetime.fromtimestamp(self.now(), UTC),
+        )
+
+    def relay(self, request: httpx2.Request) -> httpx2.Response:
+        """The answer to a request that somebody else made."""
+        request.read()
+        response = self._work.wire.send(request)
+        self._answer(request, response)
+        return httpx2.Response(response.status_code, headers=response.headers.raw, content=response.content)
+
+    def now(self) -> float:
+        """The time by the server's clock, Unix seconds; by ours where it does not say."""
+        return self.ask("GET", PING_PATH).server_now
+
     def note(self, question: str, answer: str) -> None:
         """Write down what was seen."""
         self.seen.append(Seen(question=question, answer=answer))
@@ -255,6 +279,17 @@ class Probe:
     def _forget(self, token: str) -> None:
         self._work.live.remove(token)
         self._work.wire.reserved -= 1
+
+
+class _Through(httpx2.BaseTransport):
+    """A transport that is a function."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Ask."""
+        return self._send(request)
 
 
 def _encoded(parameters: Parameters, *, as_json: bool) -> tuple[str, bytes]:

@@ -3,9 +3,41 @@
 from collections.abc import Mapping
 
 from mockmoov.verify.registry import Check
-from mockmoov.verify.rules import claims, client, grants, refreshing, requests, revoking, spending, success
+from mockmoov.verify.rules import (
+    claims,
+    client,
+    conforming,
+    disturbed,
+    extensions,
+    grants,
+    refreshing,
+    requests,
+    revoking,
+    spending,
+    success,
+    unknowns,
+    versions,
+)
 
-TOPICS = (success.topic, client.topic, requests.topic, grants.topic, grants.scopes, grants.errors, claims.topic, refreshing.topic, revoking.topic, spending.topic)
+TOPICS = (
+    success.topic,
+    claims.topic,
+    client.topic,
+    requests.topic,
+    grants.topic,
+    grants.scopes,
+    grants.errors,
+    refreshing.topic,
+    revoking.topic,
+    spending.topic,
+    versions.topic,
+    disturbed.topic,
+    disturbed.failures,
+    disturbed.clock,
+    conforming.topic,
+    extensions.topic,
+    unknowns.topic,
+)
 
 CHECKS: Mapping[str, Check] = {check.id: check for topic in TOPICS for check in topic}
 """Every check by id, in the order in which they run."""
