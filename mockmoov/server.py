@@ -87,8 +87,8 @@ class AuthorizationServer:
         self._words = frozenset("/".join(self.routes.templates).split("/"))
         self.reset()
 
-    def _routes(self) -> Routes[Endpoint]:
-        endpoints = Endpoints(
+    def _endpoints(self) -> Endpoints:
+        return Endpoints(
             repository=self.repository,
             inspector=self.inspector,
             issuer=self.issuer,
@@ -96,6 +96,9 @@ class AuthorizationServer:
             origin_policy=operations.ORIGIN_POLICIES[self.settings.origin_policy],
             rate_limit=self.settings.rate_limit,
         )
+
+    def _routes(self) -> Routes[Endpoint]:
+        endpoints = self._endpoints()
         oauth = partial(Endpoint, refuse=contracts.render_error_response, reads_body=True)
         protected = partial(Endpoint, refuse=contracts.render_unauthorized, reads_body=False)
         return Routes(

@@ -158,7 +158,7 @@ def _(probe: Probe) -> None:
     probe.ping(access, ("Origin", _FOREIGN), ("Referer", f"{good}/"), origin=False).want_empty(401)
 
 
-@topic.check("origin-odd", "choice", examples=6)
+@topic.check("origin-odd", "choice", examples=8)
 def _(probe: Probe) -> None:
     """For any Origin that is none, such as null or one with a path: 401."""
     access = probe.mint().access
