@@ -1,9 +1,9 @@
 """Runs the contract suite against every breakage, to see which check catches what.
 
-Run as `python -m tests.kills`: a minute or two, in this process and its like, without sockets. For each breakage of
-tests/breakages/ the checks run in their order until one fails; then each check that has caught nothing so runs
-against the breakages until it does. Writes docs/kills.md. It fails if a breakage is caught by no check, if a check
-catches no breakage, or if one complains of the same server unbroken.
+Run as `python -m tests.kills`: two minutes, without sockets. For each breakage of tests/breakages/ the checks
+run in their order until one fails; then each check that has caught nothing so far runs against the breakages
+until it does. Writes docs/kills.md. It fails if a breakage is caught by no check, if a check catches no breakage,
+or if one complains of the same server unbroken.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mockmoov.verify.registry import Check
 from mockmoov.verify.rules import CHECKS
 from mockmoov.verify.session import Session
 from mockmoov.verify.target import Key, Target
-from tests.breakages import BREAKAGES, NONE, UNBROKEN, Breakage, BrokenServer
+from tests.breakages import BREAKAGES, NONE, UNBROKEN, Breakage, BrokenControl, BrokenServer
 from tests.conformance.results import today
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, sender
 from tests.support.verifying import sending
@@ -61,7 +61,8 @@ class Kill:
 @contextmanager
 def session_with(breakage: Breakage) -> Iterator[Session]:
     """The suite, pointed at a new server with this breakage."""
-    with Session(TARGET, sending(sender(BrokenServer(Settings(), breakage)))) as session:
+    server = BrokenServer(Settings(), breakage)
+    with Session(TARGET, sending(sender(server, BrokenControl(server)))) as session:
         session.find_plane()
         yield session
 
@@ -131,13 +132,13 @@ def report(caught: Mapping[str, Kill | None], later: Mapping[str, Kill | None]) 
     across = [_catching(VERDICTS[check], kill, len(first[check])) for check, kill in of_check.items()]
     return f"""# What the contract suite catches of a broken mockmoov
 
-Written by `python -m tests.kills` on {today()}, with mockmoov {__version__} and Python {sys.version.split()[0]}.
+Written by `python -m tests.kills` on {today()}, with mockmoov {__version__}, Python {sys.version.split()[0]}.
 
-**Caught: {count(caught)} of {len(caught)} breakages. Checks that catch a breakage: {count(of_check)} of {len(of_check)}.**
+**Caught: {count(caught)} of {len(caught)} breakages. Checks that catch one: {count(of_check)} of {len(of_check)}.**
 
-Each breakage is mockmoov with one rule bent (`tests/breakages/`). The checks of `mockmoov verify` run against it
-in their order, without a version header ({NO_HEADER_2023.label}) and then with one, until one fails: that one is
-named beside it. Against mockmoov unbroken, none fails.
+Each breakage is mockmoov with one rule bent (`tests/breakages/`). The checks of `mockmoov verify` run against
+it in their order, without a version header (2023) and then with one, until one fails: that one is named beside
+it. Against mockmoov unbroken, none fails.
 
 ## The breakages
 

@@ -12,7 +12,8 @@ from tests.breakages import BREAKAGES, NONE, UNBROKEN, BrokenServer
 def main() -> None:
     """Serve the breakage that is named, or list them all."""
     parser = argparse.ArgumentParser(prog="python -m tests.breakages", description=main.__doc__)
-    parser.add_argument("name", nargs="?", choices=(NONE, *BREAKAGES))
+    served = [name for name, breakage in BREAKAGES.items() if breakage.ours is UNBROKEN.ours]
+    parser.add_argument("name", nargs="?", choices=(NONE, *served))
     parser.add_argument("--ready-file", type=Path)
     options = parser.parse_args()
     if options.name is None:

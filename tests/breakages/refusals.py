@@ -38,6 +38,10 @@ ERRORS: dict[str, Breakage] = {
         bend=where(header("content-type", "text/plain"), status=400),
         clients=True,
     ),
+    "error-cacheable": Breakage(
+        rule="a refusal is not to be cached",
+        bend=lambda _request, r: header("cache-control", None)(r) if r.status >= 400 else r,
+    ),
     "error-other-code": Breakage(
         rule="a refused scope is invalid_scope, whatever else may be wrong",
         bend=where(with_member("error", lambda _: "invalid_request"), status=400),
@@ -129,6 +133,10 @@ ERRORS: dict[str, Breakage] = {
     ),
     "revoke-field-error-400": Breakage(
         rule="a field error of a revocation is a 422 too", bend=where(status(400), path=REVOKE, status=422)
+    ),
+    "revoke-hint-any-in-2023": Breakage(
+        rule="a hint outside the two is refused in the 2023 contract too",
+        bend=undated(because(body(204, b""), "token_type_hint is neither")),
     ),
     "revoke-hint-field-token": Breakage(
         rule="a hint outside the two is a fault of token_type_hint",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 
 from mockmoov.bootstrap import create_server
 from mockmoov.calls import Call
+from mockmoov.control import Control, make_guard
 from mockmoov.endpoints import Endpoints
 from mockmoov.inspection import Inspector
 from mockmoov.issuing import Issuer
@@ -24,15 +25,16 @@ Bend = Callable[[HttpRequest, HttpResponse], HttpResponse]
 class Breakage:
     """One bent rule: answers, requests, settings (as text or native values), or what decides.
 
+    `ours` bends the answers of the endpoints that are ours and not Moov's.
     `unseen` says why no documented exchange can notice it; `clients` whether the foreign clients are asked.
     """
 
     rule: str
     bend: Bend = lambda _request, response: response
+    ours: Bend = lambda _request, response: response
     understand: Callable[[HttpRequest], HttpRequest] = lambda request: request
     settings: Mapping[str, object] = field(default_factory=dict)
     repository: type[Repository] = Repository
-    published: type[Repository] = Repository
     endpoints: type[Endpoints] = Endpoints
     inspector: type[Inspector] = Inspector
     issuer: type[Issuer] = Issuer
@@ -55,7 +57,6 @@ class BrokenServer(AuthorizationServer):
             repository, self.policy, self.settings.token_format, right.issuer._refresh
         )
         self.routes = self._routes()
-        self.repository = breakage.published(right.repository._store)  # what our own endpoints see
 
     def _endpoints(self) -> Endpoints:
         right = super()._endpoints()
@@ -66,3 +67,14 @@ class BrokenServer(AuthorizationServer):
 
     def answer(self, call: Call) -> HttpResponse:
         return self.breakage.bend(call.request, super().answer(call))
+
+
+class BrokenControl(Control):
+    """Our own endpoints of such a server."""
+
+    def __init__(self, server: BrokenServer) -> None:
+        super().__init__(server, make_guard(server.settings, "process"))
+        self._ours = server.breakage.ours
+
+    def handle(self, request: HttpRequest) -> HttpResponse:
+        return self._ours(request, super().handle(request))

@@ -14,7 +14,6 @@ from mockmoov.issuing import Issuer
 from mockmoov.keys import key_pair
 from mockmoov.messages import HttpResponse, TokenResponse
 from mockmoov.records import AccessToken, ApiKey, RefreshToken, SigningKeys
-from mockmoov.repository import Repository
 from tests.breakages.bending import because, body
 from tests.breakages.seams import Breakage
 
@@ -380,22 +379,5 @@ BEARERS: dict[str, Breakage] = {
     ),
     "origin-by-host": Breakage(
         rule="an origin is scheme, host and port", inspector=OriginsByHost, unseen="none differs so little"
-    ),
-}
-
-
-# --- the keys that verify them -------------------------------------------------------------------------
-
-
-class OtherKeys(Repository):
-    """Publishes keys that sign nothing."""
-
-    def signing_keys(self) -> SigningKeys:
-        return _OTHER_KEYS
-
-
-PUBLISHED: dict[str, Breakage] = {
-    "jwks-other-key": Breakage(
-        rule="the key that signs is published", published=OtherKeys, unseen="they do not ask for keys"
     ),
 }
