@@ -53,6 +53,13 @@ class Answer:
             raise Failed(f"wanted {name} to be a text, got {self}")
         return value
 
+    def number(self, name: str) -> int:
+        """A member of the body that must be a whole number."""
+        value = self.document().get(name)
+        if type(value) is not int:
+            raise Failed(f"wanted {name} to be a whole number, got {self}")
+        return value
+
     def want_status(self, *statuses: int) -> "Answer":
         """It has one of these."""
         if self.status not in statuses:

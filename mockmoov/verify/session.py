@@ -34,7 +34,9 @@ class Session:
     """Runs checks against a target; `send` asks it. Afterwards everything that was minted is revoked."""
 
     def __init__(self, target: Target, send: Send, *, wire: Wire | None = None) -> None:
-        self.wire = wire or Wire(send, budget=target.budget, rate=target.rate)
+        self.wire = wire or Wire(
+            send, budget=target.budget, rate=target.rate, seconds=target.seconds
+        )
         self.hidden = Hidden()
         self.hidden.hide_key(target.key.client_id, target.key.client_secret, "")
         self.target = target
@@ -126,6 +128,10 @@ class Session:
             return "not-checkable", f"not checkable here: {reason}", ()
         except Unanswered as reason:
             return "error", str(reason), ()
+        except BudgetSpent:
+            raise
+        except Exception as error:  # noqa: BLE001 - an answer that nobody thought of
+            return "error", f"the check itself failed: {type(error).__name__}", commands(self.wire.exchanges, self.hidden)
         return ("finding" if check.finding else "passed"), "", ()
 
     def _shown(self, text: str) -> str:

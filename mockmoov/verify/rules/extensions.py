@@ -3,11 +3,9 @@
 import json
 from base64 import urlsafe_b64encode
 from hashlib import sha256
-from typing import Any
 from urllib.parse import urlsplit
 
-from mockmoov.verify.answers import Answer, want
-from mockmoov.verify.outcomes import NotCheckable
+from mockmoov.verify.answers import want
 from mockmoov.verify.probe import Probe
 from mockmoov.verify.registry import Topic
 from mockmoov.verify.rules.claims import AUDIENCES, ISSUER, segments
@@ -25,11 +23,12 @@ def _(probe: Probe) -> None:
 
     token = probe.mint().access
     kid = segments(token)[0].get("kid")
-    listed: Any = probe.ask("GET", _JWKS, version=False).want_status(200).document().get("keys")
-    found = [key for key in listed if key.get("kid") == kid]
+    listed = probe.ask("GET", _JWKS, version=False).want_status(200).document().get("keys")
+    keys = [key for key in listed if isinstance(key, dict)] if isinstance(listed, list) else []
+    found = [key for key in keys if key.get("kid") == kid]
     want(len(found) == 1, f"one key {kid}", len(found))
-    want("d" not in found[0], "public keys alone", "a private one")
-    members = json.dumps({name: found[0][name] for name in ("crv", "kty", "x")}, separators=(",", ":"))
+    want(not any("d" in key for key in keys), "public keys alone", "a private one")
+    members = json.dumps({name: found[0].get(name) for name in ("crv", "kty", "x")}, separators=(",", ":"))
     thumbprint = urlsafe_b64encode(sha256(members.encode()).digest()).rstrip(b"=").decode()
     want(kid == thumbprint, f"kid {thumbprint}", kid)
     try:

@@ -19,12 +19,6 @@ _not_texts = st.one_of(
 )
 
 
-@topic.check("form", "seed, spec")
-def _(probe: Probe) -> None:
-    """A token request may be a form."""
-    probe.token().want_status(200)
-
-
 @topic.check("json", "seed, spec")
 def _(probe: Probe) -> None:
     """A token request may be JSON."""

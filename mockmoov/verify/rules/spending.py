@@ -226,7 +226,7 @@ def _(probe: Probe) -> None:
     own = probe.own()
     probe.plane.freeze(own.key)
     pair = own.mint()
-    remaining = own.reading.lifetime(int(str(pair.answer.document()["expires_in"])), pair.answer.server_now)
+    remaining = own.reading.lifetime(pair.answer.number("expires_in"), pair.answer.server_now)
     probe.plane.shift(own.key, remaining - 1)
     own.ping(pair.access).want_empty(200)
     probe.plane.shift(own.key, 1)
