@@ -1,4 +1,4 @@
-"""Owns looking at an answer and saying what is wrong with it. Must not know which request it answers, or why."""
+"""Owns looking at an answer and saying what is wrong with it. Must not know what was asked, or why."""
 
 import json
 from collections.abc import Iterable

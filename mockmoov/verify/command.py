@@ -32,7 +32,11 @@ def _list(context: click.Context, _option: click.Parameter, is_given: bool) -> N
 @click.command()
 @click.argument("url")
 @click.option(
-    "--client-id", required=True, envvar=f"{_PREFIX}CLIENT_ID", show_envvar=True, help="Of the API key to use."
+    "--client-id",
+    required=True,
+    envvar=f"{_PREFIX}CLIENT_ID",
+    show_envvar=True,
+    help="Of the API key to use.",
 )
 @click.option(
     "--client-secret",
@@ -47,7 +51,7 @@ def _list(context: click.Context, _option: click.Parameter, is_given: bool) -> N
     "--scope",
     "scopes",
     multiple=True,
-    help="A scope to ask for, the first /ping.read; no others are granted.  [default: /ping.read, /institutions.read]",
+    help="A scope to ask for, and no others; once for each.  [default: /ping.read, /institutions.read]",
 )
 @click.option(
     "--moov-version",
@@ -73,16 +77,24 @@ def _list(context: click.Context, _option: click.Parameter, is_given: bool) -> N
 @click.option("--time-limit", type=_POSITIVE, default=3600.0, show_default=True, help="Seconds in all.")
 @click.option("--seed", type=int, help="Draw other examples than the usual ones.")
 @click.option(
-    "--control-token", envvar=f"{_PREFIX}CONTROL_TOKEN", show_envvar=True, help="Of a mockmoov's control plane."
+    "--control-token",
+    envvar=f"{_PREFIX}CONTROL_TOKEN",
+    show_envvar=True,
+    help="Of a mockmoov's control plane.",
 )
 @click.option(
-    "--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="List the checks, and run none."
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list,
+    help="List the checks, and run none.",
 )
 def verify(**options: Any) -> None:
     """Check that what answers at URL keeps Moov's contract.
 
-    It needs HTTP and one API key, of a test account where it is Moov's. What it mints it revokes. Exit code 0:
-    every documented and observed rule holds; 1: one does not; 2: it could not be told.
+    It needs HTTP and one API key, of a test account where it is Moov's. What it mints it revokes.
+    Exit code 0: every documented and observed rule holds; 1: one does not; 2: it could not be told.
     """
     running = _running()
     sys.exit(running.main(running.Wish(**options)))

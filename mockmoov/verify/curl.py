@@ -14,7 +14,7 @@ _UNSAID = frozenset((b"host", b"content-length"))
 
 
 def commands(exchanges: Sequence[Exchange], hidden: Hidden) -> tuple[str, ...]:
-    """The last exchange and those that it builds upon, a line each; tokens are named after their first answer."""
+    """The last exchange and those that it builds upon, a line each; tokens are named as they come."""
     if not exchanges:
         return ()
     wanted = [exchanges[-1]]

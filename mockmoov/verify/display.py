@@ -10,7 +10,6 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from rich.text import Text
 
 from mockmoov.verify.outcomes import ORDER, Status
 from mockmoov.verify.reports import markdown_rows
@@ -32,7 +31,9 @@ class Display(Protocol):
         """Begin."""
         ...
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """End."""
         ...
 
@@ -50,7 +51,9 @@ class Lines:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         pass
 
     def show(self, outcome: Outcome) -> None:
@@ -89,10 +92,11 @@ class Board:
         self._live.update(self._drawn())
 
     def _drawn(self) -> RenderableType:
-        table = Table("topic", *(Text(status, style=_STYLES[status]) for status in ORDER))
+        table = Table("topic")
+        for status in ORDER:
+            table.add_column(status, style=_STYLES[status], justify="right")
         for topic, counts in self._counts.items():
-            shown = (Text(str(counts[status] or ""), style=_STYLES[status]) for status in ORDER)
-            table.add_row(topic, *shown)
+            table.add_row(topic, *(str(counts[status] or "") for status in ORDER))
         return Group(table, self._progress)
 
 
@@ -105,7 +109,8 @@ def summary(report: Report, day: date) -> Iterator[str]:
     yield from ("", *markdown_rows(report, day))
     counts = ", ".join(f"{count} {status}" for status, count in report.counts().items() if count)
     yield ""
-    yield f"{len(report.outcomes)} checks: {counts or 'none'}; {report.requests} requests in {report.seconds:.1f} s"
+    yield f"{len(report.outcomes)} checks: {counts or 'none'}"
+    yield f"{report.requests} requests in {report.seconds:.1f} s"
     if report.left_behind:
         yield f"{report.left_behind} tokens could not be revoked; they expire by themselves"
     if report.stopped is not None:

@@ -74,8 +74,14 @@ def _case(suite: ET.Element, outcome: Outcome, result: Result) -> None:
     topic, _, name = outcome.check.id.partition(".")
     case = ET.SubElement(suite, "testcase", classname=topic, name=name, time=f"{result.seconds:.4f}")
     weighs = result.status == "failed" and outcome.check.severity != "our choice"
-    kind = "failure" if weighs else {"error": "error", "failed": "skipped", "not-checkable": "skipped"}.get(result.status)
-    text = "\n".join([outcome.check.title, *result.curl, *(f"{seen.question}: {seen.answer}" for seen in result.seen)])
+    kind = (
+        "failure"
+        if weighs
+        else {"error": "error", "failed": "skipped", "not-checkable": "skipped"}.get(result.status)
+    )
+    text = "\n".join(
+        [outcome.check.title, *result.curl, *(f"{seen.question}: {seen.answer}" for seen in result.seen)]
+    )
     if kind is None:
         ET.SubElement(case, "system-out").text = text
     else:
@@ -91,7 +97,7 @@ def _count(suite: ET.Element) -> None:
 
 
 def markdown_rows(report: Report, day: date) -> Iterator[str]:
-    """The findings as rows of a contract table: the question, the answer under each contract, and the source."""
+    """The findings as rows of a contract table: a question, the answer under each contract, the source."""
     findings = list(report.findings())
     if findings:
         yield f"| | {' | '.join(report.contracts)} | source |"

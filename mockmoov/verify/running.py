@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
 import hypothesis.configuration
 from rich.console import Console
 
@@ -63,7 +63,7 @@ def main(wish: Wish) -> int:
         _write(wish.json_path, as_json(report))
         _write(wish.junit_path, as_junit(report))
     except CannotRun as reason:
-        print(f"mockmoov: {reason}", file=sys.stderr)  # noqa: T201 - this is what commands do
+        print(f"mockmoov: {reason}", file=sys.stderr)
         return 2
     return report.exit_code
 
@@ -72,7 +72,7 @@ def print_checks() -> None:
     """The table of the checks: id, contracts, severity, source, title."""
     for check in CHECKS.values():
         contracts = "both" if len(check.contracts) > 2 else "2023" if "2023" in check.contracts else "dated"
-        print(f"{check.id:<32} {contracts:<5} {check.severity:<10} {check.source:<32} {check.title}")  # noqa: T201
+        print(f"{check.id:<32} {contracts:<5} {check.severity:<10} {check.source:<32} {check.title}")
 
 
 def _verified(wish: Wish, console: Console) -> Report:

@@ -35,7 +35,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A run. `stopped` says why it did not get to its end; `left_behind` counts tokens that could not be revoked."""
+    """A run. `stopped` says why it did not get to its end; `left_behind` counts tokens not revoked."""
 
     url: str
     contracts: tuple[str, ...]
@@ -70,7 +70,7 @@ class Report:
 
 
 def chosen(patterns: Sequence[str]) -> tuple[Check, ...]:
-    """The checks whose id is one of these, or matches it; all without any. `KeyError` for one that matches none."""
+    """The checks whose ids these match, all without any; `KeyError` for one that matches none."""
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in CHECKS):
             raise KeyError(pattern)

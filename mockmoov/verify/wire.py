@@ -1,4 +1,4 @@
-"""Owns every request that is made: the budget, the rate, and the record. Must not know what a check is about."""
+"""Owns every request that is made: budget, rate, record. Must not know what a check is about."""
 
 import threading
 import time
@@ -113,4 +113,6 @@ def _what_happened(error: Exception) -> str:
         (httpx2.RemoteProtocolError, "the connection ended without an answer, or the answer is not HTTP"),
     )
     name = type(error).__name__
-    return next((f"{text} ({name})" for kind, text in kinds if isinstance(error, kind)), f"no answer ({name})")
+    return next(
+        (f"{text} ({name})" for kind, text in kinds if isinstance(error, kind)), f"no answer ({name})"
+    )

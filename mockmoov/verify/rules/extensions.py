@@ -18,7 +18,7 @@ _INTROSPECT = "/_mockmoov/introspect"
 
 @topic.check("signature", "rfc 7517, choice", needs=("mockmoov",))
 def _(probe: Probe) -> None:
-    """The JWKS has the key of a token's kid, and with it the token verifies; kid is the RFC 7638 thumbprint."""
+    """With the key of its kid in the JWKS a token verifies; kid is the RFC 7638 thumbprint."""
     import jwt  # noqa: PLC0415 - the one check that wants cryptography
 
     token = probe.mint().access
@@ -33,7 +33,11 @@ def _(probe: Probe) -> None:
     want(kid == thumbprint, f"kid {thumbprint}", kid)
     try:
         jwt.decode(
-            token, jwt.PyJWK(found[0]), ["EdDSA"], audience=AUDIENCES[0], issuer=ISSUER,
+            token,
+            jwt.PyJWK(found[0]),
+            ["EdDSA"],
+            audience=AUDIENCES[0],
+            issuer=ISSUER,
             options={"verify_exp": False, "verify_iat": False},
         )
     except jwt.PyJWTError as error:
@@ -54,7 +58,7 @@ def _(probe: Probe) -> None:
 
 @topic.check("introspection", "rfc 7662 §2.2, choice", needs=("mockmoov",))
 def _(probe: Probe) -> None:
-    """Introspection says of a good token what it is, of a revoked or unknown one only that it is not active."""
+    """Introspection says what a good token is, and of a revoked or unknown one that it is not active."""
     pair = probe.mint()
     for token in (pair.access, pair.refresh):
         document = _introspected(probe, token)
@@ -69,7 +73,7 @@ def _(probe: Probe) -> None:
 
 @topic.check("introspection-of-others", "rfc 7662 §4, choice", needs=("control plane",))
 def _(probe: Probe) -> None:
-    """Another client's token is not active to whom it does not belong; without credentials nothing is told."""
+    """Another client's token is not active to others; without credentials nothing is told."""
     pair = probe.own().mint()
     other = probe.own()
     for token in (pair.access, pair.refresh):

@@ -5,8 +5,9 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from mockmoov.verify.answers import want
+from mockmoov.verify.kit import PING_PATH, REVOKE, TOKEN
 from mockmoov.verify.outcomes import NotCheckable
-from mockmoov.verify.probe import PING_PATH, REVOKE, TOKEN, Probe
+from mockmoov.verify.probe import Probe
 from mockmoov.verify.readings import LIFETIME, MEMBERS
 from mockmoov.verify.registry import Topic
 
@@ -89,7 +90,9 @@ def _(probe: Probe) -> None:
     """Both tokens are printable ASCII of at most 4,096 characters."""
     pair = probe.mint()
     for name, token in (("access_token", pair.access), ("refresh_token", pair.refresh)):
-        want(len(token) <= _MOST and token.isascii() and token.isprintable(), f"a printable {name}", len(token))
+        want(
+            len(token) <= _MOST and token.isascii() and token.isprintable(), f"a printable {name}", len(token)
+        )
 
 
 @topic.check("fresh", "rfc 6749 §10.10")

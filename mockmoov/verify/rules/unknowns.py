@@ -1,4 +1,4 @@
-"""Owns the questions that nobody outside Moov could answer. Must not know transports; nothing here is a verdict."""
+"""Owns the questions that nobody outside Moov could answer. Must not know verdicts or transports."""
 
 from mockmoov.verify.probe import Probe
 from mockmoov.verify.readings import LONGEST_LIFETIME
@@ -55,7 +55,9 @@ def _(probe: Probe) -> None:
 def _(probe: Probe) -> None:
     """Whether a call without Origin is refused."""
     status = probe.ping(probe.mint().access, origin=False).status
-    probe.note("a call without Origin and Referer", "passes" if status == 200 else f"is refused with {status}")
+    probe.note(
+        "a call without Origin and Referer", "passes" if status == 200 else f"is refused with {status}"
+    )
 
 
 def _revoked(probe: Probe) -> str:

@@ -3,7 +3,8 @@
 from hypothesis import strategies as st
 
 from mockmoov.verify.answers import Answer, want
-from mockmoov.verify.probe import PING_PATH, REVOKE, TOKEN, Probe
+from mockmoov.verify.kit import PING_PATH, REVOKE, TOKEN
+from mockmoov.verify.probe import Probe
 from mockmoov.verify.readings import LONGEST_LIFETIME
 from mockmoov.verify.registry import Topic
 
