@@ -1,4 +1,4 @@
-"""Owns looking at an answer and saying what is wrong with it. Must not know which request it answers, or why."""
+"""Owns looking at an answer and saying what is wrong with it. Must not know what was asked, or why."""
 
 import json
 from collections.abc import Iterable
@@ -51,6 +51,13 @@ class Answer:
         value = self.document().get(name)
         if not isinstance(value, str) or not value:
             raise Failed(f"wanted {name} to be a text, got {self}")
+        return value
+
+    def number(self, name: str) -> int:
+        """A member of the body that must be a whole number."""
+        value = self.document().get(name)
+        if type(value) is not int:
+            raise Failed(f"wanted {name} to be a whole number, got {self}")
         return value
 
     def want_status(self, *statuses: int) -> "Answer":

@@ -14,7 +14,7 @@ _UNSAID = frozenset((b"host", b"content-length"))
 
 
 def commands(exchanges: Sequence[Exchange], hidden: Hidden) -> tuple[str, ...]:
-    """The last exchange and those that it builds upon, a line each; tokens are named after their first answer."""
+    """The last exchange and those that it builds upon, a line each; tokens are named as they come."""
     if not exchanges:
         return ()
     wanted = [exchanges[-1]]
@@ -34,15 +34,18 @@ def commands(exchanges: Sequence[Exchange], hidden: Hidden) -> tuple[str, ...]:
 
 
 def _names(exchange: Exchange, hidden: Hidden) -> frozenset[str]:
-    """The tokens in an exchange; a secret that is in each of them connects nothing."""
+    """The tokens and keys of ours in an exchange; a secret that is in each of them connects nothing."""
     asked = exchange.request
     text = f"{asked.url}\n{asked.headers}\n{asked.content.decode('latin-1')}"
-    return frozenset(name for name in hidden.names_in(text) if "TOKEN" in name) | _given(exchange, hidden)
+    return _telling(text, hidden) | _given(exchange, hidden)
 
 
 def _given(exchange: Exchange, hidden: Hidden) -> frozenset[str]:
-    names = hidden.names_in(exchange.response.content.decode("latin-1"))
-    return frozenset(name for name in names if "TOKEN" in name)
+    return _telling(exchange.response.content.decode("latin-1"), hidden)
+
+
+def _telling(text: str, hidden: Hidden) -> frozenset[str]:
+    return frozenset(name for name in hidden.names_in(text) if "_TOKEN_" in name or name.startswith("KEY_"))
 
 
 def _command(request: httpx2.Request, hidden: Hidden) -> str:

@@ -1,7 +1,8 @@
 """Owns how examples of a property are drawn, and how few are enough. Must not know what is checked."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from contextlib import suppress
+from typing import Generic, TypeVar
 
 import hypothesis
 from hypothesis import HealthCheck, Phase
@@ -15,6 +16,28 @@ MOST_SHRINKS = 30
 """Examples after the first that fails: as many requests as a smaller counterexample is worth."""
 
 
+class _Drawing(Generic[T]):
+    """The law as Hypothesis calls it: what it raised, and when to raise no more."""
+
+    def __init__(self, law: Callable[[T], None]) -> None:
+        self._law = law
+        self._after = 0
+        self.failures: list[Failed] = []
+        self.end: Exception | None = None
+
+    def __call__(self, drawn: T) -> None:
+        self._after += bool(self.failures)
+        if self.end or self._after > MOST_SHRINKS:
+            return
+        try:
+            self._law(drawn)
+        except Failed as failure:
+            self.failures.append(failure)
+            raise
+        except Exception as end:
+            self.end = end
+
+
 def for_all(
     strategy: SearchStrategy[T], law: Callable[[T], None], *, examples: int, seed: int | None
 ) -> None:
@@ -22,24 +45,9 @@ def for_all(
 
     Anything else that the law raises ends the drawing at once.
     """
-    failures: list[Failed] = []
-    ends: list[Exception] = []
-    after = 0
+    drawing = _Drawing(law)
 
-    def example(drawn: T) -> None:
-        nonlocal after
-        after += bool(failures)
-        if ends or after > MOST_SHRINKS:
-            return
-        try:
-            law(drawn)
-        except Failed as failure:
-            failures.append(failure)
-            raise
-        except Exception as end:  # noqa: BLE001 - kept, and raised below
-            ends.append(end)
-
-    configured = hypothesis.settings(
+    @hypothesis.settings(
         max_examples=examples,
         derandomize=seed is None,
         database=None,
@@ -49,14 +57,14 @@ def for_all(
         report_multiple_bugs=False,
         print_blob=False,
     )
-    test = configured(hypothesis.given(strategy)(example))
-    if seed is not None:
-        test = hypothesis.seed(seed)(test)
-    try:
-        test()
-    except (Failed, hypothesis.errors.Flaky, BaseExceptionGroup):
-        pass
-    if failures:
-        raise failures[-1]
-    if ends:
-        raise ends[0]
+    @hypothesis.given(strategy)
+    def example(drawn: T) -> None:
+        drawing(drawn)
+
+    # What fails no more when it is tried again, after enough of them, is flaky to Hypothesis.
+    with suppress(Failed, hypothesis.errors.Flaky):
+        (example if seed is None else hypothesis.seed(seed)(example))()
+    if drawing.failures:
+        raise drawing.failures[-1]
+    if drawing.end:
+        raise drawing.end

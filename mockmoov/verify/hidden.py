@@ -68,7 +68,11 @@ def _word(text: str) -> str:
     if text.isascii() and text.isprintable() and "'" not in text:
         return f"'{text}'"
     escaped = "".join(
-        f"\\{char}" if char in "\\'" else char if " " <= char <= "~" else "".join(f"\\x{b:02x}" for b in _bytes(char))
+        f"\\{char}"
+        if char in "\\'"
+        else char
+        if " " <= char <= "~"
+        else "".join(f"\\x{b:02x}" for b in _bytes(char))
         for char in text
     )
     return f"$'{escaped}'"

@@ -41,8 +41,8 @@ class Seen:
 class Result:
     """How one check ended under one contract. Texts hold no secret and no whole token.
 
-    `reason` says what was wanted and what came, or why nothing could be told; `curl` has a command a line that
-    reproduces it; `seconds` on the wall's clock.
+    `reason` says what was wanted and what came, or why nothing could be told; `curl` has the commands that
+    reproduce it; `seconds` on the wall's clock.
     """
 
     check_id: str

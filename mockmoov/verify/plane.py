@@ -27,6 +27,7 @@ class Plane:
             self._headers["x-mockmoov-token"] = target.control_token
             hidden.hide(target.control_token, "CONTROL_TOKEN")
         self.keys: list[Key] = []
+        self._made = 0
 
     def is_there(self) -> bool:
         """Whether a mockmoov answers, and lets us in."""
@@ -43,7 +44,9 @@ class Plane:
             temporary=True,
         )
         self.keys.append(key)
-        self._hidden.hide_key(key.client_id, key.client_secret, f"KEY_{len(self.keys)}_")
+        self._made += 1
+        self._hidden.hide_key(key.client_id, key.client_secret, f"KEY_{self._made}_")
+        self._hidden.hide(key.client_id, f"KEY_{self._made}_CLIENT_ID")
         return key
 
     def change(self, key: Key, **members: Any) -> None:

@@ -1,4 +1,4 @@
-"""Owns what each contract says, as values: this is our own reading of it. Must not know requests or checks."""
+"""Owns what each contract says, as values, in our own reading of it. Must not know requests or checks."""
 
 import re
 from collections.abc import Mapping
@@ -32,13 +32,19 @@ class Refusal:
     challenge: bool = False
 
     def __str__(self) -> str:
-        body = f'{{"error":"{self.code}"}}' if self.code else f'{{"{self.field}": text}}' if self.field else "no body"
+        body = (
+            f'{{"error":"{self.code}"}}'
+            if self.code
+            else f'{{"{self.field}": text}}'
+            if self.field
+            else "no body"
+        )
         return f"{self.status} with {body}" + (" and WWW-Authenticate: Basic" if self.challenge else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One contract. `label` names it in reports; `version` is what `X-Moov-Version` says, None for no header."""
+    """One contract. `label` is for reports; `version` is what `X-Moov-Version` says, None for no header."""
 
     name: str
     label: str

@@ -22,6 +22,13 @@ SOURCES = {
 }
 """Where a rule comes from, by tag."""
 
+CONTRACTS = {
+    "both": frozenset(("2023", "2023-sdk", "dated")),
+    "2023": frozenset(("2023", "2023-sdk")),
+    "dated": frozenset(("dated",)),
+}
+"""Which contracts have a rule, as names of readings."""
+
 _DOCUMENTED = frozenset(("seed", "spec", "docs", "rfc"))
 
 
@@ -29,13 +36,13 @@ _DOCUMENTED = frozenset(("seed", "spec", "docs", "rfc"))
 class Check:
     """One rule of the contract. `source` is tags with their places: `rfc 6749 §5.1, choice`.
 
-    `contracts` are names of readings; `examples` are drawn for a property, 0 for a single probe; `needs` is what
-    must be there besides HTTP and one API key.
+    `contract` is one of `CONTRACTS`; `examples` are drawn for a property, 0 for a single probe; `needs` is
+    what must be there besides HTTP and one API key.
     """
 
     id: str
     title: str
-    contracts: frozenset[str]
+    contract: str
     source: str
     run: Callable[["Probe"], None]
     examples: int = 0
@@ -56,12 +63,7 @@ class Check:
 
     def concerns(self, reading: "Reading") -> bool:
         """Whether this contract has the rule."""
-        return reading.name in self.contracts
-
-
-_2023 = frozenset(("2023", "2023-sdk"))
-_DATED = frozenset(("dated",))
-CONTRACTS = {"both": _2023 | _DATED, "2023": _2023, "dated": _DATED, "plain 2023": frozenset(("2023",))}
+        return reading.name in CONTRACTS[self.contract]
 
 
 class Topic:
@@ -88,7 +90,7 @@ class Topic:
                 Check(
                     id=f"{self._name}.{name}",
                     title=" ".join((run.__doc__ or "").split()).rstrip("."),
-                    contracts=CONTRACTS[contract],
+                    contract=contract,
                     source=source,
                     run=run,
                     examples=examples,

@@ -11,6 +11,7 @@ from typing import Self
 from mockmoov.verify.answers import Answer, printable
 from mockmoov.verify.curl import commands
 from mockmoov.verify.hidden import Hidden
+from mockmoov.verify.kit import TOKEN, Work
 from mockmoov.verify.outcomes import (
     BudgetSpent,
     CannotRun,
@@ -21,7 +22,7 @@ from mockmoov.verify.outcomes import (
     Unanswered,
 )
 from mockmoov.verify.plane import Plane
-from mockmoov.verify.probe import TOKEN, Probe, Work
+from mockmoov.verify.probe import Probe
 from mockmoov.verify.readings import LONGEST_LIFETIME, NO_HEADER_2023, WITHOUT_HEADER, Reading
 from mockmoov.verify.registry import Check
 from mockmoov.verify.target import Target
@@ -34,7 +35,7 @@ class Session:
     """Runs checks against a target; `send` asks it. Afterwards everything that was minted is revoked."""
 
     def __init__(self, target: Target, send: Send, *, wire: Wire | None = None) -> None:
-        self.wire = wire or Wire(send, budget=target.budget, rate=target.rate)
+        self.wire = wire or Wire(send, budget=target.budget, rate=target.rate, seconds=target.seconds)
         self.hidden = Hidden()
         self.hidden.hide_key(target.key.client_id, target.key.client_secret, "")
         self.target = target
@@ -72,7 +73,7 @@ class Session:
         return self._work.plane is not None
 
     def _in_body(self, probe: Probe) -> Answer | None:
-        """The answer where credentials are wanted in the body; that Basic is refused is for a check to say."""
+        """The answer to credentials in the body; that Basic is refused is for a check to say."""
         answer = probe.token(probe.in_body(), credentials=False)
         return answer if answer.status < 400 else None
 
@@ -126,6 +127,14 @@ class Session:
             return "not-checkable", f"not checkable here: {reason}", ()
         except Unanswered as reason:
             return "error", str(reason), ()
+        except BudgetSpent:
+            raise
+        except Exception as error:
+            return (
+                "error",
+                f"the check itself failed: {type(error).__name__}",
+                commands(self.wire.exchanges, self.hidden),
+            )
         return ("finding" if check.finding else "passed"), "", ()
 
     def _shown(self, text: str) -> str:

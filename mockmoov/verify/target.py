@@ -1,4 +1,4 @@
-"""Owns what the suite is pointed at: where, with which key, for which scopes. Must not know how it is asked."""
+"""Owns what the suite is pointed at: where, with which key, for which scopes. Must not know how to ask."""
 
 from dataclasses import dataclass, field
 
@@ -24,10 +24,10 @@ class Key:
 class Target:
     """What is verified.
 
-    `url`: scheme, host, and at most a port and a path. `scopes`: what tokens are asked for, no more; `/ping.read`
-    and one that it is not. `origin`: a registered one, sent with the calls that use a token. `rate` in requests a
-    second, None for as fast as can be; `budget`: requests in all. `timeout`: seconds for one exchange. `seed`
-    draws other examples; the same ones without it.
+    `url`: scheme, host, and at most a port and a path. `scopes`: what tokens are asked for and no more, that
+    is `/ping.read` and another. `origin`: a registered one, sent with the calls that use a token. `rate` in
+    requests a second, None for as fast as can be; `budget`: requests in all. `timeout`: seconds for one
+    exchange; `seconds`: for all of them. `seed` draws other examples; the same ones without it.
     """
 
     url: str
@@ -38,6 +38,7 @@ class Target:
     rate: float | None = None
     budget: int = 3000
     timeout: float = 10.0
+    seconds: float = 3600.0
     seed: int | None = None
 
     @property

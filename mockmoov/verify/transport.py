@@ -47,8 +47,10 @@ class Sockets:
             raise httpx2.ReadTimeout("no whole answer in time", request=request) from None
 
     async def _whole(self, request: httpx2.Request) -> httpx2.Response:
-        # A request keeps the stream it was made with: another one is made of it, so that it can be sent again.
-        again = httpx2.Request(request.method, request.url, headers=request.headers.raw, content=request.content)
+        # A request keeps the stream it was made with: this is another, so that it can be sent again.
+        again = httpx2.Request(
+            request.method, request.url, headers=request.headers.raw, content=request.content
+        )
         answer = await self._client.send(again, stream=True, auth=None, follow_redirects=False)
         body = bytearray()
         try:

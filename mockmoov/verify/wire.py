@@ -1,4 +1,4 @@
-"""Owns every request that is made: the budget, the rate, and the record. Must not know what a check is about."""
+"""Owns every request that is made: budget, rate, record. Must not know what a check is about."""
 
 import threading
 import time
@@ -26,7 +26,7 @@ class Exchange:
 
 
 class Wire:
-    """Sends requests, no faster than `rate` and no more than `budget` in all."""
+    """Sends requests, no faster than `rate`, no more than `budget` and no longer than `seconds` in all."""
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class Wire:
         *,
         budget: int,
         rate: float | None,
+        seconds: float = 3600.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -41,16 +42,27 @@ class Wire:
         self._budget = budget
         self._gap = 1 / rate if rate else 0.0
         self._clock, self._sleep = clock, sleep
+        self._seconds, self._deadline = seconds, clock() + seconds
         self._next = 0.0
         self._lock = threading.Lock()
+        self._ended = ""
         self.sent = 0
         self.reserved = 0
         self.exchanges: list[Exchange] = []
 
+    @property
+    def is_ended(self) -> bool:
+        """Whether nothing more is to be asked."""
+        return bool(self._ended)
+
+    def end(self, reason: str) -> None:
+        """Ask nothing more from now on, but for what cleans up."""
+        self._ended = reason
+
     def send(self, request: httpx2.Request, *, patient: bool = True) -> httpx2.Response:
         """The answer; a 429 is waited out. Raises `BudgetSpent` or `Unanswered`."""
         for attempt in range(1, _PATIENCE + 1):
-            response = self._once(request, self.reserved)
+            response = self._once(request, kept=self.reserved)
             if response.status_code != 429 or not patient or attempt == _PATIENCE:
                 break
             self._sleep(_wait_told(response))
@@ -64,14 +76,18 @@ class Wire:
 
     def send_last(self, request: httpx2.Request) -> httpx2.Response:
         """The answer to a request that cleans up: it was kept room for, and goes into no record."""
-        return self._once(request, 0)
+        return self._once(request, kept=0, is_last=True)
 
-    def _once(self, request: httpx2.Request, reserved: int) -> httpx2.Response:
+    def _once(self, request: httpx2.Request, *, kept: int, is_last: bool = False) -> httpx2.Response:
         with self._lock:
-            if self.sent + reserved >= self._budget:
+            now = self._clock()
+            if now > self._deadline:
+                self.end(f"the time of {self._seconds:.0f} seconds is up")
+            if self._ended and not is_last:
+                raise BudgetSpent(self._ended)
+            if self.sent + kept >= self._budget:
                 raise BudgetSpent(f"the budget of {self._budget} requests is spent")
             self.sent += 1
-            now = self._clock()
             wait = max(0.0, self._next - now)
             self._next = max(self._next, now) + self._gap
         if wait:
@@ -97,4 +113,6 @@ def _what_happened(error: Exception) -> str:
         (httpx2.RemoteProtocolError, "the connection ended without an answer, or the answer is not HTTP"),
     )
     name = type(error).__name__
-    return next((f"{text} ({name})" for kind, text in kinds if isinstance(error, kind)), f"no answer ({name})")
+    return next(
+        (f"{text} ({name})" for kind, text in kinds if isinstance(error, kind)), f"no answer ({name})"
+    )

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from mockmoov.verify.answers import want
 from mockmoov.verify.outcomes import Failed, NotCheckable
-from mockmoov.verify.probe import Pair, Probe
+from mockmoov.verify.probe import Probe
 from mockmoov.verify.readings import LIFETIME
 from mockmoov.verify.registry import Topic
 
@@ -99,7 +99,11 @@ def _(probe: Probe) -> None:
     want(expires - issued == LIFETIME, f"exp to be iat + {LIFETIME}", expires - issued)
     want(abs(issued - answer.server_now) <= 300, f"iat to be now, {answer.server_now:.0f}", issued)
     expires_in = answer.document().get("expires_in")
-    want(expires_in == (expires if probe.reading.expires_at_unix_time else expires - issued), "expires_in as exp", expires_in)
+    want(
+        expires_in == (expires if probe.reading.expires_at_unix_time else expires - issued),
+        "expires_in as exp",
+        expires_in,
+    )
 
 
 @topic.check("jti", "choice")
@@ -115,8 +119,14 @@ def _(probe: Probe) -> None:
     first = probe.mint()
     second = probe.pair(probe.refresh(first.refresh))
     passing = {"iat", "exp", "jti"}
-    before, after = ({k: v for k, v in claims_of(p.access).items() if k not in passing} for p in (first, second))
-    want(before == after, "the same claims", sorted(k for k in before.keys() | after if before.get(k) != after.get(k)))
+    before, after = (
+        {k: v for k, v in claims_of(p.access).items() if k not in passing} for p in (first, second)
+    )
+    want(
+        before == after,
+        "the same claims",
+        sorted(k for k in before.keys() | after if before.get(k) != after.get(k)),
+    )
 
 
 def _is_uuid(value: object) -> bool:

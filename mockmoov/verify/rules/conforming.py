@@ -1,4 +1,4 @@
-"""Owns the rules as the conforming client sees them, which reads answers in its own way. Must not know more."""
+"""Owns the rules as the conforming client sees them, which reads by itself. Must not know transports."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

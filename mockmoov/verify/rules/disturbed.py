@@ -46,7 +46,7 @@ def _(probe: Probe) -> None:
     probe.plane.shift(own.key, 86400)
     answer = own.mint().answer
     want(abs(answer.server_now - now - 86400) <= 1, "Date a day from now", answer.header("date"))
-    remaining = own.reading.lifetime(int(str(answer.document()["expires_in"])), answer.server_now)
+    remaining = own.reading.lifetime(answer.number("expires_in"), answer.server_now)
     want(0 < remaining < 86400, "expires_in by the same clock", remaining)
 
 

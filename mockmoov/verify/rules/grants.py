@@ -1,4 +1,4 @@
-"""Owns the rules of what may be asked for: grant types, scopes, and how a refusal looks. Must not know transports."""
+"""Owns the rules of grant types and scopes, and how a refusal looks. Must not know transports."""
 
 from uuid import uuid4
 
@@ -101,7 +101,7 @@ def _(probe: Probe) -> None:
 
 @scopes.check("account-of-this-key", "choice", needs=("control plane",))
 def _(probe: Probe) -> None:
-    """A key that may ask for an account's scope may not ask for that of all accounts, nor the other way round."""
+    """A key that may ask for one scope of any account may ask for no other, nor for all at once."""
     other = probe.own(scopes=["/accounts/{accountID}/transfers.read"])
     other.mint(scope=f"/accounts/{uuid4()}/transfers.read")
     for scope in (f"/accounts/{uuid4()}/transfers.write", "/accounts.read"):
@@ -136,7 +136,7 @@ def _refused(probe: Probe) -> list[Answer]:
         probe.refresh("nonsense"),
         probe.refresh(None),
         probe.revoke(None),
-        probe.revoke("nonsense", token_type_hint="nonsense"),
+        probe.revoke("nonsense", token_type_hint="nonsense"),  # noqa: S106
     ]
 
 
@@ -157,7 +157,11 @@ def _(probe: Probe) -> None:
     want(bool(found), "a field error to be a 422", "none")
     for answer in found:
         document = answer.document()
-        want(len(document) == 1 and all(isinstance(v, str) and v for v in document.values()), "one text", answer)
+        want(
+            len(document) == 1 and all(isinstance(v, str) and v for v in document.values()),
+            "one text",
+            answer,
+        )
 
 
 @errors.check("content-type", "seed, spec")

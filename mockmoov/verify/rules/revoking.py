@@ -1,18 +1,20 @@
 """Owns the rules of revocation. Must not know transports or reports."""
 
 import json
-from urllib.parse import urlencode
 
 from hypothesis import strategies as st
 
-from mockmoov.verify.answers import Answer, want
-from mockmoov.verify.probe import FORM, JSON, REVOKE, Pair, Probe
+from mockmoov.verify.answers import want
+from mockmoov.verify.kit import FORM, JSON, REVOKE
+from mockmoov.verify.probe import Probe
 from mockmoov.verify.registry import Topic
 
 topic = Topic("revoke")
 
 _nonsense = st.one_of(
-    st.sampled_from(["nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", ".", " ", "\x00", "é", "\U0001f511", "x" * 5000]),
+    st.sampled_from(
+        ["nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", ".", " ", "\x00", "é", "\U0001f511", "x" * 5000]
+    ),
     st.text("abcXYZ019-_.", min_size=1, max_size=60),
 )
 
@@ -184,7 +186,7 @@ def _(probe: Probe) -> None:
         ("text/plain", b"token=a"),
     ]
     for content_type, body in bodies:
-        _raw(probe, content_type, body).want_refusal(probe.refusal("request"))
+        probe.raw(body, content_type, path=REVOKE).want_refusal(probe.refusal("request"))
 
 
 @topic.check("another-client", "rfc 7009 §2.1, choice", needs=("control plane",))
@@ -210,7 +212,7 @@ def _(probe: Probe) -> None:
 
 def _revokes_by_json(probe: Probe, content_type: str) -> None:
     pair = probe.mint()
-    _raw(probe, content_type, json.dumps({"token": pair.access}).encode()).want_empty(204)
+    probe.raw(json.dumps({"token": pair.access}).encode(), content_type, path=REVOKE).want_empty(204)
     probe.ping(pair.access).want_empty(401)
 
 
@@ -229,7 +231,3 @@ def _refuses_hints(probe: Probe) -> None:
 
     known = st.sampled_from(["id_token", "Access_Token", "access-token", "refresh"])
     probe.for_all(st.one_of(known, st.text("abcxyz_", min_size=1, max_size=8)), law)
-
-
-def _raw(probe: Probe, content_type: str, body: bytes) -> Answer:
-    return probe.ask("POST", REVOKE, headers=[("Content-Type", content_type), probe.basic()], body=body)

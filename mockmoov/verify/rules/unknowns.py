@@ -1,6 +1,7 @@
-"""Owns the questions that nobody outside Moov could answer. Must not know transports; nothing here is a verdict."""
+"""Owns the questions that nobody outside Moov could answer. Must not know verdicts or transports."""
 
 from mockmoov.verify.probe import Probe
+from mockmoov.verify.readings import LONGEST_LIFETIME
 from mockmoov.verify.registry import Topic
 
 topic = Topic("finding")
@@ -10,8 +11,7 @@ topic = Topic("finding")
 def _(probe: Probe) -> None:
     """Which contract is served."""
     answer = probe.mint().answer
-    expires_in = answer.document().get("expires_in")
-    is_time = isinstance(expires_in, int) and expires_in > 10**9
+    is_time = answer.number("expires_in") > LONGEST_LIFETIME
     kind = "a Unix time (dated contract)" if is_time else "a lifetime in seconds (2023 contract)"
     probe.note("expires_in", kind)
     probe.note("token_type", answer.text("token_type"))
@@ -55,7 +55,9 @@ def _(probe: Probe) -> None:
 def _(probe: Probe) -> None:
     """Whether a call without Origin is refused."""
     status = probe.ping(probe.mint().access, origin=False).status
-    probe.note("a call without Origin and Referer", "passes" if status == 200 else f"is refused with {status}")
+    probe.note(
+        "a call without Origin and Referer", "passes" if status == 200 else f"is refused with {status}"
+    )
 
 
 def _revoked(probe: Probe) -> str:

@@ -3,7 +3,9 @@
 from hypothesis import strategies as st
 
 from mockmoov.verify.answers import Answer, want
-from mockmoov.verify.probe import PING_PATH, REVOKE, TOKEN, Probe
+from mockmoov.verify.kit import PING_PATH, REVOKE, TOKEN
+from mockmoov.verify.probe import Probe
+from mockmoov.verify.readings import LONGEST_LIFETIME
 from mockmoov.verify.registry import Topic
 
 topic = Topic("version")
@@ -62,8 +64,8 @@ def _(probe: Probe) -> None:
 
 
 def _is_dated(probe: Probe, answer: Answer) -> None:
-    expires_in = probe.pair(answer).answer.document().get("expires_in")
-    want(type(expires_in) is int and expires_in > 10**9, "expires_in to be a Unix time", expires_in)
+    expires_in = probe.pair(answer).answer.number("expires_in")
+    want(expires_in > LONGEST_LIFETIME, "expires_in to be a Unix time", expires_in)
 
 
 def _asked(probe: Probe, path: str, versions: list[str]) -> Answer:
