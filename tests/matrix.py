@@ -192,9 +192,9 @@ Written by `python -m tests.matrix` on {today()}, with mockmoov {__version__}, {
 Each row is mockmoov with one rule bent: of `tests/breakages/` those that clients are asked about
 ([kills.md](kills.md) has them all). Each column is a program that uses a client as its documentation says
 (`tests/conformance/`). A number is how many of the program's checks failed; after `+`, how many it did not
-come to. `crash` is a program that an error ended, as an SDK does with an answer that it cannot read; `hang` is
-one that was stopped after {RUN_SECONDS:.0f} seconds. `·` is a client that notices nothing, which is often right: many
-do not look, or take both.
+come to. `crash` is a program that an error ended, as an SDK does with an answer that it cannot read; `hang`
+is one that was stopped after {RUN_SECONDS:.0f} seconds. `·` is a client that notices nothing, which is often
+right: many do not look, or take both.
 
 {table(rows, [client.name for client in clients])}
 

@@ -1,4 +1,4 @@
-"""Owns the breakages of what is ours and not Moov's: keys, metadata, introspection, health. Must not know Moov's."""
+"""Owns the breakages of our own endpoints: keys, metadata, introspection, health. Must not know Moov's."""
 
 from collections.abc import Callable
 from typing import Any

@@ -96,6 +96,19 @@ def _(probe: Probe) -> None:
             probe.refresh(probe.mint(scope=first).refresh, scope=scope).want_refusal(probe.refusal("scope"))
 
 
+@topic.check("exact-scope", "rfc 6749 §6, choice", needs=("control plane",))
+def _(probe: Probe) -> None:
+    """Write does not stand for read, nor a scope of all accounts for an account's."""
+    own = probe.own()
+    account = f"/accounts/{own.key.account_id}"
+    for granted, asked in (
+        ("/accounts.write", "/accounts.read"),
+        ("/terminal-applications.read", f"{account}/terminal-applications.read"),
+    ):
+        refresh = own.mint(scope=granted).refresh
+        own.refresh(refresh, scope=asked).want_refusal(probe.refusal("scope"))
+
+
 @topic.check("malformed-scope", "rfc 6749 §3.3")
 def _(probe: Probe) -> None:
     """A malformed scope is refused as a scope, and not as a token."""
@@ -157,6 +170,15 @@ def _(probe: Probe) -> None:
     token = probe.mint().refresh
     probe.revoke(token).want_status(204)
     _refused(probe, token)
+
+
+@topic.check("token-before-scope", "choice", needs=("two scopes",))
+def _(probe: Probe) -> None:
+    """Of a used-up refresh token and a wider scope, the token is refused."""
+    token = probe.mint(scope=probe.target.scopes[0]).refresh
+    probe.refresh(token).want_status(200)
+    answer = probe.refresh(token, scope=probe.scope)
+    answer.want_refusal(probe.refusal("refresh token"))
 
 
 @topic.check("refusal-uses-nothing-up", "choice", needs=("two scopes",))
