@@ -1,9 +1,9 @@
 """Runs the contract suite against every breakage, to see which check catches what.
 
-Run as `python -m tests.kills`: some minutes, without sockets. For each breakage of tests/breakages/ the checks
-run in their order until one fails; then each check that has caught nothing so far runs alone until it does,
-against those first that were hardest to catch. Writes docs/kills.md. It fails if a breakage or a check is left
-over, or if a check complains of the same server unbroken.
+Run as `python -m tests.kills`: some minutes, without sockets. For each breakage of tests/breakages/ the
+checks run in their order until one fails; then each check that has caught nothing so far runs alone until
+it does, against those first that were hardest to catch. Writes docs/kills.md. It fails if a breakage or a
+check is left over, or if a check complains of the same server unbroken.
 """
 
 from __future__ import annotations
