@@ -96,8 +96,8 @@ class Asking:
     def ping(self, token: str | None, *headers: Header, origin: bool = True) -> Answer:
         """`GET /ping` with a bearer token, from the registered origin if one is known."""
         given = [] if token is None else [("Authorization", f"Bearer {token}")]
-        if origin and self.target.origin is not None:
-            given.append(("Origin", self.target.origin))
+        if origin and self._work.origin is not None:
+            given.append(("Origin", self._work.origin))
         return self.ask("GET", PING_PATH, headers=[*given, *headers])
 
     def at_once(self, count: int, path: str, parameters: Parameters) -> list[Answer]:

@@ -1,4 +1,4 @@
-"""Owns what a probe works with: what is shared, what a grant gives, how a body is written. Must not ask."""
+"""Owns what a probe works with: shared things, a grant, how a body is written. Must not know rules."""
 
 import json
 import time
@@ -40,6 +40,8 @@ class Work:
     wire: Wire
     hidden: Hidden
     plane: Plane | None = None
+    is_mockmoov: bool = False
+    origin: str | None = None
     live: list[str] = field(default_factory=list, repr=False)
     clock: Callable[[], float] = time.time
 

@@ -29,10 +29,11 @@ class Plane:
         self.keys: list[Key] = []
         self._made = 0
 
-    def is_there(self) -> bool:
-        """Whether a mockmoov answers, and lets us in."""
+    def look(self) -> tuple[bool, bool]:
+        """Whether a mockmoov answers, and whether it lets us in."""
         response = self._send("GET", "/config")
-        return response.status_code == 200 and _OURS in response.headers
+        is_ours = _OURS in response.headers
+        return is_ours, is_ours and response.status_code == 200
 
     def new_key(self, **members: Any) -> Key:
         """An API key of our own."""

@@ -63,7 +63,7 @@ def main(wish: Wish) -> int:
         _write(wish.json_path, as_json(report))
         _write(wish.junit_path, as_junit(report))
     except CannotRun as reason:
-        print(f"mockmoov: {reason}", file=sys.stderr)
+        click.echo(f"mockmoov: {reason}", err=True)
         return 2
     return report.exit_code
 
@@ -71,8 +71,8 @@ def main(wish: Wish) -> int:
 def print_checks() -> None:
     """The table of the checks: id, contracts, severity, source, title."""
     for check in CHECKS.values():
-        contracts = "both" if len(check.contracts) > 2 else "2023" if "2023" in check.contracts else "dated"
-        print(f"{check.id:<32} {contracts:<5} {check.severity:<10} {check.source:<32} {check.title}")
+        row = f"{check.id:<32} {check.contract:<5} {check.severity:<10} {check.source:<32} {check.title}"
+        click.echo(row)
 
 
 def _verified(wish: Wish, console: Console) -> Report:
@@ -86,6 +86,7 @@ def _verified(wish: Wish, console: Console) -> Report:
         hypothesis.configuration.set_hypothesis_home_dir(folder)  # or it would write where we are
         readings = _readings(wish, session, dated)
         session.find_plane()
+        session.find_origin(readings[0])
         contracts = ", ".join(reading.label for reading in readings)
         print_plain(console, f"{target.url}: {len(checks)} checks, contract {contracts}")
         with _display(console, len(checks)) as display:

@@ -11,6 +11,7 @@ from typing import Self
 from mockmoov.verify.answers import Answer, printable
 from mockmoov.verify.curl import commands
 from mockmoov.verify.hidden import Hidden
+from mockmoov.verify.jws import origins_of
 from mockmoov.verify.kit import TOKEN, Work
 from mockmoov.verify.outcomes import (
     BudgetSpent,
@@ -40,7 +41,7 @@ class Session:
         self.hidden.hide_key(target.key.client_id, target.key.client_secret, "")
         self.target = target
         self.left_behind = 0
-        self._work = Work(target=target, wire=self.wire, hidden=self.hidden)
+        self._work = Work(target=target, wire=self.wire, hidden=self.hidden, origin=target.origin)
 
     def __enter__(self) -> Self:
         return self
@@ -68,9 +69,24 @@ class Session:
         """Look for mockmoov's control plane, and use it from now on if it is there."""
         plane = Plane(self.wire, self.hidden, self.target)
         with suppress(Unanswered):
-            if plane.is_there():
-                self._work.plane = plane
+            self._work.is_mockmoov, is_open = plane.look()
+            self._work.plane = plane if is_open else None
         return self._work.plane is not None
+
+    def find_origin(self, reading: Reading) -> str | None:
+        """An origin that tokens are good from, where they are not without one and none was given."""
+        probe = Probe(self._work, reading, self.target.key)
+        with suppress(Failed, NotCheckable, Unanswered):
+            access = probe.mint().access
+            if self._work.origin is None and probe.ping(access).status == 401:
+                good = (
+                    origin
+                    for origin in origins_of(access)
+                    if probe.ping(access, ("Origin", origin)).status == 200
+                )
+                self._work.origin = next(good, None)
+        self._revoke_all(reading)
+        return self._work.origin
 
     def _in_body(self, probe: Probe) -> Answer | None:
         """The answer to credentials in the body; that Basic is refused is for a check to say."""
@@ -143,7 +159,12 @@ class Session:
         return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
 
     def _has(self, need: str) -> bool:
-        return len(self.target.scopes) > 1 if need == "two scopes" else self._work.plane is not None
+        there = {
+            "two scopes": len(self.target.scopes) > 1,
+            "mockmoov": self._work.is_mockmoov,
+            "control plane": self._work.plane is not None,
+        }
+        return there[need]
 
     # --- after ----------------------------------------------------------------------------------
 

@@ -1,11 +1,10 @@
 """Owns the rules of what an access token says of itself. Must not know transports or reports."""
 
-import json
-from base64 import urlsafe_b64decode
 from uuid import UUID
 
 from mockmoov.verify.answers import want
-from mockmoov.verify.outcomes import Failed, NotCheckable
+from mockmoov.verify.jws import claims_of, segments
+from mockmoov.verify.outcomes import Failed
 from mockmoov.verify.probe import Probe
 from mockmoov.verify.readings import LIFETIME
 from mockmoov.verify.registry import Topic
@@ -15,23 +14,6 @@ topic = Topic("claims")
 ISSUER = "https://api.moov.io#applications"
 AUDIENCES = ["https://api.moov.io", "https://cards.moov.io", "https://api.moov.money"]
 """What ends the audiences of every token (live)."""
-
-
-def segments(token: str) -> tuple[dict[str, object], dict[str, object]]:
-    """Header and claims of a JWS, unverified; raises `NotCheckable` for what is none."""
-    parts = token.split(".")
-    try:
-        header, claims = (json.loads(urlsafe_b64decode(part + "==")) for part in parts[:2])
-    except (ValueError, RecursionError):
-        raise NotCheckable("the access token is opaque") from None
-    if len(parts) != 3 or not isinstance(header, dict) or not isinstance(claims, dict):
-        raise NotCheckable("the access token is opaque")
-    return header, claims
-
-
-def claims_of(token: str) -> dict[str, object]:
-    """The claims of an access token."""
-    return segments(token)[1]
 
 
 @topic.check("header", "spec, live")

@@ -6,9 +6,10 @@ from hashlib import sha256
 from urllib.parse import urlsplit
 
 from mockmoov.verify.answers import want
+from mockmoov.verify.jws import segments
+from mockmoov.verify.outcomes import Failed
 from mockmoov.verify.probe import Probe
 from mockmoov.verify.registry import Topic
-from mockmoov.verify.rules.claims import AUDIENCES, ISSUER, segments
 
 topic = Topic("mockmoov")
 
@@ -32,16 +33,9 @@ def _(probe: Probe) -> None:
     thumbprint = urlsafe_b64encode(sha256(members.encode()).digest()).rstrip(b"=").decode()
     want(kid == thumbprint, f"kid {thumbprint}", kid)
     try:
-        jwt.decode(
-            token,
-            jwt.PyJWK(found[0]),
-            ["EdDSA"],
-            audience=AUDIENCES[0],
-            issuer=ISSUER,
-            options={"verify_exp": False, "verify_iat": False},
-        )
+        jwt.PyJWS().decode(token, jwt.PyJWK(found[0]), ["EdDSA"])
     except jwt.PyJWTError as error:
-        want(False, "a token that verifies", type(error).__name__)
+        raise Failed(f"wanted a token that verifies, got {type(error).__name__}") from None
 
 
 @topic.check("metadata", "rfc 8414 §2, choice", needs=("mockmoov",))

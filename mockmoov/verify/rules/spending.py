@@ -6,10 +6,10 @@ from base64 import urlsafe_b64encode
 from hypothesis import strategies as st
 
 from mockmoov.verify.answers import want
+from mockmoov.verify.jws import claims_of
 from mockmoov.verify.kit import PING_PATH
 from mockmoov.verify.probe import Probe
 from mockmoov.verify.registry import Topic
-from mockmoov.verify.rules.claims import claims_of
 from mockmoov.verify.target import PING
 
 topic = Topic("ping")
