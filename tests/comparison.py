@@ -16,7 +16,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,18 +36,21 @@ START_SECONDS, STOP_SECONDS, VERIFY_SECONDS = 60.0, 10.0, 300.0
 CONTRACTS: Mapping[str, tuple[str, ...]] = {"2023": (), "dated": ("--moov-version", "latest")}
 """What `mockmoov verify` is told for each contract; told nothing, it looks at both."""
 LABELS = {"2023": "2023", "dated": "latest"}
-MARKS = {"passed": "✓", "failed": "✗", "error": "✗", "not-checkable": "·", None: ""}
-GROUPS = {
+MARKS = {"passed": "✓", "failed": "✗", "error": "✗", "not-checkable": "·", "": ""}
+GROUPS: Mapping[str, Callable[[Check], bool]] = {
     "OAuth's own rules, of the RFCs": lambda check: check.severity == "documented" and "rfc" in check.tags,
     "Moov's rules, documented": lambda check: check.severity == "documented" and "rfc" not in check.tags,
     "Moov's rules, observed": lambda check: check.severity == "observed",
     "mockmoov's choices where nobody says": lambda check: check.severity == "our choice",
 }
 
+COMMONEST = 6
+"""Reasons of failures that are told, of each column."""
+
 Column = tuple[str, str]
 """A fake's name and a contract's."""
-Statuses = Mapping[str, str]
-"""How checks ended, by id."""
+Ended = Mapping[str, tuple[str, str]]
+"""How checks ended, by id: their status, and why."""
 
 
 # --- running -------------------------------------------------------------------------------------------
@@ -94,20 +98,20 @@ def verified(url: str, contract: str, folder: Path) -> list[dict[str, Any]]:
     path = folder / "report.json"
     argv = [sys.executable, "-m", "mockmoov", "verify", url, *CONTRACTS[contract], "--json", str(path)]
     credentials = {"MOCKMOOV_CLIENT_ID": CLIENT_ID, "MOCKMOOV_CLIENT_SECRET": CLIENT_SECRET}
-    ended = subprocess.run(
+    said = subprocess.run(
         argv, cwd=ROOT, env=clean_environment() | credentials, timeout=VERIFY_SECONDS, check=False,
         capture_output=True, text=True,
     )  # fmt: skip
-    if ended.returncode not in (0, 1):
-        raise RuntimeError(f"{url} cannot be verified: {ended.stdout[-500:]}{ended.stderr[-500:]}")
+    if said.returncode not in (0, 1):
+        raise RuntimeError(f"{url} cannot be verified: {said.stdout[-500:]}{said.stderr[-500:]}")
     checks: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["checks"]
     return checks
 
 
-def statuses(checks: Sequence[Mapping[str, Any]], contract: str) -> Statuses:
+def ended(checks: Sequence[Mapping[str, Any]], contract: str) -> Ended:
     """How the checks ended under one contract."""
     return {
-        check["id"]: run["status"]
+        check["id"]: (run["status"], run["reason"])
         for check in checks
         for run in check["runs"]
         if run["contract"] == LABELS[contract] and run["status"] != "finding"
@@ -197,10 +201,10 @@ def line(*cells: object) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def kept(checks: Sequence[Check], found: Statuses) -> str:
+def kept(checks: Sequence[Check], found: Ended) -> str:
     """How many of the rules that could be checked were kept."""
-    ended = [found[check.id] for check in checks if check.id in found]
-    checkable = [status for status in ended if status != "not-checkable"]
+    statuses = [found[check.id][0] for check in checks if check.id in found]
+    checkable = [status for status in statuses if status != "not-checkable"]
     return f"{checkable.count('passed')} of {len(checkable)}"
 
 
@@ -208,7 +212,7 @@ def verdicts() -> list[Check]:
     return [check for check in CHECKS.values() if not check.finding]
 
 
-def summary(columns: Mapping[Column, Statuses]) -> str:
+def summary(columns: Mapping[Column, Ended]) -> str:
     rows = [
         line(title, *(kept([c for c in verdicts() if belongs(c)], found) for found in columns.values()))
         for title, belongs in GROUPS.items()
@@ -216,21 +220,33 @@ def summary(columns: Mapping[Column, Statuses]) -> str:
     return "\n".join([*heading("rules kept, of those that could be checked", columns), *rows])
 
 
-def heading(first: str, columns: Mapping[Column, Statuses]) -> list[str]:
+def heading(first: str, columns: Mapping[Column, Ended]) -> list[str]:
     names = [f"{name}, {contract}" for name, contract in columns]
     return [line(first, *names), line("---", *("--:" for _ in names))]
 
 
-def every_check(columns: Mapping[Column, Statuses]) -> str:
+def complaints(columns: Mapping[Column, Ended]) -> str:
+    """The commonest reasons of failures: one lack can break many rules."""
+    rows = []
+    for (name, contract), found in columns.items():
+        reasons = Counter(
+            reason.split(", got ")[0] for status, reason in found.values() if status == "failed"
+        )
+        told = [f"{reason} ({count})" for reason, count in reasons.most_common(COMMONEST) if count > 1]
+        rows.append(line(f"{name}, {contract}", "; ".join(told).replace("|", "\\|") or "none failed"))
+    return "\n".join([line("", "what was wanted, and did not come"), line("---", "---"), *rows])
+
+
+def every_check(columns: Mapping[Column, Ended]) -> str:
     rows = []
     for check in verdicts():
-        marks = (MARKS[found.get(check.id)] for found in columns.values())
+        marks = (MARKS[found.get(check.id, ("", ""))[0]] for found in columns.values())
         rows.append(line(f"`{check.id}`: {check.title.replace('|', chr(92) + '|')}", check.severity, *marks))
     names = [f"{name}, {contract}" for name, contract in columns]
     return "\n".join([line("rule", "severity", *names), line("---", "---", *(":-:" for _ in names)), *rows])
 
 
-def report(columns: Mapping[Column, Statuses], shown: Mapping[str, str]) -> str:
+def report(columns: Mapping[Column, Ended], shown: Mapping[str, str]) -> str:
     """The report as Markdown."""
     fakes = [line(fake.title, fake.version, fake.meant_for, fake.set_up) for fake in FAKES]
     repeats = "\n\n".join(
@@ -260,16 +276,23 @@ The versions are exact; what they depend on is as their registries gave it on th
 
 {summary(columns)}
 
+## What the failures say
+
+One lack breaks many rules: a server that gives no refresh token with a client's own grant, as RFC 6749
+§4.4.3 advises, fails each rule that begins with a whole pair, and one that has no operation to spend a token
+on each that ends there.
+
+{complaints(columns)}
+
 ## What each is good for
 
-- **Prism** checks the form of a request as the description says it, and gives every operation an answer. It
-  cannot tell a good secret or token from a bad one, answers with the example's scope whatever was asked
-  for, and nothing expires, rotates or is revoked.
-- **oauth2-mock-server** signs real tokens with real keys and takes hooks for what a test wants bent. It has
-  no refresh tokens without a code, no client authentication, and no idea of scopes that do not exist.
-- **mock-oauth2-server** has most grants, real keys and many issuers in one process. It too takes any
-  credentials and any scope; what is Moov's own it does not know.
-- Neither of the two has an operation that a token is spent on; every `ping` rule fails for want of one.
+- **Prism** checks the form of a request as the description says it, and has an answer for every operation.
+  It cannot tell a good secret or token from a bad one, answers with the example's scope whatever was asked
+  for, and nothing rotates or is revoked.
+- **oauth2-mock-server** signs real tokens with real keys, and has hooks for what a test wants otherwise. It
+  does not authenticate clients, knows no scopes, and gives refresh tokens with other grants only.
+- **mock-oauth2-server** has most grants, real keys and many issuers in one process. It takes any client and
+  any scope, and gives refresh tokens with other grants only.
 
 ## Three of Prism's failures, by hand
 
@@ -288,14 +311,14 @@ empty: not a rule of that contract.
 
 def main() -> int:
     """Run everything and write the report."""
-    columns: dict[Column, Statuses] = {}
+    columns: dict[Column, Ended] = {}
     shown: dict[str, str] = {}
     with TemporaryDirectory() as directory:
         for fake in FAKES:
             folder = brought_here(fake, Path(directory))
             for contract in CONTRACTS:
                 with serving(fake, folder, contract) as url:
-                    columns[fake.name, contract] = statuses(verified(url, contract, folder), contract)
+                    columns[fake.name, contract] = ended(verified(url, contract, folder), contract)
                     print(
                         f"{fake.name}, {contract}: {kept(verdicts(), columns[fake.name, contract])}",
                         flush=True,
@@ -303,7 +326,7 @@ def main() -> int:
                     if (fake, contract) == (PRISM, "2023"):
                         shown = {repeat.check: typed(repeat, url) for repeat in REPEATS}
     REPORT.write_text(report(columns, shown), encoding="utf-8")
-    wrong = [repeat.check for repeat in REPEATS if columns[PRISM.name, "2023"].get(repeat.check) != "failed"]
+    wrong = [repeat.check for repeat in REPEATS if columns[PRISM.name, "2023"][repeat.check][0] != "failed"]
     for check in wrong:
         print(f"{check} is repeated by hand, but the suite does not report it")
     return 1 if wrong else 0

@@ -266,6 +266,18 @@ EVERY_ANSWER: dict[str, Breakage] = {
         bend=everywhere(header("date", "Thu, 01 Jan 1970 00:00:00 GMT")),
         unseen=_AGED,
     ),
+    "reason-tells-what-came": Breakage(
+        rule="no answer repeats what could be a secret",
+        bend=lambda request, r: (
+            header(REASON_HEADER, str(dict(request.headers)))(r) if r.status >= 400 else r
+        ),
+        unseen="they take any reason",
+    ),
+    "server-error-with-body": Breakage(
+        rule="a 500 has no body",
+        bend=lambda _request, r: body(r.status, b"{}")(r) if r.status >= 500 else r,
+        unseen="nothing fails in them",
+    ),
     "version-malformed-400": Breakage(
         rule="a malformed version is a 404", bend=because(status(400), "X-Moov-Version")
     ),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 
 from mockmoov.bootstrap import create_server
 from mockmoov.calls import Call
+from mockmoov.conditions import Conditions
 from mockmoov.control import Control, make_guard
 from mockmoov.endpoints import Endpoints
 from mockmoov.inspection import Inspector
@@ -35,6 +36,7 @@ class Breakage:
     understand: Callable[[HttpRequest], HttpRequest] = lambda request: request
     settings: Mapping[str, object] = field(default_factory=dict)
     repository: type[Repository] = Repository
+    conditions: type[Conditions] = Conditions
     endpoints: type[Endpoints] = Endpoints
     inspector: type[Inspector] = Inspector
     issuer: type[Issuer] = Issuer
@@ -51,7 +53,8 @@ class BrokenServer(AuthorizationServer):
         right = create_server(replace(settings, **bent))
         repository = breakage.repository(right.repository._store)
         keys = right.repository.signing_keys()
-        super().__init__(right.settings, repository, right.conditions, signing_keys=keys)
+        conditions = breakage.conditions(right.repository._store, wall=right.conditions._wall)
+        super().__init__(right.settings, repository, conditions, signing_keys=keys)
         self.inspector = breakage.inspector(repository, self.policy)
         self.issuer = breakage.issuer(
             repository, self.policy, self.settings.token_format, right.issuer._refresh

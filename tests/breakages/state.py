@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from secrets import token_hex
 from typing import Any
 
 from mockmoov import tokens
+from mockmoov.conditions import ClockChange, Conditions
 from mockmoov.endpoints import Endpoints
 from mockmoov.errors import ErrorCode, OAuthError
 from mockmoov.grants import Facts, Grant, RefreshPolicy
@@ -354,6 +356,13 @@ class ForgetsTokenRevocations(Repository):
         pass
 
 
+class RevokesAll(Repository):
+    """Revoking a refresh token revokes whatever its API key has."""
+
+    def revoke_family(self, token: RefreshToken, *, now: float, expires_at: float) -> None:
+        self.change_api_key(token.client_id, lambda api_key: replace(api_key, epoch=token_hex(8)))
+
+
 class RevokesTooMuch(Repository):
     """An access token takes its family with it."""
 
@@ -410,6 +419,29 @@ class ForgetsClientType(Issuer):
     def issue(self, keys: SigningKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
         kept = replace(grant, client_type="web") if grant.refreshed else grant
         return super().issue(keys, api_key, kept, now=now)
+
+
+class SameTokens(Issuer):
+    """Gives the same tokens to who asks for the same again."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._issued: dict[object, TokenResponse] = {}
+
+    def issue(self, keys: SigningKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
+        if grant.refreshed:
+            return super().issue(keys, api_key, grant, now=now)
+        asked = (api_key.client_id, grant.scope, grant.client_type)
+        if asked not in self._issued:
+            self._issued[asked] = super().issue(keys, api_key, grant, now=now)
+        return self._issued[asked]
+
+
+class OneClock(Conditions):
+    """All API keys share a clock."""
+
+    def set_clock(self, owner: str | None, change: ClockChange) -> None:
+        super().set_clock(None, change)
 
 
 class RefusalsUseUp(Endpoints):
@@ -492,6 +524,16 @@ FAMILIES: dict[str, Breakage] = {
     "refresh-narrows-the-grant": Breakage(
         rule="a narrower refresh narrows the new access token only", issuer=issuing(_narrowed)
     ),
+    "tokens-given-again": Breakage(
+        rule="each request gives tokens of its own",
+        issuer=SameTokens,
+        unseen="none asks for the same twice",
+    ),
+    "clock-shared": Breakage(
+        rule="the clock of an API key is its own",
+        conditions=OneClock,
+        unseen="no clock is moved",
+    ),
     "refresh-not-prolonged": Breakage(
         rule="each refresh prolongs the life of the refresh token",
         issuer=issuing(_not_prolonged),
@@ -520,6 +562,11 @@ FAMILIES: dict[str, Breakage] = {
     ),
     "access-revocation-forgotten": Breakage(
         rule="a revoked access token is dead", repository=ForgetsTokenRevocations
+    ),
+    "revocation-of-everything": Breakage(
+        rule="a revocation leaves other families alone",
+        repository=RevokesAll,
+        unseen="they look at one family at a time",
     ),
     "access-revocation-cascades": Breakage(
         rule="revoking an access token revokes that one only", repository=RevokesTooMuch

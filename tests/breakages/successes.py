@@ -29,6 +29,18 @@ SUCCESSES: dict[str, Breakage] = {
     "no-expires-in": Breakage(rule="a token comes with its expiry", bend=where(without("expires_in"))),
     "no-token-type": Breakage(rule="a token comes with its type", bend=where(without("token_type"))),
     "no-scope": Breakage(rule="a token comes with its scope", bend=where(without("scope")), clients=True),
+    "refresh-without-scope": Breakage(
+        rule="a refresh is answered as a first token is",
+        bend=lambda request, response: (
+            where(without("scope"))(request, response)
+            if b"grant_type=refresh_token" in request.body
+            else response
+        ),
+    ),
+    "access-token-too-long": Breakage(
+        rule="an access token has at most 4,096 characters",
+        bend=where(with_member("access_token", lambda token: token + "A" * 4096)),
+    ),
     "extra-member": Breakage(
         rule="a success has five members",
         bend=where(members(lambda document: document.update(extra=True))),

@@ -89,6 +89,16 @@ class SameJti(Issuer):
         return replace(response, access_token=tokens.sign(keys, claims), jti="0" * 32)
 
 
+class ForgetsApplication(Issuer):
+    """A refreshed token names no application."""
+
+    def issue(self, keys: SigningKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
+        response = super().issue(keys, api_key, grant, now=now)
+        claims = tokens.unverified_claims(response.access_token) or {}
+        kept = {name: value for name, value in claims.items() if name != "aid" or not grant.refreshed}
+        return replace(response, access_token=tokens.sign(keys, kept))
+
+
 CLAIMS: dict[str, Breakage] = {
     "token-unsigned": Breakage(rule="an access token is signed", issuer=writing(defects.OF_JWS["alg-none"])),
     "token-hs256": Breakage(
@@ -140,6 +150,11 @@ CLAIMS: dict[str, Breakage] = {
     ),
     "claim-aid-missing": Breakage(
         rule="aid says the application", issuer=without_claim("aid"), unseen=_NO_RECORD
+    ),
+    "claim-aid-lost-at-refresh": Breakage(
+        rule="a refreshed token says what the one before it said",
+        issuer=ForgetsApplication,
+        unseen=_NO_RECORD,
     ),
     "claim-caid-missing": Breakage(
         rule="caid says the account", issuer=without_claim("caid"), unseen=_NO_RECORD
