@@ -6,15 +6,15 @@ without NAME it lists them.
 
 from collections.abc import Mapping
 
-from tests.breakages import ours, refusals, requests, state, successes, tokens
+from tests.breakages import clients, families, grants, ours, refusals, requests, successes, tokens, uses
 from tests.breakages.seams import Breakage, BrokenControl, BrokenServer
 
 __all__ = ["BREAKAGES", "FOR_CLIENTS", "NONE", "UNBROKEN", "Breakage", "BrokenControl", "BrokenServer"]
 
 TABLES = (
     successes.SUCCESSES, refusals.ERRORS, refusals.AUTHENTICATION, refusals.PROTECTED, refusals.EVERY_ANSWER,
-    requests.VERSIONS, requests.CREDENTIALS, requests.BODIES, requests.USES,
-    state.KEYS, state.GRANTS, state.FAMILIES, state.REVOCATION,
+    requests.VERSIONS, requests.CREDENTIALS, requests.BODIES, uses.USES,
+    clients.KEYS, grants.GRANTS, families.FAMILIES, families.REVOCATION,
     tokens.CLAIMS, tokens.BEARERS, ours.OURS,
 )  # fmt: skip
 BREAKAGES: Mapping[str, Breakage] = {name: row for table in TABLES for name, row in table.items()}

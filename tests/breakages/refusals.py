@@ -266,12 +266,22 @@ EVERY_ANSWER: dict[str, Breakage] = {
         bend=everywhere(header("date", "Thu, 01 Jan 1970 00:00:00 GMT")),
         unseen=_AGED,
     ),
+    "reason-too-long": Breakage(
+        rule="a reason has at most 200 characters",
+        bend=lambda _request, r: (
+            header(REASON_HEADER, dict(r.headers)[REASON_HEADER].ljust(201, "."))(r) if r.status >= 400 else r
+        ),
+    ),
+    "reason-without-hint": Breakage(
+        rule="the reason of an unknown scope names the nearest known one",
+        bend=because(header(REASON_HEADER, "scope is not known"), "did you mean"),
+        unseen="they take any reason",
+    ),
     "reason-tells-what-came": Breakage(
         rule="no answer repeats what could be a secret",
         bend=lambda request, r: (
             header(REASON_HEADER, str(dict(request.headers)))(r) if r.status >= 400 else r
         ),
-        unseen="they take any reason",
     ),
     "server-error-with-body": Breakage(
         rule="a 500 has no body",
@@ -326,6 +336,16 @@ EVERY_ANSWER: dict[str, Breakage] = {
     "rate-limit-retry-in-fractions": Breakage(
         rule="Retry-After is in whole seconds",
         bend=lambda _request, r: header("retry-after", "0.05")(r) if r.status == 429 else r,
+        unseen="they are not limited",
+    ),
+    "rate-limit-retry-at-once": Breakage(
+        rule="Retry-After is at least one second",
+        bend=lambda _request, r: header("retry-after", "0")(r) if r.status == 429 else r,
+        unseen="they are not limited",
+    ),
+    "rate-limit-retry-in-dated": Breakage(
+        rule="a 429 of the dated contract has no X-Retry-In",
+        bend=dated(lambda _request, r: header("x-retry-in", "46.7ms")(r) if r.status == 429 else r),
         unseen="they are not limited",
     ),
     "rate-limit-without-retry-in": Breakage(

@@ -3,98 +3,35 @@
 import base64
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode
 
 from mockmoov.messages import HttpRequest
-from mockmoov.parsing import FORM, JSON, read_parameters
+from mockmoov.parsing import FORM, JSON
+from tests.breakages.reading import (
+    CREDENTIAL_NAMES,
+    Given,
+    decoded_basic,
+    given,
+    has,
+    has_body_credentials,
+    ignoring,
+    is_moovs,
+    looks_like_json,
+    media_type,
+    only_header,
+    scheme,
+    unreadable,
+    when,
+    with_header,
+    with_parameters,
+    without_credentials,
+)
 from tests.breakages.seams import Breakage
 
-Understand = Callable[[HttpRequest], HttpRequest]
-Given = dict[str, object]
-_CREDENTIALS = ("client_id", "client_secret")
 _KNOWN = frozenset(
-    (*_CREDENTIALS, "grant_type", "client_type", "scope", "refresh_token", "token", "token_type_hint")
+    (*CREDENTIAL_NAMES, "grant_type", "client_type", "scope", "refresh_token", "token", "token_type_hint")
 )
-
-
-# --- how requests are bent -----------------------------------------------------------------------------
-
-
-def with_header(request: HttpRequest, name: str, *values: str) -> HttpRequest:
-    """The request with a header set, or without it if there are no values."""
-    headers = {key: value for key, value in request.headers.items() if key != name}
-    return replace(request, headers={**headers, name: values} if values else headers)
-
-
-def unreadable(request: HttpRequest) -> HttpRequest:
-    """The request as one that is refused with invalid_request."""
-    return with_header(request, "content-encoding", "bent")
-
-
-def when(predicate: Callable[[HttpRequest], object], change: Understand) -> Understand:
-    return lambda request: change(request) if predicate(request) else request
-
-
-def only_header(name: str) -> Callable[[HttpRequest], str]:
-    return lambda request: request.headers.get(name, ("",))[0]
-
-
-def has(name: str) -> Callable[[HttpRequest], bool]:
-    return lambda request: name in request.headers
-
-
-def ignoring(name: str) -> Understand:
-    return lambda request: with_header(request, name)
-
-
-def media_type(request: HttpRequest) -> str:
-    return only_header("content-type")(request).partition(";")[0].strip().lower()
-
-
-def looks_like_json(request: HttpRequest) -> bool:
-    return request.body.lstrip().startswith(b"{")
-
-
-def given(request: HttpRequest) -> Given:
-    """The parameters, from body or query; none if they cannot be read."""
-    parameters = read_parameters(request)
-    return {} if parameters.error else dict(parameters.given)
-
-
-def with_parameters(change: Callable[[Given], Given]) -> Understand:
-    """Change the parameters of what can be read and has any."""
-
-    def understand(request: HttpRequest) -> HttpRequest:
-        before = given(request)
-        after = change(before)
-        if after == before:
-            return request
-        return replace(with_header(request, "content-type", JSON), body=json.dumps(after).encode())
-
-    return understand
-
-
-def has_body_credentials(request: HttpRequest) -> bool:
-    return any(given(request).get(name) for name in _CREDENTIALS)
-
-
-def scheme(request: HttpRequest) -> str:
-    return only_header("authorization")(request).partition(" ")[0]
-
-
-def decoded_basic(request: HttpRequest) -> bytes:
-    """What Basic credentials are; nothing if they cannot be decoded."""
-    rest = only_header("authorization")(request).partition(" ")[2]
-    try:
-        return base64.b64decode(rest, validate=True) if scheme(request).lower() == "basic" else b""
-    except ValueError:
-        return b""
-
-
-def _without_credentials(parameters: Given) -> Given:
-    return {name: value for name, value in parameters.items() if name not in _CREDENTIALS}
 
 
 # --- versions and clients ------------------------------------------------------------------------------
@@ -189,11 +126,11 @@ CREDENTIALS: dict[str, Breakage] = {
         ),
     ),
     "body-credentials-unread": Breakage(
-        rule="a client may authenticate in the body", understand=with_parameters(_without_credentials)
+        rule="a client may authenticate in the body", understand=with_parameters(without_credentials)
     ),
     "revoke-body-credentials-unread": Breakage(
         rule="a client may authenticate in the body of a revocation",
-        understand=when(lambda r: r.path == "/oauth2/revoke", with_parameters(_without_credentials)),
+        understand=when(lambda r: r.path == "/oauth2/revoke", with_parameters(without_credentials)),
     ),
     "both-credentials-refused": Breakage(
         rule="credentials may come both ways when they agree",
@@ -201,7 +138,19 @@ CREDENTIALS: dict[str, Breakage] = {
     ),
     "both-credentials-uncompared": Breakage(
         rule="credentials that disagree are refused",
-        understand=when(decoded_basic, with_parameters(_without_credentials)),
+        understand=when(decoded_basic, with_parameters(without_credentials)),
+    ),
+    "both-credentials-as-body": Breakage(
+        rule="wrong credentials that came both ways are answered as by Basic",
+        understand=when(lambda r: decoded_basic(r) and has_body_credentials(r), ignoring("authorization")),
+    ),
+    "id-without-secret-nothing": Breakage(
+        rule="a client_id without a secret is an attempt that failed",
+        understand=with_parameters(
+            lambda parameters: (
+                parameters if parameters.get("client_secret") else without_credentials(parameters)
+            )
+        ),
     ),
     "undecodable-basic-forgiven": Breakage(
         rule="undecodable Basic fails even beside good body credentials",
@@ -267,6 +216,14 @@ def _printable(parameters: Given) -> Given:
     }
 
 
+def _hint_believed(parameters: Given) -> Given:
+    """Looks nowhere but where the hint says."""
+    kinds = {"access_token": 2, "refresh_token": 1}  # dots in ours
+    token, hint = str(parameters.get("token")), parameters.get("token_type_hint")
+    found = token.count(".") == kinds.get(str(hint), token.count("."))
+    return parameters if found else {**parameters, "token": "unknown"}
+
+
 def _query_secret_in_body(request: HttpRequest) -> HttpRequest:
     pairs = parse_qsl(request.query.decode("latin-1"))
     if "client_secret" not in dict(pairs):
@@ -299,10 +256,6 @@ def _known_client_type(parameters: Given) -> Given:
 
 def _of_web(parameters: Given) -> Given:
     return {**parameters, "client_type": "web"} if parameters.get("client_type") else parameters
-
-
-def is_moovs(request: HttpRequest) -> bool:
-    return request.path.startswith("/oauth2/")
 
 
 BODIES: dict[str, Breakage] = {
@@ -385,6 +338,7 @@ BODIES: dict[str, Breakage] = {
             lambda r: replace(r, body=re.sub(rb"%(?![0-9A-Fa-f]{2})", b"%25", r.body)),
         ),
     ),
+    "hint-believed": Breakage(rule="a wrong hint is only a hint", understand=with_parameters(_hint_believed)),
     "client-type-unknown-taken": Breakage(
         rule="a client_type other than the three is refused", understand=with_parameters(_known_client_type)
     ),
@@ -402,78 +356,5 @@ BODIES: dict[str, Breakage] = {
     "trailing-slash-served": Breakage(
         rule="a path with a trailing slash is another path",
         understand=lambda r: replace(r, path=r.path.rstrip("/") or "/"),
-    ),
-}
-
-# --- where tokens are used -----------------------------------------------------------------------------
-
-
-def _referer_over_origin(request: HttpRequest) -> HttpRequest:
-    return with_header(request, "origin")
-
-
-def _origin_without_path(request: HttpRequest) -> HttpRequest:
-    match = re.match(r"[a-z]+://[^/]+", only_header("origin")(request))
-    return with_header(request, "origin", match[0]) if match else request
-
-
-USES: dict[str, Breakage] = {
-    "origin-unheeded": Breakage(
-        rule="a browser's token is good from registered origins only", settings={"origin_policy": "off"}
-    ),
-    "origin-required": Breakage(
-        rule="a request without an Origin passes", settings={"origin_policy": "required"}
-    ),
-    "referer-unheeded": Breakage(
-        rule="without Origin, Referer counts", understand=ignoring("referer"), unseen="none sends a Referer"
-    ),
-    "referer-over-origin": Breakage(
-        rule="Origin counts more than Referer",
-        understand=when(has("referer"), _referer_over_origin),
-        unseen="none sends a Referer",
-    ),
-    "origin-with-path-taken": Breakage(
-        rule="an Origin with a path is foreign",
-        understand=_origin_without_path,
-        unseen="none sends an Origin with a path",
-    ),
-    "origin-null-taken": Breakage(
-        rule="the origin null is foreign",
-        understand=when(lambda r: only_header("origin")(r) == "null", ignoring("origin")),
-        unseen="none sends it",
-    ),
-    "origin-by-case": Breakage(
-        rule="the host of an origin has no case",
-        understand=when(
-            lambda r: only_header("origin")(r).lower() != only_header("origin")(r),
-            lambda r: with_header(r, "origin", "null"),
-        ),
-        unseen="they write origins in lower case",
-    ),
-    "origin-loopback-foreign": Breakage(
-        rule="an origin of this machine passes, on any port",
-        understand=when(
-            lambda r: re.match(r"https?://(localhost|127\.)", only_header("origin")(r)),
-            lambda r: with_header(r, "origin", "null"),
-        ),
-        unseen="none sends another origin of this machine",
-    ),
-    "mint-refused-for-origin": Breakage(
-        rule="a token is minted whatever the Origin",
-        understand=when(lambda r: is_moovs(r) and has("origin")(r), ignoring("authorization")),
-        unseen="none asks for a token with an Origin",
-    ),
-    "ping-basic-refused": Breakage(
-        rule="an API key is good at protected paths, by Basic",
-        understand=when(
-            lambda r: r.path == "/ping" and scheme(r).lower() == "basic", ignoring("authorization")
-        ),
-    ),
-    "bearer-by-case": Breakage(
-        rule="the name of the scheme Bearer has no case",
-        understand=when(
-            lambda r: scheme(r).lower() == "bearer" and scheme(r) != "Bearer", ignoring("authorization")
-        ),
-        unseen="they write it one way",
     ),
 }

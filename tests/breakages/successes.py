@@ -1,6 +1,8 @@
 """Owns the breakages of good answers: their status, headers and members. Must not know what led to them."""
 
+from mockmoov.messages import HttpRequest, HttpResponse
 from tests.breakages.bending import PING, REVOKE, body, header, members, status, where, with_member, without
+from tests.breakages.reading import given
 from tests.breakages.seams import Breakage
 
 _LIFETIME = 3600
@@ -9,6 +11,13 @@ _LIFETIME = 3600
 def _other_expiry(expires_in: int) -> int:
     now = 1_800_000_000
     return now + _LIFETIME if expires_in == _LIFETIME else _LIFETIME
+
+
+def _scope_as_asked(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    asked = given(request).get("scope")
+    if not isinstance(asked, str):
+        return response
+    return where(with_member("scope", lambda _: " ".join(asked.split())))(request, response)
 
 
 SUCCESSES: dict[str, Breakage] = {
@@ -71,6 +80,7 @@ SUCCESSES: dict[str, Breakage] = {
         bend=where(with_member("scope", lambda scope: " ".join(reversed(scope.split())))),
         clients=True,
     ),
+    "scopes-repeated": Breakage(rule="scope comes back without repeats", bend=_scope_as_asked),
     "scopes-spaced-twice": Breakage(
         rule="scope comes back with single spaces",
         bend=where(with_member("scope", lambda scope: scope.replace(" ", "  "))),

@@ -109,6 +109,15 @@ def _(probe: Probe) -> None:
         own.refresh(refresh, scope=asked).want_refusal(probe.refusal("scope"))
 
 
+@topic.check("uuid-case", "choice", needs=("control plane",))
+def _(probe: Probe) -> None:
+    """An account's UUID is the same in any case, in what was granted as in what is asked for."""
+    own = probe.own()
+    account = str(own.key.account_id)
+    refresh = own.mint(scope=f"/accounts/{account}/wallets.read").refresh
+    own.refresh(refresh, scope=f"/accounts/{account.upper()}/wallets.read").want_status(200)
+
+
 @topic.check("malformed-scope", "rfc 6749 §3.3")
 def _(probe: Probe) -> None:
     """A malformed scope is refused as a scope, and not as a token."""

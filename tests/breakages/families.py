@@ -1,4 +1,4 @@
-"""Owns the breakages of decisions and of memory: API keys, grants, families. Must not know what is sent."""
+"""Owns the breakages of token families: rotation, replays, races, revocation. Must not know what is sent."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,289 +12,11 @@ from mockmoov.errors import ErrorCode, OAuthError
 from mockmoov.grants import Facts, Grant, RefreshPolicy
 from mockmoov.inspection import Inspector
 from mockmoov.issuing import Issuer
-from mockmoov.messages import ClientCredentials, TokenRequest, TokenResponse
+from mockmoov.messages import TokenRequest, TokenResponse
 from mockmoov.records import AccessToken, ApiKey, RefreshToken, SigningKeys, TokenFamily
 from mockmoov.repository import Repository
-from mockmoov.scopes import CATALOGUES, covers, invalid_scope, template
+from mockmoov.scopes import covers, invalid_scope
 from tests.breakages.seams import Breakage
-
-_LONG_AGO = 0.0
-
-
-# --- API keys ------------------------------------------------------------------------------------------
-
-
-class AnySecret(Endpoints):
-    """Takes a client at its word."""
-
-    def _authenticate(self, credentials: ClientCredentials | None) -> ApiKey:
-        for api_key in self.repository.api_keys(credentials.client_ids if credentials else ()):
-            return api_key
-        return super()._authenticate(credentials)
-
-
-def secret_like(alike: Callable[[str, str], bool]) -> type[Endpoints]:
-    """Compares what is shown with the secret in a way of its own."""
-
-    class Alike(Endpoints):
-        def _authenticate(self, credentials: ClientCredentials | None) -> ApiKey:
-            for api_key in self.repository.api_keys(credentials.client_ids if credentials else ()):
-                shown = credentials.client_secrets if credentials else ()
-                if any(alike(api_key.client_secret, secret) for secret in shown):
-                    return super()._authenticate(
-                        replace(credentials, client_secrets=(api_key.client_secret,)) if credentials else None
-                    )
-            return super()._authenticate(credentials)
-
-    return Alike
-
-
-class UnknownTold(Endpoints):
-    """Says that a client is unknown."""
-
-    def _authenticate(self, credentials: ClientCredentials | None) -> ApiKey:
-        if credentials and not self.repository.api_keys(credentials.client_ids):
-            reason = "there is no such client"
-            raise OAuthError(ErrorCode.INVALID_CLIENT, reason, parameter=credentials.parameter)
-        return super()._authenticate(credentials)
-
-
-class GrantTypeFirst(Endpoints):
-    """Looks at what is asked for before it knows who asks."""
-
-    def _authenticate(self, credentials: ClientCredentials | None) -> ApiKey:
-        try:
-            return super()._authenticate(credentials)
-        except OAuthError as error:
-            raise OAuthError(ErrorCode.UNSUPPORTED_GRANT_TYPE, error.reason) from None
-
-
-class DisabledGood(Endpoints):
-    """A disabled key authenticates as any other."""
-
-    def _authenticate(self, credentials: ClientCredentials | None) -> ApiKey:
-        if credentials:
-            for api_key in self.repository.api_keys(credentials.client_ids):
-                if api_key.client_secret in credentials.client_secrets:
-                    return api_key
-        return super()._authenticate(credentials)
-
-
-class TokensOutliveKeys(Inspector):
-    """What became of a token's API key is not looked at, only whether it was deleted."""
-
-    def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
-        token = self.access_token(text, now)
-        for api_key in self._repository.api_keys([token.client_id]):
-            if not api_key.enabled:
-                return api_key, token
-        return super().live_access_token(text, now)
-
-
-KEYS: dict[str, Breakage] = {
-    "secret-unchecked": Breakage(rule="a client proves that it has the secret", endpoints=AnySecret),
-    "secret-by-prefix": Breakage(
-        rule="a secret is compared to its end",
-        endpoints=secret_like(lambda right, shown: bool(shown) and right.startswith(shown)),
-        unseen="their wrong secrets have nothing in common with the right one",
-    ),
-    "secret-without-case": Breakage(
-        rule="a secret has a case",
-        endpoints=secret_like(lambda right, shown: right.lower() == shown.lower()),
-        unseen="their wrong secrets have nothing in common with the right one",
-    ),
-    "unknown-client-told": Breakage(
-        rule="an unknown client and a wrong secret look alike",
-        endpoints=UnknownTold,
-        unseen="they take any reason, and look at one answer at a time",
-    ),
-    "grant-type-before-credentials": Breakage(
-        rule="who asks is looked at before what is asked for", endpoints=GrantTypeFirst
-    ),
-    "disabled-key-authenticates": Breakage(rule="a disabled key is refused", endpoints=DisabledGood),
-    "disabled-key-keeps-tokens": Breakage(
-        rule="the tokens of a disabled key are dead",
-        inspector=TokensOutliveKeys,
-        unseen="no key is disabled after it had tokens",
-    ),
-}
-
-# --- what a decision rests on --------------------------------------------------------------------------
-
-
-def believing(change: Callable[[TokenRequest, Facts], Facts]) -> type[Endpoints]:
-    """Decides on other facts than those there are."""
-
-    class Believing(Endpoints):
-        def _facts(self, keys: SigningKeys, request: TokenRequest, api_key: ApiKey, now: float) -> Facts:
-            return change(request, super()._facts(keys, request, api_key, now))
-
-    return Believing
-
-
-def granting(change: Callable[[TokenRequest], TokenRequest]) -> type[Endpoints]:
-    """Grants another request than the one that was made."""
-
-    class Granting(Endpoints):
-        def _grant(self, request: TokenRequest, api_key: ApiKey, now: float) -> TokenResponse:
-            return super()._grant(change(request), api_key, now)
-
-    return Granting
-
-
-def _with_token(facts: Facts, **changes: object) -> Facts:
-    token = facts.refresh_token
-    return replace(facts, refresh_token=replace(token, **changes)) if token else facts  # type: ignore[arg-type]
-
-
-def _may_all(_request: TokenRequest, facts: Facts) -> Facts:
-    return replace(facts, api_key=replace(facts.api_key, scopes=None))
-
-
-def _may_either(_request: TokenRequest, facts: Facts) -> Facts:
-    return replace(facts, api_key=replace(facts.api_key, grants=("client_credentials", "refresh_token")))
-
-
-def _of_whoever_asks(_request: TokenRequest, facts: Facts) -> Facts:
-    return _with_token(facts, client_id=facts.api_key.client_id, epoch=facts.api_key.epoch)
-
-
-def _granted_all(request: TokenRequest, facts: Facts) -> Facts:
-    token = facts.refresh_token
-    return _with_token(facts, scope=f"{token.scope} {request.scope}") if token and request.scope else facts
-
-
-def _read_with_write(_request: TokenRequest, facts: Facts) -> Facts:
-    token = facts.refresh_token
-    return (
-        _with_token(facts, scope=f"{token.scope} {token.scope.replace('.write', '.read')}")
-        if token
-        else facts
-    )
-
-
-def _account_with_global(request: TokenRequest, facts: Facts) -> Facts:
-    """A scope of an account passes where the same of all accounts was granted."""
-    token = facts.refresh_token
-    if not token:
-        return facts
-    held = set(token.scope.split())
-    meant = [
-        s for s in (request.scope or "").split() if template(s).removeprefix("/accounts/{accountID}") in held
-    ]
-    return _with_token(facts, scope=" ".join([token.scope, *meant]))
-
-
-def _any_scope(_request: TokenRequest, facts: Facts) -> Facts:
-    return replace(facts, known_scope=lambda scope: facts.known_scope(scope) or scope.startswith("/"))
-
-
-def _any_account(_request: TokenRequest, facts: Facts) -> Facts:
-    return replace(
-        facts, known_scope=lambda scope: facts.known_scope(scope) or scope.startswith("/accounts/")
-    )
-
-
-def _scope_without_case(_request: TokenRequest, facts: Facts) -> Facts:
-    return replace(facts, known_scope=lambda scope: facts.known_scope(scope.lower()))
-
-
-def _scope_by_slash(request: TokenRequest) -> TokenRequest:
-    scope = request.scope and " ".join(f"/{name.strip('/')}" for name in request.scope.split())
-    return replace(request, scope=scope)
-
-
-def _known_part(request: TokenRequest) -> TokenRequest:
-    """Leaves out what it does not know, as RFC 6749 §3.3 would let it."""
-    asked = (request.scope or "").split(" ")
-    known = [scope for scope in asked if CATALOGUES["strict"](scope)]
-    return replace(request, scope=" ".join(known)) if known else request
-
-
-def _strict_spaces(request: TokenRequest) -> TokenRequest:
-    odd = "" in (request.scope or "x").split(" ")
-    return replace(request, scope='"') if odd else request
-
-
-def _default_scope(request: TokenRequest) -> TokenRequest:
-    missing = request.grant_type == "client_credentials" and not (request.scope or "").strip()
-    return replace(request, scope="/ping.read") if missing else request
-
-
-def _refresh_without_token(request: TokenRequest) -> TokenRequest:
-    """Hands out a pair of its own where a refresh has no token."""
-    if request.grant_type == "refresh_token" and request.refresh_token is None:
-        return replace(request, grant_type="client_credentials", scope=request.scope or "/ping.read")
-    return request
-
-
-class ScopeKept(Endpoints):
-    """A refresh that asks for less gets all the same what was granted."""
-
-    def _grant(self, request: TokenRequest, api_key: ApiKey, now: float) -> TokenResponse:
-        refreshing = request.grant_type == "refresh_token"
-        return super()._grant(replace(request, scope=None) if refreshing else request, api_key, now)
-
-
-GRANTS: dict[str, Breakage] = {
-    "scope-missing-granted": Breakage(
-        rule="a token is for scopes that were asked for", endpoints=granting(_default_scope)
-    ),
-    "scope-unknown-granted": Breakage(
-        rule="an unknown scope is refused", settings={"scope_catalogue": "open"}
-    ),
-    "scope-unknown-dropped": Breakage(
-        rule="an unknown scope is refused, even beside known ones", endpoints=granting(_known_part)
-    ),
-    "scope-anything-granted": Breakage(rule="a scope is of Moov's form", endpoints=believing(_any_scope)),
-    "scope-any-account": Breakage(rule="an account in a scope is a UUID", endpoints=believing(_any_account)),
-    "scope-by-case": Breakage(
-        rule="a scope has a case",
-        endpoints=believing(_scope_without_case),
-        unseen="their unknown scopes are unknown in any case",
-    ),
-    "scope-slash-added": Breakage(
-        rule="a scope begins with its slash",
-        endpoints=granting(_scope_by_slash),
-        unseen="their scopes all begin with one",
-    ),
-    "scope-spaces-refused": Breakage(
-        rule="more white space between scopes is tolerated", endpoints=granting(_strict_spaces)
-    ),
-    "scope-not-allowed-granted": Breakage(
-        rule="a scope that the key may not ask for is refused", endpoints=believing(_may_all)
-    ),
-    "grant-not-allowed-granted": Breakage(
-        rule="a grant that the key may not use is refused", endpoints=believing(_may_either)
-    ),
-    "refresh-without-token-granted": Breakage(
-        rule="a refresh has a refresh_token", endpoints=granting(_refresh_without_token)
-    ),
-    "refresh-expired-granted": Breakage(
-        rule="an expired refresh token is refused",
-        endpoints=believing(lambda _request, facts: replace(facts, now=_LONG_AGO)),
-        unseen="they last no three days",
-    ),
-    "refresh-of-another-granted": Breakage(
-        rule="another client's refresh token is refused", endpoints=believing(_of_whoever_asks)
-    ),
-    "refresh-wider-granted": Breakage(
-        rule="a refresh never widens the scope", endpoints=believing(_granted_all)
-    ),
-    "refresh-write-implies-read": Breakage(
-        rule="write does not imply read",
-        endpoints=believing(_read_with_write),
-        unseen="none asks for the other permission of a scope that it has",
-    ),
-    "refresh-global-implies-account": Breakage(
-        rule="a scope of all accounts does not stand for an account's",
-        endpoints=believing(_account_with_global),
-        unseen="none asks for an account's part of what it has",
-    ),
-    "refresh-narrower-ignored": Breakage(rule="a refresh may ask for less", endpoints=ScopeKept),
-}
-
-# --- families ------------------------------------------------------------------------------------------
 
 
 class KeepsOldTokens(Repository):
@@ -527,7 +249,6 @@ FAMILIES: dict[str, Breakage] = {
     "tokens-given-again": Breakage(
         rule="each request gives tokens of its own",
         issuer=SameTokens,
-        unseen="none asks for the same twice",
     ),
     "clock-shared": Breakage(
         rule="the clock of an API key is its own",
@@ -575,6 +296,7 @@ FAMILIES: dict[str, Breakage] = {
         rule="older access tokens outlive a refresh", issuer=OldTokensDie
     ),
 }
+
 
 # --- revocation ----------------------------------------------------------------------------------------
 
