@@ -61,9 +61,7 @@ class Wire:
         """Ask nothing more from now on, but for what cleans up."""
         self._ended = reason
 
-    def send(
-        self, request: httpx2.Request, *, patient: bool = True, spare: int = _SPARE
-    ) -> httpx2.Response:
+    def send(self, request: httpx2.Request, *, patient: bool = True, spare: int = _SPARE) -> httpx2.Response:
         """The answer; a 429 is waited out. Raises `BudgetSpent` or `Unanswered`."""
         for attempt in range(1, _PATIENCE + 1):
             response = self._once(request, kept=self.reserved + spare)

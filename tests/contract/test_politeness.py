@@ -187,6 +187,7 @@ def echoing(right: Send) -> Send:
     return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["none", "echo", "no-scope", "revoke-200", "ping-open", "old-refresh-token-stays"]
 )
