@@ -383,7 +383,8 @@ def test_junit_has_each_kind_of_end_once() -> None:
     root = ET.fromstring(as_junit(report(FAILED, CHOICE, ERROR, SEEN, UNTOLD)))
     kinds = {case.get("name"): [child.tag for child in case] for case in root[0]}
     assert kinds == {
-        "failed": ["failure"], "choice": ["skipped"], "error": ["error"], "a": ["system-out"], "untold": ["skipped"],
+        "failed": ["failure"], "choice": ["skipped"], "error": ["error"], "a": ["system-out"],
+        "untold": ["skipped"],
     }  # fmt: skip
     assert root[0].attrib == {
         "name": "contract 2023",

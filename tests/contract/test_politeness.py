@@ -1,4 +1,4 @@
-"""The suite is polite and safe: its budget, its rate, its scopes, what it leaves behind, and what it tells."""
+"""The suite is polite and safe: budget, rate, scopes, what it leaves behind, and what it tells."""
 
 import itertools
 import json
