@@ -16,9 +16,10 @@ def _running() -> Any:
     try:
         from mockmoov.verify import running  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        if error.name not in ("hypothesis", "rich"):
+        library = (error.name or "").partition(".")[0]
+        if library not in ("hypothesis", "rich"):
             raise
-        click.echo(f"mockmoov: verify needs {error.name}: pip install 'mockmoov[verify]'", err=True)
+        click.echo(f"mockmoov: verify needs {library}: pip install 'mockmoov[verify]'", err=True)
         sys.exit(2)
     return running
 

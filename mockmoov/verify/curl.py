@@ -36,7 +36,8 @@ def commands(exchanges: Sequence[Exchange], hidden: Hidden) -> tuple[str, ...]:
 def _names(exchange: Exchange, hidden: Hidden) -> frozenset[str]:
     """The tokens and keys of ours in an exchange; a secret that is in each of them connects nothing."""
     asked = exchange.request
-    text = f"{asked.url}\n{asked.headers}\n{asked.content.decode('latin-1')}"
+    values = (value.decode("latin-1") for _, value in asked.headers.raw)
+    text = "\n".join([str(asked.url), *values, asked.content.decode("latin-1")])
     return _telling(text, hidden) | _given(exchange, hidden)
 
 

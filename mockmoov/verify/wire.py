@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import httpx2
 
@@ -14,6 +15,7 @@ Send = Callable[[httpx2.Request], httpx2.Response]
 """Asks and waits for the answer, body included; raises `httpx2.HTTPError`."""
 
 _PATIENCE = 3  # how often a request is made that is answered 429
+_SPARE = 2  # requests that an answer may ask for: it may hold two tokens, to be revoked
 _LONGEST_WAIT = 30.0  # seconds that a Retry-After is heeded
 
 
@@ -59,10 +61,10 @@ class Wire:
         """Ask nothing more from now on, but for what cleans up."""
         self._ended = reason
 
-    def send(self, request: httpx2.Request, *, patient: bool = True) -> httpx2.Response:
+    def send(self, request: httpx2.Request, *, patient: bool = True, spare: int = _SPARE) -> httpx2.Response:
         """The answer; a 429 is waited out. Raises `BudgetSpent` or `Unanswered`."""
         for attempt in range(1, _PATIENCE + 1):
-            response = self._once(request, kept=self.reserved)
+            response = self._once(request, kept=self.reserved + spare)
             if response.status_code != 429 or not patient or attempt == _PATIENCE:
                 break
             self._sleep(_wait_told(response))
@@ -72,7 +74,7 @@ class Wire:
     def send_at_once(self, requests: Sequence[httpx2.Request]) -> list[httpx2.Response]:
         """The answers to requests that are made at the same time, as far as the rate allows."""
         with ThreadPoolExecutor(len(requests)) as pool:
-            return list(pool.map(self.send, requests))
+            return list(pool.map(partial(self.send, spare=_SPARE * len(requests)), requests))
 
     def send_last(self, request: httpx2.Request) -> httpx2.Response:
         """The answer to a request that cleans up: it was kept room for, and goes into no record."""

@@ -1,5 +1,6 @@
-"""`mockmoov verify` as people run it: what it says, what it writes, what it ends with, and in bounded time."""
+"""`mockmoov verify` as people run it: what it says, writes and ends with, and in bounded time."""
 
+import contextlib
 import json
 import socket
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -143,10 +145,8 @@ def test_a_server_that_drips_is_told(drip: bytes) -> None:
                     connection.sendall(b"x")
 
         def until_closed() -> None:
-            try:
+            with contextlib.suppress(OSError):
                 serve()
-            except OSError:
-                pass
 
         thread = threading.Thread(target=until_closed)
         thread.start()
@@ -225,7 +225,7 @@ def test_the_checks_can_be_listed_without_a_server() -> None:
     ],
 )
 def test_the_contracts_are_those_that_were_asked_for(
-    settings: dict[str, str], arguments: tuple[str, ...], shown: str
+    settings: dict[str, Any], arguments: tuple[str, ...], shown: str
 ) -> None:
     with listening(sender(new_server(**settings))) as base:
         ended = verify(base, "--only", "token.type", *arguments)

@@ -1,10 +1,11 @@
 """The suite finds what a setting changes on the wire, and nothing else.
 
-A setting that leaves Moov's contract makes the checks of that rule fail, and only those; what cannot be told any
-more is said to be not checkable. Each row has both, whole.
+A setting that leaves Moov's contract makes the checks of that rule fail, and only those; what cannot be told
+any more is said to be not checkable. Each row has both, whole.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -20,14 +21,14 @@ OF_CONTROL = {name for name, check in CHECKS.items() if "control plane" in check
 class Row:
     """Settings, what fails for them, what cannot be told, and what no header means."""
 
-    settings: dict[str, object]
+    settings: dict[str, Any]
     fails: frozenset[str] = frozenset()
     untold: frozenset[str] = frozenset()
     without_header: str = "2023"
 
 
 def row(
-    settings: dict[str, object], *fails: str, untold: set[str] | None = None, no_header: str = "2023"
+    settings: dict[str, Any], *fails: str, untold: set[str] | None = None, no_header: str = "2023"
 ) -> Row:
     return Row(settings, frozenset(fails), frozenset(untold or ()), no_header)
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import httpx2
 
@@ -23,10 +24,10 @@ READINGS: Sequence[Reading] = (WITHOUT_HEADER["2023"], LATEST)
 KEY = Key(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, account_id=str(EXAMPLE["account_id"]))
 
 
-def target(**changes: object) -> Target:
+def target(**changes: Any) -> Target:
     """The example key at a server without a socket, which is asked as often as one likes."""
-    given: dict[str, object] = {"url": "http://localhost", "key": KEY, "budget": 10**6, **changes}
-    return Target(**given)  # type: ignore[arg-type]
+    given: dict[str, Any] = {"url": "http://localhost", "key": KEY, "budget": 10**6, **changes}
+    return Target(**given)
 
 
 def sending(send: contract_fixtures.Send) -> Send:
@@ -41,7 +42,7 @@ def sending(send: contract_fixtures.Send) -> Send:
     return ask
 
 
-def in_process(*, clock: Clock | None = None, **settings: object) -> Send:
+def in_process(*, clock: Clock | None = None, **settings: Any) -> Send:
     """A new server with these settings, as the suite asks it."""
     logging.getLogger("mockmoov").setLevel(logging.ERROR)
     return sending(sender(new_server(clock=clock, **settings)))
@@ -53,7 +54,7 @@ def answering(answer: Callable[[httpx2.Request], httpx2.Response]) -> Send:
 
 
 @contextmanager
-def session(send: Send, reading: Reading = READINGS[0], **changes: object) -> Iterator[Session]:
+def session(send: Send, reading: Reading = READINGS[0], **changes: Any) -> Iterator[Session]:
     """A session that has looked around."""
     with Session(target(**changes), send) as begun:
         begun.find_plane()
@@ -65,7 +66,7 @@ def results(
     send: Send,
     readings: Iterable[Reading] = READINGS,
     checks: Iterable[Check] = CHECKS.values(),
-    **changes: object,
+    **changes: Any,
 ) -> list[Result]:
     """How each check ends under each contract that has it."""
     with session(send, **changes) as begun:
@@ -78,7 +79,7 @@ def report(
     send: Send,
     readings: Sequence[Reading] = READINGS,
     checks: Iterable[Check] = CHECKS.values(),
-    **changes: object,
+    **changes: Any,
 ) -> Report:
     """A whole run."""
     with session(send, **changes) as begun:
