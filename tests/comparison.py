@@ -44,6 +44,9 @@ GROUPS: Mapping[str, Callable[[Check], bool]] = {
     "mockmoov's choices where nobody says": lambda check: check.severity == "our choice",
 }
 
+NO_PAIR = "wanted refresh_token to be a text"
+"""Why a check fails that begins with a whole pair of tokens, where none is given."""
+
 COMMONEST = 6
 """Reasons of failures that are told, of each column."""
 
@@ -217,6 +220,8 @@ def summary(columns: Mapping[Column, Ended]) -> str:
         line(title, *(kept([c for c in verdicts() if belongs(c)], found) for found in columns.values()))
         for title, belongs in GROUPS.items()
     ]
+    stopped = [sum(reason.startswith(NO_PAIR) for _, reason in found.values()) for found in columns.values()]
+    rows.append(line("not come to, for want of a refresh token", *stopped))
     return "\n".join([*heading("rules kept, of those that could be checked", columns), *rows])
 
 
@@ -278,9 +283,9 @@ The versions are exact; what they depend on is as their registries gave it on th
 
 ## What the failures say
 
-One lack breaks many rules: a server that gives no refresh token with a client's own grant, as RFC 6749
-§4.4.3 advises, fails each rule that begins with a whole pair, and one that has no operation to spend a token
-on each that ends there.
+One lack breaks many rules. A server that gives no refresh token with a client's own grant, as RFC 6749
+§4.4.3 advises, fails each rule that begins with a whole pair: the last row above says how many. One that has
+no operation to spend a token on fails each that ends there.
 
 {complaints(columns)}
 

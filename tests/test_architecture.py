@@ -172,6 +172,7 @@ VERIFY: dict[str, set[str]] = {
     "verify.rules.extensions": {"verify.answers", "verify.probe", "verify.registry", "verify.rules.claims"},
     "verify.rules.grants": {
         "verify.answers", "verify.outcomes", "verify.probe", "verify.readings", "verify.registry",
+        "verify.target",
     },
     "verify.rules.origins": {"verify.outcomes", "verify.probe", "verify.registry", "verify.rules.claims"},
     "verify.rules.refreshing": {"verify.answers", "verify.probe", "verify.readings", "verify.registry"},
