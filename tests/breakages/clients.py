@@ -46,16 +46,6 @@ class UnknownTold(Endpoints):
         return super()._authenticate(credentials)
 
 
-class GrantTypeFirst(Endpoints):
-    """Looks at what is asked for before it knows who asks."""
-
-    def _authenticate(self, credentials: ClientCredentials | None) -> ApiKey:
-        try:
-            return super()._authenticate(credentials)
-        except OAuthError as error:
-            raise OAuthError(ErrorCode.UNSUPPORTED_GRANT_TYPE, error.reason) from None
-
-
 class DisabledGood(Endpoints):
     """A disabled key authenticates as any other."""
 
@@ -94,9 +84,6 @@ KEYS: dict[str, Breakage] = {
         rule="an unknown client and a wrong secret look alike",
         endpoints=UnknownTold,
         unseen="they take any reason, and look at one answer at a time",
-    ),
-    "grant-type-before-credentials": Breakage(
-        rule="who asks is looked at before what is asked for", endpoints=GrantTypeFirst
     ),
     "disabled-key-authenticates": Breakage(rule="a disabled key is refused", endpoints=DisabledGood),
     "disabled-key-keeps-tokens": Breakage(

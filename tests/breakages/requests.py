@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode
 
+from mockmoov.api_keys import EXAMPLE
+from mockmoov.grants import GRANTS
 from mockmoov.messages import HttpRequest
 from mockmoov.parsing import FORM, JSON
 from tests.breakages.reading import (
@@ -105,7 +107,13 @@ VERSIONS: dict[str, Breakage] = {
 
 # --- credentials ---------------------------------------------------------------------------------------
 
-_WRONG_BASIC = "Basic " + base64.b64encode(b"wrong:wrong").decode()
+
+def _basic(credentials: str) -> str:
+    return "Basic " + base64.b64encode(credentials.encode()).decode()
+
+
+_WRONG_BASIC = _basic("wrong:wrong")
+_RIGHT_BASIC = _basic(f"{EXAMPLE['client_id']}:{EXAMPLE['client_secret']}")
 
 CREDENTIALS: dict[str, Breakage] = {
     "basic-not-decoded": Breakage(
@@ -174,6 +182,13 @@ CREDENTIALS: dict[str, Breakage] = {
                 and " " not in only_header("authorization")(r).strip()
             ),
             unreadable,
+        ),
+    ),
+    "grant-type-before-credentials": Breakage(
+        rule="who asks is looked at before what is asked for",
+        understand=when(
+            lambda r: given(r).get("grant_type", "") not in ("", *GRANTS),
+            lambda r: with_header(r, "authorization", _RIGHT_BASIC),
         ),
     ),
     "two-authorizations-first": Breakage(
