@@ -53,6 +53,13 @@ class Answer:
             raise Failed(f"wanted {name} to be a text, got {self}")
         return value
 
+    def token(self, name: str) -> str:
+        """A member of the body that must be a token, which can be sent (RFC 6749 §A.12)."""
+        value = self.text(name)
+        if not (value.isascii() and value.isprintable()):
+            raise Failed(f"wanted {name} to be printable ASCII, got {self}")
+        return value
+
     def number(self, name: str) -> int:
         """A member of the body that must be a whole number."""
         value = self.document().get(name)

@@ -68,7 +68,7 @@ def encoded(parameters: Parameters, *, as_json: bool) -> tuple[str, bytes]:
 
 
 def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+    return text.encode("utf-8", "surrogatepass")
 
 
 def as_form(parameters: dict[str, str | None]) -> bytes:

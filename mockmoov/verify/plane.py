@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -38,12 +39,8 @@ class Plane:
     def new_key(self, **members: Any) -> Key:
         """An API key of our own."""
         made = self._change("POST", "/api-keys", members)
-        key = Key(
-            client_id=made["client_id"],
-            client_secret=made["client_secret"],
-            account_id=made["account_id"],
-            temporary=True,
-        )
+        given = {name: _text(made, name) for name in ("client_id", "client_secret", "account_id")}
+        key = Key(**given, temporary=True)
         self.keys.append(key)
         self._made += 1
         self._hidden.hide_key(key.client_id, key.client_secret, f"KEY_{self._made}_")
@@ -60,7 +57,10 @@ class Plane:
 
     def freeze(self, key: Key) -> float:
         """Stop the clock of a key; Unix seconds."""
-        return float(self._change("POST", f"{_path(key)}/clock/freeze", {})["now"])
+        now = self._change("POST", f"{_path(key)}/clock/freeze", {}).get("now")
+        if not isinstance(now, int | float):
+            raise Unanswered("the control plane does not say what time it is")
+        return now
 
     def add_fault(self, key: Key, **fault: Any) -> None:
         """Plan a fault for a key."""
@@ -68,7 +68,7 @@ class Plane:
 
     def mint(self, key: Key, **wish: Any) -> str:
         """An access token on demand, with a defect or without."""
-        token = str(self._change("POST", f"{_path(key)}/tokens", wish)["access_token"])
+        token = _text(self._change("POST", f"{_path(key)}/tokens", wish), "access_token")
         self._hidden.hide_numbered(token, "MADE_TOKEN")
         return token
 
@@ -78,13 +78,17 @@ class Plane:
             self._wire.reserved -= 1
             self._wire.send_last(self._request("DELETE", _path(self.keys.pop()), {}))
 
-    def _change(self, method: str, path: str, body: Mapping[str, Any]) -> Any:
+    def _change(self, method: str, path: str, body: Mapping[str, Any]) -> Mapping[str, object]:
         if (method, path) == ("POST", "/api-keys"):
             self._wire.reserved += 1
         response = self._send(method, path, body)
         if response.status_code >= 300:
             raise Unanswered(f"the control plane answers {method} {path} with {response.status_code}")
-        return json.loads(response.content)
+        with suppress(ValueError, RecursionError):
+            document = json.loads(response.content)
+            if isinstance(document, dict):
+                return document
+        raise Unanswered(f"the control plane's answer to {method} {path} cannot be read")
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx2.Response:
         return self._wire.send(self._request(method, path, body))
@@ -92,6 +96,13 @@ class Plane:
     def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx2.Request:
         content = b"" if body is None else json.dumps(body).encode()
         return httpx2.Request(method, self._url + path, headers=self._headers, content=content)
+
+
+def _text(members: Mapping[str, object], name: str) -> str:
+    value = members.get(name)
+    if not (isinstance(value, str) and value.isascii() and value.isprintable() and value):
+        raise Unanswered(f"the control plane does not give {name}")
+    return value
 
 
 def _path(key: Key) -> str:

@@ -54,12 +54,8 @@ class Probe(Asking):
     def pair(self, answer: Answer) -> Pair:
         """What a success must have given."""
         answer.want_status(200)
-        return Pair(
-            access=answer.text("access_token"),
-            refresh=answer.text("refresh_token"),
-            scope=answer.text("scope"),
-            answer=answer,
-        )
+        access, refresh = answer.token("access_token"), answer.token("refresh_token")
+        return Pair(access=access, refresh=refresh, scope=answer.text("scope"), answer=answer)
 
     def is_alive(self, access: str) -> bool:
         """Whether an access token with `/ping.read` is good."""

@@ -14,7 +14,7 @@ import hypothesis.configuration
 from rich.console import Console
 
 from mockmoov.verify.display import Board, Display, Lines, print_plain, summary
-from mockmoov.verify.outcomes import CannotRun
+from mockmoov.verify.outcomes import BudgetSpent, CannotRun
 from mockmoov.verify.readings import WITHOUT_HEADER, Reading, reading_of
 from mockmoov.verify.registry import Check
 from mockmoov.verify.reports import as_json, as_junit
@@ -62,7 +62,7 @@ def main(wish: Wish) -> int:
             print_plain(console, line)
         _write(wish.json_path, as_json(report))
         _write(wish.junit_path, as_junit(report))
-    except CannotRun as reason:
+    except (CannotRun, BudgetSpent) as reason:
         click.echo(f"mockmoov: {reason}", err=True)
         return 2
     return report.exit_code
