@@ -1,4 +1,4 @@
-"""Whatever a server answers, each check ends with a verdict of its own: no answer is one that nobody thought of."""
+"""Whatever a server answers, each check ends with a verdict of its own: none meets what nobody thought of."""
 
 import json
 import random
@@ -12,7 +12,7 @@ from mockmoov.verify.session import Session
 from tests.support.verifying import READINGS, in_process, target
 
 _JWS = "eyJhbGciOiJFZERTQSIsImN0eSI6IkpXVCIsImtpZCI6ImEifQ.eyJhdWQiOltdfQ.c2lnbmF0dXJl"
-_VALUES = [
+_VALUES: list[object] = [
     None,
     0,
     -1,
@@ -30,7 +30,7 @@ _VALUES = [
     ["a"],
     {},
 ]
-_ODD = [None, 0, 3600, 10**30, True, "", "é\ud800", _JWS, []]
+_ODD: list[object] = [None, 0, 3600, 10**30, True, "", "é\ud800", _JWS, []]
 _NAMES = [
     "access_token",
     "refresh_token",
