@@ -9,6 +9,7 @@ from mockmoov.verify.outcomes import NotCheckable
 from mockmoov.verify.probe import Probe
 from mockmoov.verify.readings import CODES
 from mockmoov.verify.registry import Topic
+from mockmoov.verify.target import PING
 
 topic = Topic("grant")
 scopes = Topic("scope")
@@ -199,6 +200,14 @@ def _(probe: Probe) -> None:
         told = f"{answer.headers}\n{answer.body.decode('latin-1')}"
         for secret in (canary, probe.key.client_secret, pair.access, pair.refresh):
             want(secret not in told, "an answer without what was sent as a secret", "one that has it")
+
+
+@errors.check("suggestion", "choice", needs=("mockmoov",))
+def _(probe: Probe) -> None:
+    """The reason of a scope that is nearly right names the right one."""
+    answer = probe.token(probe.minting(scope="/ping.raed"))
+    reason = answer.header("x-mockmoov-reason") or ""
+    want(reason.endswith(PING + "?"), f"a reason that asks for {PING}", reason)
 
 
 @errors.check("reason", "choice", needs=("mockmoov",))

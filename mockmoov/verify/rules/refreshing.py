@@ -93,6 +93,28 @@ def _(probe: Probe) -> None:
             probe.refresh(probe.mint(scope=first).refresh, scope=scope).want_refusal(probe.refusal("scope"))
 
 
+@topic.check("exact-scope", "rfc 6749 §6, choice", needs=("control plane",))
+def _(probe: Probe) -> None:
+    """Write does not stand for read, nor a scope of all accounts for an account's."""
+    own = probe.own()
+    account = f"/accounts/{own.key.account_id}"
+    for granted, asked in (
+        ("/accounts.write", "/accounts.read"),
+        ("/terminal-applications.read", f"{account}/terminal-applications.read"),
+    ):
+        refresh = own.mint(scope=granted).refresh
+        own.refresh(refresh, scope=asked).want_refusal(probe.refusal("scope"))
+
+
+@topic.check("uuid-case", "choice", needs=("control plane",))
+def _(probe: Probe) -> None:
+    """An account's UUID is the same in any case, in what was granted as in what is asked for."""
+    own = probe.own()
+    account = str(own.key.account_id)
+    refresh = own.mint(scope=f"/accounts/{account}/wallets.read").refresh
+    own.refresh(refresh, scope=f"/accounts/{account.upper()}/wallets.read").want_status(200)
+
+
 @topic.check("malformed-scope", "rfc 6749 §3.3")
 def _(probe: Probe) -> None:
     """A malformed scope is refused as a scope, and not as a token."""
@@ -154,6 +176,15 @@ def _(probe: Probe) -> None:
     token = probe.mint().refresh
     probe.revoke(token).want_status(204)
     _refused(probe, token)
+
+
+@topic.check("token-before-scope", "choice", needs=("two scopes",))
+def _(probe: Probe) -> None:
+    """Of a used-up refresh token and a wider scope, the token is refused."""
+    token = probe.mint(scope=probe.target.scopes[0]).refresh
+    probe.refresh(token).want_status(200)
+    answer = probe.refresh(token, scope=probe.scope)
+    answer.want_refusal(probe.refusal("refresh token"))
 
 
 @topic.check("refusal-uses-nothing-up", "choice", needs=("two scopes",))
