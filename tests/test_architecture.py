@@ -146,6 +146,7 @@ VERIFY: dict[str, set[str]] = {
     "verify.transport": set(),
     "verify.target": {"verify.outcomes"},
     "verify.wire": {"verify.outcomes"},
+    "verify.jws": {"verify.outcomes"},
     "verify.answers": {"verify.outcomes", "verify.readings"},
     "verify.curl": {"verify.hidden", "verify.wire"},
     "verify.drawing": {"verify.outcomes"},
@@ -161,7 +162,8 @@ VERIFY: dict[str, set[str]] = {
     },
     "verify.registry": {"verify.probe", "verify.readings"},
     "verify.rules.claims": {
-        "verify.answers", "verify.outcomes", "verify.probe", "verify.readings", "verify.registry",
+        "verify.answers", "verify.jws", "verify.outcomes", "verify.probe", "verify.readings",
+        "verify.registry",
     },
     "verify.rules.client": {"verify.answers", "verify.hidden", "verify.probe", "verify.registry"},
     "verify.rules.conforming": {
@@ -169,18 +171,20 @@ VERIFY: dict[str, set[str]] = {
         "verify.registry",
     },
     "verify.rules.disturbed": {"verify.answers", "verify.probe", "verify.registry"},
-    "verify.rules.extensions": {"verify.answers", "verify.probe", "verify.registry", "verify.rules.claims"},
+    "verify.rules.extensions": {
+        "verify.answers", "verify.jws", "verify.outcomes", "verify.probe", "verify.registry",
+    },
     "verify.rules.grants": {
         "verify.answers", "verify.outcomes", "verify.probe", "verify.readings", "verify.registry",
         "verify.target",
     },
-    "verify.rules.origins": {"verify.outcomes", "verify.probe", "verify.registry", "verify.rules.claims"},
+    "verify.rules.origins": {"verify.answers", "verify.jws", "verify.probe", "verify.registry"},
     "verify.rules.refreshing": {"verify.answers", "verify.probe", "verify.readings", "verify.registry"},
     "verify.rules.requests": {"verify.kit", "verify.probe", "verify.registry"},
     "verify.rules.revoking": {"verify.answers", "verify.kit", "verify.probe", "verify.registry"},
     "verify.rules.rotation": {"verify.answers", "verify.kit", "verify.probe", "verify.registry"},
     "verify.rules.spending": {
-        "verify.answers", "verify.kit", "verify.probe", "verify.registry", "verify.rules.claims",
+        "verify.answers", "verify.jws", "verify.kit", "verify.probe", "verify.registry",
         "verify.target",
     },
     "verify.rules.success": {
@@ -201,9 +205,9 @@ VERIFY: dict[str, set[str]] = {
         "verify.rules.versions",
     },
     "verify.session": {
-        "verify.answers", "verify.curl", "verify.hidden", "verify.kit", "verify.outcomes",
-        "verify.plane", "verify.probe", "verify.readings", "verify.registry", "verify.target",
-        "verify.wire",
+        "verify.answers", "verify.curl", "verify.hidden", "verify.jws", "verify.kit",
+        "verify.outcomes", "verify.plane", "verify.probe", "verify.readings", "verify.registry",
+        "verify.target", "verify.wire",
     },
     "verify.suite": {
         "verify.outcomes", "verify.readings", "verify.registry", "verify.rules", "verify.session",

@@ -4,7 +4,7 @@ import re
 from base64 import b64encode
 from urllib.parse import quote, quote_plus
 
-_SHORTEST = 4  # what is shorter would hide half of every text
+_SHORTEST = 4  # of what a server gave; what is shorter would hide half of every text
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 
 
@@ -17,12 +17,12 @@ class Hidden:
 
     def hide(self, value: str, name: str) -> None:
         """Show `$name` instead of the value from now on."""
-        if len(value) >= _SHORTEST and value not in self._names:
-            self._names[value] = name
+        if value:
+            self._names.setdefault(value, name)
 
     def hide_numbered(self, value: str, kind: str) -> None:
         """The same with a number of its own: `$REFRESH_TOKEN_2`; a value keeps the name it has."""
-        if value not in self._names:
+        if len(value) >= _SHORTEST and value not in self._names:
             self._counts[kind] = self._counts.get(kind, 0) + 1
             self.hide(value, f"{kind}_{self._counts[kind]}")
 

@@ -99,6 +99,8 @@ def _target(wish: Wish) -> Target:
         value = getattr(wish, name)
         if value is not None and not (value and value.isascii() and value.isprintable()):
             raise CannotRun(f"--{name.replace('_', '-')} must be printable ASCII, and not empty")
+    if wish.scopes and PING not in wish.scopes:
+        raise CannotRun(f"one --scope must be {PING}: that is what tokens are tried on")
     target = Target(
         url=url,
         key=Key(client_id=wish.client_id, client_secret=wish.client_secret, account_id=wish.account_id),

@@ -48,7 +48,7 @@ class Report:
     @property
     def exit_code(self) -> int:
         """0: every documented and observed rule holds; 1: one does not; 2: it cannot be told."""
-        if self.stopped is not None:
+        if self.stopped is not None or not self.outcomes:
             return 2
         if any(outcome.weighs for outcome in self.outcomes):
             return 1

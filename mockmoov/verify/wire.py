@@ -78,6 +78,10 @@ class Wire:
 
     def send_last(self, request: httpx2.Request) -> httpx2.Response:
         """The answer to a request that cleans up: it was kept room for, and goes into no record."""
+        response = self._once(request, kept=0, is_last=True)
+        if response.status_code != 429:
+            return response
+        self._sleep(_wait_told(response))
         return self._once(request, kept=0, is_last=True)
 
     def _once(self, request: httpx2.Request, *, kept: int, is_last: bool = False) -> httpx2.Response:

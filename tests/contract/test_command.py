@@ -81,9 +81,21 @@ def test_a_wrong_secret_is_told_where_its_refusal_has_no_body(url: str) -> None:
 
 
 def test_a_scope_that_the_key_may_not_have_is_told(url: str) -> None:
-    ended = verify(url, "--scope", "/nonsense.read")
+    ended = verify(url, "--scope", "/ping.read", "--scope", "/nonsense.read")
     assert ended.exit_code == 2
-    assert "a token for /nonsense.read is refused: 400" in ended.stderr
+    assert "a token for /ping.read /nonsense.read is refused: 400" in ended.stderr
+
+
+def test_checks_of_which_no_contract_has_the_rule_are_told(url: str) -> None:
+    ended = verify(url, "--only", "client.challenge", "--moov-version", "latest")
+    assert ended.exit_code == 2
+    assert "0 checks: none" in ended.stdout
+
+
+def test_what_wants_a_second_scope_says_so(url: str) -> None:
+    ended = verify(url, "--scope", "/ping.read", "--only", "ping.scope", "--only", "refresh.narrow*")
+    assert ended.exit_code == 0
+    assert "4 not checkable here: needs two scopes" in ended.stdout
 
 
 @pytest.mark.parametrize(
@@ -170,6 +182,7 @@ def test_a_server_that_drips_is_told(drip: bytes) -> None:
             "--moov-version '2026' is neither `latest` nor like",
         ),
         (("http://127.0.0.1:1", "--only", "tokens"), "there is no check tokens: --list has them all"),
+        (("http://127.0.0.1:1", "--scope", "/fed.read"), "one --scope must be /ping.read"),
         (("http://127.0.0.1:1", "--origin", "é"), "--origin must be printable ASCII"),
         (
             ("http://127.0.0.1:1", "--control-token", ""),

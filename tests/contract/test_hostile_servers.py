@@ -1,4 +1,4 @@
-"""Whatever a server answers, each check ends with a verdict of its own: no answer is one that nobody thought of."""
+"""Whatever a server answers, each check ends with a verdict of its own: none meets what nobody thought of."""
 
 import json
 import random
@@ -12,7 +12,7 @@ from mockmoov.verify.session import Session
 from tests.support.verifying import READINGS, in_process, target
 
 _JWS = "eyJhbGciOiJFZERTQSIsImN0eSI6IkpXVCIsImtpZCI6ImEifQ.eyJhdWQiOltdfQ.c2lnbmF0dXJl"
-_VALUES = [
+_VALUES: list[object] = [
     None,
     0,
     -1,
@@ -30,6 +30,7 @@ _VALUES = [
     ["a"],
     {},
 ]
+_ODD: list[object] = [None, 0, 3600, 10**30, True, "", "é\ud800", _JWS, []]
 _NAMES = [
     "access_token",
     "refresh_token",
@@ -74,7 +75,7 @@ class Chaos:
         return httpx2.Response(status, headers=headers, content=body)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(4))
 def test_no_answer_breaks_a_check(seed: int) -> None:
     with Session(target(), Chaos(seed)) as session:
         session.find_plane()
@@ -86,7 +87,8 @@ def test_no_answer_breaks_a_check(seed: int) -> None:
                     assert not result.reason.startswith("the check itself failed"), (check.id, result)
 
 
-@pytest.mark.parametrize("value", _VALUES, ids=lambda value: ascii(value)[:12])
+@pytest.mark.slow
+@pytest.mark.parametrize("value", _ODD, ids=lambda value: ascii(value)[:12])
 @pytest.mark.parametrize("member", ["access_token", "refresh_token", "scope", "token_type", "expires_in"])
 def test_no_member_breaks_a_check(member: str, value: object) -> None:
     right = in_process()

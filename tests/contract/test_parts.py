@@ -81,6 +81,15 @@ def test_a_429_that_stays_is_an_answer_at_last_and_at_once_to_who_waits_for_it()
     assert len(time.slept) == 2
 
 
+@pytest.mark.parametrize(("statuses", "sent"), [([204], 1), ([429, 204], 2), ([429, 429], 2)])
+def test_cleaning_up_waits_once_when_it_is_told_to(statuses: list[int], sent: int) -> None:
+    answers = iter(statuses)
+    made, time = wire(lambda: httpx2.Response(next(answers)))
+    assert made.send_last(GET).status_code == statuses[-1]
+    assert made.sent == sent
+    assert len(time.slept) == sent - 1
+
+
 def test_nothing_is_sent_when_the_time_is_up_but_what_cleans_up() -> None:
     made, time = wire(lambda: httpx2.Response(200))
     time.now = 1001
@@ -131,8 +140,10 @@ def test_the_longer_of_two_hidden_texts_is_hidden_whole() -> None:
 
 def test_what_is_too_short_to_be_a_secret_hides_nothing() -> None:
     hidden = Hidden()
-    hidden.hide("abc", "SHORT")
+    hidden.hide_numbered("abc", "TOKEN")
     assert hidden.shown("abc") == "abc"
+    hidden.hide_key("me", "abc", "")
+    assert hidden.shown("abc") == "$CLIENT_SECRET"
 
 
 @pytest.mark.parametrize(
@@ -353,7 +364,7 @@ UNTOLD = outcome("a.untold", "not-checkable", reason="not checkable here: needs 
 @pytest.mark.parametrize(
     ("made", "code"),
     [
-        (report(), 0),
+        (report(), 2),
         (report(CHOICE, SEEN, UNTOLD), 0),
         (report(FAILED, ERROR), 1),
         (report(ERROR), 2),
