@@ -48,11 +48,6 @@ def in_process(*, clock: Clock | None = None, **settings: Any) -> Send:
     return sending(sender(new_server(clock=clock, **settings)))
 
 
-def answering(answer: Callable[[httpx2.Request], httpx2.Response]) -> Send:
-    """A server that is a function."""
-    return answer
-
-
 @contextmanager
 def session(send: Send, reading: Reading = READINGS[0], **changes: Any) -> Iterator[Session]:
     """A session that has looked around."""
@@ -73,17 +68,6 @@ def results(
         return [
             begun.run(check, reading) for check in checks for reading in readings if check.concerns(reading)
         ]
-
-
-def report(
-    send: Send,
-    readings: Sequence[Reading] = READINGS,
-    checks: Iterable[Check] = CHECKS.values(),
-    **changes: Any,
-) -> Report:
-    """A whole run."""
-    with session(send, **changes) as begun:
-        return run(begun, checks, readings, lambda _: None)
 
 
 def by_status(found: Iterable[Result], *statuses: str) -> set[str]:
