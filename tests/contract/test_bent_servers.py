@@ -86,7 +86,7 @@ def path(wanted: str, answer: httpx2.Response) -> Bend:
         (claims(aud=[]), "origin.of-aud", "wanted a token with audiences"),
         (claims(aud=7), "origin.of-aud", "wanted a token with audiences"),
         (jws(0, lambda found: found.update(alg="none")), "claims.header", "wanted alg EdDSA, got none"),
-        (jws(0, lambda found: found.update(kid="nobody")), "mockmoov.signature", "wanted one key nobody, got 0"),
+        (jws(0, lambda found: found.update(kid="nobody")), "mockmoov.signature", "one key nobody, got 0"),
         (claims(scp="/other.read"), "mockmoov.signature", "wanted a token that verifies"),
         (path("/.well-known/jwks.json", other(200, b'{"keys":7}')), "mockmoov.signature", "got 0"),
         (grants(lambda found: found.update(access_token="é")), "refresh.works", "printable ASCII"),
