@@ -76,12 +76,12 @@ def print_checks() -> None:
 
 
 def _verified(wish: Wish, console: Console) -> Report:
-    target, checks, dated = _target(wish), _checks(wish.only), _dated(wish.versions)
+    target, checks, dated = target_of(wish), _checks(wish.only), _dated(wish.versions)
     with (
         _scratch(),
         Sockets(timeout=target.timeout, trust_env=not target.is_loopback) as send,
         Session(target, send) as session,
-        _interruptible(session.wire),
+        interruptible(session.wire),
     ):
         readings = _readings(wish, session, dated)
         session.find_plane()
@@ -104,7 +104,8 @@ def _scratch() -> Iterator[None]:
             hypothesis.configuration.set_hypothesis_home_dir(None)
 
 
-def _target(wish: Wish) -> Target:
+def target_of(wish: Wish) -> Target:
+    """What is verified; politely, where others are, too. Raises `CannotRun`."""
     url = checked_url(wish.url)
     for name in ("client_id", "client_secret", "origin", "control_token"):
         value = getattr(wish, name)
@@ -152,7 +153,7 @@ def _readings(wish: Wish, session: Session, dated: list[Reading]) -> list[Readin
 
 
 @contextmanager
-def _interruptible(wire: Wire) -> Iterator[None]:
+def interruptible(wire: Wire) -> Iterator[None]:
     """Let the first Ctrl-C, or SIGTERM, end the requests but for those that clean up; the second ends all."""
 
     def end(_number: int, _frame: object) -> None:
