@@ -1,7 +1,7 @@
 """Owns how tests run the contract suite. Must not know what it checks."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,6 @@ from mockmoov.verify.readings import WITHOUT_HEADER, Reading, reading_of
 from mockmoov.verify.registry import Check
 from mockmoov.verify.rules import CHECKS
 from mockmoov.verify.session import Session
-from mockmoov.verify.suite import Report, run
 from mockmoov.verify.target import Key, Target
 from mockmoov.verify.wire import Send
 from tests.support import contract_fixtures
