@@ -179,7 +179,9 @@ VERIFY: dict[str, set[str]] = {
         "verify.target",
     },
     "verify.rules.origins": {"verify.answers", "verify.jws", "verify.probe", "verify.registry"},
-    "verify.rules.refreshing": {"verify.answers", "verify.probe", "verify.readings", "verify.registry"},
+    "verify.rules.refreshing": {
+        "verify.answers", "verify.probe", "verify.readings", "verify.registry", "verify.target",
+    },
     "verify.rules.requests": {"verify.kit", "verify.probe", "verify.registry"},
     "verify.rules.revoking": {"verify.answers", "verify.kit", "verify.probe", "verify.registry"},
     "verify.rules.rotation": {"verify.answers", "verify.kit", "verify.probe", "verify.registry"},

@@ -76,24 +76,36 @@ def print_checks() -> None:
 
 
 def _verified(wish: Wish, console: Console) -> Report:
-    target, checks, dated = _target(wish), _checks(wish.only), _dated(wish.versions)
+    target, checks, dated = target_of(wish), _checks(wish.only), _dated(wish.versions)
     with (
-        tempfile.TemporaryDirectory() as folder,
+        _scratch(),
         Sockets(timeout=target.timeout, trust_env=not target.is_loopback) as send,
         Session(target, send) as session,
-        _interruptible(session.wire),
+        interruptible(session.wire),
     ):
-        hypothesis.configuration.set_hypothesis_home_dir(folder)  # or it would write where we are
         readings = _readings(wish, session, dated)
         session.find_plane()
         session.find_origin(readings[0])
+        checks = tuple(check for check in checks if any(map(check.concerns, readings)))
         contracts = ", ".join(reading.label for reading in readings)
         print_plain(console, f"{target.url}: {len(checks)} checks, contract {contracts}")
         with _display(console, len(checks)) as display:
             return run(session, checks, readings, display.show)
 
 
-def _target(wish: Wish) -> Target:
+@contextmanager
+def _scratch() -> Iterator[None]:
+    """Somewhere for Hypothesis to write that is not where we are."""
+    with tempfile.TemporaryDirectory() as folder:
+        hypothesis.configuration.set_hypothesis_home_dir(folder)
+        try:
+            yield
+        finally:
+            hypothesis.configuration.set_hypothesis_home_dir(None)
+
+
+def target_of(wish: Wish) -> Target:
+    """What is verified; politely, where others are, too. Raises `CannotRun`."""
     url = checked_url(wish.url)
     for name in ("client_id", "client_secret", "origin", "control_token"):
         value = getattr(wish, name)
@@ -104,7 +116,7 @@ def _target(wish: Wish) -> Target:
     target = Target(
         url=url,
         key=Key(client_id=wish.client_id, client_secret=wish.client_secret, account_id=wish.account_id),
-        scopes=tuple(wish.scopes) or (PING, HARMLESS),
+        scopes=tuple(dict.fromkeys(wish.scopes)) or (PING, HARMLESS),
         origin=wish.origin,
         control_token=wish.control_token,
         rate=wish.rate,
@@ -141,7 +153,7 @@ def _readings(wish: Wish, session: Session, dated: list[Reading]) -> list[Readin
 
 
 @contextmanager
-def _interruptible(wire: Wire) -> Iterator[None]:
+def interruptible(wire: Wire) -> Iterator[None]:
     """Let the first Ctrl-C, or SIGTERM, end the requests but for those that clean up; the second ends all."""
 
     def end(_number: int, _frame: object) -> None:

@@ -35,8 +35,8 @@ _LONGEST = 300  # characters of a reason
 class Session:
     """Runs checks against a target; `send` asks it. Afterwards everything that was minted is revoked."""
 
-    def __init__(self, target: Target, send: Send, *, wire: Wire | None = None) -> None:
-        self.wire = wire or Wire(send, budget=target.budget, rate=target.rate, seconds=target.seconds)
+    def __init__(self, target: Target, send: Send) -> None:
+        self.wire = Wire(send, budget=target.budget, rate=target.rate, seconds=target.seconds)
         self.hidden = Hidden()
         self.hidden.hide_key(target.key.client_id, target.key.client_secret, "")
         self.target = target

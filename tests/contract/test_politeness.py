@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from mockmoov.cli import main
 from mockmoov.settings import Settings
+from mockmoov.verify.running import Wish, interruptible, target_of
 from tests.breakages import BREAKAGES, BrokenServer
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.odd_servers import Counting, listening
@@ -66,6 +67,20 @@ def test_the_rate_is_kept() -> None:
     gaps = len(server.times) - 1
     assert gaps > 50
     assert server.times[-1] - server.times[0] >= 0.99 * gaps / 100
+
+
+@pytest.mark.parametrize(
+    ("url", "asked", "rate"),
+    [
+        ("https://api.moov.io", None, 5),
+        ("https://api.moov.io", 2, 2),
+        ("http://localhost:8080", None, None),
+        ("http://localhost:8080", 7, 7),
+    ],
+)
+def test_the_usual_rate_is_polite_where_others_are(url: str, asked: float | None, rate: float | None) -> None:
+    wish = Wish(url=url, client_id="a", client_secret="b", rate=asked)
+    assert target_of(wish).rate == rate
 
 
 def test_a_rate_limit_that_is_met_is_waited_out() -> None:
@@ -160,12 +175,11 @@ def test_everything_that_was_minted_is_revoked_after_an_interruption(number: int
 
 
 def test_a_second_interruption_ends_it_at_once() -> None:
-    from mockmoov.verify.running import _interruptible
     from mockmoov.verify.wire import Wire
 
     wire = Wire(lambda request: httpx2.Response(200), budget=1, rate=None)
     before = signal.getsignal(signal.SIGINT)
-    with _interruptible(wire):
+    with interruptible(wire):
         signal.raise_signal(signal.SIGINT)
         assert wire.is_ended
         with pytest.raises(KeyboardInterrupt):

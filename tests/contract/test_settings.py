@@ -49,7 +49,13 @@ ROWS = [
     ),
     row({"refresh_reuse_detection": "off"}, "refresh.replay"),
     row({"refresh_grace_seconds": 60}, "refresh.replay"),
-    row({"scope_catalogue": "open"}, "scope.unknown", "scope.near-miss", "error.suggestion", "program.refusals"),
+    row(
+        {"scope_catalogue": "open"},
+        "scope.unknown",
+        "scope.near-miss",
+        "error.suggestion",
+        "program.refusals",
+    ),
     row({"origin_policy": "required"}, "origin.missing", "origin.loopback"),
     row(
         {"origin_policy": "off"},

@@ -1,7 +1,7 @@
 """Owns how tests run the contract suite. Must not know what it checks."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,6 @@ from mockmoov.verify.readings import WITHOUT_HEADER, Reading, reading_of
 from mockmoov.verify.registry import Check
 from mockmoov.verify.rules import CHECKS
 from mockmoov.verify.session import Session
-from mockmoov.verify.suite import Report, run
 from mockmoov.verify.target import Key, Target
 from mockmoov.verify.wire import Send
 from tests.support import contract_fixtures
@@ -48,11 +47,6 @@ def in_process(*, clock: Clock | None = None, **settings: Any) -> Send:
     return sending(sender(new_server(clock=clock, **settings)))
 
 
-def answering(answer: Callable[[httpx2.Request], httpx2.Response]) -> Send:
-    """A server that is a function."""
-    return answer
-
-
 @contextmanager
 def session(send: Send, reading: Reading = READINGS[0], **changes: Any) -> Iterator[Session]:
     """A session that has looked around."""
@@ -73,17 +67,6 @@ def results(
         return [
             begun.run(check, reading) for check in checks for reading in readings if check.concerns(reading)
         ]
-
-
-def report(
-    send: Send,
-    readings: Sequence[Reading] = READINGS,
-    checks: Iterable[Check] = CHECKS.values(),
-    **changes: Any,
-) -> Report:
-    """A whole run."""
-    with session(send, **changes) as begun:
-        return run(begun, checks, readings, lambda _: None)
 
 
 def by_status(found: Iterable[Result], *statuses: str) -> set[str]:

@@ -82,8 +82,8 @@ def _(probe: Probe) -> None:
 @scopes.check("not-for-this-key", "docs", needs=("control plane", "two scopes"))
 def _(probe: Probe) -> None:
     """A scope that the key may not ask for is refused, also beside one that it may."""
-    other = probe.own(scopes=[probe.target.scopes[0]])
-    other.token(probe.minting(scope=probe.target.scopes[0])).want_status(200)
+    other = probe.own(scopes=[PING])
+    other.token(probe.minting(scope=PING)).want_status(200)
     for scope in (probe.other_scope, probe.scope):
         other.token(probe.minting(scope=scope)).want_refusal(probe.refusal("scope"))
 

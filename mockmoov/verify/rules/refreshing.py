@@ -6,6 +6,7 @@ from mockmoov.verify.answers import want
 from mockmoov.verify.probe import Probe
 from mockmoov.verify.readings import MEMBERS
 from mockmoov.verify.registry import Topic
+from mockmoov.verify.target import PING
 
 topic = Topic("refresh")
 
@@ -87,10 +88,8 @@ def _(probe: Probe) -> None:
 @topic.check("wider", "rfc 6749 §6", needs=("two scopes",))
 def _(probe: Probe) -> None:
     """A scope that was not granted is refused, alone and beside one that was."""
-    first = probe.target.scopes[0]
-    for scope in (probe.other_scope, f"{first} {probe.other_scope}", f"{first} /nonsense.read"):
-        if first != probe.other_scope:
-            probe.refresh(probe.mint(scope=first).refresh, scope=scope).want_refusal(probe.refusal("scope"))
+    for scope in (probe.other_scope, f"{PING} {probe.other_scope}", f"{PING} /nonsense.read"):
+        probe.refresh(probe.mint(scope=PING).refresh, scope=scope).want_refusal(probe.refusal("scope"))
 
 
 @topic.check("exact-scope", "rfc 6749 §6, choice", needs=("control plane",))
