@@ -86,13 +86,11 @@ def fails(session: Session, check: Check, reading: Reading) -> bool:
 
 def first_kill(name: str) -> Kill | None:
     """What catches a breakage first."""
-    logging.disable()
     return next(failures(name, VERDICTS), None)
 
 
 def kill_of(check: str, names: Iterable[str]) -> Kill | None:
     """The first of these breakages that a check catches."""
-    logging.disable()
     return next((kill for name in names for kill in failures(name, [check])), None)
 
 
@@ -104,7 +102,6 @@ def hardest_first(caught: Mapping[str, Kill | None]) -> list[str]:
 
 def complaints() -> list[Kill]:
     """What fails against the server unbroken."""
-    logging.disable()
     return list(failures(NONE, VERDICTS))
 
 
@@ -171,7 +168,7 @@ def ratio(kills: Mapping[str, Kill | None]) -> str:
 
 def main() -> int:
     """Run everything, write the report, and say whether it is good enough."""
-    with ProcessPoolExecutor(AT_ONCE) as pool:
+    with ProcessPoolExecutor(AT_ONCE, initializer=logging.disable) as pool:
         unbroken = pool.submit(complaints)
         caught = dict(zip(BREAKAGES, pool.map(first_kill, BREAKAGES), strict=True))
         killers = {kill.check for kill in caught.values() if kill}

@@ -1,6 +1,5 @@
 """Owns how tests run the contract suite. Must not know what it checks."""
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -43,7 +42,6 @@ def sending(send: contract_fixtures.Send) -> Send:
 
 def in_process(*, clock: Clock | None = None, **settings: Any) -> Send:
     """A new server with these settings, as the suite asks it."""
-    logging.getLogger("mockmoov").setLevel(logging.ERROR)
     return sending(sender(new_server(clock=clock, **settings)))
 
 
