@@ -21,7 +21,7 @@ from mockmoov.verify.kit import (
     Through,
     Work,
 )
-from mockmoov.verify.outcomes import Failed, NotCheckable, Seen
+from mockmoov.verify.outcomes import Failed, Seen
 from mockmoov.verify.plane import Plane
 from mockmoov.verify.readings import Reading, Refusal
 from mockmoov.verify.target import PING, Key
@@ -87,8 +87,7 @@ class Probe(Asking):
     @property
     def plane(self) -> Plane:
         """The control plane; checks that use it say that they need it."""
-        if self._work.plane is None:
-            raise NotCheckable("there is no control plane")
+        assert self._work.plane is not None
         return self._work.plane
 
     def own(self, **members: Any) -> "Probe":

@@ -14,7 +14,7 @@ from mockmoov.verify.outcomes import BudgetSpent, Unanswered
 Send = Callable[[httpx2.Request], httpx2.Response]
 """Asks and waits for the answer, body included; raises `httpx2.HTTPError`."""
 
-_PATIENCE = 3  # how often a request is made that is answered 429
+_PATIENCE = 2  # how often a request is made again that is answered 429
 _SPARE = 2  # requests that an answer may ask for: it may hold two tokens, to be revoked
 _LONGEST_WAIT = 30.0  # seconds that a Retry-After is heeded
 
@@ -63,11 +63,11 @@ class Wire:
 
     def send(self, request: httpx2.Request, *, patient: bool = True, spare: int = _SPARE) -> httpx2.Response:
         """The answer; a 429 is waited out. Raises `BudgetSpent` or `Unanswered`."""
-        for attempt in range(1, _PATIENCE + 1):
-            response = self._once(request, kept=self.reserved + spare)
-            if response.status_code != 429 or not patient or attempt == _PATIENCE:
-                break
-            self._sleep(_wait_told(response))
+        response = self._once(request, kept=self.reserved + spare)
+        for _ in range(_PATIENCE if patient else 0):
+            if response.status_code == 429:
+                self._sleep(_wait_told(response))
+                response = self._once(request, kept=self.reserved + spare)
         self.exchanges.append(Exchange(request=request, response=response))
         return response
 

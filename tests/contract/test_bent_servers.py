@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 import httpx2
 import pytest
 
+from mockmoov.verify import suite
 from mockmoov.verify.outcomes import CannotRun, Result
 from mockmoov.verify.readings import NO_HEADER_2023, Reading
 from mockmoov.verify.registry import Check
@@ -72,6 +73,11 @@ def path(wanted: str, answer: httpx2.Response) -> Bend:
     return lambda request, response: answer if request.url.path == wanted else response
 
 
+def headed(name: str, value: str) -> Bend:
+    """Every answer has this header."""
+    return lambda _, answer: other(answer.status_code, answer.content, {**answer.headers, name: value})
+
+
 @pytest.mark.parametrize(
     ("bend", "name", "text"),
     [
@@ -83,6 +89,11 @@ def path(wanted: str, answer: httpx2.Response) -> Bend:
         (claims(caid=7), "claims.account", "wanted caid to be a UUID, got 7"),
         (claims(caid="00000000-0000-4000-8000-000000000000"), "claims.account", "wanted caid 5352b013"),
         (claims(jti="always"), "claims.jti", "wanted a jti for each"),
+        (grants(lambda found: found.update(expires_in="3600")), "token.expires-in", "a whole number"),
+        (lambda _, response: other(response.status_code), "token.no-store", "wanted cache-control: no-store"),
+        (lambda _, response: other(response.status_code), "request.method", "wanted Allow: POST"),
+        (headed("x-request-id", "7"), "token.request-id", "to be a UUID, got 7"),
+        (headed("www-authenticate", ""), "client.wrong-secret", "wanted WWW-Authenticate: Basic, got"),
         (claims(aud=[]), "origin.of-aud", "wanted a token with audiences"),
         (claims(aud=7), "origin.of-aud", "wanted a token with audiences"),
         (jws(0, lambda found: found.update(alg="none")), "claims.header", "wanted alg EdDSA, got none"),
@@ -224,6 +235,25 @@ def test_a_clock_that_does_not_say_what_time_it_is_makes_an_error() -> None:
         return other(200, b"{}") if request.url.path.endswith("/clock/freeze") else response
 
     assert run(bent(bend), "clock.date").reason == "the control plane does not say what time it is"
+
+
+def test_a_token_of_two_parts_is_opaque() -> None:
+    send = bent(
+        grants(lambda found: found.update(access_token=".".join(found["access_token"].split(".")[:2])))
+    )
+    assert run(send, "claims.iss").reason == "not checkable here: the access token is opaque"
+
+
+def test_a_control_token_opens_the_control_plane() -> None:
+    send = in_process(control_token="kept-secret")
+    assert run(send, "revoke.another-client").status == "not-checkable"
+    assert run(send, "revoke.another-client", control_token="kept-secret").status == "passed"
+
+
+def test_a_check_whose_rule_no_contract_has_is_left_out() -> None:
+    with Session(target(), in_process()) as session:
+        report = suite.run(session, [CHECKS["client.challenge"]], [LATEST], lambda _: None)
+    assert report.outcomes == ()
 
 
 def test_a_network_that_goes_while_looking_for_a_control_plane_is_none() -> None:

@@ -112,6 +112,7 @@ def test_what_wants_a_second_scope_says_so(url: str) -> None:
         ((302, {"location": "http://127.0.0.1:1/"}, b""), "does not answer as Moov's token endpoint: 302"),
         ((200, {"content-type": "application/json"}, b"[]"), "does not answer as Moov's token endpoint: 200"),
         ((429, {"retry-after": "0"}, b""), "the rate limit is reached"),
+        ((200, {}, b"x" * 1_000_000), "does not answer as Moov's token endpoint: 200 with xxx"),
     ],
     ids=lambda value: str(value[0]) if isinstance(value, tuple) else "",
 )
@@ -293,6 +294,16 @@ def test_a_missing_library_is_told(library: str) -> None:
     )  # fmt: skip
     assert ended.returncode == 2
     assert f"verify needs {library}: pip install 'mockmoov[verify]'" in ended.stderr
+
+
+def test_what_is_missing_of_our_own_is_not_a_missing_library() -> None:
+    program = "import sys; sys.modules['mockmoov.verify.suite'] = None; from mockmoov.cli import main; main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "verify", "--list"],
+        env=environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert "ModuleNotFoundError" in ended.stderr
 
 
 # --- the whole of it -----------------------------------------------------------------------------

@@ -142,6 +142,7 @@ def test_what_is_too_short_to_be_a_secret_hides_nothing() -> None:
     hidden = Hidden()
     hidden.hide_numbered("abc", "TOKEN")
     assert hidden.shown("abc") == "abc"
+    hidden.hide("", "NOTHING")
     hidden.hide_key("me", "abc", "")
     assert hidden.shown("abc") == "$CLIENT_SECRET"
 
