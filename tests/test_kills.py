@@ -48,6 +48,20 @@ def test_a_check_catches_the_breakage_that_the_report_names(check: str) -> None:
     ]
 
 
+# Where the report's example spoils more than the rule of the check, one that is aimed at it.
+AIMED = {
+    "revoke.refresh-token": "refresh-revocation-forgotten",
+    "origin.of-device": "bearer-service-bound",
+    "origin.missing": "origin-required",
+    "origin.loopback": "origin-loopback-foreign",
+}
+
+
+@pytest.mark.parametrize("check", AIMED)
+def test_a_check_catches_the_breakage_that_is_aimed_at_it(check: str) -> None:
+    assert {kill.contract for kill in failures(AIMED[check], [check])} == set(READINGS)
+
+
 def test_a_server_without_a_breakage_is_not_complained_of() -> None:
     assert list(failures(NONE, list(VERDICTS)[::10])) == []
 
