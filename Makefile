@@ -12,7 +12,7 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	$(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test coverage lint bench mutate matrix build clean
+.PHONY: help serve test coverage lint bench mutate matrix kills comparison build clean
 
 help:
 	@echo "make serve     run the server; options in ARGS: make serve ARGS='--port 0'"
@@ -21,7 +21,9 @@ help:
 	@echo "make lint      ruff and mypy"
 	@echo "make bench     measure the server beside a bare one"
 	@echo "make mutate    mutation run over core and double; parts in ARGS: make mutate ARGS=core"
-	@echo "make matrix    every foreign client against every breakage"
+	@echo "make matrix    the contract suite and the foreign clients against every breakage"
+	@echo "make kills     of those, the contract suite only"
+	@echo "make comparison  the contract suite against other fakes"
 	@echo "make build     sdist and wheel, into dist/"
 	@echo "make clean     remove what the others made, $(VENV) too"
 
@@ -48,8 +50,14 @@ bench: $(VENV)/.installed-dev
 mutate: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.mutation $(ARGS)
 
-matrix: $(VENV)/.installed-dev
+matrix: kills
 	@$(BIN)/python -m tests.matrix
+
+kills: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.kills
+
+comparison: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.comparison
 
 build: $(VENV)/.installed-dev
 	@rm -rf dist

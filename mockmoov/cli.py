@@ -22,6 +22,7 @@ from mockmoov.settings import (
     from_file,
     load,
 )
+from mockmoov.verify.command import verify
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -47,6 +48,9 @@ def _settings_options(command: _Command) -> _Command:
 @click.version_option(__version__, prog_name="mockmoov")
 def main() -> None:
     """A test double of Moov's OAuth 2.0 endpoints."""
+
+
+main.add_command(verify)
 
 
 @main.command()

@@ -12,7 +12,7 @@ from mockmoov.issuing import Issuer
 from mockmoov.messages import ClientCredentials, HttpResponse, TokenRequest, TokenResponse
 from mockmoov.operations import lacking
 from mockmoov.parsing import parse_authorization, parse_basic, parse_revocation_request, parse_token_request
-from mockmoov.records import ApiKey
+from mockmoov.records import ApiKey, SigningKeys
 from mockmoov.repository import Repository
 
 CLIENT_ID_HEADER = "x-mockmoov-client-id"
@@ -46,15 +46,18 @@ class Endpoints:
 
     def _grant(self, request: TokenRequest, api_key: ApiKey, now: float) -> TokenResponse:
         keys = self.repository.signing_keys()
+        grant = grants.decide(request, self._facts(keys, request, api_key, now))
+        return self.issuer.issue(keys, api_key, grant, now=now)
+
+    def _facts(self, keys: SigningKeys, request: TokenRequest, api_key: ApiKey, now: float) -> grants.Facts:
         presented = tokens.read_refresh_token(keys, request.refresh_token or "")
-        facts = grants.Facts(
+        return grants.Facts(
             api_key=api_key,
             now=now,
             known_scope=self.known_scope,
             refresh_token=presented,
             family=self.repository.family(presented.family) if presented else grants.NEW_FAMILY,
         )
-        return self.issuer.issue(keys, api_key, grants.decide(request, facts), now=now)
 
     # --- POST /oauth2/revoke ----------------------------------------------------------------------
 

@@ -201,16 +201,18 @@ class _Server(uvicorn.Server):
         await self._finished(self._stop_seconds)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        await self._finished(_CUT_SECONDS)
+        await self._finished(_CUT_SECONDS, at_any_rate=True)
         for task in self.server_state.tasks:
             task.cancel()
         await self.lifespan.shutdown()
 
-    async def _finished(self, seconds: float) -> None:
-        """Wait until nothing goes on any more, but no longer."""
+    async def _finished(self, seconds: float, *, at_any_rate: bool = False) -> None:
+        """Wait until nothing goes on any more, but no longer; after a second signal only `at_any_rate`."""
         deadline = time.monotonic() + seconds
         state = self.server_state
-        while (state.connections or state.tasks) and time.monotonic() < deadline and not self.force_exit:
+        while (state.connections or state.tasks) and (at_any_rate or not self.force_exit):
+            if time.monotonic() >= deadline:
+                break
             await asyncio.sleep(_LOOK_SECONDS)
 
     @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """Runs every foreign client against every breakage, to see who notices what.
 
 Run as `python -m tests.matrix`: a few minutes. It brings and builds each client of tests/conformance/ once,
-serves each breakage of tests/breakages.py in a process of its own, and writes docs/matrix.md. It fails if a
-breakage is noticed by nobody, or if a client complains of the same server unbroken.
+serves each breakage of tests/breakages/ that is for them in a process of its own, and writes docs/matrix.md.
+It fails if a breakage is noticed by nobody, or if a client complains of the same server unbroken.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mockmoov import __version__
-from tests.breakages import BREAKAGES, NONE, UNBROKEN
+from tests.breakages import FOR_CLIENTS, NONE, UNBROKEN
 from tests.conformance.clients import CLIENTS, Client, unavailable
 from tests.conformance.lines import read
 from tests.conformance.programs import (
@@ -147,7 +147,7 @@ def tool_versions() -> Iterator[str]:
 
 def unnoticed(rows: Mapping[str, Row]) -> list[str]:
     """The breakages that no client notices."""
-    return [name for name in BREAKAGES if not any(cell.noticed for cell in rows[name].values())]
+    return [name for name in FOR_CLIENTS if not any(cell.noticed for cell in rows[name].values())]
 
 
 def line(*cells: str) -> str:
@@ -156,7 +156,7 @@ def line(*cells: str) -> str:
 
 def table(rows: Mapping[str, Row], clients: Sequence[str]) -> str:
     """Breakages down, clients across, the control first."""
-    rules = {NONE: UNBROKEN.rule, **{name: breakage.rule for name, breakage in BREAKAGES.items()}}
+    rules = {NONE: UNBROKEN.rule, **{name: breakage.rule for name, breakage in FOR_CLIENTS.items()}}
     return "\n".join(
         [
             line("breakage", "the rule that is bent", "noticed by", *(f"`{client}`" for client in clients)),
@@ -177,7 +177,7 @@ def table(rows: Mapping[str, Row], clients: Sequence[str]) -> str:
 def report(rows: Mapping[str, Row], missing: Mapping[str, str]) -> str:
     """The report as Markdown."""
     clients = [client for client in CLIENTS if client.name in rows[NONE]]
-    noticed = len(BREAKAGES) - len(unnoticed(rows))
+    noticed = len(FOR_CLIENTS) - len(unnoticed(rows))
     versions = [
         f"| `{client.name}` | {client.title} | {client.version or 'as installed'} | {len(client.checks)} |"
         for client in clients
@@ -187,13 +187,14 @@ def report(rows: Mapping[str, Row], missing: Mapping[str, str]) -> str:
 
 Written by `python -m tests.matrix` on {today()}, with mockmoov {__version__}, {", ".join(tool_versions())}.
 
-**Noticed by at least one client: {noticed} of {len(BREAKAGES)} breakages.**
+**Noticed by at least one client: {noticed} of {len(FOR_CLIENTS)} breakages.**
 
-Each row is mockmoov with one rule bent (`tests/breakages.py`), each column a program that uses a client as
-its documentation says (`tests/conformance/`). A number is how many of the program's checks failed; after `+`,
-how many it did not come to. `crash` is a program that an error ended, as an SDK does with an answer that it
-cannot read; `hang` is one that was stopped after {RUN_SECONDS:.0f} seconds. `·` is a client that notices
-nothing, which is often right: many do not look, or take both.
+Each row is mockmoov with one rule bent: of `tests/breakages/` those that clients are asked about
+([kills.md](kills.md) has them all). Each column is a program that uses a client as its documentation says
+(`tests/conformance/`). A number is how many of the program's checks failed; after `+`, how many it did not
+come to. `crash` is a program that an error ended, as an SDK does with an answer that it cannot read; `hang`
+is one that was stopped after {RUN_SECONDS:.0f} seconds. `·` is a client that notices nothing, which is often
+right: many do not look, or take both.
 
 {table(rows, [client.name for client in clients])}
 
@@ -213,7 +214,7 @@ def main() -> int:
     """Run everything, write the report, and say whether it is good enough."""
     with TemporaryDirectory() as directory:
         folders, missing = brought_here(Path(directory))
-        names = (NONE, *BREAKAGES)
+        names = (NONE, *FOR_CLIENTS)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             rows = dict(zip(names, pool.map(lambda name: run_clients(name, folders), names), strict=True))
     REPORT.parent.mkdir(exist_ok=True)
@@ -222,8 +223,8 @@ def main() -> int:
     for name in complaints:
         print(f"{name} complains of a server that is not broken")
     for name in unnoticed(rows):
-        print(f"nobody notices {name}: {BREAKAGES[name].rule}")
-    print(f"{len(BREAKAGES) - len(unnoticed(rows))} of {len(BREAKAGES)} breakages noticed", end="")
+        print(f"nobody notices {name}: {FOR_CLIENTS[name].rule}")
+    print(f"{len(FOR_CLIENTS) - len(unnoticed(rows))} of {len(FOR_CLIENTS)} breakages noticed", end="")
     print(f" by at least one of {len(folders)} clients; see {REPORT.relative_to(ROOT)}")
     return 1 if complaints or unnoticed(rows) else 0
 

@@ -92,6 +92,7 @@ SHELL: dict[str, set[str]] = {
     "asking": {"client", "settings"},
     "cli": {
         "", "api_keys", "app", "asking", "bootstrap", "control", "places", "scopes", "serve", "settings",
+        "verify.command",
     },
     "__main__": {"cli"},
     "": {"double"},
@@ -155,7 +156,93 @@ CLIENT: dict[str, set[str]] = {
     "client.clients": {"client.drivers", "client.flows", "client.tokens"},
     "client.auth": {"client.clients", "client.drivers", "client.flows", "client.tokens"},
 }  # fmt: skip
-RULES = {**CORE, **STATE, **SHELL, **CONTROL, **DOUBLE, **CLIENT}
+# The contract suite: it knows the client and no other module of ours, and only the command line knows it.
+VERIFY: dict[str, set[str]] = {
+    "verify": set(),
+    "verify.outcomes": set(),
+    "verify.readings": set(),
+    "verify.hidden": set(),
+    "verify.transport": set(),
+    "verify.target": {"verify.outcomes"},
+    "verify.wire": {"verify.outcomes"},
+    "verify.jws": {"verify.outcomes"},
+    "verify.answers": {"verify.outcomes", "verify.readings"},
+    "verify.curl": {"verify.hidden", "verify.wire"},
+    "verify.drawing": {"verify.outcomes"},
+    "verify.plane": {"verify.hidden", "verify.outcomes", "verify.target", "verify.wire"},
+    "verify.kit": {"verify.answers", "verify.hidden", "verify.plane", "verify.target", "verify.wire"},
+    "verify.asking": {
+        "verify.answers", "verify.hidden", "verify.kit", "verify.outcomes", "verify.readings",
+        "verify.target",
+    },
+    "verify.probe": {
+        "client", "verify.answers", "verify.asking", "verify.curl", "verify.drawing", "verify.kit",
+        "verify.outcomes", "verify.plane", "verify.readings", "verify.target",
+    },
+    "verify.registry": {"verify.probe", "verify.readings"},
+    "verify.rules.claims": {
+        "verify.answers", "verify.jws", "verify.outcomes", "verify.probe", "verify.readings",
+        "verify.registry",
+    },
+    "verify.rules.client": {"verify.answers", "verify.hidden", "verify.probe", "verify.registry"},
+    "verify.rules.conforming": {
+        "client", "verify.answers", "verify.outcomes", "verify.probe", "verify.readings",
+        "verify.registry",
+    },
+    "verify.rules.disturbed": {"verify.answers", "verify.probe", "verify.registry"},
+    "verify.rules.extensions": {
+        "verify.answers", "verify.jws", "verify.outcomes", "verify.probe", "verify.registry",
+    },
+    "verify.rules.grants": {
+        "verify.answers", "verify.outcomes", "verify.probe", "verify.readings", "verify.registry",
+        "verify.target",
+    },
+    "verify.rules.origins": {"verify.answers", "verify.jws", "verify.probe", "verify.registry"},
+    "verify.rules.refreshing": {
+        "verify.answers", "verify.probe", "verify.readings", "verify.registry", "verify.target",
+    },
+    "verify.rules.requests": {"verify.kit", "verify.probe", "verify.registry"},
+    "verify.rules.revoking": {"verify.answers", "verify.kit", "verify.probe", "verify.registry"},
+    "verify.rules.rotation": {"verify.answers", "verify.kit", "verify.probe", "verify.registry"},
+    "verify.rules.spending": {
+        "verify.answers", "verify.jws", "verify.kit", "verify.probe", "verify.registry",
+        "verify.target",
+    },
+    "verify.rules.success": {
+        "verify.answers", "verify.kit", "verify.outcomes", "verify.probe", "verify.readings",
+        "verify.registry",
+    },
+    "verify.rules.unknowns": {"verify.probe", "verify.readings", "verify.registry"},
+    "verify.rules.verdicts": {"verify.answers", "verify.kit", "verify.probe", "verify.registry"},
+    "verify.rules.versions": {
+        "verify.answers", "verify.kit", "verify.probe", "verify.readings", "verify.registry",
+    },
+    "verify.rules": {
+        "verify.registry", "verify.rules.claims", "verify.rules.client", "verify.rules.conforming",
+        "verify.rules.disturbed", "verify.rules.extensions", "verify.rules.grants",
+        "verify.rules.origins", "verify.rules.refreshing", "verify.rules.requests",
+        "verify.rules.revoking", "verify.rules.rotation", "verify.rules.spending",
+        "verify.rules.success", "verify.rules.unknowns", "verify.rules.verdicts",
+        "verify.rules.versions",
+    },
+    "verify.session": {
+        "verify.answers", "verify.curl", "verify.hidden", "verify.jws", "verify.kit",
+        "verify.outcomes", "verify.plane", "verify.probe", "verify.readings", "verify.registry",
+        "verify.target", "verify.wire",
+    },
+    "verify.suite": {
+        "verify.outcomes", "verify.readings", "verify.registry", "verify.rules", "verify.session",
+    },
+    "verify.reports": {"verify.outcomes", "verify.suite"},
+    "verify.display": {"verify.outcomes", "verify.reports", "verify.suite"},
+    "verify.running": {
+        "verify.display", "verify.outcomes", "verify.readings", "verify.registry", "verify.reports",
+        "verify.rules", "verify.session", "verify.suite", "verify.target", "verify.transport",
+        "verify.wire",
+    },
+    "verify.command": {"verify.running"},
+}  # fmt: skip
+RULES = {**CORE, **STATE, **SHELL, **CONTROL, **DOUBLE, **CLIENT, **VERIFY}
 
 RINGS = (CORE, STATE, {**SHELL, **CONTROL, **DOUBLE})
 IMPURE = {
@@ -175,8 +262,9 @@ FOREIGN = {
 # Which contract a request gets is asked for here and nowhere else.
 CHOOSERS = {"server": {"select_contract", "contract_named"}, "values": {"contract_named"}}
 VERSION_NAMES = {"select_contract", "contract_named", "CONTRACT_2023", "CONTRACT_2023_SDK", "CONTRACT_DATED"}
+KNOW_THE_CLIENT = {"asking", "pytest_plugin", "verify.probe", "verify.rules.conforming"}
 # Packages that only say what they offer; every other module says what it owns.
-FACADES = {"", "client", "control", "double"}
+FACADES = {"", "client", "control", "double", "verify", "verify.rules"}
 
 
 def module_name(path: Path) -> str:
@@ -234,7 +322,7 @@ def test_imports_point_inward_only() -> None:
     for ring in RINGS:
         inner |= set(ring)
         for module, allowed in ring.items():
-            assert allowed - {"client"} <= inner, module
+            assert allowed - {"client", "verify.command"} <= inner, module
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
@@ -259,8 +347,8 @@ def test_core_and_state_need_little_more_than_the_standard_library(module: str) 
     assert foreign_imports(module) - sys.stdlib_module_names == FOREIGN.get(module, set())
 
 
-@pytest.mark.parametrize("module", sorted(set(RULES) - {"keys", "tokens"}))
-def test_only_keys_and_tokens_import_the_jose_library(module: str) -> None:
+@pytest.mark.parametrize("module", sorted(set(RULES) - {"keys", "tokens", "verify.rules.extensions"}))
+def test_only_keys_tokens_and_the_suite_import_the_jose_library(module: str) -> None:
     assert not foreign_imports(module) & {"jwt", "cryptography"}
 
 
@@ -269,8 +357,24 @@ def test_the_client_knows_no_other_module_of_ours(module: str) -> None:
     assert own_imports(module) <= set(CLIENT)
 
 
-@pytest.mark.parametrize("module", sorted(set(RULES) - set(CLIENT) - {"asking", "pytest_plugin"}))
-def test_only_the_commands_that_ask_and_the_plugin_know_the_client(module: str) -> None:
+@pytest.mark.parametrize("module", VERIFY)
+def test_the_contract_suite_knows_no_module_of_the_server(module: str) -> None:
+    assert own_imports(module) <= {*VERIFY, "client"}
+
+
+@pytest.mark.parametrize("module", sorted(set(RULES) - set(VERIFY) - {"cli"}))
+def test_only_the_command_line_knows_the_contract_suite(module: str) -> None:
+    assert not own_imports(module) & set(VERIFY)
+
+
+def test_the_command_line_pays_for_the_contract_suite_only_where_it_is_run() -> None:
+    top = {node.module for node in TREES["verify.command"].body if isinstance(node, ast.ImportFrom)}
+    assert top <= {"pathlib", "typing"}
+    assert not TREES["verify"].body[1:]
+
+
+@pytest.mark.parametrize("module", sorted(set(RULES) - set(CLIENT) - KNOW_THE_CLIENT))
+def test_only_what_needs_a_client_knows_it(module: str) -> None:
     assert not own_imports(module) & set(CLIENT)
 
 

@@ -314,11 +314,11 @@ def test_the_options_of_serve_are_the_settings_in_their_order_and_two_more() -> 
 
 def test_the_help_names_every_command() -> None:
     said = invoke("--help").stdout
-    for command in ("serve", "healthcheck", "token", "scopes"):
+    for command in ("serve", "healthcheck", "token", "scopes", "verify"):
         assert re.search(rf"^ +{command} ", said, re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", ["serve", "healthcheck", "token", "scopes"])
+@pytest.mark.parametrize("command", ["serve", "healthcheck", "token", "scopes", "verify"])
 def test_no_help_shows_a_secret(command: str) -> None:
     assert CLIENT_SECRET not in invoke(command, "--help").output
 

@@ -118,6 +118,18 @@ KINDS = {
         target="/ping",
         with_token=lambda server: {"headers": bearer(server, "/accounts.read")},
     ),
+    "an operation without an upstream": Kind(
+        status=501,
+        method="GET",
+        target="/accounts",
+        with_token=lambda server: {"headers": bearer(server, "/accounts.read")},
+    ),
+    "an operation that wants another scope": Kind(
+        status=403,
+        method="POST",
+        target="/accounts",
+        with_token=lambda server: {"headers": bearer(server, "/accounts.read")},
+    ),
     "no such path": Kind(status=404, method="GET", target="/none"),
     "no such method": Kind(status=405, method="PUT"),
     "OPTIONS that is no preflight": Kind(status=405, method="OPTIONS"),

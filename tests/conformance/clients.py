@@ -59,12 +59,12 @@ class Absence:
         return f"{self.package} on {self.date}: {self.error}"
 
 
-_NPM = (
+NPM = (
     "npm", "install", "--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund",
     "--omit=peer", "--prefer-offline",
 )  # fmt: skip
 # -U: a package that was refused is asked for again.
-_MAVEN = (
+MAVEN = (
     "mvn", "--quiet", "--batch-mode", "-Dstyle.color=never", "-U",
     "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies", "-DoutputDirectory=lib",
 )  # fmt: skip
@@ -93,7 +93,7 @@ CLIENTS = (
         contracts=("dated",),
         folder="js-moovio-sdk",
         needs=("node", "npm"),
-        fetch=_NPM,
+        fetch=NPM,
         command=("node", "program.mjs"),
     ),
     Client(
@@ -105,7 +105,7 @@ CLIENTS = (
         contracts=("2023", "dated"),
         folder="node-moovio",
         needs=("node", "npm"),
-        fetch=_NPM,
+        fetch=NPM,
         command=("node", "program.mjs"),
     ),
     Client(
@@ -117,7 +117,7 @@ CLIENTS = (
         contracts=("dated",),
         folder="java-moov",
         needs=("mvn", "javac"),
-        fetch=_MAVEN,
+        fetch=MAVEN,
         build=(_JAVAC,),
         command=_JAVA,
     ),
@@ -169,7 +169,7 @@ CLIENTS = (
         contracts=("2023", "dated"),
         folder="java-nimbus",
         needs=("mvn", "javac"),
-        fetch=_MAVEN,
+        fetch=MAVEN,
         build=(_JAVAC,),
         command=_JAVA,
     ),

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.breakages import BREAKAGES, NONE
+from tests.breakages import FOR_CLIENTS, NONE
 from tests.conformance.clients import CLIENTS, unavailable
 from tests.matrix import REPORT, Cell, judged, report, unnoticed
 
@@ -43,12 +43,12 @@ def test_a_hang_is_noticed() -> None:
 def test_the_report_counts_the_breakages_that_nobody_notices() -> None:
     clients = (CLIENTS[0].name, CLIENTS[1].name)
     quiet = dict.fromkeys(clients, Cell())
-    rows = dict.fromkeys((NONE, *BREAKAGES), quiet)
-    assert unnoticed(rows) == list(BREAKAGES)
+    rows = dict.fromkeys((NONE, *FOR_CLIENTS), quiet)
+    assert unnoticed(rows) == list(FOR_CLIENTS)
     rows["revoke-200"] = {**quiet, clients[1]: Cell(failed=2)}
     assert "revoke-200" not in unnoticed(rows)
     text = report(rows, {"curl": "curl is not on this machine"})
-    assert f"**Noticed by at least one client: 1 of {len(BREAKAGES)} breakages.**" in text
+    assert f"**Noticed by at least one client: 1 of {len(FOR_CLIENTS)} breakages.**" in text
     assert "| `revoke-200` | revocation answers 204 without a body | 1 | · | 2 |" in text
     assert "- `curl`: curl is not on this machine" in text
 
@@ -61,10 +61,10 @@ def committed() -> dict[str, list[str]]:
 
 def test_the_committed_matrix_has_every_breakage_and_somebody_who_notices_it() -> None:
     rows = committed()
-    assert {name: rows[name][0] for name in BREAKAGES} == {
-        name: breakage.rule for name, breakage in BREAKAGES.items()
+    assert {name: rows[name][0] for name in FOR_CLIENTS} == {
+        name: breakage.rule for name, breakage in FOR_CLIENTS.items()
     }
-    assert [name for name in BREAKAGES if int(rows[name][1]) == 0] == []
+    assert [name for name in FOR_CLIENTS if int(rows[name][1]) == 0] == []
     assert int(rows[NONE][1]) == 0
 
 

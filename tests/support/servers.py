@@ -47,9 +47,9 @@ def new_control(server: AuthorizationServer, exposure: Exposure = "process") -> 
     return Control(server, make_guard(server.settings, exposure))
 
 
-def sender(server: AuthorizationServer) -> Send:
+def sender(server: AuthorizationServer, control: Control | None = None) -> Send:
     """A callable that asks the server, our own endpoints included, as a connection would."""
-    control = new_control(server)
+    control = control or new_control(server)
 
     def send(method: str, target: str, headers: list[Header], body: bytes) -> Answer:
         path, _, query = target.partition("?")

@@ -1,0 +1,82 @@
+"""Owns how a rule of mockmoov is bent, and the server that has it bent. Must not know which rules there are.
+
+The seams, from the outside in: the answer, the request, the settings, and subclasses of what decides.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+
+from mockmoov.bootstrap import create_server
+from mockmoov.calls import Call
+from mockmoov.conditions import Conditions
+from mockmoov.control import Control, make_guard
+from mockmoov.dispatch import moov_routes
+from mockmoov.endpoints import Endpoints
+from mockmoov.inspection import Inspector
+from mockmoov.issuing import Issuer
+from mockmoov.messages import HttpRequest, HttpResponse
+from mockmoov.repository import Repository
+from mockmoov.server import AuthorizationServer
+from mockmoov.settings import SETTINGS, Settings
+
+Bend = Callable[[HttpRequest, HttpResponse], HttpResponse]
+"""What goes out instead of the right answer to a request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breakage:
+    """One bent rule: answers, requests, settings (as text or native values), or what decides.
+
+    `ours` bends the answers of the endpoints that are ours and not Moov's.
+    `unseen` says why no documented exchange can notice it; `clients` whether the foreign clients are asked.
+    """
+
+    rule: str
+    bend: Bend = lambda _request, response: response
+    ours: Bend = lambda _request, response: response
+    understand: Callable[[HttpRequest], HttpRequest] = lambda request: request
+    settings: Mapping[str, object] = field(default_factory=dict)
+    repository: type[Repository] = Repository
+    conditions: type[Conditions] = Conditions
+    endpoints: type[Endpoints] = Endpoints
+    inspector: type[Inspector] = Inspector
+    issuer: type[Issuer] = Issuer
+    unseen: str = ""
+    clients: bool = False
+
+
+class BrokenServer(AuthorizationServer):
+    """The server with one breakage in it."""
+
+    def __init__(self, settings: Settings, breakage: Breakage) -> None:
+        self.breakage = breakage
+        bent = {name: SETTINGS[name].metadata["parse"](value) for name, value in breakage.settings.items()}
+        right = create_server(replace(settings, **bent))
+        repository = breakage.repository(right.repository._store)
+        keys = right.repository.signing_keys()
+        conditions = breakage.conditions(right.repository._store, wall=right.conditions._wall)
+        super().__init__(right.settings, repository, conditions, signing_keys=keys)
+        self.inspector = breakage.inspector(repository, self.policy)
+        self.issuer = breakage.issuer(
+            repository, self.policy, self.settings.token_format, right.issuer._refresh
+        )
+        parts = {item.name: getattr(self._endpoints, item.name) for item in fields(Endpoints)}
+        parts |= {"inspector": self.inspector, "issuer": self.issuer}
+        self.routes = moov_routes(breakage.endpoints(**parts), forwards=False)
+
+    def accept(self, request: HttpRequest) -> Call:
+        return super().accept(self.breakage.understand(request))
+
+    def answer(self, call: Call) -> HttpResponse:
+        return self.breakage.bend(call.request, super().answer(call))
+
+
+class BrokenControl(Control):
+    """Our own endpoints of such a server."""
+
+    def __init__(self, server: BrokenServer) -> None:
+        super().__init__(server, make_guard(server.settings, "process"))
+        self._ours = server.breakage.ours
+
+    def handle(self, request: HttpRequest) -> HttpResponse:
+        return self._ours(request, super().handle(request))

@@ -1,0 +1,110 @@
+"""Whatever a server answers, each check ends with a verdict of its own: none meets what nobody thought of."""
+
+import json
+import random
+
+import httpx2
+import pytest
+
+from mockmoov.verify.readings import NO_HEADER_2023
+from mockmoov.verify.rules import CHECKS
+from mockmoov.verify.session import Session
+from tests.support.verifying import READINGS, in_process, target
+
+_JWS = "eyJhbGciOiJFZERTQSIsImN0eSI6IkpXVCIsImtpZCI6ImEifQ.eyJhdWQiOltdfQ.c2lnbmF0dXJl"
+_VALUES: list[object] = [
+    None,
+    0,
+    -1,
+    3600,
+    10**30,
+    1.5,
+    True,
+    "",
+    "text",
+    "é\ud800",
+    _JWS,
+    "a.b.c",
+    "W10.W10.W10",
+    [],
+    ["a"],
+    {},
+]
+_ODD: list[object] = [None, 0, 3600, 10**30, True, "", "é\ud800", _JWS, []]
+_NAMES = [
+    "access_token",
+    "refresh_token",
+    "scope",
+    "token_type",
+    "expires_in",
+    "error",
+    "active",
+    "keys",
+    "now",
+]
+_NAMES += ["client_id", "client_secret", "account_id"]
+_BODIES = [b"", b"[]", b"null", b"\xff", b"{", b"<html>", b"[" * 10_000, b'{"a":NaN}']
+_HEADERS = {
+    "content-type": ["application/json", "text/html", ""],
+    "x-mockmoov-extension": ["yes"],
+    "date": ["nonsense", "Tue, 24 Nov 2026 22:25:38 GMT"],
+    "allow": ["POST", ""],
+    "retry-after": ["0", "-1", "nonsense"],
+    "cache-control": ["no-store", ""],
+    "x-request-id": ["nonsense", ""],
+    "www-authenticate": ["Basic", ""],
+    "location": ["http://[", "/"],
+}
+
+
+class Chaos:
+    """A server that answers at random."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        draw = self._random
+        if draw.random() < 0.02:
+            raise draw.choice([httpx2.ReadTimeout(""), httpx2.ConnectError(""), ValueError(""), OSError("")])
+        headers = {name: draw.choice(values) for name, values in _HEADERS.items() if draw.random() < 0.5}
+        body = json.dumps({name: draw.choice(_VALUES) for name in _NAMES if draw.random() < 0.9}).encode()
+        if draw.random() < 0.2:
+            body = draw.choice(_BODIES)
+        status = draw.choice([200, 200, 200, 201, 204, 302, 400, 401, 403, 404, 422, 500])
+        return httpx2.Response(status, headers=headers, content=body)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_answer_breaks_a_check(seed: int) -> None:
+    with Session(target(), Chaos(seed)) as session:
+        session.find_plane()
+        session.find_origin(NO_HEADER_2023)
+        for check in CHECKS.values():
+            for reading in READINGS:
+                if check.concerns(reading):
+                    result = session.run(check, reading)
+                    assert not result.reason.startswith("the check itself failed"), (check.id, result)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", _ODD, ids=lambda value: ascii(value)[:12])
+@pytest.mark.parametrize("member", ["access_token", "refresh_token", "scope", "token_type", "expires_in"])
+def test_no_member_breaks_a_check(member: str, value: object) -> None:
+    right = in_process()
+
+    def bent(request: httpx2.Request) -> httpx2.Response:
+        response = right(request)
+        if request.url.path == "/oauth2/token" and response.status_code == 200:
+            document = {**response.json(), member: value}
+            return httpx2.Response(200, headers=response.headers, content=json.dumps(document).encode())
+        return response
+
+    with Session(target(), bent) as session:
+        session.find_plane()
+        results = [
+            session.run(check, NO_HEADER_2023) for check in CHECKS.values() if check.concerns(NO_HEADER_2023)
+        ]
+    assert not [result for result in results if result.reason.startswith("the check itself failed")]
+    is_right = (member, value) == ("expires_in", 3600)
+    assert any(result.status == "failed" for result in results) is not is_right

@@ -1,0 +1,194 @@
+"""Runs the contract suite against every breakage, to see which check catches what.
+
+Run as `python -m tests.kills`: some minutes, without sockets. For each breakage of tests/breakages/ the
+checks run in their order until one fails; then each check that has caught nothing so far runs alone until
+it does, against those first that were hardest to catch. Writes docs/kills.md. It fails if a breakage or a
+check is left over, or if a check complains of the same server unbroken.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+
+from mockmoov import __version__
+from mockmoov.api_keys import EXAMPLE
+from mockmoov.settings import Settings
+from mockmoov.verify.readings import NO_HEADER_2023, Reading, reading_of
+from mockmoov.verify.registry import Check
+from mockmoov.verify.rules import CHECKS
+from mockmoov.verify.session import Session
+from mockmoov.verify.target import Key, Target
+from tests.breakages import BREAKAGES, NONE, UNBROKEN, Breakage, BrokenControl, BrokenServer
+from tests.conformance.results import today
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET, sender
+from tests.support.verifying import sending
+
+ROOT = Path(__file__).parents[1]
+REPORT = ROOT / "docs" / "kills.md"
+AT_ONCE = 2
+READINGS: Mapping[str, Reading] = {
+    reading.label: reading for reading in (NO_HEADER_2023, reading_of("v2026.07.00"))
+}
+VERDICTS = {check.id: check for check in CHECKS.values() if not check.finding}
+"""The checks that say yes or no; a finding catches nothing."""
+
+TARGET = Target(
+    url="http://localhost",
+    key=Key(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, account_id=str(EXAMPLE["account_id"])),
+    origin=EXAMPLE["origins"][0],
+    budget=10**6,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kill:
+    """A check that failed against a breakage, under a contract."""
+
+    breakage: str
+    check: str
+    contract: str
+
+
+# --- running -------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def session_with(breakage: Breakage) -> Iterator[Session]:
+    """The suite, pointed at a new server with this breakage."""
+    server = BrokenServer(Settings(), breakage)
+    with Session(TARGET, sending(sender(server, BrokenControl(server)))) as session:
+        session.find_plane()
+        yield session
+
+
+def failures(name: str, checks: Iterable[str], contracts: Iterable[str] = tuple(READINGS)) -> Iterator[Kill]:
+    """The checks that fail against a breakage, as they come."""
+    breakage = BREAKAGES.get(name, UNBROKEN)
+    chosen = [VERDICTS[check] for check in checks]
+    for contract in contracts:
+        with session_with(breakage) as session:
+            for check in chosen:
+                if fails(session, check, READINGS[contract]):
+                    yield Kill(breakage=name, check=check.id, contract=contract)
+
+
+def fails(session: Session, check: Check, reading: Reading) -> bool:
+    """Whether a check says no; one that gets no answer says nothing."""
+    return check.concerns(reading) and session.run(check, reading).status == "failed"
+
+
+def first_kill(name: str) -> Kill | None:
+    """What catches a breakage first."""
+    return next(failures(name, VERDICTS), None)
+
+
+def kill_of(check: str, names: Iterable[str]) -> Kill | None:
+    """The first of these breakages that a check catches."""
+    return next((kill for name in names for kill in failures(name, [check])), None)
+
+
+def hardest_first(caught: Mapping[str, Kill | None]) -> list[str]:
+    """The breakages that more checks let pass before those that spoil everything."""
+    order = list(VERDICTS)
+    return sorted(caught, key=lambda name: -order.index(kill.check) if (kill := caught[name]) else 0)
+
+
+def complaints() -> list[Kill]:
+    """What fails against the server unbroken."""
+    return list(failures(NONE, VERDICTS))
+
+
+# --- the report ----------------------------------------------------------------------------------------
+
+
+def line(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def named(name: str) -> str:
+    return f"`{name}`"
+
+
+def _caught(name: str, kill: Kill | None) -> str:
+    caught = (named(kill.check), kill.contract) if kill else ("nothing", "")
+    return line(named(name), BREAKAGES[name].rule, *caught)
+
+
+def _catching(check: Check, kill: Kill | None, first: int) -> str:
+    caught = (named(kill.breakage), kill.contract) if kill else ("nothing", "")
+    return line(named(check.id), check.title.replace("|", "\\|"), check.severity, first, *caught)
+
+
+def report(caught: Mapping[str, Kill | None], later: Mapping[str, Kill | None]) -> str:
+    """The report as Markdown: the first kill of each breakage, and one of each check that was never first."""
+    first: dict[str, list[Kill]] = {check: [] for check in VERDICTS}
+    for kill in filter(None, caught.values()):
+        first[kill.check].append(kill)
+    of_check = {check: kills[0] if kills else later.get(check) for check, kills in first.items()}
+    down = [_caught(name, kill) for name, kill in caught.items()]
+    across = [_catching(VERDICTS[check], kill, len(first[check])) for check, kill in of_check.items()]
+    made_with = f"mockmoov {__version__}, Python {sys.version.split()[0]}"
+    return f"""# What the contract suite catches of a broken mockmoov
+
+Written by `python -m tests.kills` on {today()}, with {made_with}.
+
+**Caught: {ratio(caught)} breakages. Checks that catch one: {ratio(of_check)}.**
+
+Each breakage is mockmoov with one rule bent (`tests/breakages/`). The checks of `mockmoov verify` run against
+it in their order, without a version header (2023) and then with one, until one fails: it is named beside the
+breakage. Against mockmoov unbroken, none fails.
+
+## The breakages
+
+{line("breakage", "the rule that is bent", "caught by", "contract")}
+{line("---", "---", "---", "---")}
+{chr(10).join(down)}
+
+## The checks
+
+How many breakages each is the first to catch, and one that it does catch. One that is never the first was run
+alone, against the breakages that more checks let pass before those that spoil everything.
+
+{line("check", "", "severity", "first", "catches", "contract")}
+{line("---", "---", "---", "--:", "---", "---")}
+{chr(10).join(across)}
+"""
+
+
+def ratio(kills: Mapping[str, Kill | None]) -> str:
+    return f"{sum(kill is not None for kill in kills.values())} of {len(kills)}"
+
+
+def main() -> int:
+    """Run everything, write the report, and say whether it is good enough."""
+    with ProcessPoolExecutor(AT_ONCE, initializer=logging.disable) as pool:
+        unbroken = pool.submit(complaints)
+        caught = dict(zip(BREAKAGES, pool.map(first_kill, BREAKAGES), strict=True))
+        killers = {kill.check for kill in caught.values() if kill}
+        idle = [check for check in VERDICTS if check not in killers]
+        later = dict(zip(idle, pool.map(kill_of, idle, repeat(hardest_first(caught))), strict=True))
+    REPORT.write_text(report(caught, later), encoding="utf-8")
+    problems = [
+        *(
+            f"{kill.check} complains of a server that is not broken ({kill.contract})"
+            for kill in unbroken.result()
+        ),
+        *(f"no check catches {name}: {BREAKAGES[name].rule}" for name, kill in caught.items() if not kill),
+        *(f"{check} catches nothing: {VERDICTS[check].title}" for check, kill in later.items() if not kill),
+    ]
+    for problem in problems:
+        print(problem)
+    print(f"{ratio(caught)} breakages caught; {ratio(later)} of the checks that were never the first", end="")
+    print(f" catch one, of {len(VERDICTS)} in all; see {REPORT.relative_to(ROOT)}")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
