@@ -74,9 +74,11 @@ $(BIN)/python:
 
 # Empty files that say when the installation was last made to agree with these two.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
-	@$(PIP) install --editable .
+	@echo "installing mockmoov into $(VENV), once" >&2
+	@$(PIP) install --editable '.[tls,verify]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing mockmoov and what its tests need into $(VENV), once" >&2
 	@$(PIP) install --editable '.[dev]'
 	@touch $(VENV)/.installed $@

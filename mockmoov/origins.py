@@ -89,6 +89,6 @@ def origin_refusal(policy: OriginPolicy | None, headers: Headers, audiences: Ite
         return policy.absent
     if is_loopback(origin):
         return policy.loopback
-    return (
-        "" if origin in map(serialize_origin, audiences) else "the origin is not registered for this API key"
-    )
+    if origin in map(serialize_origin, audiences):
+        return ""
+    return "the token is not for this origin: it was not registered when the token was made"

@@ -229,7 +229,10 @@ def test_with_cors_open_a_page_that_is_not_registered_reads_the_401_of_the_origi
         token = page.mint()["access_token"]
         read = page.ping(token)
         assert (read.status, read.body) == (401, "")
-        assert read.headers["x-mockmoov-reason"] == "the origin is not registered for this API key"
+        assert (
+            read.headers["x-mockmoov-reason"]
+            == "the token is not for this origin: it was not registered when the token was made"
+        )
         assert Page(browser, LOCAL, key).ping(token).status == 200
         assert page.ping(key.mint(client_type="service")).status == 200
 

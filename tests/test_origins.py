@@ -183,7 +183,10 @@ FOREIGN = [
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 @pytest.mark.parametrize("sent", FOREIGN)
 def test_a_foreign_origin_is_refused(policy: OriginPolicy, sent: dict[str, tuple[str, ...]]) -> None:
-    assert origin_refusal(policy, sent, AUDIENCES) == "the origin is not registered for this API key"
+    assert (
+        origin_refusal(policy, sent, AUDIENCES)
+        == "the token is not for this origin: it was not registered when the token was made"
+    )
 
 
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)

@@ -38,7 +38,7 @@ from mockmoov.tls import Tls, make_tls
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, basic
 from tests.support.serving import environment
 
-EXTRA = "tls wants the extra tls: pip install 'mockmoov[tls]'"
+EXTRA = "tls wants the extra tls: pip install 'mockmoov[tls]', in a clone '.[tls]'"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 BRIEFLY = 0.5  # seconds, on a machine that has other things to do
 Answer = tuple[int, dict[str, str], bytes]
