@@ -201,6 +201,18 @@ def test_a_path_that_could_be_resolved_into_another_goes_nowhere(
     assert upstream.requests == []
 
 
+@pytest.mark.parametrize("slash", ["%2F", "%2f", "%5C", ";x%2F", "%2F%2F"])
+def test_a_path_that_is_another_operations_once_decoded_goes_nowhere(
+    http: httpx2.Client, upstream: Upstream, server: AuthorizationServer, slash: str
+) -> None:
+    card = f"/issuing/{ACCOUNT}/cards/c"
+    may_not_see_details = mint(server, f"/accounts/{ACCOUNT}/issued-cards.read")
+    answer = http.get(f"{card}{slash}details", headers=[may_not_see_details])
+    assert (answer.status_code, upstream.requests) == (404, [])
+    assert "decoded" in answer.headers["x-mockmoov-reason"]
+    assert http.get(card, headers=[may_not_see_details]).status_code == 200
+
+
 # --- bodies -------------------------------------------------------------------------------------
 
 
