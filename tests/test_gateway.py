@@ -26,6 +26,7 @@ from mockmoov.app import create_app
 from mockmoov.faults import Fault
 from mockmoov.gateway import MOST_ALTERED
 from mockmoov.server import AuthorizationServer
+from tests.support.control import Desk
 from tests.support.listening import listening
 from tests.support.servers import (
     CLIENT_ID,
@@ -143,6 +144,17 @@ def test_whose_request_it_is_goes_along(
     assert by_token.values("x-request-id") == [answer.headers["x-request-id"]]
     assert by_token.values("authorization")[0].startswith("Bearer ey")
     assert by_key.values("x-mockmoov-scopes") == ["*"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "told"), [("/ping.read /\u6f22.read", "/ping.read"), ("*", ""), ('"\x00 \xe9', "")]
+)
+def test_of_a_token_made_to_order_only_scopes_go_along(
+    http: httpx2.Client, upstream: Upstream, server: AuthorizationServer, scope: str, told: str
+) -> None:
+    token = Desk(server).post("/tokens", scope="/ping.read", claims={"scp": scope})["access_token"]
+    assert http.get("/event-types", headers=[bearer(token)]).status_code == 200
+    assert upstream.requests[0].values("x-mockmoov-scopes") == [told]
 
 
 @pytest.mark.parametrize(
