@@ -22,6 +22,7 @@ _CORS = "access-control-"  # which pages may read an answer is ours to say
 # Dot segments, in any spelling that some server might resolve into another path (RFC 3986 §6.2.2.3).
 _DOT_SEGMENT = re.compile(r"(?:^|/|\\|%2f|%5c)(?:\.|%2e){1,2}(?:$|/|\\|;|%2f|%5c|%3b)", re.IGNORECASE)
 _LENGTH = re.compile(r"[0-9]{1,18}")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 §5.5
 
 
 def refusal(request: HttpRequest) -> HttpResponse | None:
@@ -59,6 +60,11 @@ def framing(request: HttpRequest) -> tuple[str, str]:
     """The field that says where the body of a request ends, if it has one."""
     lengths = request.headers.get("content-length")
     return ("content-length", str(int(lengths[0]))) if lengths else ("transfer-encoding", "chunked")
+
+
+def is_answer(status: int, fields: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether an answer can be sent back: its status is one, and no field has control characters."""
+    return 200 <= status <= 599 and not any(_CONTROL.search(value) for _, value in fields)
 
 
 def returned(status: int, fields: Fields) -> Fields:

@@ -514,6 +514,7 @@ def close(connection: socket.socket, _request: Recorded) -> None:
         pytest.param(close, id="nothing"),
         pytest.param(b"nonsense\r\n\r\n", id="no HTTP"),
         pytest.param(b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n", id="no status"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: a\x01b\r\nContent-Length: 0\r\n\r\n", id="no header"),
         pytest.param(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", id="101"
         ),
