@@ -814,6 +814,18 @@ def test_a_fault_cuts_the_upstreams_answer(
     assert len(upstream.requests) == 2
 
 
+def test_who_leaves_before_an_answer_that_is_to_be_cut_got_none(
+    url: str, upstream: Upstream, server: AuthorizationServer
+) -> None:
+    plan(server, connection="cut")
+    upstream.answer = gate = Gate(b"")
+    with connected(url) as connection:
+        connection.sendall(raw())
+        assert gate.asked.wait(10)
+    until(lambda: bool(server.conditions.journal().exchanges))
+    assert server.conditions.journal().exchanges[0].status is None
+
+
 @pytest.mark.parametrize("preset", ["hang", "reset"])
 def test_a_fault_that_sends_nothing_asks_nobody(
     url: str, upstream: Upstream, server: AuthorizationServer, preset: str
