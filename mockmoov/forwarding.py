@@ -50,7 +50,7 @@ def passed(request: HttpRequest, *, plain: bool) -> list[tuple[str, str]]:
     kept = (
         (name, value)
         for name, values in request.headers.items()
-        if name not in dropped and not _is_ours(name)
+        if dropped.isdisjoint((name, _read(name))) and not _is_ours(name)
         for value in values
     )
     return [*kept, *(("via", value) for value in (*request.headers.get("via", ()), _VIA))]
@@ -85,5 +85,10 @@ def _named(values: Iterable[str]) -> frozenset[str]:
 
 
 def _is_ours(name: str) -> bool:
-    """Whether a header speaks in our name, also for who takes an underscore for a hyphen, as CGI does."""
-    return name.replace("_", "-").startswith(OURS)
+    """Whether a header speaks in our name."""
+    return _read(name).startswith(OURS)
+
+
+def _read(name: str) -> str:
+    """The name as it is read by who takes an underscore for a hyphen, as CGI does."""
+    return name.replace("_", "-")
