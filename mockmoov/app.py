@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _access = logging.getLogger("mockmoov.access")
 _POLL_SECONDS = 0.01
+_AMBIGUOUS = "the path is not forwarded: decoded, it is another operation's"
 
 Handler = Callable[[HttpRequest, Incoming, Reply], Awaitable[None]]
 
@@ -89,6 +90,8 @@ def _disturbed(server: AuthorizationServer, gateway: "Gateway | None") -> Handle
         response = server.answer(call)
         if gateway is None or response.forward is None:
             await reply(response)
+        elif not server.routes.is_clear(request.path):
+            await reply(server.relay(call, render_refusal(404, _AMBIGUOUS)))
         else:
             whole = call.fault is not None and wants_body(call.fault)
             relay = partial(server.relay, call)

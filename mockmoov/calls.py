@@ -87,7 +87,7 @@ class Call:
             path=self.shown_path,
             contract=contract.name,
             grant_type=self.grant_type,
-            status=None if response.connection in ("hang", "reset") else response.status,
+            status=response.status or None,
             reason=dict(response.headers).get(REASON_HEADER),
             fault=self.fault.id if self.fault else None,
             headers=shown_headers(self.request.headers, secret),

@@ -14,6 +14,7 @@ from mockmoov.operations import lacking
 from mockmoov.parsing import parse_authorization, parse_basic, parse_revocation_request, parse_token_request
 from mockmoov.records import ApiKey, SigningKeys
 from mockmoov.repository import Repository
+from mockmoov.scopes import is_scope_token
 
 CLIENT_ID_HEADER = "x-mockmoov-client-id"
 ACCOUNT_ID_HEADER = "x-mockmoov-account-id"
@@ -133,13 +134,18 @@ def nowhere(_api_key: ApiKey, _granted: list[str] | None) -> HttpResponse:
 
 
 def forwarded(api_key: ApiKey, granted: list[str] | None) -> HttpResponse:
-    """The request may pass; whose it is goes along."""
+    """The request may pass; whose it is goes along: of a token made to order, only what is a scope."""
+    told = [ANY_SCOPE] if granted is None else [scope for scope in granted if _is_told(scope)]
     credentials = (
         (CLIENT_ID_HEADER, api_key.client_id),
         (ACCOUNT_ID_HEADER, api_key.account_id),
-        (SCOPES_HEADER, ANY_SCOPE if granted is None else " ".join(granted)),
+        (SCOPES_HEADER, " ".join(told)),
     )
     return HttpResponse(status=0, forward=credentials)
+
+
+def _is_told(scope: str) -> bool:
+    return is_scope_token(scope) and scope != ANY_SCOPE
 
 
 _SCHEMES: Mapping[str, Callable[[Endpoints, Call, str], tuple[ApiKey, list[str] | None]]] = {

@@ -22,6 +22,7 @@ _CORS = "access-control-"  # which pages may read an answer is ours to say
 # Dot segments, in any spelling that some server might resolve into another path (RFC 3986 §6.2.2.3).
 _DOT_SEGMENT = re.compile(r"(?:^|/|\\|%2f|%5c)(?:\.|%2e){1,2}(?:$|/|\\|;|%2f|%5c|%3b)", re.IGNORECASE)
 _LENGTH = re.compile(r"[0-9]{1,18}")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 §5.5
 
 
 def refusal(request: HttpRequest) -> HttpResponse | None:
@@ -49,7 +50,7 @@ def passed(request: HttpRequest, *, plain: bool) -> list[tuple[str, str]]:
     kept = (
         (name, value)
         for name, values in request.headers.items()
-        if name not in dropped and not _is_ours(name)
+        if dropped.isdisjoint((name, _read(name))) and not _is_ours(name)
         for value in values
     )
     return [*kept, *(("via", value) for value in (*request.headers.get("via", ()), _VIA))]
@@ -59,6 +60,11 @@ def framing(request: HttpRequest) -> tuple[str, str]:
     """The field that says where the body of a request ends, if it has one."""
     lengths = request.headers.get("content-length")
     return ("content-length", str(int(lengths[0]))) if lengths else ("transfer-encoding", "chunked")
+
+
+def is_answer(status: int, fields: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether an answer can be sent back: its status is one, and no field has control characters."""
+    return 200 <= status <= 599 and not any(_CONTROL.search(value) for _, value in fields)
 
 
 def returned(status: int, fields: Fields) -> Fields:
@@ -79,5 +85,10 @@ def _named(values: Iterable[str]) -> frozenset[str]:
 
 
 def _is_ours(name: str) -> bool:
-    """Whether a header speaks in our name, also for who takes an underscore for a hyphen, as CGI does."""
-    return name.replace("_", "-").startswith(OURS)
+    """Whether a header speaks in our name."""
+    return _read(name).startswith(OURS)
+
+
+def _read(name: str) -> str:
+    """The name as it is read by who takes an underscore for a hyphen, as CGI does."""
+    return name.replace("_", "-")

@@ -157,9 +157,9 @@ class Gateway:
             return self._failure(502, "the upstream broke off, or does not speak HTTP")
         finally:
             incoming.dismiss()  # whatever it did not want of the body
-        if not 200 <= response.status <= 599:
+        if not forwarding.is_answer(response.status, response.headers):
             await response.aclose()
-            return self._failure(502, "the upstream answered with what is no status")
+            return self._failure(502, "the upstream answered with what is no status, or no header")
         return response
 
     def _failure(self, status: int, reason: str) -> HttpResponse:

@@ -4,9 +4,11 @@ Raw path segments are matched, still percent-encoded; a literal segment wins ove
 redirected. A look-up takes as many steps as the path has segments, however many templates there are.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+from urllib.parse import unquote
 
 from mockmoov.contracts import render_refusal
 from mockmoov.messages import HttpResponse
@@ -40,10 +42,21 @@ class Routes(Generic[T]):
         """The methods of a path, and its parameters; None if no template is like it."""
         return next(_walk(self._root, path.split("/"), 0), None)
 
+    def is_clear(self, path: str) -> bool:
+        """Whether it leads to nothing else where paths are decoded first, or parts of them overlooked."""
+        raw, read = ((self.find(form) or (None,))[0] for form in (path, _read(path)))
+        return read in (None, raw)
+
     def endpoint(self, method: str, path: str) -> tuple[T, dict[str, str]] | HttpResponse:
         """What answers this method on this path, with the path's parameters; or a 404 or 405."""
         methods, parameters = self.find(path) or ({}, {})
         return refusal(methods, method) or (methods[method], parameters)
+
+
+def _read(path: str) -> str:
+    """The path decoded, without path parameters (RFC 3986 §3.3), empty segments and a slash at its end."""
+    segments = (segment.partition(";")[0] for segment in re.split(r"[/\\]", unquote(path)))
+    return "/" + "/".join(filter(None, segments))
 
 
 def refusal(methods: Mapping[str, object], method: str) -> HttpResponse | None:

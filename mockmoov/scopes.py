@@ -55,12 +55,17 @@ def parse_scope(text: str) -> tuple[str, ...]:
     tokens = dict.fromkeys(token for token in _WHITE_SPACE.split(text) if token)
     if not tokens:
         raise invalid_scope("scope is missing: name at least one, such as /accounts.write")
-    if not all(map(_SCOPE_TOKEN.fullmatch, tokens)):
+    if not all(map(is_scope_token, tokens)):
         raise invalid_scope("scope is malformed: scope tokens are printable ASCII between single spaces")
     first: dict[str, str] = {}
     for token in tokens:
         first.setdefault(canonical(token), token)
     return tuple(first.values())
+
+
+def is_scope_token(scope: str) -> bool:
+    """Whether it has the form that RFC 6749 §3.3 gives scopes."""
+    return _SCOPE_TOKEN.fullmatch(scope) is not None
 
 
 def grantable(tokens: Iterable[str], known: Callable[[str], bool], allowed: tuple[str, ...] | None) -> None:

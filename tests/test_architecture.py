@@ -63,7 +63,7 @@ SHELL: dict[str, set[str]] = {
     },
     "endpoints": {
         "calls", "contracts", "errors", "grants", "inspection", "issuing", "messages", "operations",
-        "origins", "parsing", "records", "repository", "tokens",
+        "origins", "parsing", "records", "repository", "scopes", "tokens",
     },
     "dispatch": {"calls", "contracts", "endpoints", "operations", "routing"},
     "server": {

@@ -62,6 +62,12 @@ def test_what_connection_names_ends_here_whatever_its_case() -> None:
     assert fields == [("x-c", "3"), ("via", "1.1 mockmoov")]
 
 
+@pytest.mark.parametrize("name", ["transfer_encoding", "x_request_id", "content_length", "x_a"])
+def test_what_ends_here_does_so_with_underscores_too(name: str) -> None:
+    message = HttpRequest(method="GET", path="/", headers={"connection": ("x_a",), name: ("1",)})
+    assert passed(message, plain=False) == [("via", "1.1 mockmoov")]
+
+
 @pytest.mark.parametrize("name", FORGED)
 def test_nobody_outside_speaks_in_our_name(name: str) -> None:
     message = HttpRequest(method="GET", path="/", headers={name: ("forged",)})

@@ -26,6 +26,7 @@ from mockmoov.app import create_app
 from mockmoov.faults import Fault
 from mockmoov.gateway import MOST_ALTERED
 from mockmoov.server import AuthorizationServer
+from tests.support.control import Desk
 from tests.support.listening import listening
 from tests.support.servers import (
     CLIENT_ID,
@@ -146,6 +147,17 @@ def test_whose_request_it_is_goes_along(
 
 
 @pytest.mark.parametrize(
+    ("scope", "told"), [("/ping.read /\u6f22.read", "/ping.read"), ("*", ""), ('"\x00 \xe9', "")]
+)
+def test_of_a_token_made_to_order_only_scopes_go_along(
+    http: httpx2.Client, upstream: Upstream, server: AuthorizationServer, scope: str, told: str
+) -> None:
+    token = Desk(server).post("/tokens", scope="/ping.read", claims={"scp": scope})["access_token"]
+    assert http.get("/event-types", headers=[bearer(token)]).status_code == 200
+    assert upstream.requests[0].values("x-mockmoov-scopes") == [told]
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "X-Mockmoov-Scopes",
@@ -199,6 +211,18 @@ def test_a_path_that_could_be_resolved_into_another_goes_nowhere(
     line = b"GET %b/%b HTTP/1.1" % (CARDS.encode(), segment)
     assert status_of(exchange(url, raw(line=line))) == 404
     assert upstream.requests == []
+
+
+@pytest.mark.parametrize("slash", ["%2F", "%2f", "%5C", ";x%2F", "%2F%2F"])
+def test_a_path_that_is_another_operations_once_decoded_goes_nowhere(
+    http: httpx2.Client, upstream: Upstream, server: AuthorizationServer, slash: str
+) -> None:
+    card = f"/issuing/{ACCOUNT}/cards/c"
+    may_not_see_details = mint(server, f"/accounts/{ACCOUNT}/issued-cards.read")
+    answer = http.get(f"{card}{slash}details", headers=[may_not_see_details])
+    assert (answer.status_code, upstream.requests) == (404, [])
+    assert "decoded" in answer.headers["x-mockmoov-reason"]
+    assert http.get(card, headers=[may_not_see_details]).status_code == 200
 
 
 # --- bodies -------------------------------------------------------------------------------------
@@ -490,6 +514,7 @@ def close(connection: socket.socket, _request: Recorded) -> None:
         pytest.param(close, id="nothing"),
         pytest.param(b"nonsense\r\n\r\n", id="no HTTP"),
         pytest.param(b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n", id="no status"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: a\x01b\r\nContent-Length: 0\r\n\r\n", id="no header"),
         pytest.param(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", id="101"
         ),
@@ -787,6 +812,18 @@ def test_a_fault_cuts_the_upstreams_answer(
     with pytest.raises(httpx2.RemoteProtocolError):
         http.get(CARDS, auth=KEY)
     assert len(upstream.requests) == 2
+
+
+def test_who_leaves_before_an_answer_that_is_to_be_cut_got_none(
+    url: str, upstream: Upstream, server: AuthorizationServer
+) -> None:
+    plan(server, connection="cut")
+    upstream.answer = gate = Gate(b"")
+    with connected(url) as connection:
+        connection.sendall(raw())
+        assert gate.asked.wait(10)
+    until(lambda: bool(server.conditions.journal().exchanges))
+    assert server.conditions.journal().exchanges[0].status is None
 
 
 @pytest.mark.parametrize("preset", ["hang", "reset"])

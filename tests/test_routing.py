@@ -117,3 +117,27 @@ def test_what_is_there_is_not_refused() -> None:
 
 def test_a_path_with_very_many_segments_is_no_burden() -> None:
     assert ROUTES.find("/a" * 50_000) is None
+
+
+CARDS = Routes({"/cards/{id}": {"GET": 1}, "/cards/{id}/details": {"GET": 2}, "/cards/all": {"POST": 3}})
+
+
+@pytest.mark.parametrize(
+    ("path", "is_clear"),
+    [
+        ("/cards/1", True),
+        ("/cards/1;v=2", True),
+        ("/cards/1%2Fother", True),
+        ("/cards/1/details", True),
+        ("/cards/all", True),
+        ("/nowhere", True),
+        ("/cards/1%2Fdetails", False),
+        ("/cards/1%2fdetail%73", False),
+        ("/cards/1%2F%2Fdetails%2F", False),
+        ("/cards/1%5Cdetails;v=2", False),
+        ("/cards/%61ll", False),
+        ("/cards/all;v=2", False),
+    ],
+)
+def test_a_path_is_clear_unless_another_reading_leads_elsewhere(path: str, is_clear: bool) -> None:
+    assert CARDS.is_clear(path) == is_clear

@@ -134,8 +134,7 @@ class Asking:
             body=response.content,
             now=self._work.clock(),
         )
-        if request.url.path.endswith(TOKEN):
-            self._keep(answer)
+        self._keep(answer)
         return answer
 
     def _keep(self, answer: Answer) -> None:
@@ -146,9 +145,9 @@ class Asking:
             return
         for name in ("refresh_token", "access_token"):
             token = document.get(name)
-            if answer.status < 300 and isinstance(token, str) and token:
+            if isinstance(token, str) and token:
                 self._work.hidden.hide_numbered(token, name.upper())
-                if not self.key.temporary and token not in self._work.live:
+                if answer.status < 300 and not self.key.temporary and token not in self._work.live:
                     self._work.live.append(token)
                     self._work.wire.reserved += 1
 

@@ -1,5 +1,6 @@
 """Owns what must not be shown: secrets and tokens, and the names that stand for them. Must not know HTTP."""
 
+import json
 import re
 from base64 import b64encode
 from urllib.parse import quote, quote_plus
@@ -33,6 +34,9 @@ class Hidden:
         for encoded in (quote_plus(client_secret), quote(client_secret, safe="")):
             self.hide(encoded, f"{prefix}CLIENT_SECRET_ENCODED")
             self.hide(basic(quote_plus(client_id), encoded), f"{prefix}BASIC_ENCODED")
+        in_json = json.dumps(client_secret)[1:-1]
+        for escaped in (in_json, json.dumps(in_json)[1:-1]):  # as it is sent, and as it may come back
+            self.hide(escaped, f"{prefix}CLIENT_SECRET_ESCAPED")
 
     def names_in(self, text: str) -> frozenset[str]:
         """The variables that stand for something in a text."""

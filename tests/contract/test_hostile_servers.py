@@ -9,7 +9,9 @@ import pytest
 from mockmoov.verify.readings import NO_HEADER_2023
 from mockmoov.verify.rules import CHECKS
 from mockmoov.verify.session import Session
-from tests.support.verifying import READINGS, in_process, target
+from mockmoov.verify.target import Key
+from tests.support.servers import another_key
+from tests.support.verifying import READINGS, by_status, in_process, results, target
 
 _JWS = "eyJhbGciOiJFZERTQSIsImN0eSI6IkpXVCIsImtpZCI6ImEifQ.eyJhdWQiOltdfQ.c2lnbmF0dXJl"
 _VALUES: list[object] = [
@@ -108,3 +110,20 @@ def test_no_member_breaks_a_check(member: str, value: object) -> None:
     assert not [result for result in results if result.reason.startswith("the check itself failed")]
     is_right = (member, value) == ("expires_in", 3600)
     assert any(result.status == "failed" for result in results) is not is_right
+
+
+def test_no_answer_gets_a_secret_or_a_token_into_a_report() -> None:
+    secret = 'quote"and\\backslash'
+    right = in_process(keys=[another_key("me", client_secret=secret)])
+
+    def telling(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path == "/oauth2/token":
+            return right(request)
+        told = {"access_token": "a-token-of-theirs", "echo": request.content.decode()}
+        return httpx2.Response(400, content=json.dumps(told).encode())
+
+    found = results(telling, key=Key(client_id="me", client_secret=secret))
+    assert by_status(found, "failed")
+    shown = str([(result.reason, result.curl, result.seen) for result in found])
+    assert "a-token-of-theirs" not in shown
+    assert "backslash" not in shown

@@ -1,6 +1,7 @@
 """The parts of the suite that a server cannot show: the wire, what is hidden, commands, drawing, displays."""
 
 import io
+import json
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
@@ -125,8 +126,10 @@ def test_what_happened_is_told_in_our_own_words(error: Exception, text: str) -> 
 
 def test_a_secret_is_hidden_in_each_form_in_which_it_travels() -> None:
     hidden = Hidden()
-    hidden.hide_key("the-id", "a+b/c d%", "")
-    for form in ("a+b/c d%", "a%2Bb%2Fc+d%25", "a%2Bb%2Fc%20d%25", basic("the-id", "a+b/c d%")):
+    secret = 'a+b/c d%"\\'
+    hidden.hide_key("the-id", secret, "")
+    encoded = ("a%2Bb%2Fc+d%25%22%5C", "a%2Bb%2Fc%20d%25%22%5C", basic("the-id", secret))
+    for form in (secret, *encoded, json.dumps(secret)[1:-1], json.dumps(json.dumps(secret))[3:-3]):
         assert form not in hidden.shown(f"x{form}x")
         assert hidden.shown(f"x{form}x").startswith("x$")
 
