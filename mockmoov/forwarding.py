@@ -16,7 +16,8 @@ _HOP_BY_HOP = frozenset(
         *("te", "trailer", "transfer-encoding", "upgrade"),
     )
 )
-_NOT_PASSED = _HOP_BY_HOP | {"host", "expect", "content-length", "via", "x-request-id"}
+_NOT_PASSED = _HOP_BY_HOP | {"host", "expect", "content-length", "via", "x-request-id", "forwarded"}
+_NOT_BELIEVED = (OURS, "x-forwarded-")  # upstreams believe their neighbour, which is us, and not who asks
 _NOT_RETURNED = _HOP_BY_HOP | {"date", "x-request-id"}
 _CORS = "access-control-"  # which pages may read an answer is ours to say
 # Dot segments, in any spelling that some server might resolve into another path (RFC 3986 §6.2.2.3).
@@ -50,7 +51,7 @@ def passed(request: HttpRequest, *, plain: bool) -> list[tuple[str, str]]:
     kept = (
         (name, value)
         for name, values in request.headers.items()
-        if dropped.isdisjoint((name, _read(name))) and not _is_ours(name)
+        if dropped.isdisjoint((name, _read(name))) and not _read(name).startswith(_NOT_BELIEVED)
         for value in values
     )
     return [*kept, *(("via", value) for value in (*request.headers.get("via", ()), _VIA))]
@@ -75,18 +76,13 @@ def returned(status: int, fields: Fields) -> Fields:
     return tuple(
         (name, value)
         for name, value in fields
-        if name not in dropped and not _is_ours(name) and not name.startswith(_CORS)
+        if name not in dropped and not _read(name).startswith(OURS) and not name.startswith(_CORS)
     )
 
 
 def _named(values: Iterable[str]) -> frozenset[str]:
     """The fields that a Connection field names: they end here (RFC 9110 §7.6.1)."""
     return frozenset(name.strip().lower() for value in values for name in value.split(","))
-
-
-def _is_ours(name: str) -> bool:
-    """Whether a header speaks in our name."""
-    return _read(name).startswith(OURS)
 
 
 def _read(name: str) -> str:
