@@ -20,7 +20,7 @@ help:
 	@echo "make coverage  make test, with branch coverage of the package"
 	@echo "make lint      ruff and mypy"
 	@echo "make bench     measure the server beside a bare one"
-	@echo "make mutate    mutation run over core and double; parts in ARGS: make mutate ARGS=core"
+	@echo "make mutate    mutation run over core, control plane and double; one of them: make mutate ARGS=core"
 	@echo "make matrix    the contract suite and the foreign clients against every breakage"
 	@echo "make kills     of those, the contract suite only"
 	@echo "make comparison  the contract suite against other fakes"
