@@ -1,9 +1,9 @@
 """Breaks the package in a thousand small ways and sees whether its own tests notice.
 
 Run as `python -m tests.mutation [part]`, where a part is one of those in `PARTS`: a few minutes for the core,
-half an hour for each of the others. It works in a copy of the tree, runs each mutant against the tests of that part and no
-others, and writes a report in docs/. It fails below the target, and on a survivor of the core that has no
-reason here.
+half an hour for each of the others. It works in a copy of the tree, runs each mutant against the tests of
+that part and no others, and writes a report in docs/. It fails below the target, and on a survivor of the
+core that has no reason here.
 """
 
 import argparse
@@ -84,7 +84,7 @@ PARTS = {
             title="the double and its controls",
             report="docs/mutation-double.md",
             modules=("double.environment", "double.handles", "double.moov", "double.transport"),
-            tests=("test_control_*.py", "test_double.py"),
+            tests=("test_control_*.py", "test_conditions.py", "test_double.py"),
             target=85,
             explained=False,
         ),
