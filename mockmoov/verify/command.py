@@ -84,6 +84,13 @@ def _list(context: click.Context, _option: click.Parameter, is_given: bool) -> N
     help="Of a mockmoov's control plane.",
 )
 @click.option(
+    "--ca-file",
+    envvar=f"{_PREFIX}CA_FILE",
+    show_envvar=True,
+    metavar="PATH",
+    help="CA certificate of a server with https, PEM; without it what this machine trusts is trusted.",
+)
+@click.option(
     "--list",
     is_flag=True,
     is_eager=True,

@@ -51,6 +51,7 @@ class Wish:
     time_limit: float = 3600.0
     seed: int | None = None
     control_token: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
 
 
 def main(wish: Wish) -> int:
@@ -79,7 +80,7 @@ def _verified(wish: Wish, console: Console) -> Report:
     target, checks, dated = target_of(wish), _checks(wish.only), _dated(wish.versions)
     with (
         _scratch(),
-        Sockets(timeout=target.timeout, trust_env=not target.is_loopback) as send,
+        _sockets(target, wish.ca_file) as send,
         Session(target, send) as session,
         interruptible(session.wire),
     ):
@@ -91,6 +92,13 @@ def _verified(wish: Wish, console: Console) -> Report:
         print_plain(console, f"{target.url}: {len(checks)} checks, contract {contracts}")
         with _display(console, len(checks)) as display:
             return run(session, checks, readings, display.show)
+
+
+def _sockets(target: Target, ca_file: str | None) -> Sockets:
+    try:
+        return Sockets(timeout=target.timeout, trust_env=not target.is_loopback, ca_file=ca_file)
+    except OSError as error:  # an `ssl.SSLError` is one
+        raise CannotRun(f"--ca-file {ca_file}: {error.strerror}") from None
 
 
 @contextmanager

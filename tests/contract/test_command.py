@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mockmoov.cli import main
+from mockmoov.double import MockMoov
 from mockmoov.verify.rules import CHECKS
 from tests.support.contract_fixtures import Answer
 from tests.support.odd_servers import Counting, Hang, listening
@@ -64,6 +65,22 @@ def test_a_cut_network_is_told() -> None:
     ended = verify(f"http://127.0.0.1:{port}")
     assert ended.exit_code == 2
     assert "nothing answers there" in ended.stderr
+
+
+def test_an_https_server_is_verified_if_its_ca_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "ca.pem")
+    with MockMoov(tls=True, tls_ca_file=path) as moov:
+        only = (moov.https_url, "--only", "token.status")
+        refused = verify(*only)
+        assert verify(*only, "--ca-file", path).exit_code == 0
+        for variable in ("MOCKMOOV_CA_FILE", "SSL_CERT_FILE"):
+            with monkeypatch.context() as patch:
+                patch.setenv(variable, path)
+                assert verify(*only).exit_code == 0, variable
+    assert refused.exit_code == 2
+    assert "the certificate is not trusted: --ca-file names the CA" in refused.stderr
 
 
 def test_a_wrong_secret_is_told(url: str) -> None:

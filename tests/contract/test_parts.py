@@ -103,6 +103,7 @@ def test_nothing_is_sent_when_the_time_is_up_but_what_cleans_up() -> None:
     ("error", "text"),
     [
         (httpx2.ConnectError("secret"), "no connection: nothing answers there"),
+        (httpx2.ConnectError("certificate verify failed: secret"), "is not trusted: --ca-file names the CA"),
         (httpx2.ConnectTimeout("secret"), "no connection in time"),
         (httpx2.ReadTimeout("secret"), "no answer in time"),
         (httpx2.ReadError("secret"), "the connection was lost"),
