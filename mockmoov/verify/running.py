@@ -13,7 +13,7 @@ import click
 import hypothesis.configuration
 from rich.console import Console
 
-from mockmoov.verify.display import Board, Display, Lines, print_plain, summary
+from mockmoov.verify.display import Board, Display, Lines, counted, print_plain, summary, verdict
 from mockmoov.verify.outcomes import BudgetSpent, CannotRun
 from mockmoov.verify.readings import WITHOUT_HEADER, Reading, reading_of
 from mockmoov.verify.registry import Check
@@ -63,6 +63,7 @@ def main(wish: Wish) -> int:
             print_plain(console, line)
         _write(wish.json_path, as_json(report))
         _write(wish.junit_path, as_junit(report))
+        print_plain(console, verdict(report.exit_code))
     except (CannotRun, BudgetSpent) as reason:
         click.echo(f"mockmoov: {reason}", err=True)
         return 2
@@ -89,7 +90,7 @@ def _verified(wish: Wish, console: Console) -> Report:
         session.find_origin(readings[0])
         checks = tuple(check for check in checks if any(map(check.concerns, readings)))
         contracts = ", ".join(reading.label for reading in readings)
-        print_plain(console, f"{target.url}: {len(checks)} checks, contract {contracts}")
+        print_plain(console, f"{target.url}: {counted(len(checks), 'check')}, contract {contracts}")
         with _display(console, len(checks)) as display:
             return run(session, checks, readings, display.show)
 
