@@ -67,6 +67,15 @@ def test_a_cut_network_is_told() -> None:
     assert "nothing answers there" in ended.stderr
 
 
+@pytest.mark.parametrize("name", ["client-id", "client-secret"])
+def test_where_the_example_key_is_found_is_told(name: str) -> None:
+    given = KEY[:2] if name == "client-secret" else KEY[2:]
+    ended = verify("http://localhost:1", key=given)
+    assert ended.exit_code == 2
+    variable = f"MOCKMOOV_{name.replace('-', '_').upper()}"
+    assert f"--{name} is missing, and {variable} is not set: `mockmoov serve` prints" in ended.stderr
+
+
 def test_an_https_server_is_verified_if_its_ca_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
