@@ -593,5 +593,9 @@ def test_both_commands_speak_tls_in_this_process_too(tmp_path: Path) -> None:
     path = str(tmp_path / "ca.pem")
     with MockMoov(tls=True, tls_ca_file=path) as moov:
         for arguments in (["healthcheck"], ["token", "--scope", "/ping.read"]):
-            result = CliRunner().invoke(main, [*arguments, "--url", moov.https_url, "--ca-file", path])
+            asking = [*arguments, "--url", moov.https_url]
+            result = CliRunner().invoke(main, [*asking, "--ca-file", path])
             assert result.exit_code == 0, result.output
+            refused = CliRunner().invoke(main, asking)
+            assert refused.exit_code == 1
+            assert refused.stderr.endswith("; --ca-file names the CA\n")
