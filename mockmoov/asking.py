@@ -35,8 +35,9 @@ def _default_url() -> str:
 _URL = click.option(
     "--url",
     envvar=f"{PREFIX}URL",
+    show_envvar=True,
     default=_default_url,
-    help="Where the server is; default: this machine, its port.",
+    help="Where the server is; default: http://localhost and the port of the settings (8080).",
 )
 
 
@@ -48,6 +49,12 @@ _CA_FILE = click.option(
     default=lambda: _own_settings().tls_ca_file,
     help="CA certificate of a server with https, PEM; default: the file of tls_ca_file, if that is set.",
 )
+
+
+def _hint(error: Exception) -> str:
+    """What to do about a certificate that is not trusted."""
+    is_distrust = "certificate verify failed" in str(error)
+    return "; --ca-file names the CA" if is_distrust else ""
 
 
 def _trust(ca_file: str | None) -> "ssl.SSLContext":
@@ -66,7 +73,7 @@ def _trust(ca_file: str | None) -> "ssl.SSLContext":
 def healthcheck(url: str, ca_file: str | None) -> None:
     """Exit 0 if a server answers at the URL, 1 if not. For containers without curl."""
     from http.client import HTTPException  # noqa: PLC0415
-    from urllib.error import HTTPError  # noqa: PLC0415
+    from urllib.error import HTTPError, URLError  # noqa: PLC0415
     from urllib.request import HTTPSHandler, ProxyHandler, build_opener  # noqa: PLC0415
 
     if not url.startswith(("http://", "https://")):
@@ -79,7 +86,9 @@ def healthcheck(url: str, ca_file: str | None) -> None:
         with error:
             fail(1, f"{url} is not healthy: {error}")
     except (OSError, ValueError, HTTPException) as error:
-        fail(1, f"{url} is not healthy: {error}".partition("\r")[0].partition("\n")[0])
+        reason = error.reason if isinstance(error, URLError) else error
+        told = f"{url} is not healthy: {reason}".partition("\r")[0].partition("\n")[0]
+        fail(1, told + _hint(error))
 
 
 @click.command()
@@ -122,6 +131,6 @@ def token(
             client = TokenClient(url, client_id=client_id, client_secret=client_secret, http_client=http)
             click.echo(client.create(scope=scope).access_token)
     except MoovError as error:
-        fail(1, str(error))
+        fail(1, f"{error}{_hint(error)}")
     except ValueError as error:  # what cannot be sent at all
         fail(2, str(error))

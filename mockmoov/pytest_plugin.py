@@ -34,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("mockmoov_url", "URL of a running mockmoov; --mockmoov-url wins.", default="")
     wanted = "What the mockmoov at that URL wants in X-Mockmoov-Token."
     parser.addini("mockmoov_control_token", wanted, default="")
+    parser.addini("mockmoov_ca_file", "CA certificate, PEM, of an https URL there.", default="")
     parser.addini("mockmoov_settings", "Settings of the server, a line each: NAME = VALUE.", type="linelist")
     wish = "fail (default) or ignore: planned faults that never happened."
     parser.addini("mockmoov_unmet_faults", wish, default="fail")
@@ -96,13 +97,16 @@ def moov_token(request: pytest.FixtureRequest, moov: "MoovKey") -> "MintedToken"
 
 
 @pytest.fixture
-def moov_client(moov: "MoovKey") -> Iterator["TokenClient"]:
+def moov_client(pytestconfig: pytest.Config, moov: "MoovKey") -> Iterator["TokenClient"]:
     """A client of ours with the credentials of that key."""
-    import httpx2  # noqa: PLC0415 - who does not use it does not pay
+    import ssl  # noqa: PLC0415 - who does not use it does not pay
+
+    import httpx2  # noqa: PLC0415
 
     from mockmoov.client import TokenClient  # noqa: PLC0415
 
-    with httpx2.Client(trust_env=False) as http:
+    trusted = ssl.create_default_context(cafile=_ca_file(pytestconfig))
+    with httpx2.Client(trust_env=False, verify=trusted) as http:
         yield TokenClient(
             moov.url, client_id=moov.client_id, client_secret=moov.client_secret or "", http_client=http
         )
@@ -152,7 +156,13 @@ def _new_server(config: pytest.Config, settings: Mapping[str, Any]) -> "MockMoov
         return MockMoov(**{**{name.strip(): value.strip() for name, _, value in lines}, **settings})
     if settings:
         raise ValueError(f"the server at {url} runs already: a marker cannot set {', '.join(settings)}")
-    return MockMoov.connect(url, control_token=config.getini("mockmoov_control_token") or None)
+    control_token = config.getini("mockmoov_control_token") or None
+    return MockMoov.connect(url, control_token=control_token, ca_file=_ca_file(config))
+
+
+def _ca_file(config: pytest.Config) -> str | None:
+    """The CA of the server elsewhere; of one that is started here the URL is plain http."""
+    return config.getini("mockmoov_ca_file") or None
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The command line: settings from four sources, clear mistakes, and commands that talk to a server."""
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -25,7 +26,7 @@ import mockmoov.__main__
 from mockmoov import __version__
 from mockmoov.cli import main
 from mockmoov.scopes import catalogue
-from mockmoov.settings import PREFIX, SETTINGS
+from mockmoov.settings import PREFIX, SETTINGS, load
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, another_key, basic
 
 _open = build_opener(ProxyHandler({})).open
@@ -407,7 +408,15 @@ def test_healthcheck_is_1_where_nobody_answers() -> None:
         pass
     result = invoke("healthcheck", "--url", url)
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"mockmoov: {url} is not healthy: ")
+    refused = f"[Errno {errno.ECONNREFUSED}] {os.strerror(errno.ECONNREFUSED)}"
+    assert result.stderr == f"mockmoov: {url} is not healthy: {refused}\n"
+
+
+@pytest.mark.parametrize("command", ["healthcheck", "token"])
+def test_the_help_says_where_the_server_is_looked_for(command: str) -> None:
+    said = " ".join(invoke(command, "--help").output.split())
+    assert f"default: http://localhost and the port of the settings ({load().port})." in said
+    assert "[env var: MOCKMOOV_URL]" in said
 
 
 @pytest.mark.parametrize(

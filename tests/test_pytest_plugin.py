@@ -388,7 +388,13 @@ def test_a_marker_may_name_every_attribute_and_setting_and_no_name_is_both() -> 
 def test_the_marker_and_the_options_are_explained(pytester: pytest.Pytester, suite: Suite) -> None:
     assert "@pytest.mark.mockmoov(faults=" in lines_of(suite("", "--markers"))
     text = lines_of(suite("", "--help"))
-    for name in ("--mockmoov-url", "mockmoov_url", "mockmoov_control_token", "mockmoov_settings"):
+    for name in (
+        "--mockmoov-url",
+        "mockmoov_url",
+        "mockmoov_control_token",
+        "mockmoov_ca_file",
+        "mockmoov_settings",
+    ):
         assert name in text
     text = lines_of(suite("", "--fixtures"))
     for name in ("mockmoov", "moov", "moov_api_key", "moov_token", "moov_client", "moov_env"):
@@ -429,6 +435,24 @@ def test_a_server_elsewhere_may_want_a_token(
         result.assert_outcomes(errors=1)
         assert failure_of(result) == ["mockmoov: X-Mockmoov-Token is missing or wrong"]
         assert "another-token" not in lines_of(result)
+
+
+def test_a_server_elsewhere_may_have_https(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "ca.pem")
+    with MockMoov(tls=True, tls_ca_file=path) as moov:
+        monkeypatch.setenv("EXPECTED_URL", moov.https_url)
+        url = f"--mockmoov-url={moov.https_url}"
+        suite(ON_WHICH_SERVER, url, ini=f"mockmoov_ca_file = {path}").assert_outcomes(passed=1)
+        refused = suite(ON_WHICH_SERVER, url)
+        absent = suite(ON_WHICH_SERVER, url, ini=f"mockmoov_ca_file = {path}-not")
+        monkeypatch.setenv("SSL_CERT_FILE", path)
+        suite(ON_WHICH_SERVER, url).assert_outcomes(passed=1)
+    [said] = failure_of(refused)
+    assert said.startswith(f"mockmoov: no mockmoov answers at {moov.https_url}: ")
+    assert said.endswith("; ca_file names the CA")
+    assert failure_of(absent) == [f"mockmoov: ca_file {path}-not: No such file or directory"]
 
 
 @pytest.mark.parametrize("url", ["http://localhost:1", "nonsense", "localhost:8080"])

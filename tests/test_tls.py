@@ -371,8 +371,27 @@ def test_a_handle_of_a_server_elsewhere_knows_the_ca_that_it_is_given(tmp_path: 
             assert handle.mint()
             with pytest.raises(AttributeError, match="has no https"):
                 _ = handle.https_url
-        with pytest.raises(ControlError, match="certificate verify failed"):
+        with pytest.raises(ControlError, match=r"certificate verify failed.*; ca_file names the CA"):
             MockMoov.connect(moov.https_url)
+
+
+def test_a_handle_of_a_server_elsewhere_trusts_what_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "ca.pem")
+    with MockMoov(tls=True, tls_ca_file=path) as moov:
+        monkeypatch.setenv("SSL_CERT_FILE", path)
+        with MockMoov.connect(moov.https_url) as handle:
+            assert handle.mint()
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_handle_is_not_given_a_ca_file_that_is_none(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ValueError, match=f"^ca_file {path}: "):
+        MockMoov.connect("https://localhost:1", ca_file=str(path))
 
 
 # --- the connection ---------------------------------------------------------------------------------
@@ -559,10 +578,13 @@ def test_a_ca_file_that_is_none_is_exit_code_2(tmp_path: Path, content: str | No
     path = tmp_path / "ca.pem"
     if content is not None:
         path.write_text(content)
-    for arguments in (["healthcheck"], ["token", "--scope", "/ping.read"]):
-        result = CliRunner().invoke(
-            main, [*arguments, "--url", "https://localhost:1", "--ca-file", str(path)], prog_name="mockmoov"
-        )
+    url, verify = "https://localhost:1", ["verify", "--client-id", "a", "--client-secret", "b"]
+    for arguments in (
+        ["healthcheck", "--url", url],
+        ["token", "--scope", "/ping.read", "--url", url],
+        [*verify, url],
+    ):
+        result = CliRunner().invoke(main, [*arguments, "--ca-file", str(path)], prog_name="mockmoov")
         assert result.exit_code == 2
         assert result.stderr.startswith(f"mockmoov: --ca-file {path}: ")
 
@@ -571,5 +593,9 @@ def test_both_commands_speak_tls_in_this_process_too(tmp_path: Path) -> None:
     path = str(tmp_path / "ca.pem")
     with MockMoov(tls=True, tls_ca_file=path) as moov:
         for arguments in (["healthcheck"], ["token", "--scope", "/ping.read"]):
-            result = CliRunner().invoke(main, [*arguments, "--url", moov.https_url, "--ca-file", path])
+            asking = [*arguments, "--url", moov.https_url]
+            result = CliRunner().invoke(main, [*asking, "--ca-file", path])
             assert result.exit_code == 0, result.output
+            refused = CliRunner().invoke(main, asking)
+            assert refused.exit_code == 1
+            assert refused.stderr.endswith("; --ca-file names the CA\n")

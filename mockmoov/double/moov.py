@@ -1,6 +1,5 @@
 """Owns `MockMoov` and the handle of an API key. Must not know what the control plane does."""
 
-import ssl
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack
@@ -166,15 +165,12 @@ class MockMoov(_Controls):
     def connect(cls, url: str, *, control_token: str | None = None, ca_file: str | None = None) -> Self:
         """The one that answers at a URL, whoever started it; raises `ControlError` if none does.
 
-        `ca_file` has the CA's certificate, PEM, where the URL is https.
+        `ca_file` has the CA's certificate, PEM, where the URL is https; `ValueError` if it has none.
         """
-        import httpx2  # noqa: PLC0415 - only who goes elsewhere pays for it
-
         handle = cls.__new__(cls)
         handle._server = handle._background = handle._places = None
         url = url.rstrip("/")
-        verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
-        transport = Remote(httpx2.Client(trust_env=False, verify=verify), url, control_token)
+        transport = Remote(url, control_token, ca_file)
         try:
             transport("GET", "/config")
         except ControlError:

@@ -1,9 +1,10 @@
 """Owns how the control plane is reached: in this process, or over HTTP. Must not know what is asked of it."""
 
 import json
+import ssl
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from mockmoov.contracts import REASON_HEADER
@@ -11,9 +12,6 @@ from mockmoov.control import Control
 from mockmoov.control.guard import TOKEN_HEADER
 from mockmoov.encoding import to_json
 from mockmoov.messages import HttpRequest
-
-if TYPE_CHECKING:
-    import httpx2
 
 BASE = "/_mockmoov"
 _JSON = "application/json"
@@ -94,8 +92,11 @@ class Local:
 class Remote:
     """The control plane of a server at a URL."""
 
-    def __init__(self, client: "httpx2.Client", url: str, token: str | None) -> None:
-        self._client = client
+    def __init__(self, url: str, token: str | None, ca_file: str | None) -> None:
+        """Trust the CAs of a file, PEM, or without one those of this machine; raises `ValueError`."""
+        import httpx2  # noqa: PLC0415 - only who goes elsewhere pays for it
+
+        self._client = httpx2.Client(trust_env=False, verify=_trust(ca_file))
         self._url = url
         self._headers = {"content-type": _JSON} | ({TOKEN_HEADER: token} if token is not None else {})
 
@@ -117,7 +118,8 @@ class Remote:
                 method, target, content=_body(body), headers=self._headers, timeout=timeout + _PATIENCE
             )
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RuntimeError) as error:  # or it is closed
-            raise ControlError(0, f"no mockmoov answers at {self._url}: {error}") from None
+            hint = "; ca_file names the CA" if "certificate verify failed" in str(error) else ""
+            raise ControlError(0, f"no mockmoov answers at {self._url}: {error}{hint}") from None
         if _OURS.isdisjoint(response.headers):
             raise ControlError(response.status_code, f"what answers at {self._url} is no mockmoov")
         return _read(response.status_code, response.headers.get(REASON_HEADER, ""), response.content)
@@ -125,6 +127,13 @@ class Remote:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def _trust(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # an `ssl.SSLError` is one
+        raise ValueError(f"ca_file {ca_file}: {error.strerror}") from None
 
 
 def _query(query: Mapping[str, Any] | None) -> str:

@@ -30,21 +30,28 @@ def _list(context: click.Context, _option: click.Parameter, is_given: bool) -> N
         context.exit()
 
 
+def _needed(_context: click.Context, option: click.Parameter, value: str | None) -> str:
+    if value is None:
+        told = f"{option.opts[0]} is missing, and {option.envvar} is not set"
+        raise click.UsageError(f"{told}: `mockmoov serve` prints its example key when it starts")
+    return value
+
+
 @click.command()
 @click.argument("url")
 @click.option(
     "--client-id",
-    required=True,
+    callback=_needed,
     envvar=f"{_PREFIX}CLIENT_ID",
     show_envvar=True,
-    help="Of the API key to use.",
+    help="Of the API key to use.  [required]",
 )
 @click.option(
     "--client-secret",
-    required=True,
+    callback=_needed,
     envvar=f"{_PREFIX}CLIENT_SECRET",
     show_envvar=True,
-    help="Its secret; better in the environment than on the command line.",
+    help="Its secret; better in the environment than on the command line.  [required]",
 )
 @click.option("--account-id", help="The platform's account, which tokens are to name.")
 @click.option("--origin", help="A registered origin, sent with the calls that use a token.")
@@ -82,6 +89,13 @@ def _list(context: click.Context, _option: click.Parameter, is_given: bool) -> N
     envvar=f"{_PREFIX}CONTROL_TOKEN",
     show_envvar=True,
     help="Of a mockmoov's control plane.",
+)
+@click.option(
+    "--ca-file",
+    envvar=f"{_PREFIX}CA_FILE",
+    show_envvar=True,
+    metavar="PATH",
+    help="CA certificate of a server with https, PEM; without it what this machine trusts is trusted.",
 )
 @click.option(
     "--list",

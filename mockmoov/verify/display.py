@@ -22,6 +22,11 @@ _STYLES: dict[Status, str] = {
     "passed": "green",
     "not-checkable": "yellow",
 }
+_VERDICTS = {
+    0: "every documented and observed rule that was checked holds",
+    1: "a documented or observed rule does not hold",
+    2: "whether every documented and observed rule holds could not be told",
+}
 
 
 class Display(Protocol):
@@ -106,15 +111,34 @@ def summary(report: Report, day: date) -> Iterator[str]:
         if outcome.status in ("failed", "error"):
             yield from _complaint(outcome)
     yield from _not_checked(report)
-    yield from ("", *markdown_rows(report, day))
-    counts = ", ".join(f"{count} {status}" for status, count in report.counts().items() if count)
+    rows = list(markdown_rows(report, day))
+    yield from ("", *rows) if rows else ()
     yield ""
-    yield f"{len(report.outcomes)} checks: {counts or 'none'}"
-    yield f"{report.requests} requests in {report.seconds:.1f} s"
+    yield f"{counted(len(report.outcomes), 'check')}: {', '.join(_counts(report)) or 'none'}"
+    yield f"{counted(report.requests, 'request')} in {report.seconds:.1f} s"
     if report.left_behind:
-        yield f"{report.left_behind} tokens could not be revoked; they expire by themselves"
+        yield f"not revoked, and left to expire: {counted(report.left_behind, 'token')}"
     if report.stopped is not None:
         yield f"stopped: {report.stopped}"
+
+
+def verdict(exit_code: int) -> str:
+    """What the exit code of a report means."""
+    return f"exit code {exit_code}: {_VERDICTS[exit_code]}"
+
+
+def counted(count: int, noun: str) -> str:
+    """How many there are of something."""
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def _counts(report: Report) -> Iterator[str]:
+    weightless = sum(outcome.status == "failed" and not outcome.weighs for outcome in report.outcomes)
+    for status, count in report.counts().items():
+        which = "" if weightless == count else f"{weightless} of them "
+        note = f" ({which}our choice, which fails nothing)" if status == "failed" and weightless else ""
+        if count:
+            yield f"{count} {status}{note}"
 
 
 def _complaint(outcome: Outcome) -> Iterator[str]:

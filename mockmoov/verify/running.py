@@ -13,7 +13,7 @@ import click
 import hypothesis.configuration
 from rich.console import Console
 
-from mockmoov.verify.display import Board, Display, Lines, print_plain, summary
+from mockmoov.verify.display import Board, Display, Lines, counted, print_plain, summary, verdict
 from mockmoov.verify.outcomes import BudgetSpent, CannotRun
 from mockmoov.verify.readings import WITHOUT_HEADER, Reading, reading_of
 from mockmoov.verify.registry import Check
@@ -51,6 +51,7 @@ class Wish:
     time_limit: float = 3600.0
     seed: int | None = None
     control_token: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
 
 
 def main(wish: Wish) -> int:
@@ -62,6 +63,7 @@ def main(wish: Wish) -> int:
             print_plain(console, line)
         _write(wish.json_path, as_json(report))
         _write(wish.junit_path, as_junit(report))
+        print_plain(console, verdict(report.exit_code))
     except (CannotRun, BudgetSpent) as reason:
         click.echo(f"mockmoov: {reason}", err=True)
         return 2
@@ -79,7 +81,7 @@ def _verified(wish: Wish, console: Console) -> Report:
     target, checks, dated = target_of(wish), _checks(wish.only), _dated(wish.versions)
     with (
         _scratch(),
-        Sockets(timeout=target.timeout, trust_env=not target.is_loopback) as send,
+        _sockets(target, wish.ca_file) as send,
         Session(target, send) as session,
         interruptible(session.wire),
     ):
@@ -88,9 +90,16 @@ def _verified(wish: Wish, console: Console) -> Report:
         session.find_origin(readings[0])
         checks = tuple(check for check in checks if any(map(check.concerns, readings)))
         contracts = ", ".join(reading.label for reading in readings)
-        print_plain(console, f"{target.url}: {len(checks)} checks, contract {contracts}")
+        print_plain(console, f"{target.url}: {counted(len(checks), 'check')}, contract {contracts}")
         with _display(console, len(checks)) as display:
             return run(session, checks, readings, display.show)
+
+
+def _sockets(target: Target, ca_file: str | None) -> Sockets:
+    try:
+        return Sockets(timeout=target.timeout, trust_env=not target.is_loopback, ca_file=ca_file)
+    except OSError as error:  # an `ssl.SSLError` is one
+        raise CannotRun(f"--ca-file {ca_file}: {error.strerror}") from None
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Owns sockets: one exchange within a time and a size. Must not know what is sent, or how often."""
 
+import ssl
 from types import TracebackType
 from typing import Self
 
@@ -19,14 +20,18 @@ class Sockets:
     Redirects are not followed, cookies not kept, and on loopback the environment's proxies not asked.
     """
 
-    def __init__(self, *, timeout: float, trust_env: bool) -> None:
+    def __init__(self, *, timeout: float, trust_env: bool, ca_file: str | None = None) -> None:
+        """Trust the CAs of a file, PEM, or without one those of this machine; raises `OSError`."""
+        self._verify = ssl.create_default_context(cafile=ca_file)
         self._timeout = timeout
         self._trust_env = trust_env
 
     def __enter__(self) -> Self:
         self._starting = start_blocking_portal()
         self._portal: BlockingPortal = self._starting.__enter__()
-        self._client = httpx2.AsyncClient(trust_env=self._trust_env, timeout=self._timeout)
+        self._client = httpx2.AsyncClient(
+            verify=self._verify, trust_env=self._trust_env, timeout=self._timeout
+        )
         return self
 
     def __exit__(

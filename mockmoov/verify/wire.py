@@ -111,6 +111,8 @@ def _wait_told(response: httpx2.Response) -> float:
 
 def _what_happened(error: Exception) -> str:
     """In our words: the library's may hold what the server sent."""
+    if isinstance(error, httpx2.ConnectError) and "certificate verify failed" in str(error):
+        return "the certificate is not trusted: --ca-file names the CA"
     kinds: tuple[tuple[type[Exception], str], ...] = (
         (httpx2.ConnectTimeout, "no connection in time"),
         (httpx2.ConnectError, "no connection: nothing answers there"),

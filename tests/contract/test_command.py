@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mockmoov.cli import main
+from mockmoov.double import MockMoov
 from mockmoov.verify.rules import CHECKS
 from tests.support.contract_fixtures import Answer
 from tests.support.odd_servers import Counting, Hang, listening
@@ -66,6 +67,31 @@ def test_a_cut_network_is_told() -> None:
     assert "nothing answers there" in ended.stderr
 
 
+@pytest.mark.parametrize("name", ["client-id", "client-secret"])
+def test_where_the_example_key_is_found_is_told(name: str) -> None:
+    given = KEY[:2] if name == "client-secret" else KEY[2:]
+    ended = verify("http://localhost:1", key=given)
+    assert ended.exit_code == 2
+    variable = f"MOCKMOOV_{name.replace('-', '_').upper()}"
+    assert f"--{name} is missing, and {variable} is not set: `mockmoov serve` prints" in ended.stderr
+
+
+def test_an_https_server_is_verified_if_its_ca_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "ca.pem")
+    with MockMoov(tls=True, tls_ca_file=path) as moov:
+        only = (moov.https_url, "--only", "token.status")
+        refused = verify(*only)
+        assert verify(*only, "--ca-file", path).exit_code == 0
+        for variable in ("MOCKMOOV_CA_FILE", "SSL_CERT_FILE"):
+            with monkeypatch.context() as patch:
+                patch.setenv(variable, path)
+                assert verify(*only).exit_code == 0, variable
+    assert refused.exit_code == 2
+    assert "the certificate is not trusted: --ca-file names the CA" in refused.stderr
+
+
 def test_a_wrong_secret_is_told(url: str) -> None:
     ended = verify(url, key=("--client-id", CLIENT_ID, "--client-secret", "wrong-but-secret-too"))
     assert ended.exit_code == 2
@@ -90,6 +116,7 @@ def test_checks_of_which_no_contract_has_the_rule_are_told(url: str) -> None:
     ended = verify(url, "--only", "client.challenge", "--moov-version", "latest")
     assert ended.exit_code == 2
     assert "0 checks: none" in ended.stdout
+    assert ended.stdout.splitlines()[-1].startswith("exit code 2: whether every ")
 
 
 def test_what_wants_a_second_scope_says_so(url: str) -> None:
@@ -140,7 +167,7 @@ def test_a_server_that_hangs_in_the_middle_is_told_and_the_rest_is_left() -> Non
         ended = verify(base, "--timeout", "0.2")
     assert ended.exit_code == 2
     assert "stopped: 3 checks in a row had no answer" in ended.stdout
-    assert "tokens could not be revoked" in ended.stdout
+    assert "not revoked, and left to expire: " in ended.stdout
 
 
 @pytest.mark.parametrize(
@@ -244,7 +271,7 @@ def test_the_contracts_are_those_that_were_asked_for(
     with listening(sender(new_server(**settings))) as base:
         ended = verify(base, "--only", "token.type", *arguments)
     assert ended.exit_code == 0, ended.output
-    assert ended.stdout.splitlines()[0] == f"{base}: 1 checks, contract {shown}"
+    assert ended.stdout.splitlines()[0] == f"{base}: 1 check, contract {shown}"
 
 
 def test_a_default_contract_that_was_asked_for_is_not_another() -> None:
@@ -262,6 +289,10 @@ def test_a_choice_of_ours_that_is_another_does_not_fail_the_run() -> None:
         ended = verify(base, "--only", "refresh.rotates")
     assert ended.exit_code == 0
     assert "failed: refresh.rotates (our choice; rfc 9700 §4.14.2, choice)" in ended.stdout
+    lines = ended.stdout.splitlines()
+    assert "1 check: 1 failed (our choice, which fails nothing)" in lines
+    assert lines[-1] == "exit code 0: every documented and observed rule that was checked holds"
+    assert "\n\n\n" not in ended.stdout
 
 
 def test_an_observed_rule_that_does_not_hold_fails_the_run(tmp_path: Path) -> None:
@@ -269,6 +300,7 @@ def test_an_observed_rule_that_does_not_hold_fails_the_run(tmp_path: Path) -> No
         ended = verify(base, "--only", "token.lifetime", "--junit", str(tmp_path / "r.xml"))
     assert ended.exit_code == 1
     assert "[2023] wanted 3600 seconds, got 60" in ended.stdout
+    assert ended.stdout.splitlines()[-1] == "exit code 1: a documented or observed rule does not hold"
     assert ET.parse(tmp_path / "r.xml").getroot()[0].get("failures") == "1"
 
 

@@ -1,6 +1,7 @@
 """The parts of the suite that a server cannot show: the wire, what is hidden, commands, drawing, displays."""
 
 import io
+import itertools
 import json
 import shlex
 from collections.abc import Callable
@@ -104,6 +105,7 @@ def test_nothing_is_sent_when_the_time_is_up_but_what_cleans_up() -> None:
     ("error", "text"),
     [
         (httpx2.ConnectError("secret"), "no connection: nothing answers there"),
+        (httpx2.ConnectError("certificate verify failed: secret"), "is not trusted: --ca-file names the CA"),
         (httpx2.ConnectTimeout("secret"), "no connection in time"),
         (httpx2.ReadTimeout("secret"), "no answer in time"),
         (httpx2.ReadError("secret"), "the connection was lost"),
@@ -442,13 +444,28 @@ def test_the_end_says_everything_that_is_not_as_it_should_be() -> None:
         "failed: a.choice (our choice; rfc 1, choice)",
         "error: a.error",
         "1 not checkable here: needs control plane",
-        "4 checks: 1 error, 2 failed",
+        "4 checks: 1 error, 2 failed (1 of them our choice, which fails nothing), 1 passed",
         "7 requests in 1.2 s",
-        "2 tokens could not be revoked",
+        "not revoked, and left to expire: 2 tokens",
         "stopped: enough",
     ):
         assert text in said
     assert "0 checks: none" in "\n".join(summary(report(), date(2026, 11, 24)))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "counts"),
+    [
+        ((FAILED,), "1 check: 1 failed"),
+        ((CHOICE,), "1 check: 1 failed (our choice, which fails nothing)"),
+        ((CHOICE, CHOICE, SEEN), "3 checks: 2 failed (our choice, which fails nothing), 1 finding"),
+        ((SEEN,), "1 check: 1 finding"),
+    ],
+)
+def test_what_fails_nothing_is_counted_as_such(outcomes: tuple[Outcome, ...], counts: str) -> None:
+    said = list(summary(report(*outcomes), date(2026, 11, 24)))
+    assert counts in said
+    assert ("", "") not in itertools.pairwise(said)
 
 
 def test_a_terminal_gets_a_table_that_fills() -> None:
