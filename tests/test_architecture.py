@@ -56,7 +56,7 @@ SHELL: dict[str, set[str]] = {
     "settings": {"api_keys", "origins", "records", "scopes", "values", "wording"},
     "issuing": {"grants", "messages", "records", "repository", "scopes", "tokens"},
     "inspection": {"errors", "records", "repository", "tokens"},
-    "minting": {"defects", "errors", "records", "repository", "tokens"},
+    "minting": {"defects", "errors", "records", "repository", "scopes", "tokens"},
     "calls": {
         "conditions", "contracts", "errors", "faults", "grants", "messages", "parsing", "records",
         "redaction",

@@ -733,6 +733,7 @@ def test_what_the_control_plane_refuses_is_an_error_with_its_status_and_field(
         (422, "count", "count: expected", lambda: key.exchanges.wait(0)),
         (422, "defect", "did you mean expired", lambda: key.mint(defect="expird")),
         (422, "scope", "scope: expected", lambda: key.mint("")),
+        (422, "scope", "each scope must be of the form /family.permission", lambda: key.mint("ping")),
         (404, None, "key", lambda: moov.signing_keys.drop("nobody's")),
     ]  # fmt: skip
     for status, field, message, use in refused:

@@ -278,12 +278,15 @@ def test_a_marker_says_what_the_key_the_token_and_the_plan_are_to_be(suite: Suit
         from mockmoov.client import ServerError
 
         @pytest.mark.mockmoov(
-            scopes=["/ping.read"], client_id="mine", client_secret="not-a-secret", scope="/fed.read"
+            scopes=["/ping.read"],
+            client_id="mine",
+            client_secret="not-a-secret",
+            scope="/fed.read /accounts/{accountID}/cards.read",
         )
         def test_key_and_token(moov, moov_token):
             assert (moov.client_id, moov.client_secret) == ("mine", "not-a-secret")
             assert moov.scopes == ("/ping.read",)
-            assert moov_token.claims["scp"] == "/fed.read"
+            assert moov_token.claims["scp"] == f"/fed.read /accounts/{moov.account_id}/cards.read"
 
         BAD_GATEWAY = {"status": 502, "endpoint": "ping"}
 
