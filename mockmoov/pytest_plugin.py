@@ -185,8 +185,12 @@ def _unless_gone(ask: Callable[[], _Answer]) -> _Answer | None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Fail a test that passed although a fault that it planned never happened."""
+    """Fail a test that passed although a fault that it planned never happened, or its marker was idle."""
     result = yield
+    if _has_idle_marker(item):
+        pytest.fail(
+            "@pytest.mark.mockmoov says what `moov` is to be, and this test does not use it", pytrace=False
+        )
     key = item.stash.get(_KEY, None)
     if key is not None:
         from mockmoov.double.reports import unmet_faults  # noqa: PLC0415
@@ -196,6 +200,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         if unmet:
             pytest.fail(unmet_faults(unmet), pytrace=False)
     return result
+
+
+def _has_idle_marker(item: pytest.Item) -> bool:
+    """Whether a test, and not only its class or module, has the marker, but never had `moov`."""
+    is_marked = any(marker.name == "mockmoov" for marker in item.own_markers)
+    return is_marked and _KEY not in item.stash and "moov" not in getattr(item, "fixturenames", ())
 
 
 @pytest.hookimpl(wrapper=True)

@@ -368,6 +368,80 @@ def test_a_marker_that_asks_for_what_is_not_there_is_refused_in_a_line(
     assert line.startswith(message)
 
 
+IN_VAIN = "@pytest.mark.mockmoov says what `moov` is to be, and this test does not use it"
+
+
+@pytest.mark.parametrize("marker", ["faults=['unavailable']", "fualts=[]", "default_version='latest'", ""])
+def test_a_marker_of_a_test_that_does_not_use_what_it_is_for_fails_in_a_line(
+    suite: Suite, marker: str
+) -> None:
+    result = suite(
+        f"""
+        import pytest
+
+        @pytest.mark.mockmoov({marker})
+        def test_it(): pass
+
+        @pytest.mark.parametrize("x", [pytest.param(1, marks=pytest.mark.mockmoov({marker}))])
+        def test_it_by_its_parameter(x): pass
+        """
+    )
+    result.assert_outcomes(failed=2)
+    assert result.outlines.count(IN_VAIN) == 2
+
+
+def test_a_marker_of_a_class_or_a_module_asks_nothing_of_those_that_do_not_use_it(suite: Suite) -> None:
+    suite(
+        """
+        import pytest
+
+        pytestmark = pytest.mark.mockmoov(access_token_lifetime=60)
+
+        @pytest.mark.mockmoov(faults=["unavailable"])
+        class TestClass:
+            def test_it(self): pass
+
+        def test_it(): pass
+        """
+    ).assert_outcomes(passed=2)
+
+
+def test_it_may_be_used_by_way_of_another_fixture_or_while_the_test_runs_or_be_ones_own(suite: Suite) -> None:
+    suite(
+        """
+        import unittest
+
+        import pytest
+
+        @pytest.mark.mockmoov(scope="/fed.read")
+        def test_another(moov_token):
+            assert moov_token.claims["scp"] == "/fed.read"
+
+        @pytest.mark.mockmoov(client_id="mine")
+        def test_late(request):
+            assert request.getfixturevalue("moov").client_id == "mine"
+
+        @pytest.mark.mockmoov(client_id="mine")
+        @pytest.mark.usefixtures("moov")
+        def test_unseen(): pass
+
+        class TestCase(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def hold(self, moov): self.moov = moov
+
+            @pytest.mark.mockmoov(client_id="mine")
+            def test_it(self): assert self.moov.client_id == "mine"
+
+        class TestOwn:
+            @pytest.fixture
+            def moov(self): return "own"
+
+            @pytest.mark.mockmoov(client_id="mine")
+            def test_it(self, moov): assert moov == "own"
+        """
+    ).assert_outcomes(passed=5)
+
+
 def test_a_scope_that_cannot_be_one_is_refused_in_a_line(suite: Suite) -> None:
     result = suite(
         """
@@ -887,6 +961,11 @@ def test_two_workers_have_a_server_each_or_share_one_elsewhere(
 NOTHING = """
     import sys
 
+    import pytest
+
+    @pytest.mark.mockmoov(faults=["unavailable"])
+    def test_that_is_marked_in_vain(): pass
+
     def test_it():
         ours = {name for name in sys.modules if name.partition(".")[0] == "mockmoov"}
         assert ours == {"mockmoov", "mockmoov.pytest_plugin"}
@@ -895,7 +974,7 @@ NOTHING = """
 
 
 def test_a_run_that_uses_no_fixture_imports_nothing_of_ours(process: Suite) -> None:
-    process(NOTHING, "-p", "no:schemathesis", "-p", "no:anyio").assert_outcomes(passed=1)
+    process(NOTHING, "-p", "no:schemathesis", "-p", "no:anyio").assert_outcomes(passed=1, failed=1)
 
 
 def test_the_plugin_can_be_turned_off(process: Suite) -> None:
