@@ -51,6 +51,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in config.getini("mockmoov_settings"):
         if "=" not in line:
             raise pytest.UsageError(f"mockmoov_settings must be lines of NAME = VALUE, which {line!r} is not")
+        if url := _url(config):
+            raise pytest.UsageError(f"mockmoov_settings cannot set a server that runs already, as {url} does")
 
 
 # --- fixtures -------------------------------------------------------------------------------------
@@ -145,14 +147,21 @@ def _server(config: pytest.Config, settings: Mapping[str, Any]) -> "MockMoov":
 
 def _new_server(config: pytest.Config, settings: Mapping[str, Any]) -> "MockMoov":
     from mockmoov.double import MockMoov  # noqa: PLC0415
+    from mockmoov.double.wishes import read_settings  # noqa: PLC0415
 
-    url = config.getoption("--mockmoov-url") or config.getini("mockmoov_url")
+    url = _url(config)
     if not url:
-        lines = (line.partition("=") for line in config.getini("mockmoov_settings"))
-        return MockMoov(**{**{name.strip(): value.strip() for name, _, value in lines}, **settings})
+        with _told_in_a_line("mockmoov_settings: "):
+            given = read_settings(config.getini("mockmoov_settings"))
+        return MockMoov(**{**given, **settings})
     if settings:
         raise ValueError(f"the server at {url} runs already: a marker cannot set {', '.join(settings)}")
     return MockMoov.connect(url, control_token=config.getini("mockmoov_control_token") or None)
+
+
+def _url(config: pytest.Config) -> str:
+    """Of the server that runs elsewhere; empty if there is none."""
+    return config.getoption("--mockmoov-url") or str(config.getini("mockmoov_url"))
 
 
 @contextmanager

@@ -555,7 +555,7 @@ def test_settings_stand_in_the_ini_file_and_a_marker_wins(suite: Suite) -> None:
 def test_a_wrong_setting_in_the_ini_file_fails_in_a_line(suite: Suite) -> None:
     result = suite("def test_it(mockmoov): pass", ini="mockmoov_settings = prot = 1")
     result.assert_outcomes(errors=1)
-    assert failure_of(result) == ["mockmoov: prot: there is no such setting; did you mean port?"]
+    assert failure_of(result) == ["mockmoov_settings: there is no setting prot; did you mean port?"]
 
 
 def test_a_port_that_is_taken_fails_in_a_line(suite: Suite, elsewhere: MockMoov) -> None:
@@ -576,6 +576,10 @@ def test_a_port_that_is_taken_fails_in_a_line(suite: Suite, elsewhere: MockMoov)
             "mockmoov_settings = port 1",
             "mockmoov_settings must be lines of NAME = VALUE, which 'port 1' is not",
         ),
+        (
+            "mockmoov_url = http://there.example\nmockmoov_settings = port = 1",
+            "mockmoov_settings cannot set a server that runs already, as http://there.example does",
+        ),
     ],
 )
 def test_an_option_that_means_nothing_stops_the_run(
@@ -584,6 +588,15 @@ def test_an_option_that_means_nothing_stops_the_run(
     result = suite("def test_it(): pass", ini=ini)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert f"ERROR: {message}" in "\n".join(result.errlines)
+
+
+def test_settings_for_a_server_elsewhere_stop_the_run_until_they_are_taken_back(
+    suite: Suite, elsewhere: MockMoov
+) -> None:
+    flags, ini = ["-q", f"--mockmoov-url={elsewhere.url}"], "mockmoov_settings = seed = 1"
+    result = suite("def test_it(moov): pass", *flags, ini=ini)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    suite("def test_it(moov): pass", *flags, "-o", "mockmoov_settings=", ini=ini).assert_outcomes(passed=1)
 
 
 # --- what a failed test shows -------------------------------------------------------------------------
