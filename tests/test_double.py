@@ -730,9 +730,9 @@ def test_what_the_control_plane_refuses_is_an_error_with_its_status_and_field(
         (422, "stauts", "did you mean status", lambda: key.faults.add(stauts=500)),  # type: ignore[call-arg]
         (422, "endpoint", "did you mean revoke", lambda: key.exchanges(endpoint="revok")),
         (422, "statsu", "did you mean status", lambda: key.exchanges(statsu=1)),  # type: ignore[call-arg]
-        (422, "count", "count: expected", lambda: key.exchanges.wait(0)),
+        (422, "count", "count must be an integer", lambda: key.exchanges.wait(0)),
         (422, "defect", "did you mean expired", lambda: key.mint(defect="expird")),
-        (422, "scope", "scope: expected", lambda: key.mint("")),
+        (422, "scope", "scope must be a string", lambda: key.mint("")),
         (422, "scope", "each scope must be of the form /family.permission", lambda: key.mint("ping")),
         (404, None, "key", lambda: moov.signing_keys.drop("nobody's")),
     ]  # fmt: skip
