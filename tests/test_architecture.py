@@ -135,7 +135,8 @@ DOUBLE: dict[str, set[str]] = {
         "double.transport", "places", "serve", "server", "settings",
     },
     "asgi": {
-        "calls", "delivery", "disturbance", "double", "endpoints", "messages", "operations", "server",
+        "calls", "delivery", "disturbance", "double", "endpoints", "messages", "operations", "scopes",
+        "server",
     },
     "double.wishes": {"double.arguments", "wording"},
     "double.reports": {"double.moov", "double.transport", "faults", "journal"},
