@@ -296,6 +296,14 @@ def test_a_frozen_clock_stands_still_until_it_is_moved_or_resumed(key: MoovKey) 
     assert LONG_AGO < clock.now() < LONG_AGO + timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("by", [2, 2.5, "2", None])
+def test_a_shift_without_a_unit_says_how_it_is_written(key: MoovKey, by: Any) -> None:
+    before = key.clock.freeze()
+    with pytest.raises(TypeError, match=r"shift\(hours=2\), or a timedelta"):
+        key.clock.shift(by)
+    assert key.clock.now() == before
+
+
 def test_a_time_may_be_of_any_zone(key: MoovKey) -> None:
     at = datetime(2030, 1, 1, 12, tzinfo=timezone(timedelta(hours=-7)))
     assert key.clock.freeze(at) == at
@@ -1088,6 +1096,11 @@ def test_no_repr_shows_a_secret_or_a_whole_token() -> None:
             assert not [secret for secret in secrets if secret and secret in shown]
             assert repr(server) == f"MockMoov(url={moov.url!r})"
             assert repr(key) == f"MoovKey(client_id={key.client_id!r}, url={moov.url!r})"
+            owners = {"the server": server, key.client_id: key}
+            for name, owner in owners.items():
+                assert repr(owner.clock) == f"<Clock of {name}>"
+                assert repr(owner.faults) == f"<Faults of {name}>"
+                assert repr(owner.exchanges) == f"<Exchanges of {name}>"
             assert repr(token) == f"MintedToken(jti={token.claims['jti']!r}, defect=None)"
             assert repr(key.credentials) == "<values of client_id, client_secret, account_id, application_id>"
 
