@@ -19,6 +19,7 @@ from mockmoov.double import MockMoov
 from mockmoov.endpoints import ACCOUNT_ID_HEADER, ANY_SCOPE, CLIENT_ID_HEADER, SCOPES_HEADER
 from mockmoov.messages import HttpResponse
 from mockmoov.operations import ACCOUNT_PARAMETER
+from mockmoov.scopes import catalogue, did_you_mean, template
 from mockmoov.server import REQUEST_ID_HEADER, AuthorizationServer
 
 _PASSAGE = "mockmoov.passage"
@@ -38,8 +39,12 @@ def requires(*scopes: str, account: str = ACCOUNT_PARAMETER) -> Callable[[Reques
 
     `{accountID}` in a scope is the path parameter of the name `account`; on a path without it, any account's
     scope will do. Who may not pass gets mockmoov's own answer, whatever the application makes of the
-    `HTTPException` that this raises. `RuntimeError` without the middleware `Guard`.
+    `HTTPException` that this raises. `RuntimeError` without the middleware `Guard`; here already `ValueError`
+    if a scope is not in the catalogue.
     """
+    for scope in scopes:
+        if template(scope) not in catalogue():
+            raise ValueError(f"there is no scope {scope}{did_you_mean(scope)}")
 
     async def check(request: Request) -> Caller:
         passage = request.scope.get(_PASSAGE)
@@ -54,11 +59,17 @@ def requires(*scopes: str, account: str = ACCOUNT_PARAMETER) -> Callable[[Reques
 
 
 class Guard:
-    """ASGI middleware that lets `requires` ask `moov`, a server in this process, and journals there."""
+    """ASGI middleware that lets `requires` ask `moov`, a server in this process, and journals there.
+
+    The middleware alone refuses nothing; an endpoint is guarded when it awaits a `requires`.
+    """
 
     def __init__(self, app: ASGIApp, moov: MockMoov) -> None:
         self._app = app
-        self._server = moov.server
+        try:
+            self._server = moov.server
+        except AttributeError:
+            raise TypeError(f"Guard wants a MockMoov() of this process, which {moov!r} is not") from None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application answer; what it does not guard is none of our business."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from secrets import token_hex, token_urlsafe
 
-from mockmoov import defects, tokens
+from mockmoov import defects, scopes, tokens
 from mockmoov.errors import FieldError
 from mockmoov.records import ApiKey, ClientType, TokenFormat
 from mockmoov.repository import Repository
@@ -12,7 +12,10 @@ from mockmoov.repository import Repository
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a token is to be like. `lifetime` in seconds; `claims` are added, or stand in for ours."""
+    """What a token is to be like. `lifetime` in seconds; `claims` are added, or stand in for ours.
+
+    `{accountID}` in the scope is the account of the API key.
+    """
 
     scope: str
     client_type: ClientType
@@ -40,12 +43,12 @@ class Mint:
         self._format = token_format
 
     def mint(self, api_key: ApiKey, wish: Wish, *, now: float) -> Minted:
-        """A new access token of this key; raises `FieldError` if it would be too long."""
+        """A new access token of this key; raises `FieldError` if it cannot be, or is too long."""
         policy = replace(self._policy, access_token_lifetime=wish.lifetime)
         claims: Mapping[str, object] = tokens.access_claims(
             policy,
             api_key,
-            scope=wish.scope,
+            scope=_scope(api_key, wish),
             client_type=wish.client_type,
             family=token_hex(16),
             jti=token_hex(16),
@@ -84,3 +87,11 @@ class Mint:
         if token is None:
             raise FieldError("claims", "with these claims it is no access token, and cannot be revoked")
         self._repository.revoke_access_token(token, now=now)
+
+
+def _scope(api_key: ApiKey, wish: Wish) -> str:
+    """The scope, of this account, if it is not written as a claim anyway; only its form is looked at."""
+    scope = wish.scope.replace(scopes.ACCOUNT_ID, api_key.account_id)
+    if "scp" not in wish.claims and not all(map(scopes.is_well_formed, scope.split(" "))):
+        raise FieldError("scope", f"each scope must be {scopes.FORM}")
+    return scope

@@ -52,6 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in config.getini("mockmoov_settings"):
         if "=" not in line:
             raise pytest.UsageError(f"mockmoov_settings must be lines of NAME = VALUE, which {line!r} is not")
+        if url := _url(config):
+            raise pytest.UsageError(f"mockmoov_settings cannot set a server that runs already, as {url} does")
 
 
 # --- fixtures -------------------------------------------------------------------------------------
@@ -149,11 +151,13 @@ def _server(config: pytest.Config, settings: Mapping[str, Any]) -> "MockMoov":
 
 def _new_server(config: pytest.Config, settings: Mapping[str, Any]) -> "MockMoov":
     from mockmoov.double import MockMoov  # noqa: PLC0415
+    from mockmoov.double.wishes import read_settings  # noqa: PLC0415
 
-    url = config.getoption("--mockmoov-url") or config.getini("mockmoov_url")
+    url = _url(config)
     if not url:
-        lines = (line.partition("=") for line in config.getini("mockmoov_settings"))
-        return MockMoov(**{**{name.strip(): value.strip() for name, _, value in lines}, **settings})
+        with _told_in_a_line("mockmoov_settings: "):
+            given = read_settings(config.getini("mockmoov_settings"))
+        return MockMoov(**{**given, **settings})
     if settings:
         raise ValueError(f"the server at {url} runs already: a marker cannot set {', '.join(settings)}")
     control_token = config.getini("mockmoov_control_token") or None
@@ -163,6 +167,11 @@ def _new_server(config: pytest.Config, settings: Mapping[str, Any]) -> "MockMoov
 def _ca_file(config: pytest.Config) -> str | None:
     """The CA of the server elsewhere; of one that is started here the URL is plain http."""
     return config.getini("mockmoov_ca_file") or None
+
+
+def _url(config: pytest.Config) -> str:
+    """Of the server that runs elsewhere; empty if there is none."""
+    return config.getoption("--mockmoov-url") or str(config.getini("mockmoov_url"))
 
 
 @contextmanager
@@ -195,8 +204,12 @@ def _unless_gone(ask: Callable[[], _Answer]) -> _Answer | None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Fail a test that passed although a fault that it planned never happened."""
+    """Fail a test that passed although a fault that it planned never happened, or its marker was idle."""
     result = yield
+    if _has_idle_marker(item):
+        pytest.fail(
+            "@pytest.mark.mockmoov says what `moov` is to be, and this test does not use it", pytrace=False
+        )
     key = item.stash.get(_KEY, None)
     if key is not None:
         from mockmoov.double.reports import unmet_faults  # noqa: PLC0415
@@ -206,6 +219,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         if unmet:
             pytest.fail(unmet_faults(unmet), pytrace=False)
     return result
+
+
+def _has_idle_marker(item: pytest.Item) -> bool:
+    """Whether a test, and not only its class or module, has the marker, but never had `moov`."""
+    is_marked = any(marker.name == "mockmoov" for marker in item.own_markers)
+    return is_marked and _KEY not in item.stash and "moov" not in getattr(item, "fixturenames", ())
 
 
 @pytest.hookimpl(wrapper=True)

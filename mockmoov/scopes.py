@@ -10,6 +10,7 @@ from mockmoov.errors import ErrorCode, OAuthError
 from mockmoov.wording import nearest
 
 ACCOUNT_ID = "{accountID}"
+FORM = f"of the form /family.permission or /accounts/{ACCOUNT_ID}/family.permission"
 UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 _ACCOUNT_SCOPE = re.compile(rf"/accounts/({UUID})(/.+)")
 _FORM = re.compile(r"(?:/accounts/\{accountID\})?/[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -42,12 +43,13 @@ def _in_catalogue(scope: str) -> bool:
     return ACCOUNT_ID not in scope and template(scope) in catalogue()
 
 
-def _well_formed(scope: str) -> bool:
+def is_well_formed(scope: str) -> bool:
+    """Whether it is of the form of a scope, in the catalogue or not."""
     return ACCOUNT_ID not in scope and _FORM.fullmatch(template(scope)) is not None
 
 
 # The values of the setting `scope_catalogue`.
-CATALOGUES: dict[str, Callable[[str], bool]] = {"strict": _in_catalogue, "open": _well_formed}
+CATALOGUES: dict[str, Callable[[str], bool]] = {"strict": _in_catalogue, "open": is_well_formed}
 
 
 def parse_scope(text: str) -> tuple[str, ...]:

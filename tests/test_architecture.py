@@ -56,7 +56,7 @@ SHELL: dict[str, set[str]] = {
     "settings": {"api_keys", "origins", "records", "scopes", "values", "wording"},
     "issuing": {"grants", "messages", "records", "repository", "scopes", "tokens"},
     "inspection": {"errors", "records", "repository", "tokens"},
-    "minting": {"defects", "errors", "records", "repository", "tokens"},
+    "minting": {"defects", "errors", "records", "repository", "scopes", "tokens"},
     "calls": {
         "conditions", "contracts", "errors", "faults", "grants", "messages", "parsing", "records",
         "redaction",
@@ -135,7 +135,8 @@ DOUBLE: dict[str, set[str]] = {
         "double.transport", "places", "serve", "server", "settings",
     },
     "asgi": {
-        "calls", "delivery", "disturbance", "double", "endpoints", "messages", "operations", "server",
+        "calls", "delivery", "disturbance", "double", "endpoints", "messages", "operations", "scopes",
+        "server",
     },
     "double.wishes": {"double.arguments", "wording"},
     "double.reports": {"double.moov", "double.transport", "faults", "journal"},

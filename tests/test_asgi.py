@@ -1,5 +1,6 @@
 """A program's own endpoints, guarded by mockmoov's tokens: answers, journal and faults are the server's."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mockmoov.asgi import Caller, Guard, requires
 from mockmoov.double import MockMoov, MoovKey
+from mockmoov.scopes import catalogue
 
 OTHER = "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
 CARDS = "/accounts/{accountID}/cards"
@@ -219,9 +221,32 @@ def test_a_check_without_the_middleware_says_what_is_missing() -> None:
 
 
 def test_a_server_that_runs_elsewhere_guards_nothing_here(moov: MockMoov) -> None:
-    elsewhere = MockMoov.connect(moov.url)
-    with elsewhere, pytest.raises(AttributeError, match="runs elsewhere"):
-        Guard(Starlette(), elsewhere)
+    with MockMoov.connect(moov.url) as elsewhere:
+        for wrong in (elsewhere, moov.new_api_key()):
+            with pytest.raises(TypeError, match=r"^Guard wants a MockMoov\(\) of this process"):
+                Guard(Starlette(), wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        ("/accounts/{accountID}/cards.raed", "; did you mean /accounts/{accountID}/cards.read?"),
+        (f"/accounts/{OTHER}/cards.raed", f"; did you mean /accounts/{OTHER}/cards.read?"),
+        ("ping.read", "; did you mean /ping.read?"),
+        ("/accounts/{account_id}/cards.read", "; did you mean /accounts/{accountID}/cards.read?"),
+        ("", ""),
+    ],
+)
+def test_a_check_of_a_scope_that_is_not_in_the_catalogue_is_refused_where_it_is_made(
+    wrong: str, hint: str
+) -> None:
+    with pytest.raises(ValueError, match="^" + re.escape(f"there is no scope {wrong}{hint}")):
+        requires("/ping.read", wrong)
+
+
+def test_every_scope_of_the_catalogue_can_be_required_of_any_account_or_of_one() -> None:
+    for scope in catalogue():
+        assert callable(requires(scope, scope.replace("{accountID}", OTHER)))
 
 
 def test_what_is_no_request_passes(moov: MockMoov) -> None:

@@ -172,6 +172,8 @@ def test_defaults_are_those_of_the_code() -> None:
     given = {name: schema["default"] for name, schema in described.items() if "default" in schema}
     assert given == {name: getattr(Fault(), name) for name in given}
     assert given
+    for wish in ("Wish", "WishOfApiKey"):
+        assert SCHEMAS[wish]["properties"]["scope"]["default"] == _Wish().scope
     for name in ("count", "timeout"):
         assert PARAMETERS[name]["schema"]["default"] == getattr(exchanges._Wait(), name)
 

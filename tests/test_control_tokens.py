@@ -14,6 +14,8 @@ from tests.support.control import Desk
 from tests.support.servers import CLIENT_ID, NOW, Clock, another_key, basic, bearer, new_server, post_form
 
 KEY = f"/api-keys/{CLIENT_ID}"
+OTHER = "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
+FORM = "each scope must be of the form /family.permission or /accounts/{accountID}/family.permission"
 each_owner = pytest.mark.parametrize("of", ["", KEY])
 each_format = pytest.mark.parametrize("token_format", ["jwt", "opaque"])
 
@@ -67,8 +69,32 @@ def test_each_token_is_another(desk: Desk) -> None:
 
 
 def test_a_scope_that_no_grant_would_give_is_written_as_it_is(desk: Desk) -> None:
-    token = mint(desk, scope="anything at all, even this")
-    assert desk.send("GET", "/ping", [bearer(token)], b"")[0] == 403
+    assert desk.ping(mint(desk, scope="/no-such.scope")) == 403
+
+
+@each_owner
+def test_what_is_no_scope_is_written_only_as_a_claim(desk: Desk, of: str) -> None:
+    odd = "anything at all, even this"
+    assert desk.post(f"{of}/tokens", scope=odd).problem == (422, FORM, "scope")
+    assert desk.post(f"{of}/tokens", claims={"scp": odd})["claims"]["scp"] == odd
+    assert desk.post(f"{of}/tokens", scope=odd, claims={"scp": None})["claims"]["scp"] is None
+
+
+@each_owner
+def test_the_account_in_a_scope_is_that_of_the_key(desk: Desk, of: str) -> None:
+    account = desk.get(KEY)["account_id"]
+    token = desk.post(f"{of}/tokens", scope="/accounts/{accountID}/cards.read /ping.read")
+    assert token["claims"]["scp"] == f"/accounts/{account}/cards.read /ping.read"
+    desk.new_key(client_id="other", account_id=OTHER)
+    token = desk.post("/tokens", scope="/accounts/{accountID}/cards.read", client_id="other")
+    assert token["claims"]["scp"] == f"/accounts/{OTHER}/cards.read"
+
+
+@each_owner
+def test_the_scope_is_that_of_ping_if_none_is_given(desk: Desk, of: str) -> None:
+    minted = desk.post(f"{of}/tokens")
+    assert minted["claims"]["scp"] == "/ping.read"
+    assert desk.ping(minted["access_token"]) == 200
 
 
 def test_it_is_of_the_first_key_of_the_settings_or_of_the_one_that_is_named() -> None:
@@ -182,21 +208,25 @@ def test_an_opaque_token_without_an_expiry_is_remembered_for_its_reason() -> Non
 @pytest.mark.parametrize(
     ("wish", "field", "message"),
     [
-        ({}, "...", "object missing required field `scope`"),
-        ({"scope": ""}, "scope", "expected `str`"),
-        ({"scope": "a\n"}, "scope", "expected `str`"),
-        ({"scope": "é"}, "scope", "expected `str`"),
-        ({"scope": None}, "scope", "got `null`"),
+        ({"scope": ""}, "scope", "scope must be a string"),
+        ({"scope": "ping.read"}, "scope", FORM),
+        ({"scope": "/ping.read  /fed.read"}, "scope", FORM),
+        ({"scope": " "}, "scope", FORM),
+        ({"scope": "/accounts/mine/cards.read"}, "scope", FORM),
+        ({"scope": "/accounts/{accountid}/cards.read"}, "scope", FORM),
+        ({"scope": "a\n"}, "scope", "scope must be a string"),
+        ({"scope": "é"}, "scope", "scope must be a string"),
+        ({"scope": None}, "scope", "scope must be a string, got null"),
         ({"scope": "x" * 4097}, "scope", "length <= 4096"),
-        ({"scope": "x" * 4096}, "claims", f"the token would be longer than {MAX_LENGTH} characters"),
-        ({"scope": "x", "lifetime": 0}, "lifetime", ">= 1"),
-        ({"scope": "x", "lifetime": 10**8 + 1}, "lifetime", "<= 100000000"),
-        ({"scope": "x", "client_type": "w"}, "client_type", "invalid enum value"),
-        ({"scope": "x", "claims": []}, "claims", "expected `object`"),
-        ({"scope": "x", "claims": {"a": "b" * 5000}}, "claims", "the token would be longer"),
-        ({"scope": "x", "claims": {"jti": 5}, "defect": "revoked"}, "claims", "it is no access token"),
-        ({"scope": "x", "defect": "expird"}, "defect", "; did you mean expired?"),
-        ({"scope": "x", "defects": "expired"}, "defects", "there is no field defects; did you mean defect?"),
+        ({"scope": "/x." + "x" * 4093}, "claims", f"the token would be longer than {MAX_LENGTH} characters"),
+        ({"lifetime": 0}, "lifetime", ">= 1"),
+        ({"lifetime": 10**8 + 1}, "lifetime", "<= 100000000"),
+        ({"client_type": "w"}, "client_type", "invalid enum value"),
+        ({"claims": []}, "claims", "claims must be an object, got a list"),
+        ({"claims": {"a": "b" * 5000}}, "claims", "the token would be longer"),
+        ({"claims": {"jti": 5}, "defect": "revoked"}, "claims", "it is no access token"),
+        ({"defect": "expird"}, "defect", "; did you mean expired?"),
+        ({"defects": "expired"}, "defects", "there is no field defects; did you mean defect?"),
     ],
 )
 def test_what_is_not_good_in_a_wish_is_named(
@@ -208,7 +238,7 @@ def test_what_is_not_good_in_a_wish_is_named(
 
 
 def test_the_key_in_the_path_is_the_key(desk: Desk) -> None:
-    answer = desk.post(f"{KEY}/tokens", scope="x", client_id="other")
+    answer = desk.post(f"{KEY}/tokens", client_id="other")
     assert answer.problem == (422, "there is no field client_id; did you mean client_type?", "client_id")
 
 

@@ -296,6 +296,14 @@ def test_a_frozen_clock_stands_still_until_it_is_moved_or_resumed(key: MoovKey) 
     assert LONG_AGO < clock.now() < LONG_AGO + timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("by", [2, 2.5, "2", None])
+def test_a_shift_without_a_unit_says_how_it_is_written(key: MoovKey, by: Any) -> None:
+    before = key.clock.freeze()
+    with pytest.raises(TypeError, match=r"shift\(hours=2\), or a timedelta"):
+        key.clock.shift(by)
+    assert key.clock.now() == before
+
+
 def test_a_time_may_be_of_any_zone(key: MoovKey) -> None:
     at = datetime(2030, 1, 1, 12, tzinfo=timezone(timedelta(hours=-7)))
     assert key.clock.freeze(at) == at
@@ -730,9 +738,10 @@ def test_what_the_control_plane_refuses_is_an_error_with_its_status_and_field(
         (422, "stauts", "did you mean status", lambda: key.faults.add(stauts=500)),  # type: ignore[call-arg]
         (422, "endpoint", "did you mean revoke", lambda: key.exchanges(endpoint="revok")),
         (422, "statsu", "did you mean status", lambda: key.exchanges(statsu=1)),  # type: ignore[call-arg]
-        (422, "count", "count: expected", lambda: key.exchanges.wait(0)),
+        (422, "count", "count must be an integer", lambda: key.exchanges.wait(0)),
         (422, "defect", "did you mean expired", lambda: key.mint(defect="expird")),
-        (422, "scope", "scope: expected", lambda: key.mint("")),
+        (422, "scope", "scope must be a string", lambda: key.mint("")),
+        (422, "scope", "each scope must be of the form /family.permission", lambda: key.mint("ping")),
         (404, None, "key", lambda: moov.signing_keys.drop("nobody's")),
     ]  # fmt: skip
     for status, field, message, use in refused:
@@ -1087,6 +1096,11 @@ def test_no_repr_shows_a_secret_or_a_whole_token() -> None:
             assert not [secret for secret in secrets if secret and secret in shown]
             assert repr(server) == f"MockMoov(url={moov.url!r})"
             assert repr(key) == f"MoovKey(client_id={key.client_id!r}, url={moov.url!r})"
+            owners = {"the server": server, key.client_id: key}
+            for name, owner in owners.items():
+                assert repr(owner.clock) == f"<Clock of {name}>"
+                assert repr(owner.faults) == f"<Faults of {name}>"
+                assert repr(owner.exchanges) == f"<Exchanges of {name}>"
             assert repr(token) == f"MintedToken(jti={token.claims['jti']!r}, defect=None)"
             assert repr(key.credentials) == "<values of client_id, client_secret, account_id, application_id>"
 

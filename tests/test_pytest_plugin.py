@@ -278,12 +278,15 @@ def test_a_marker_says_what_the_key_the_token_and_the_plan_are_to_be(suite: Suit
         from mockmoov.client import ServerError
 
         @pytest.mark.mockmoov(
-            scopes=["/ping.read"], client_id="mine", client_secret="not-a-secret", scope="/fed.read"
+            scopes=["/ping.read"],
+            client_id="mine",
+            client_secret="not-a-secret",
+            scope="/fed.read /accounts/{accountID}/cards.read",
         )
         def test_key_and_token(moov, moov_token):
             assert (moov.client_id, moov.client_secret) == ("mine", "not-a-secret")
             assert moov.scopes == ("/ping.read",)
-            assert moov_token.claims["scp"] == "/fed.read"
+            assert moov_token.claims["scp"] == f"/fed.read /accounts/{moov.account_id}/cards.read"
 
         BAD_GATEWAY = {"status": 502, "endpoint": "ping"}
 
@@ -363,6 +366,80 @@ def test_a_marker_that_asks_for_what_is_not_there_is_refused_in_a_line(
     result.assert_outcomes(errors=1)
     [line] = failure_of(result)
     assert line.startswith(message)
+
+
+IN_VAIN = "@pytest.mark.mockmoov says what `moov` is to be, and this test does not use it"
+
+
+@pytest.mark.parametrize("marker", ["faults=['unavailable']", "fualts=[]", "default_version='latest'", ""])
+def test_a_marker_of_a_test_that_does_not_use_what_it_is_for_fails_in_a_line(
+    suite: Suite, marker: str
+) -> None:
+    result = suite(
+        f"""
+        import pytest
+
+        @pytest.mark.mockmoov({marker})
+        def test_it(): pass
+
+        @pytest.mark.parametrize("x", [pytest.param(1, marks=pytest.mark.mockmoov({marker}))])
+        def test_it_by_its_parameter(x): pass
+        """
+    )
+    result.assert_outcomes(failed=2)
+    assert result.outlines.count(IN_VAIN) == 2
+
+
+def test_a_marker_of_a_class_or_a_module_asks_nothing_of_those_that_do_not_use_it(suite: Suite) -> None:
+    suite(
+        """
+        import pytest
+
+        pytestmark = pytest.mark.mockmoov(access_token_lifetime=60)
+
+        @pytest.mark.mockmoov(faults=["unavailable"])
+        class TestClass:
+            def test_it(self): pass
+
+        def test_it(): pass
+        """
+    ).assert_outcomes(passed=2)
+
+
+def test_it_may_be_used_by_way_of_another_fixture_or_while_the_test_runs_or_be_ones_own(suite: Suite) -> None:
+    suite(
+        """
+        import unittest
+
+        import pytest
+
+        @pytest.mark.mockmoov(scope="/fed.read")
+        def test_another(moov_token):
+            assert moov_token.claims["scp"] == "/fed.read"
+
+        @pytest.mark.mockmoov(client_id="mine")
+        def test_late(request):
+            assert request.getfixturevalue("moov").client_id == "mine"
+
+        @pytest.mark.mockmoov(client_id="mine")
+        @pytest.mark.usefixtures("moov")
+        def test_unseen(): pass
+
+        class TestCase(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def hold(self, moov): self.moov = moov
+
+            @pytest.mark.mockmoov(client_id="mine")
+            def test_it(self): assert self.moov.client_id == "mine"
+
+        class TestOwn:
+            @pytest.fixture
+            def moov(self): return "own"
+
+            @pytest.mark.mockmoov(client_id="mine")
+            def test_it(self, moov): assert moov == "own"
+        """
+    ).assert_outcomes(passed=5)
 
 
 def test_a_scope_that_cannot_be_one_is_refused_in_a_line(suite: Suite) -> None:
@@ -502,7 +579,7 @@ def test_settings_stand_in_the_ini_file_and_a_marker_wins(suite: Suite) -> None:
 def test_a_wrong_setting_in_the_ini_file_fails_in_a_line(suite: Suite) -> None:
     result = suite("def test_it(mockmoov): pass", ini="mockmoov_settings = prot = 1")
     result.assert_outcomes(errors=1)
-    assert failure_of(result) == ["mockmoov: prot: there is no such setting; did you mean port?"]
+    assert failure_of(result) == ["mockmoov_settings: there is no setting prot; did you mean port?"]
 
 
 def test_a_port_that_is_taken_fails_in_a_line(suite: Suite, elsewhere: MockMoov) -> None:
@@ -523,6 +600,10 @@ def test_a_port_that_is_taken_fails_in_a_line(suite: Suite, elsewhere: MockMoov)
             "mockmoov_settings = port 1",
             "mockmoov_settings must be lines of NAME = VALUE, which 'port 1' is not",
         ),
+        (
+            "mockmoov_url = http://there.example\nmockmoov_settings = port = 1",
+            "mockmoov_settings cannot set a server that runs already, as http://there.example does",
+        ),
     ],
 )
 def test_an_option_that_means_nothing_stops_the_run(
@@ -531,6 +612,15 @@ def test_an_option_that_means_nothing_stops_the_run(
     result = suite("def test_it(): pass", ini=ini)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert f"ERROR: {message}" in "\n".join(result.errlines)
+
+
+def test_settings_for_a_server_elsewhere_stop_the_run_until_they_are_taken_back(
+    suite: Suite, elsewhere: MockMoov
+) -> None:
+    flags, ini = ["-q", f"--mockmoov-url={elsewhere.url}"], "mockmoov_settings = seed = 1"
+    result = suite("def test_it(moov): pass", *flags, ini=ini)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    suite("def test_it(moov): pass", *flags, "-o", "mockmoov_settings=", ini=ini).assert_outcomes(passed=1)
 
 
 # --- what a failed test shows -------------------------------------------------------------------------
@@ -650,7 +740,7 @@ def test_a_planned_fault_that_never_happened_fails_the_test_and_says_what_to_do(
         "The program asked less, or otherwise, than the plan expects: compare with the exchanges below.",
         "To allow this: @pytest.mark.mockmoov(unmet_faults='ignore'), or mockmoov_unmet_faults = ignore.",
     ]
-    assert "the last 0 of 0 exchanges of " in lines_of(result)
+    assert "no exchanges of MoovKey(" in lines_of(result)
 
 
 def test_planned_faults_that_never_happened_may_be_allowed(suite: Suite) -> None:
@@ -908,6 +998,11 @@ def test_two_workers_have_a_server_each_or_share_one_elsewhere(
 NOTHING = """
     import sys
 
+    import pytest
+
+    @pytest.mark.mockmoov(faults=["unavailable"])
+    def test_that_is_marked_in_vain(): pass
+
     def test_it():
         ours = {name for name in sys.modules if name.partition(".")[0] == "mockmoov"}
         assert ours == {"mockmoov", "mockmoov.pytest_plugin"}
@@ -916,7 +1011,7 @@ NOTHING = """
 
 
 def test_a_run_that_uses_no_fixture_imports_nothing_of_ours(process: Suite) -> None:
-    process(NOTHING, "-p", "no:schemathesis", "-p", "no:anyio").assert_outcomes(passed=1)
+    process(NOTHING, "-p", "no:schemathesis", "-p", "no:anyio").assert_outcomes(passed=1, failed=1)
 
 
 def test_the_plugin_can_be_turned_off(process: Suite) -> None:

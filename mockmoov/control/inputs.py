@@ -17,6 +17,15 @@ from mockmoov.wording import nearest
 _Input = TypeVar("_Input")
 _NAME = re.compile(r"[a-z_]{1,40}")
 _PLACE = re.compile(r"(.*) - at `(?:key in )?\$\.?([^`]*)`")
+_TYPES = re.compile("`([^`]*)`")
+_IN_WORDS = {
+    "array": "a list",
+    "bool": "a boolean",
+    "float": "a number",
+    "int": "an integer",
+    "object": "an object",
+    "str": "a string",
+}
 _DEEPEST = 64  # levels of JSON: no reader runs out of stack on them
 
 
@@ -95,8 +104,15 @@ def convert(
     except msgspec.ValidationError as error:
         place = _PLACE.fullmatch(str(error))
         field = (place[2] if place else "") or "..."
-        problem = place[1] if place else str(error)
-        raise FieldError(field, f"{field}: {problem[0].lower()}{problem[1:]}") from None
+        raise FieldError(field, f"{field}{_in_words(place[1] if place else str(error))}") from None
+
+
+def _in_words(problem: str) -> str:
+    """What msgspec says of a value, such as "Expected `int | null`, got `str`", after the name of a field."""
+    if not problem.startswith("Expected "):
+        return f": {problem[0].lower()}{problem[1:]}"
+    plain = _TYPES.sub(lambda types: " or ".join(_IN_WORDS.get(n, n) for n in types[1].split(" | ")), problem)
+    return f" must be {plain.removeprefix('Expected ')}"
 
 
 def read_time(field: str, value: object) -> float:

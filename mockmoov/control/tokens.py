@@ -21,7 +21,7 @@ _MOST_KEYS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wish:
-    scope: Annotated[str, Meta(pattern=r"^[\x20-\x7e]+\Z", max_length=4096)]
+    scope: Annotated[str, Meta(pattern=r"^[\x20-\x7e]+\Z", max_length=4096)] = "/ping.read"
     client_type: ClientType = "web"
     lifetime: Annotated[int, Meta(ge=1, le=10**8)] | None = None
     claims: Mapping[str, Any] = field(default_factory=dict)

@@ -28,6 +28,9 @@ class Place:
     transport: Transport
     path: str = ""
 
+    def __str__(self) -> str:
+        return self.path.rpartition("/")[2] or "the server"
+
     def get(self, path: str, query: Mapping[str, Any] | None = None, *, timeout: float = 0) -> Any:
         """Read."""
         return self.transport("GET", self.path + path, query=query, timeout=timeout)
@@ -46,11 +49,18 @@ def unix(value: Time) -> float:
     return value.timestamp()
 
 
-class Clock:
-    """A clock of the server's, or of one API key. Each verb returns what it shows then."""
+class _Handle:
+    """Of something that the server has, and each API key."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._place}>"
+
+
+class Clock(_Handle):
+    """A clock of the server's, or of one API key. Each verb returns what it shows then."""
 
     def now(self) -> datetime:
         """What the clock shows, in UTC."""
@@ -66,6 +76,8 @@ class Clock:
         days: float = 0,
     ) -> datetime:
         """Put it forward, or back."""
+        if not isinstance(by, timedelta):
+            raise TypeError("a clock is shifted by shift(hours=2), or a timedelta")
         by += timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
         return _time(self._place.change("POST", "/clock/shift", {"seconds": by.total_seconds()}))
 
@@ -86,11 +98,8 @@ def _time(document: Mapping[str, Any]) -> datetime:
     return datetime.fromtimestamp(document["now"], UTC)
 
 
-class Faults:
+class Faults(_Handle):
     """The planned faults of the server, or of one API key, in the order in which they were added."""
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
 
     def add(self, preset: str | None = None, **members: Unpack[FaultArguments]) -> Fault:
         """Plan a fault at the end: a preset by name, what is given beside it, or both."""
@@ -124,11 +133,8 @@ class Faults:
         return len(self.list())
 
 
-class Exchanges:
+class Exchanges(_Handle):
     """The journal of the server, or of one API key: what was asked, and how it was answered."""
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
 
     def __call__(self, **query: Unpack[QueryArguments]) -> list[Exchange]:
         """The exchanges that are like this, in their order."""

@@ -41,8 +41,9 @@ class _Controls:
         claims: Mapping[str, Any] | None = None,
         defect: str | None = None,
     ) -> MintedToken:
-        """A new access token, whatever the key may ask for.
+        """A new access token, whatever the key may ask for; a scope need not be in the catalogue.
 
+        `{accountID}` in a scope is the account of the key, without one of the first of the settings.
         `lifetime` in seconds; `claims` are added, or stand in for its own; `defect`: expired, not-yet-valid,
         wrong-audience, wrong-issuer, no-exp, unknown-kid, bad-signature, alg-none, hs256-public-key, revoked.
         """

@@ -26,5 +26,7 @@ def history(key: MoovKey, most: int) -> str:
         exchanges, dropped = key.exchanges(), key.exchanges.dropped
     except ControlError as error:
         return f"the exchanges of {key} cannot be shown: {error}"
+    if not exchanges and not dropped:
+        return f"no exchanges of {key}"
     shown = [told(exchange) for exchange in exchanges[max(0, len(exchanges) - most) :]]
     return "\n".join([f"the last {len(shown)} of {len(exchanges) + dropped} exchanges of {key}", *shown])

@@ -1,6 +1,6 @@
 """Owns what a test may ask for by name, and whom each wish concerns. Must not know pytest."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,17 @@ def read_wishes(members: Mapping[str, Any]) -> Wishes:
         scope=members.get("scope", "/ping.read"),
         unmet_faults=_unmet_faults(members.get("unmet_faults")),
     )
+
+
+def read_settings(lines: Iterable[str]) -> dict[str, Any]:
+    """The settings of the server that are lines of `NAME = VALUE`; raises `WishError`."""
+    pairs = (line.partition("=") for line in lines)
+    given = {name.strip(): value.strip() for name, _, value in pairs}
+    known = SettingArguments.__annotations__
+    for name in given:
+        if name not in known:
+            raise WishError(f"there is no setting {name}{nearest(name, known)}")
+    return given
 
 
 def _faults(given: object) -> tuple[Mapping[str, Any], ...]:
