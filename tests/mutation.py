@@ -72,8 +72,6 @@ PARTS = {
                 "control.plane",
                 "control.tokens",
                 "control.whole",
-                "minting",
-                "conditions",
             ),
             tests=("test_control_*.py", "test_conditions.py"),
             target=85,
