@@ -22,7 +22,8 @@ _UUID = re.compile(UUID)
 _JTI = re.compile(r"[0-9a-f]{32}")
 _VERSION = re.compile(r"v[0-9]{4}\.[0-9]{2}\.[0-9]{2}|latest")
 _MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z.+-]{1,40}(?: ?; ?charset=[a-z0-9-]{1,12})?", re.IGNORECASE)
-_WORD = re.compile(r"[A-Za-z0-9_+=~-]{16,}")
+_LONG_WORD = re.compile(r"[A-Za-z0-9_+=~-]{16,}")
+_READABLE = re.compile(r"(?!.{33})[A-Z]?[a-z]+(?:-?[A-Z][a-z]+|-[a-z]+)*")  # AppleWebKit, moov-sdk-typescript
 _GRANT_TYPES = frozenset(("client_credentials", "refresh_token", "password", "authorization_code"))
 _CLIENT_TYPES = frozenset(("web", "device", "service", "w", "d", "s"))
 _HINTS = frozenset(("access_token", "refresh_token"))
@@ -114,8 +115,8 @@ def _origin(value: str) -> str:
 
 
 def _scrubbed(text: str) -> str:
-    """The text without words that are long and not just letters, as credentials are."""
-    return _WORD.sub(lambda word: word[0] if word[0].replace("-", "").isalpha() else HIDDEN, printable(text))
+    """The text without long words that nobody would have written, as credentials are."""
+    return _LONG_WORD.sub(lambda word: word[0] if _READABLE.fullmatch(word[0]) else HIDDEN, printable(text))
 
 
 # How a header is told; what is not here is not.

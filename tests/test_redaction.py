@@ -26,7 +26,7 @@ WORDS = frozenset(["", "oauth2", "token", "ping", "accounts"])
 SECRET = "dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-"
 # Credentials as generators make them; shorter ones are blotted out only where they are those of the client.
 SECRETS = st.text("ABCDEFabcdef0123456789_-", min_size=16, max_size=60).filter(
-    lambda text: not text.replace("-", "").isalpha()
+    lambda text: len(text) > 32 or not text.replace("-", "").isalpha()
 )
 ODD = st.text(st.characters(min_codepoint=0, max_codepoint=0x10FFFF), max_size=20)  # lone surrogates too
 
@@ -201,6 +201,13 @@ def header(name: str, *values: str, secret: str | None = None) -> str | None:
         ("user-agent", "abcdefghijklmnop", "abcdefghijklmnop"),
         ("user-agent", "abcdefghijklmno1", HIDDEN),
         ("user-agent", "abcdefghijklmn1", "abcdefghijklmn1"),
+        ("user-agent", "AppleWebKit-Nightly-fork", "AppleWebKit-Nightly-fork"),
+        ("user-agent", "x" * 32, "x" * 32),
+        ("user-agent", "x" * 33, HIDDEN),
+        ("user-agent", "vzYuVOfzqhzwkWMDrlzsnCoNRppYHVMOsUPCaUZqJqc", HIDDEN),  # letters alone, and a token
+        ("user-agent", "GfstrKCwthAOlBpy", HIDDEN),
+        ("user-agent", "abcdefghijklmnop-", HIDDEN),
+        ("referer", f"https://{'x' * 33}.example/", "https://....example"),
         ("x-idempotency-key", UUID, UUID),
         ("x-idempotency-key", SECRET, HIDDEN),
         ("x-moov-version", "v2024.01.00", "v2024.01.00"),
