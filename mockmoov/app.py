@@ -3,18 +3,17 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 from starlette.applications import Starlette
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from mockmoov.contracts import REASON_HEADER, render_refusal
 from mockmoov.control import Control, Exposure, make_guard
-from mockmoov.cors import Cors, Readers
+from mockmoov.cors import Readers, is_preflight, shared
 from mockmoov.delivery import Incoming, Reply, Stream, deliver, to_request
 from mockmoov.disturbance import wants_body
 from mockmoov.hosts import UNKNOWN_HOST, is_known
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from mockmoov.gateway import Gateway
 
 _access = logging.getLogger("mockmoov.access")
+_OWN_PATHS = ("/_mockmoov/", "/.well-known/")
 _POLL_SECONDS = 0.01
 _AMBIGUOUS = "the path is not forwarded: decoded, it is another operation's"
 
@@ -37,23 +37,28 @@ Handler = Callable[[HttpRequest, Incoming, Reply], Awaitable[None]]
 def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes | None = None) -> Starlette:
     """The ASGI application, for those who can reach it. On loopback it accepts known names in Host only."""
     settings, ours = server.settings, Control(server, make_guard(server.settings, exposure), ca_pem)
-    log = _AccessLog((*server.routes.templates, *ours.paths))
     readers = Readers(settings.cors_origins, server.repository.origins)
-    shared = partial(Cors, readers=readers, preflights=_Endpoint(_preflights(readers), log))
     gateway = _gateway(settings)
-    control = shared(_Endpoint(_patient(ours), log), is_shared=ours.is_open)
-    moov: ASGIApp = shared(_Endpoint(_disturbed(server, gateway), log), is_shared=lambda _: True)
-    app = Starlette(
-        routes=[Route("/_mockmoov/{_:path}", control), Route("/.well-known/{_:path}", control)],
-        lifespan=gateway.open if gateway else None,
+    front = _Front(
+        log=_AccessLog((*server.routes.templates, *ours.paths)),
+        hosts=settings.known_hosts if exposure == "loopback" else None,
+        readers=readers,
+        is_open=ours.is_open,
+        preflights=_preflights(readers),
+        own=_patient(ours),
+        moov=_disturbed(server, gateway),
     )
+    app = Starlette(lifespan=gateway.open if gateway else None)
     app.router.redirect_slashes = False
-    app.router.default = moov
-    if exposure == "loopback":
-        app.add_middleware(_HostRule, log=log, hosts=settings.known_hosts)
+    app.router.default = front
     if settings.trusted_proxies:
         app.add_middleware(Proxies, proxies=settings.trusted_proxies, hosts=settings.known_hosts)
     return app
+
+
+async def _wrong_host(_request: HttpRequest, incoming: Incoming, reply: Reply) -> None:
+    incoming.dismiss()
+    await reply(identified(render_refusal(421, UNKNOWN_HOST), time.time()))
 
 
 def _preflights(readers: Readers) -> Handler:
@@ -122,12 +127,21 @@ def _patient(control: Control) -> Handler:
     return handle
 
 
-class _Endpoint:
-    """An ASGI application that lets a handler answer, and logs what it says."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Front:
+    """The ASGI application: whose each request is, which pages may read the answer, and a line in the log.
 
-    def __init__(self, handle: Handler, log: "_AccessLog") -> None:
-        self._handle = handle
-        self._log = log
+    A request with a Host that is not among `hosts` is refused, as a page of another site could have sent it
+    (DNS rebinding). `is_open` says of a raw path of our own whether any page may ever read what is there.
+    """
+
+    log: "_AccessLog"
+    hosts: frozenset[str] | None
+    readers: Readers
+    is_open: Callable[[str], bool]
+    preflights: Handler
+    own: Handler
+    moov: Handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -136,15 +150,26 @@ class _Endpoint:
         started = time.perf_counter()
         request = to_request(scope)
         incoming = Incoming(request, receive)
+        handle, is_shared = self._meant(request)
+        allowed = self.readers.allowed(request.headers.get("origin", ())) if is_shared else None
 
         async def reply(response: HttpResponse, stream: Stream | None = None) -> None:
-            self._log(request, response, started)
+            self.log(request, response, started)
+            if is_shared:
+                response = shared(response, allowed)
             await deliver(response, scope, incoming, send, stream)
 
-        await self._handle(request, incoming, reply)
+        await handle(request, incoming, reply)
 
-
-# --- what stands before all of it -----------------------------------------------------------------
+    def _meant(self, request: HttpRequest) -> tuple[Handler, bool]:
+        """Who is to answer, and whether pages of other origins may read it."""
+        if self.hosts is not None and not is_known(request.headers.get("host", ()), self.hosts):
+            return _wrong_host, False
+        is_own = request.path.startswith(_OWN_PATHS)
+        is_shared = not is_own or self.is_open(request.path)
+        if is_shared and is_preflight(request):
+            return self.preflights, True
+        return (self.own if is_own else self.moov), is_shared
 
 
 class _AccessLog:
@@ -165,24 +190,3 @@ class _AccessLog:
                 dict(response.headers).get(REASON_HEADER, "-"),
                 (time.perf_counter() - started) * 1000,
             )
-
-
-class _HostRule:
-    """Middleware that refuses any Host that a page of another site could have sent (DNS rebinding)."""
-
-    def __init__(self, app: ASGIApp, log: "_AccessLog", hosts: frozenset[str]) -> None:
-        self._app = app
-        self._log = log
-        self._hosts = hosts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not self._passes(scope):
-            refusal = identified(render_refusal(421, UNKNOWN_HOST), time.time())
-            request = to_request(scope)
-            self._log(request, refusal, time.perf_counter())
-            await deliver(refusal, scope, Incoming(request, receive), send)
-        else:
-            await self._app(scope, receive, send)
-
-    def _passes(self, scope: Scope) -> bool:
-        return is_known([v.decode("latin-1") for k, v in scope["headers"] if k == b"host"], self._hosts)

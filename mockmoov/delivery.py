@@ -54,9 +54,9 @@ class Incoming:
         headers = request.headers
         self.has_body = "transfer-encoding" in headers or headers.get("content-length", ("0",)) != ("0",)
         self.expects = "expect" in headers
-        self._over = anyio.Event()
-        if not self.has_body:
-            self._over.set()
+        self.is_unread = self.has_body
+        """Whether there is more of the body that somebody may want."""
+        self._over: anyio.Event | None = None  # of the body; made by who waits for it
 
     async def pieces(self) -> Stream:
         """The body, piece by piece; raises `ClientLeftError`."""
@@ -68,7 +68,7 @@ class Incoming:
             more = message.get("more_body", False)
             if piece := message.get("body", b""):
                 yield piece
-        self._over.set()
+        self.dismiss()
 
     async def read(self, limit: int) -> bytes | None:
         """The body, or as much of it as shows that it is larger; None if the client left before its end."""
@@ -85,16 +85,15 @@ class Incoming:
 
     def dismiss(self) -> None:
         """Let go of what is left of the body: nobody will read it."""
-        self._over.set()
-
-    @property
-    def is_unread(self) -> bool:
-        """Whether there is more of the body that somebody may want."""
-        return not self._over.is_set()
+        self.is_unread = False
+        if self._over is not None:
+            self._over.set()
 
     async def left(self) -> None:
         """Return once the client has left; as long as somebody may want the body, nobody looks."""
-        await self._over.wait()
+        if self.is_unread:
+            self._over = self._over or anyio.Event()
+            await self._over.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass
 

@@ -5,7 +5,6 @@ loopback name, or an IP address, as the Host of a request to that name.
 """
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 
@@ -15,7 +14,8 @@ UNKNOWN_HOST = "the Host header names no known host, or is repeated: see the set
 _PORT = re.compile(r":[0-9]*$")
 
 
-def is_known(values: Sequence[str], hosts: frozenset[str], *, addresses: bool = False) -> bool:
+@lru_cache(maxsize=64)
+def is_known(values: tuple[str, ...], hosts: frozenset[str], *, addresses: bool = False) -> bool:
     """Whether the Host values are one, and it names loopback, is in `hosts`, or (`addresses`) an address.
 
     `hosts` are in lower case; one without a port stands for the name on any.
@@ -30,7 +30,6 @@ def is_known(values: Sequence[str], hosts: frozenset[str], *, addresses: bool = 
     )
 
 
-@lru_cache(maxsize=64)
 def names_loopback(host: str) -> bool:
     """Whether a Host value, with or without a port, can only mean this machine."""
     return is_loopback_host(_PORT.sub("", host.strip(" \t")))

@@ -35,7 +35,7 @@ class Proxies:
         await self._app(scope, receive, send)
 
     def _believes(self, scope: Scope) -> bool:
-        hosts = Headers(scope=scope).getlist("host")
+        hosts = tuple(Headers(scope=scope).getlist("host"))
         return self._trusts(scope.get("client")) and is_known(hosts, self._hosts, addresses=True)
 
     def _trusts(self, client: tuple[str, int] | None) -> bool:
