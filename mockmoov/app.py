@@ -3,11 +3,12 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
+from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 

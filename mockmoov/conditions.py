@@ -6,11 +6,12 @@ is written into the journal under that key.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeVar
 
+from msgspec import Struct
 from msgspec.json import Decoder
+from msgspec.structs import replace
 
 from mockmoov.clocks import UNCHANGED, ClockSetting, may_run_again
 from mockmoov.encoding import to_json
@@ -30,8 +31,7 @@ _Answer = TypeVar("_Answer")
 ClockChange = Callable[[ClockSetting, float], ClockSetting]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
+class Condition(Struct, frozen=True, kw_only=True):
     """What holds for one exchange: the API key that it claims to come from, if that exists, and its time."""
 
     api_key: ApiKey | None
@@ -39,8 +39,7 @@ class Condition:
     has_faults: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Journal:
+class Journal(Struct, frozen=True, kw_only=True):
     """Exchanges in their order, and how many that were before them are gone."""
 
     exchanges: list[Exchange]

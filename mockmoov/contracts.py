@@ -7,7 +7,9 @@ compares it with another.
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mockmoov.encoding import to_json
 from mockmoov.errors import ErrorCode, OAuthError, printable
@@ -20,8 +22,7 @@ _JSON = ("content-type", "application/json")
 _VERSION = re.compile(r"v[0-9]{4}\.(?:01|04|07|10)\.[0-9]{2}|latest")  # docs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Struct, frozen=True, kw_only=True):
     """How one kind of refusal looks: its status, its JSON body (None: empty) and its own headers."""
 
     status: int
@@ -29,8 +30,7 @@ class Refusal:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contract:
+class Contract(Struct, frozen=True, kw_only=True):
     """One of Moov's wire contracts.
 
     A refusal is looked up by the parameter at fault, then by code; any other is 400 with the code.

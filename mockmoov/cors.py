@@ -6,7 +6,8 @@ in the log, and a reason if it is refused; and which origins are allowed is aske
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mockmoov.contracts import NO_STORE, render_refusal
 from mockmoov.messages import HttpRequest, HttpResponse

@@ -1,11 +1,11 @@
 """Owns the way between ASGI's messages and ours, connection faults included. Must not know what is asked."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from typing import Protocol
 from urllib.parse import quote
 
 import anyio
+from msgspec.structs import replace
 from starlette.types import Message, Receive, Scope, Send
 
 from mockmoov.connection import EXTENSION
@@ -62,26 +62,29 @@ class Incoming:
         """The body, piece by piece; raises `ClientLeftError`."""
         more = True
         while more:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientLeftError
-            more = message.get("more_body", False)
-            if piece := message.get("body", b""):
+            piece, more = await self._next()
+            if piece:
                 yield piece
         self.dismiss()
 
     async def read(self, limit: int) -> bytes | None:
         """The body, or as much of it as shows that it is larger; None if the client left before its end."""
-        body = b""
+        body, more = b"", True
         try:
-            async for piece in self.pieces():
+            while more and len(body) <= limit:
+                piece, more = await self._next()
                 body += piece
-                if len(body) > limit:
-                    break
         except ClientLeftError:
             return None
         self.dismiss()
         return body
+
+    async def _next(self) -> tuple[bytes, bool]:
+        """The next piece of the body, and whether there is more; raises `ClientLeftError`."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeftError
+        return message.get("body", b""), message.get("more_body", False)
 
     def dismiss(self) -> None:
         """Let go of what is left of the body: nobody will read it."""

@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mockmoov.contracts import NO_STORE, REASON_HEADER, Contract
 from mockmoov.encoding import to_json

@@ -6,12 +6,12 @@ Both bodies are streamed. What is forwarded is the raw path and query; who may p
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from math import inf
 from urllib.parse import urlsplit
 
 import anyio
 import httpcore2
+from msgspec.structs import replace
 
 from mockmoov import forwarding
 from mockmoov.contracts import render_refusal

@@ -2,7 +2,9 @@
 
 import hmac
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mockmoov import scopes
 from mockmoov.errors import ErrorCode, OAuthError
@@ -12,8 +14,7 @@ from mockmoov.records import ApiKey, ClientType, RefreshToken, TokenFamily
 NEW_FAMILY = TokenFamily()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Struct, frozen=True, kw_only=True):
     """All that a decision rests on. `refresh_token` is None if the one presented is not genuine."""
 
     api_key: ApiKey
@@ -23,8 +24,7 @@ class Facts:
     family: TokenFamily = NEW_FAMILY
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Grant(Struct, frozen=True, kw_only=True):
     """What may be issued: `scope` for the access token, `refreshed` the token that this grant uses up."""
 
     scope: tuple[str, ...]
@@ -32,8 +32,7 @@ class Grant:
     refreshed: RefreshToken | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefreshPolicy:
+class RefreshPolicy(Struct, frozen=True, kw_only=True):
     """The switches of refresh token rotation (RFC 9700 §4.14.2); `grace` in seconds."""
 
     rotation: bool

@@ -1,28 +1,27 @@
 """Owns the shapes that pass between the rings: HTTP and OAuth messages. Must not know behaviour."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct
 
 from mockmoov.records import ClientType, TokenFormat
 
 Headers = Mapping[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpRequest:
+class HttpRequest(Struct, frozen=True, kw_only=True):
     """One request: `path` raw (still percent-encoded) without the query; header names in lower case."""
 
     method: str
     path: str
     scheme: str = "http"
     query: bytes = b""
-    headers: Headers = field(default_factory=dict)
+    headers: Headers = {}
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class Note(Struct, frozen=True, kw_only=True):
     """What the log says of an exchange beside the request line; never a secret or a whole token."""
 
     client_id: str = "-"
@@ -32,8 +31,7 @@ class Note:
 NO_NOTE = Note()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpResponse:
+class HttpResponse(Struct, frozen=True, kw_only=True):
     """One response: header names in lower case, `note` for the log and not for the wire.
 
     `connection` says how it is kept from arriving whole: none is sent and the client waits (`hang`), none
@@ -51,8 +49,7 @@ class HttpResponse:
     forward: tuple[tuple[str, str], ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientCredentials:
+class ClientCredentials(Struct, frozen=True, kw_only=True):
     """What a client showed of itself (RFC 6749 §2.3.1): each value raw and, if that differs, decoded.
 
     `parameter` is the body parameter that is at fault when they are wrong; None if Basic was used.
@@ -63,8 +60,7 @@ class ClientCredentials:
     parameter: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRequest:
+class TokenRequest(Struct, frozen=True, kw_only=True):
     """A request to the token endpoint (RFC 6749 §4.4.2, §6); an absent parameter is None."""
 
     credentials: ClientCredentials | None
@@ -74,8 +70,7 @@ class TokenRequest:
     client_type: ClientType
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RevocationRequest:
+class RevocationRequest(Struct, frozen=True, kw_only=True):
     """A request to the revocation endpoint (RFC 7009 §2.1) or to introspection (RFC 7662 §2.1)."""
 
     credentials: ClientCredentials | None
@@ -83,8 +78,7 @@ class RevocationRequest:
     token_type_hint: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenResponse:
+class TokenResponse(Struct, frozen=True, kw_only=True):
     """A successful answer of the token endpoint (RFC 6749 §5.1); times in Unix seconds."""
 
     access_token: str

@@ -5,10 +5,11 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
 from urllib.parse import unquote_plus, unquote_to_bytes
+
+from msgspec import Struct
 
 from mockmoov.errors import ErrorCode, OAuthError
 from mockmoov.messages import ClientCredentials, Headers, HttpRequest, RevocationRequest, TokenRequest
@@ -36,8 +37,7 @@ _WHITE_SPACE = b" \t\r\n"
 Pairs = Iterable[tuple[str, object]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameters:
+class Parameters(Struct, frozen=True, kw_only=True):
     """The parameters of a request as far as they could be read, and why they are not good, if so."""
 
     given: Mapping[str, object]
@@ -210,15 +210,14 @@ def _parse_form(data: bytes) -> Pairs:
     """The pairs of a form; bytes that are not UTF-8 become lone surrogates, which no grammar has."""
     if _BAD_ESCAPE.search(data):
         raise _invalid("the form has a bad percent escape")
-    for field in data.split(b"&"):
+    for field in data.replace(b"+", b" ").split(b"&"):
         if field:
             name, _, value = field.partition(b"=")
             yield _form_text(name), _form_text(value)
 
 
 def _form_text(data: bytes) -> str:
-    text = data.replace(b"+", b" ")
-    return (unquote_to_bytes(text) if b"%" in text else text).decode("utf-8", "surrogateescape")
+    return (unquote_to_bytes(data) if b"%" in data else data).decode("utf-8", "surrogateescape")
 
 
 def _reject_constant(name: str) -> object:

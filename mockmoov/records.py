@@ -1,15 +1,15 @@
 """Owns what is remembered between requests, by the store or in a token. Must not know stores or messages."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 ClientType = Literal["web", "device", "service"]
 TokenFormat = Literal["jwt", "opaque"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiKey:
+class ApiKey(Struct, frozen=True, kw_only=True):
     """A Moov API key. `scopes` None means every scope; `epoch` changes whenever its tokens must die.
 
     `account_id` becomes the claim `caid`, `application_id` the claim `aid`; `origins` are the
@@ -30,8 +30,7 @@ class ApiKey:
         return f"ApiKey(client_id={self.client_id!r})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenFamily:
+class TokenFamily(Struct, frozen=True, kw_only=True):
     """All tokens that go back to one grant. `sequence` numbers the refresh token that is good now.
 
     `rotated_at` is when the one before it was used up, `expires_at` when the last token of the family
@@ -44,8 +43,7 @@ class TokenFamily:
     expires_at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigningKeys:
+class SigningKeys(Struct, frozen=True, kw_only=True):
     """The secrets of the issuer, base64url: Ed25519 private keys and the key of refresh tokens.
 
     `private_key` signs; the `retired` ones, the latest first, only verify what they signed before.
@@ -59,8 +57,7 @@ class SigningKeys:
         return "SigningKeys()"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefreshToken:
+class RefreshToken(Struct, frozen=True, kw_only=True):
     """What a genuine refresh token says of itself; times in Unix seconds."""
 
     client_id: str
@@ -73,8 +70,7 @@ class RefreshToken:
     expires_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessToken:
+class AccessToken(Struct, frozen=True, kw_only=True):
     """What a genuine access token says of itself; `claims` are all of them, as signed (RFC 7519 §4)."""
 
     client_id: str
@@ -88,8 +84,7 @@ class AccessToken:
     claims: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class Exchange(Struct, frozen=True, kw_only=True):
     """What the journal says of a request and its answer; no secret, no whole token.
 
     `at` is Unix seconds on the clock of the API key. `client_id` is the one that was claimed, if it exists;

@@ -3,10 +3,10 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import lru_cache
 
 from msgspec.json import Decoder
+from msgspec.structs import replace
 
 from mockmoov.encoding import to_json
 from mockmoov.grants import RefreshPolicy, redeem

@@ -29,6 +29,7 @@ class Routes(Generic[T]):
     def __init__(self, table: Mapping[str, Mapping[str, T]]) -> None:
         self.templates = tuple(table)
         self.methods = tuple(table.values())
+        self._plain = {template: methods for template, methods in table.items() if "{" not in template}
         self._root: _Node[T] = _Node()
         for template, methods in table.items():
             node = self._root
@@ -40,6 +41,8 @@ class Routes(Generic[T]):
 
     def find(self, path: str) -> tuple[Mapping[str, T], dict[str, str]] | None:
         """The methods of a path, and its parameters; None if no template is like it."""
+        if methods := self._plain.get(path):
+            return methods, {}
         return next(_walk(self._root, path.split("/"), 0), None)
 
     def is_clear(self, path: str) -> bool:

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from secrets import token_hex
 from typing import cast
+
+from msgspec.structs import replace
 
 from mockmoov import contracts, disturbance, grants, tokens
 from mockmoov.calls import Call, Endpoint

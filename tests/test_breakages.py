@@ -1,10 +1,10 @@
 """Each breakage bends the rule that it names, as the documented exchanges see it."""
 
 import asyncio
-from dataclasses import replace
 
 import httpx2
 import pytest
+from msgspec.structs import replace
 
 from mockmoov.app import create_app
 from mockmoov.settings import Layer, Settings, load

@@ -1,12 +1,13 @@
 """What a test controls, in a store: clocks, plans, the journal; the server's and each API key's."""
 
+import dataclasses
 import threading
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mockmoov import clocks, conditions
 from mockmoov.api_keys import make_api_key
@@ -259,7 +260,7 @@ class Contended(MemoryStore):
 def test_a_change_is_made_again_on_what_somebody_else_has_made_meanwhile() -> None:
     store = Contended({"clock": b'{"offset":5.0}', "faults": b'[{"id":"theirs"}]'})
     contended = Conditions(store, wall=lambda: NOW)
-    contended.set_clock(None, lambda setting, base: replace(setting, offset=setting.offset + 1))
+    contended.set_clock(None, lambda setting, base: dataclasses.replace(setting, offset=setting.offset + 1))
     contended.add_fault(None, Fault(id="ours"))
     assert contended.clock().offset == 6
     assert [fault.id for fault in contended.faults()] == ["theirs", "ours"]

@@ -2,12 +2,12 @@
 
 import json
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import asdict, replace
 
 from mockmoov.contracts import (
     CONTRACT_2023,
@@ -172,9 +172,7 @@ def test_a_default_version_stands_for_a_contract() -> None:
 def test_a_token_response_has_the_five_members_as_its_contract_has_them(
     contract: Contract, token_format: Any, token_type: str, expires_in: int
 ) -> None:
-    token = TokenResponse(
-        **{**{name: getattr(TOKEN, name) for name in TOKEN.__slots__}, "token_format": token_format}
-    )
+    token = TokenResponse(**{**asdict(TOKEN), "token_format": token_format})
     response = render_token_response(contract, token)
     assert response.status == 200
     assert members(response) == {

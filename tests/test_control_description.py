@@ -1,9 +1,8 @@
 """The description of the control plane and the code agree, in what there is and in what is answered."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from functools import cache
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import httpx2
 import pytest
@@ -120,7 +119,7 @@ def test_the_contracts_are_those_of_the_code() -> None:
 
 
 def names_of(form: Any) -> set[str]:
-    return {item.name for item in fields(form)}
+    return set(get_type_hints(form))
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,16 @@
 """CORS: which pages may read which answers. In-process; tests/test_browser.py asks a real browser."""
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message
 
@@ -195,7 +197,7 @@ def test_no_other_page_may_and_caches_are_told_that_it_depends_on_the_origin(
 @each_kind
 def test_the_setting_opens_every_answer_to_any_page(kind: Kind) -> None:
     settings = {**kind.settings, "cors_origins": "*"}
-    answer = replace(kind, settings=settings).ask(origin="null")
+    answer = dataclasses.replace(kind, settings=settings).ask(origin="null")
     assert answer.headers[ALLOW_ORIGIN] == "*"
     assert "Origin" in answer.headers["vary"]
 

@@ -5,12 +5,13 @@ defective token for the reason that the table gives, pass it if that one check i
 is once that one thing is as in a good token and the signature is made anew.
 """
 
+import dataclasses
 import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -103,11 +104,13 @@ class Checks:
 
     def without(self, name: str) -> "Checks":
         if name == "kid":
-            return replace(self, kid=False)
+            return dataclasses.replace(self, kid=False)
         if name == "required exp":
-            return replace(self, required=tuple(claim for claim in self.required if claim != "exp"))
+            return dataclasses.replace(
+                self, required=tuple(claim for claim in self.required if claim != "exp")
+            )
         assert name in _PYJWT
-        return replace(self, left_out=name)
+        return dataclasses.replace(self, left_out=name)
 
     def options(self) -> Options:
         asked = {f"verify_{name}": name != self.left_out for name in _PYJWT}

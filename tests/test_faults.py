@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from mockmoov.faults import PRESETS, Facts, Fault, Plan, Where, described, take, unmet
 
@@ -216,7 +217,7 @@ def test_all_that_is_given_must_hold(conditions: dict[str, Any], matches: bool) 
 
 
 def test_what_has_no_endpoint_meets_only_those_that_ask_for_none() -> None:
-    elsewhere = replace(PING, endpoint=None)
+    elsewhere = structs.replace(PING, endpoint=None)
     assert met((Fault(id="a", endpoint="ping"), Fault(id="b")), 1, elsewhere) == ["b"]
     assert met((Fault(id="a", grant_type="refresh_token"),), 1, elsewhere) == [None]
 

@@ -1,12 +1,12 @@
 """Who may have what: client authentication, the two grants, and what using up a refresh token does."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mockmoov.errors import ErrorCode, OAuthError
 from mockmoov.grants import (

@@ -1,8 +1,7 @@
 """What a token is worth: genuine or not, live or dead, and whose."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from mockmoov import tokens
 from mockmoov.errors import ErrorCode, OAuthError

@@ -1,9 +1,9 @@
 """From a grant to a pair of tokens: what is kept, what is new, and that a refusal uses nothing up."""
 
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from mockmoov import tokens
 from mockmoov.errors import ErrorCode, OAuthError

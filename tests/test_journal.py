@@ -1,11 +1,11 @@
 """Which exchanges a question is about, and how one is told in a line."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mockmoov.journal import Query, select, told
 from mockmoov.records import Exchange

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
 from hypothesis import given
 from hypothesis import strategies as st
 from jwt import PyJWK
+from msgspec.structs import replace
 
 from mockmoov.encoding import decode, encode
 from mockmoov.keys import (

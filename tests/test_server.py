@@ -4,7 +4,6 @@ import json
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from threading import Barrier
 from typing import Any
@@ -13,6 +12,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mockmoov.api_keys import EXAMPLE
 from mockmoov.clocks import ClockSetting, http_date

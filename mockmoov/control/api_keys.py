@@ -1,9 +1,10 @@
 """Owns the API keys as resources. Must not know paths or HTTP."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
 from secrets import token_hex, token_urlsafe
 from typing import Any
+
+from msgspec.structs import asdict, replace
 
 from mockmoov.api_keys import make_api_key, unknown_scope
 from mockmoov.control.asked import Answer, Asked, Refused, api_key_of, want_members

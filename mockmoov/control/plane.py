@@ -1,9 +1,10 @@
 """Owns the control plane: who asks for what, and how it is answered. Must not know what can be controlled."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from time import time
 from urllib.parse import unquote
+
+from msgspec.structs import replace
 
 from mockmoov import contracts
 from mockmoov.clocks import http_date

@@ -1,7 +1,8 @@
 """Owns the breakages of client authentication by what decides it. Must not know how credentials are read."""
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mockmoov.endpoints import Endpoints
 from mockmoov.errors import ErrorCode, OAuthError

@@ -1,9 +1,10 @@
 """Owns the breakages of token families: rotation, replays, races, revocation. Must not know what is sent."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from secrets import token_hex
 from typing import Any
+
+from msgspec.structs import replace
 
 from mockmoov import tokens
 from mockmoov.conditions import ClockChange, Conditions

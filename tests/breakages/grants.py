@@ -1,7 +1,8 @@
 """Owns the breakages of what is granted. Must not know how requests are read, or what becomes of tokens."""
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mockmoov import tokens
 from mockmoov.endpoints import Endpoints
@@ -36,7 +37,7 @@ def granting(change: Callable[[TokenRequest], TokenRequest]) -> type[Endpoints]:
 
 def _with_token(facts: Facts, **changes: object) -> Facts:
     token = facts.refresh_token
-    return replace(facts, refresh_token=replace(token, **changes)) if token else facts  # type: ignore[arg-type]
+    return replace(facts, refresh_token=replace(token, **changes)) if token else facts
 
 
 def _may_all(_request: TokenRequest, facts: Facts) -> Facts:

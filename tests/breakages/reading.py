@@ -3,7 +3,8 @@
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mockmoov.messages import HttpRequest
 from mockmoov.parsing import JSON, read_parameters

@@ -3,8 +3,9 @@
 import base64
 import json
 import re
-from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode
+
+from msgspec.structs import replace
 
 from mockmoov.api_keys import EXAMPLE
 from mockmoov.grants import GRANTS

@@ -3,8 +3,9 @@
 The seams, from the outside in: the answer, the request, the settings, and subclasses of what decides.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 
 from mockmoov.bootstrap import create_server
 from mockmoov.calls import Call
@@ -51,7 +52,7 @@ class BrokenServer(AuthorizationServer):
     def __init__(self, settings: Settings, breakage: Breakage) -> None:
         self.breakage = breakage
         bent = {name: SETTINGS[name].metadata["parse"](value) for name, value in breakage.settings.items()}
-        right = create_server(replace(settings, **bent))
+        right = create_server(dataclasses.replace(settings, **bent))
         repository = breakage.repository(right.repository._store)
         keys = right.repository.signing_keys()
         conditions = breakage.conditions(right.repository._store, wall=right.conditions._wall)

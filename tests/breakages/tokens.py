@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from mockmoov import defects, keys, operations, tokens
 from mockmoov.encoding import encode, encode_json
