@@ -114,18 +114,24 @@ def _patient(control: Control) -> Handler:
         if body is None:
             return
         request = replace(request, body=body)
-        version, response = control.version(), control.handle(request)
-        deadline = time.monotonic() + response.retry_seconds
-        has_left = False
-        while response.retry_seconds and time.monotonic() < deadline and not has_left:
-            with anyio.move_on_after(_POLL_SECONDS):
-                await incoming.left()
-                has_left = True
-            if control.version() != version:
-                version, response = control.version(), control.handle(request)
+        response = control.handle(request)
+        if response.waiting is not None:
+            with anyio.move_on_after(response.waiting.seconds):
+                while response.waiting and not await _leaves(incoming, _POLL_SECONDS):
+                    if response.waiting.is_over():
+                        response = control.handle(request)
+            response = control.handle(request) if response.waiting else response
         await reply(response)
 
     return handle
+
+
+async def _leaves(incoming: Incoming, seconds: float) -> bool:
+    """Whether the client leaves within so many seconds."""
+    with anyio.move_on_after(seconds):
+        await incoming.left()
+        return True
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

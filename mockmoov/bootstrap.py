@@ -1,9 +1,9 @@
 """Owns putting a server together from settings: its store, its keys. Must not know ASGI or sockets."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from secrets import token_bytes
-from time import time
 
 from mockmoov import keys
 from mockmoov.conditions import Conditions
@@ -13,12 +13,17 @@ from mockmoov.settings import Settings, SettingsError
 from mockmoov.stores.memory import MemoryStore
 
 
-def create_server(settings: Settings, *, clock: Callable[[], float] = time) -> AuthorizationServer:
+def wall() -> float:
+    """Real time, in Unix seconds; looked up anew, since a library that freezes time replaces it."""
+    return time.time()
+
+
+def create_server(settings: Settings, *, clock: Callable[[], float] = wall) -> AuthorizationServer:
     """A server with a memory store, its signing key and its API keys in it; raises `SettingsError`."""
-    store = MemoryStore(wall=lambda: min(clock(), time()), log_lines=settings.journal_size)
+    store = MemoryStore(wall=lambda: min(clock(), wall()), log_lines=settings.journal_size)
     signing_keys = keys.signing_keys(_private_key(settings))
     return AuthorizationServer(
-        settings, Repository(store), Conditions(store, wall=clock), signing_keys=signing_keys
+        settings, Repository(store, wall=wall), Conditions(store, wall=clock), signing_keys=signing_keys
     )
 
 

@@ -153,15 +153,15 @@ class Conditions:
         group = SERVER if exchange.client_id is None else group_of(exchange.client_id)
         self._store.append(to_json(exchange), group=group)
 
-    def journal(self, owner: str | None = None) -> Journal:
-        """The exchanges of an API key, or (None) all."""
-        log = self._store.read_log(None if owner is None else group_of(owner))
+    def journal(self, owner: str | None = None, *, after: int = 0) -> Journal:
+        """The exchanges of an API key, or (None) all, that came after the one of this number."""
+        log = self._store.read_log(None if owner is None else group_of(owner), after=after)
         exchanges = [replace(_EXCHANGE.decode(line.value), number=line.number) for line in log.lines]
         return Journal(exchanges=exchanges, dropped=log.dropped)
 
-    def journal_version(self) -> int:
-        """A number that is another one once somebody's journal is."""
-        return self._store.log_version()
+    def journal_generation(self) -> int:
+        """A number that is another one once exchanges were removed, other than to make room."""
+        return self._store.log_generation()
 
     def clear_journal(self, owner: str | None = None) -> None:
         """Remove the exchanges of an API key, or (None) all."""

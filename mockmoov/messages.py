@@ -1,6 +1,6 @@
 """Owns the shapes that pass between the rings: HTTP and OAuth messages. Must not know behaviour."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -31,13 +31,20 @@ class Note(Struct, frozen=True, kw_only=True):
 NO_NOTE = Note()
 
 
+class Waiting(Struct, frozen=True, kw_only=True):
+    """For how many `seconds` an answer may be asked for again, and whether it would be another one now."""
+
+    seconds: float
+    is_over: Callable[[], bool]
+
+
 class HttpResponse(Struct, frozen=True, kw_only=True):
     """One response: header names in lower case, `note` for the log and not for the wire.
 
     `connection` says how it is kept from arriving whole: none is sent and the client waits (`hang`), none
-    is sent and the connection is reset, or it is `cut` in the middle. `retry_seconds`: the answer is not yet
-    the one that was waited for; it may be asked for again for that long. `forward`, if it is not None: the
-    request may pass, its answer is another server's to give, and these headers tell that one whose it is.
+    is sent and the connection is reset, or it is `cut` in the middle. `waiting`: it is not yet the answer
+    that was waited for. `forward`, if it is not None: the request may pass, its answer is another server's to
+    give, and these headers tell that one whose it is.
     """
 
     status: int
@@ -45,7 +52,7 @@ class HttpResponse(Struct, frozen=True, kw_only=True):
     body: bytes = b""
     note: Note = NO_NOTE
     connection: Literal["hang", "reset", "cut"] | None = None
-    retry_seconds: float = 0
+    waiting: Waiting | None = None
     forward: tuple[tuple[str, str], ...] | None = None
 
 

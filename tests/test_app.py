@@ -429,16 +429,17 @@ def test_who_waits_in_vain_is_told_so_when_the_time_is_up(timeout: float) -> Non
 
 
 class CountingStore(MemoryStore):
-    """Counts how often its log is read."""
+    """Counts how many lines of its log are read."""
 
     reads = 0
 
-    def read_log(self, group: str | None = None) -> Log:
-        self.reads += 1
-        return super().read_log(group)
+    def read_log(self, group: str | None = None, *, after: int = 0) -> Log:
+        log = super().read_log(group, after=after)
+        self.reads += len(log.lines)
+        return log
 
 
-def test_the_journal_is_not_read_again_for_who_waits_as_long_as_nothing_comes() -> None:
+def test_who_waits_in_vain_has_each_exchange_looked_at_once_and_all_of_them_at_the_end() -> None:
     store = CountingStore()
     server = AuthorizationServer(
         load(),
@@ -446,8 +447,49 @@ def test_the_journal_is_not_read_again_for_who_waits_as_long_as_nothing_comes() 
         Conditions(store, wall=time.time),
         signing_keys=signing_keys(bytes(32)),
     )
-    ask(create_app(server, exposure="process"), "GET", WAIT, params={"timeout": 0.1})
-    assert store.reads == 1
+    app = create_app(server, exposure="process")
+
+    async def go() -> httpx2.Response:
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            for _ in range(100):
+                await client.get("/ping")
+            waiting = asyncio.create_task(client.get(WAIT, params={"timeout": 0.3, "status": 418}))
+            for _ in range(10):
+                await asyncio.sleep(0.015)
+                await client.get("/ping")
+            return await waiting
+
+    answer = asyncio.run(go())
+    assert (answer.json()["complete"], answer.json()["count"]) == (False, 0)
+    assert store.reads == 100 + 10 + 110
+
+
+@pytest.mark.parametrize("gone", ["/_mockmoov/reset", "/_mockmoov/api-keys/{}/reset"])
+def test_who_waits_sees_what_comes_after_a_reset(gone: str) -> None:
+    app = new_app(hosts=())
+
+    async def go() -> httpx2.Response:
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+
+            async def ping(times: int) -> None:
+                for _ in range(times):
+                    await client.get("/ping", auth=(CLIENT_ID, CLIENT_SECRET))
+
+            await ping(5)
+            waiting = asyncio.create_task(client.get(WAIT, params={"count": 7, "timeout": 60}))
+            await asyncio.sleep(0.03)
+            done = await client.post(gone.format(CLIENT_ID), json={})
+            assert done.status_code == 200, done.text
+            await ping(6)
+            await asyncio.sleep(0.03)
+            assert not waiting.done()
+            await ping(1)
+            return await waiting
+
+    answer = asyncio.run(go())
+    assert (answer.json()["complete"], answer.json()["count"]) == (True, 7)
 
 
 def test_who_leaves_while_it_waits_is_waited_for_no_longer() -> None:

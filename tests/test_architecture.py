@@ -101,11 +101,13 @@ SHELL: dict[str, set[str]] = {
 CONTROL: dict[str, set[str]] = {
     "control": {"control.guard", "control.plane"},
     "control.inputs": {"clocks", "errors", "messages", "wording"},
-    "control.asked": {"control.inputs", "records", "repository"},
+    "control.asked": {"control.inputs", "messages", "records", "repository"},
     "control.guard": {"contracts", "hosts", "messages", "origins", "settings"},
     "control.api_keys": {"api_keys", "control.asked", "errors", "records", "scopes", "server"},
     "control.clock": {"clocks", "conditions", "control.asked", "control.inputs", "errors", "server"},
-    "control.exchanges": {"control.asked", "control.inputs", "grants", "journal", "server"},
+    "control.exchanges": {
+        "conditions", "control.asked", "control.inputs", "grants", "journal", "messages", "records", "server",
+    },
     "control.faults": {
         "control.asked", "control.inputs", "disturbance", "errors", "faults", "grants", "server",
     },

@@ -171,12 +171,32 @@ def test_an_answer_that_is_not_complete_may_be_asked_for_again_until_the_time_is
     request = HttpRequest(method="GET", path="/_mockmoov/exchanges/wait", query=query)
     response = desk.control.handle(request)
     assert json.loads(response.body)["complete"] == (count == 1)
-    assert response.retry_seconds == (0 if count == 1 else timeout)
+    assert (response.waiting.seconds if response.waiting else None) == (None if count == 1 else timeout)
+
+
+@each_journal
+def test_a_wait_is_over_once_what_is_missing_has_come_or_what_was_there_is_gone(desk: Desk, of: str) -> None:
+    path = f"/_mockmoov{of}/exchanges/wait"
+    count = desk.get(f"{of}/exchanges", endpoint="token")["count"] + 2
+    request = HttpRequest(method="GET", path=path, query=f"count={count}&endpoint=token".encode())
+    waiting = desk.control.handle(request).waiting
+    assert waiting is not None
+    for expected in (False, True, True):
+        desk.ping("x")  # another endpoint
+        desk.token()
+        assert waiting.is_over() is expected
+    again = desk.control.handle(HttpRequest(method="GET", path=path, query=b"count=99")).waiting
+    assert again is not None
+    assert not again.is_over()
+    desk.ask("DELETE", "/exchanges")
+    assert again.is_over()
 
 
 def test_by_default_one_is_waited_for_during_five_seconds(desk: Desk) -> None:
     request = HttpRequest(method="GET", path="/_mockmoov/exchanges/wait", query=b"status=418")
-    assert desk.control.handle(request).retry_seconds == 5
+    waiting = desk.control.handle(request).waiting
+    assert waiting is not None
+    assert waiting.seconds == 5
     assert desk.get("/exchanges/wait")["complete"]
 
 

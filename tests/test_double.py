@@ -598,6 +598,31 @@ def test_a_wait_ends_though_the_test_has_stopped_the_clocks_of_the_process(
         monkeypatch.undo()
 
 
+FIRST_USED_IN_FROZEN_TIME = """
+import time
+real = {name: getattr(time, name) for name in ("time", "monotonic", "perf_counter", "sleep")}
+stopped = {name: lambda *_: 1e9 for name in real}
+vars(time).update(stopped)
+from mockmoov import MockMoov
+with MockMoov() as moov:
+    try:
+        moov.exchanges.wait(timeout=0.01)
+    except TimeoutError:
+        frozen = moov.clock.now().timestamp()
+    vars(time).update(real)
+    print(frozen, abs(moov.clock.now().timestamp() - time.time()) < 60)
+    vars(time).update(stopped)
+    print(moov.clock.now().timestamp())
+    vars(time).update(real)
+"""
+
+
+def test_the_servers_time_is_that_of_the_process_whatever_was_frozen_when_mockmoov_was_imported() -> None:
+    program = [sys.executable, "-c", FIRST_USED_IN_FROZEN_TIME]
+    done = subprocess.run(program, check=False, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["1000000000.0", "True", "1000000000.0"], done.stderr
+
+
 # --- tokens -------------------------------------------------------------------------------------------
 
 

@@ -124,16 +124,28 @@ def test_a_log_that_was_cleared_is_as_a_new_one(
     assert [log.read(group) for group in GROUPS] == [new.read(group) for group in GROUPS]
 
 
-def test_the_version_of_a_log_changes_with_it_and_never_comes_again() -> None:
-    log = filled([])
-    versions = [log.version]
-    for change in (partial(log.append, b"1", "a"), partial(log.forget, "a"), log.clear):
+def test_the_generation_of_a_log_changes_when_lines_are_taken_away_and_never_comes_again() -> None:
+    log = filled([], max_lines=1)
+    generations = [log.generation]
+    for change in (partial(log.forget, "a"), log.clear, partial(log.forget, "none")):
         change()
-        log.read("a")
-        versions += [log.version]
-    assert len(set(versions)) == 4
+        generations += [log.generation]
+    assert len(set(generations)) == 4
+    for _ in range(2):
+        log.append(b"1", "a")
     log.read(None)
-    assert log.version == versions[-1]
+    assert log.generation == generations[-1]
+
+
+@given(lines=LINES, after=st.integers(0, 31), max_lines=st.integers(1, 10))
+def test_of_a_log_only_the_later_lines_may_be_read(
+    lines: list[tuple[bytes, str]], after: int, max_lines: int
+) -> None:
+    log = filled(lines, max_lines=max_lines)
+    for group in (None, *GROUPS):
+        whole, later = log.read(group), log.read(group, after)
+        assert later.lines == [line for line in whole.lines if line.number > after]
+        assert later.dropped == whole.dropped
 
 
 @pytest.mark.parametrize("group", [None, *GROUPS])

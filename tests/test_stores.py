@@ -65,8 +65,8 @@ class Lines:
         while len(self.lines) > LOG_LINES or sum(len(line.value) for line, _ in self.lines) > LOG_BYTES:
             self.dropped.append(self.lines.pop(0)[1])
 
-    def read(self, group: str | None) -> Log:
-        lines = [line for line, of in self.lines if group in (None, of)]
+    def read(self, group: str | None, after: int = 0) -> Log:
+        lines = [line for line, of in self.lines if group in (None, of) and line.number > after]
         return Log(lines, sum(group in (None, of) for of in self.dropped))
 
     def forget(self, group: str) -> None:
@@ -202,6 +202,7 @@ class StoreAgainstDict(RuleBasedStateMachine):
     def the_log_has_the_last_lines_that_fit_and_tells_how_many_are_gone(self) -> None:
         for group in (None, *GROUPS):
             assert self.store.read_log(group) == self.log.read(group)
+            assert self.store.read_log(group, after=3) == self.log.read(group, 3)
 
 
 TestStoreAgainstDict = StoreAgainstDict.TestCase

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mockmoov.control.inputs import known
+from mockmoov.messages import Waiting
 from mockmoov.records import ApiKey
 from mockmoov.repository import Repository
 
@@ -28,11 +29,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a resource says; a document of None is no body. `retry_seconds` as in `HttpResponse`."""
+    """What a resource says; a document of None is no body. `waiting` as in `HttpResponse`."""
 
     document: object = None
     status: int = 200
-    retry_seconds: float = 0
+    waiting: Waiting | None = None
 
 
 Resource = Callable[[Asked], Answer]

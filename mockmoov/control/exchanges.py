@@ -1,16 +1,19 @@
 """Owns the journal, whole or of one API key, as a resource. Must not know paths or HTTP."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
 from msgspec import Meta
 
+from mockmoov.conditions import Journal
 from mockmoov.control.asked import Answer, Asked, owner_of, want_members
 from mockmoov.control.inputs import among, convert, endpoint, read_time
 from mockmoov.grants import GRANTS
 from mockmoov.journal import Query, select
+from mockmoov.messages import Waiting
+from mockmoov.records import Exchange
 from mockmoov.server import AuthorizationServer
 
 LONGEST_WAIT = 60.0  # seconds
@@ -38,30 +41,47 @@ class Exchanges:
     def list_all(self, asked: Asked) -> Answer:
         """The exchanges that a query is about; with a limit the last ones, while all are counted."""
         query = convert(self._read(asked.query), _List, strict=False)
-        found = self._find(asked, query)
+        owner = self._owner(asked)
+        journal = self._conditions.journal(owner)
+        found = select(journal.exchanges, query)
+        document = _document(owner, journal, found)
         if query.limit is not None:
-            found["exchanges"] = found["exchanges"][max(0, found["count"] - query.limit) :]
-        return Answer(document=found)
+            document["exchanges"] = found[max(0, len(found) - query.limit) :]
+        return Answer(document=document)
 
     def wait(self, asked: Asked) -> Answer:
         """The same once there are `count`, or when the time is up; `complete` tells which."""
         query = convert(self._read(asked.query), _Wait, strict=False)
-        found = self._find(asked, query)
-        complete = found["count"] >= query.count
-        retry_seconds = 0.0 if complete else query.timeout
-        return Answer(document={**found, "complete": complete}, retry_seconds=retry_seconds)
+        owner, generation = self._owner(asked), self._conditions.journal_generation()
+        journal = self._conditions.journal(owner)
+        found = select(journal.exchanges, query)
+        missing = query.count - len(found)
+        document = {**_document(owner, journal, found), "complete": missing <= 0}
+        if missing <= 0:
+            return Answer(document=document)
+        latest = journal.exchanges[-1].number if journal.exchanges else 0
+        is_over = self._arrival(owner, query, missing, latest, generation)
+        return Answer(document=document, waiting=Waiting(seconds=query.timeout, is_over=is_over))
+
+    def _arrival(
+        self, owner: str | None, query: Query, missing: int, latest: int, generation: int
+    ) -> Callable[[], bool]:
+        """Whether what is missing has come after the latest, or exchanges are gone; looks at each once."""
+
+        def is_over() -> bool:
+            nonlocal missing, latest
+            new = self._conditions.journal(owner, after=latest).exchanges
+            latest = new[-1].number if new else latest
+            missing -= len(select(new, query))
+            return missing <= 0 or self._conditions.journal_generation() != generation
+
+        return is_over
 
     def clear(self, asked: Asked) -> Answer:
         """Empty the journal."""
         want_members(asked)
         self._conditions.clear_journal(self._owner(asked))
         return Answer(status=204)
-
-    def _find(self, asked: Asked, query: Query) -> dict[str, Any]:
-        owner = self._owner(asked)
-        journal = self._conditions.journal(owner)
-        found = select(journal.exchanges, query)
-        return {"client_id": owner, "count": len(found), "dropped": journal.dropped, "exchanges": found}
 
     def _read(self, given: Mapping[str, str]) -> dict[str, Any]:
         values: dict[str, Any] = dict(given)
@@ -73,3 +93,7 @@ class Exchanges:
             if name in values:
                 values[name] = read_time(name, values[name])
         return values
+
+
+def _document(owner: str | None, journal: Journal, found: list[Exchange]) -> dict[str, Any]:
+    return {"client_id": owner, "count": len(found), "dropped": journal.dropped, "exchanges": found}

@@ -1,7 +1,7 @@
 """Owns the control plane: who asks for what, and how it is answered. Must not know what can be controlled."""
 
+import time
 from collections.abc import Mapping
-from time import time
 from urllib.parse import unquote
 
 from msgspec.structs import replace
@@ -35,7 +35,6 @@ class Control:
     def __init__(self, server: AuthorizationServer, guard: Guard, ca_pem: bytes | None = None) -> None:
         self._guard = guard
         self._discovery = Discovery(server, ca_pem)
-        self.version = server.conditions.journal_version  # another one once what is waited for may be there
         self._routes = Routes(_routes(server))
         self.paths = (*self._discovery.routes.templates, *self._routes.templates)
 
@@ -49,7 +48,7 @@ class Control:
             response = self._discovery.handle(request)
         else:
             response = self._guard.refusal(request) or self._answer(request)
-        date = http_date(int(time()))
+        date = http_date(int(time.time()))
         return replace(response, headers=(*response.headers, *_OURS, ("date", date)))
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
@@ -125,7 +124,7 @@ def _render(answer: Answer) -> HttpResponse:
         status=answer.status,
         headers=(_JSON, *contracts.NO_STORE),
         body=to_json(answer.document),
-        retry_seconds=answer.retry_seconds,
+        waiting=answer.waiting,
     )
 
 

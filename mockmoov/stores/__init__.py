@@ -64,12 +64,12 @@ class Store(Protocol):
         """Add a line to the log; the oldest ones make room for it."""
         ...
 
-    def read_log(self, group: str | None = None) -> Log:
-        """The lines of a group (None: of all) that are still there."""
+    def read_log(self, group: str | None = None, *, after: int = 0) -> Log:
+        """The lines of a group (None: of all) with higher numbers than `after` that are still there."""
         ...
 
-    def log_version(self) -> int:
-        """A number that is another one once the log is."""
+    def log_generation(self) -> int:
+        """A number that is another one once lines were removed, other than to make room."""
         ...
 
     def clear_log(self, group: str | None = None) -> None:

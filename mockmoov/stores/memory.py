@@ -90,14 +90,14 @@ class MemoryStore:
         with self._lock:
             self._log.append(value, group)
 
-    def read_log(self, group: str | None = None) -> Log:
-        """The lines of a group (None: of all) that are still there."""
+    def read_log(self, group: str | None = None, *, after: int = 0) -> Log:
+        """The lines of a group (None: of all) with higher numbers than `after` that are still there."""
         with self._lock:
-            return self._log.read(group)
+            return self._log.read(group, after)
 
-    def log_version(self) -> int:
-        """A number that is another one once the log is."""
-        return self._log.version
+    def log_generation(self) -> int:
+        """A number that is another one once lines were removed, other than to make room."""
+        return self._log.generation
 
     def clear_log(self, group: str | None = None) -> None:
         """Remove the lines of a group (None: of all)."""
