@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import httpx2
 
 from mockmoov.verify.answers import Answer
-from mockmoov.verify.hidden import basic
+from mockmoov.verify.hidden import basic, long_words
 from mockmoov.verify.kit import (
     PING_PATH,
     REVOKE,
@@ -135,6 +135,8 @@ class Asking:
             now=self._work.clock(),
         )
         self._keep(answer)
+        if request.url.path == TOKEN and answer.status < 300:
+            self._hide_words(answer)
         return answer
 
     def _keep(self, answer: Answer) -> None:
@@ -150,6 +152,12 @@ class Asking:
                 if answer.status < 300 and not self.key.temporary and token not in self._work.live:
                     self._work.live.append(token)
                     self._work.wire.reserved += 1
+
+    def _hide_words(self, answer: Answer) -> None:
+        """Hide what may be a token in a place where no token belongs."""
+        for word in long_words(answer.body):
+            if word not in self.scope:
+                self._work.hidden.hide_numbered(word, "ANSWER")
 
     def _forget(self, token: str) -> None:
         self._work.live.remove(token)

@@ -3,9 +3,14 @@
 import json
 import re
 from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import quote, quote_plus
 
 _SHORTEST = 4  # of what a server gave; what is shorter would hide half of every text
+_LONG_WORD = re.compile(
+    r"[\w.~+/%\\-]{16,}", re.ASCII
+)  # of what tokens are made of (RFC 6750 §2.1), or escaped
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 
 
@@ -34,6 +39,10 @@ class Hidden:
         for encoded in (quote_plus(client_secret), quote(client_secret, safe="")):
             self.hide(encoded, f"{prefix}CLIENT_SECRET_ENCODED")
             self.hide(basic(quote_plus(client_id), encoded), f"{prefix}BASIC_ENCODED")
+        data = client_secret.encode("utf-8", "surrogateescape")
+        for echoed in (b64encode(data).decode().rstrip("="), data.hex(), "".join(f"%{b:02x}" for b in data)):
+            self.hide(echoed, f"{prefix}CLIENT_SECRET_ECHOED")
+            self.hide(echoed.upper(), f"{prefix}CLIENT_SECRET_ECHOED")
         in_json = json.dumps(client_secret)[1:-1]
         for escaped in (in_json, json.dumps(in_json)[1:-1]):  # as it is sent, and as it may come back
             self.hide(escaped, f"{prefix}CLIENT_SECRET_ESCAPED")
@@ -58,6 +67,22 @@ class Hidden:
     def _find(self, text: str) -> list[str]:
         """What is hidden in a text, the longest first: one may hold another."""
         return sorted((value for value in self._names if value in text), key=len, reverse=True)
+
+
+def long_words(body: bytes) -> Iterator[str]:
+    """What could be a token in the body of an answer: as it stands there, and as JSON has it at any depth."""
+    text = body.decode("utf-8", "backslashreplace")
+    with suppress(ValueError, RecursionError):
+        text += "\n" + "\n".join(_strings(json.loads(text)))
+    yield from _LONG_WORD.findall(text)
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for item in [*value, *(value.values() if isinstance(value, dict) else ())]:
+            yield from _strings(item)
 
 
 def basic(user: str, password: str) -> str:

@@ -139,7 +139,7 @@ def test_what_wants_a_second_scope_says_so(url: str) -> None:
         ((302, {"location": "http://127.0.0.1:1/"}, b""), "does not answer as Moov's token endpoint: 302"),
         ((200, {"content-type": "application/json"}, b"[]"), "does not answer as Moov's token endpoint: 200"),
         ((429, {"retry-after": "0"}, b""), "the rate limit is reached"),
-        ((200, {}, b"x" * 1_000_000), "does not answer as Moov's token endpoint: 200 with xxx"),
+        ((200, {}, b"x" * 1_000_000), "does not answer as Moov's token endpoint: 200 with $ANSWER_1"),
     ],
     ids=lambda value: str(value[0]) if isinstance(value, tuple) else "",
 )

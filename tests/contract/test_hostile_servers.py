@@ -2,10 +2,14 @@
 
 import json
 import random
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
 
+from mockmoov.verify.outcomes import CannotRun
 from mockmoov.verify.readings import NO_HEADER_2023
 from mockmoov.verify.rules import CHECKS
 from mockmoov.verify.session import Session
@@ -127,3 +131,46 @@ def test_no_answer_gets_a_secret_or_a_token_into_a_report() -> None:
     shown = str([(result.reason, result.curl, result.seen) for result in found])
     assert "a-token-of-theirs" not in shown
     assert "backslash" not in shown
+
+
+MISSHAPEN: dict[str, Callable[[dict[str, Any]], str]] = {
+    "form": urlencode,
+    "cut": lambda answer: json.dumps(answer)[:-2],
+    "list": lambda answer: json.dumps([answer]),
+    "nested": lambda answer: json.dumps({"data": {"tokens": [answer]}}),
+    "camel case": lambda answer: json.dumps(
+        {"accessToken": answer["access_token"], "refreshToken": answer["refresh_token"]}
+    ),
+    "escaped": lambda answer: (
+        f'{{"a": "{"".join(f"{chr(92)}u{ord(c):04x}" for c in answer["access_token"])}"}}'
+    ),
+    "beside": lambda answer: json.dumps({**answer, "id_token": answer["access_token"][::-1]}),
+}
+
+
+@pytest.mark.parametrize("token_format", ["jwt", "opaque"])
+@pytest.mark.parametrize("shape", MISSHAPEN)
+def test_no_token_gets_into_a_report_wherever_an_answer_has_it(shape: str, token_format: str) -> None:
+    right, tokens = in_process(token_format=token_format), set[str]()
+
+    def misshapen(request: httpx2.Request) -> httpx2.Response:
+        response = right(request)
+        if request.url.path != "/oauth2/token" or response.status_code != 200:
+            return response
+        answer = response.json()
+        for name in ("access_token", "refresh_token"):
+            tokens.update(form[-20:] for form in (answer[name], answer[name][::-1]))
+        return httpx2.Response(200, headers=response.headers, content=MISSHAPEN[shape](answer).encode())
+
+    with Session(target(), misshapen) as session:
+        try:
+            session.begin(NO_HEADER_2023)
+            told = []
+        except CannotRun as error:
+            told = [str(error)]
+        checks = [check for check in CHECKS.values() if check.concerns(NO_HEADER_2023)]
+        told += [str(session.run(check, NO_HEADER_2023)) for check in checks]
+    assert len(tokens) > 20
+    text = "\n".join(told)
+    assert "200 with" in text or shape == "beside"
+    assert not [token for token in tokens if token in text]

@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import shlex
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -131,7 +132,10 @@ def test_a_secret_is_hidden_in_each_form_in_which_it_travels() -> None:
     secret = 'a+b/c d%"\\'
     hidden.hide_key("the-id", secret, "")
     encoded = ("a%2Bb%2Fc+d%25%22%5C", "a%2Bb%2Fc%20d%25%22%5C", basic("the-id", secret))
-    for form in (secret, *encoded, json.dumps(secret)[1:-1], json.dumps(json.dumps(secret))[3:-3]):
+    echoed = (b64encode(secret.encode()).decode(), secret.encode().hex(), secret.encode().hex().upper())
+    percent = "".join(f"%{byte:02x}" for byte in secret.encode())
+    in_json = (json.dumps(secret)[1:-1], json.dumps(json.dumps(secret))[3:-3])
+    for form in (secret, *encoded, *in_json, *echoed, percent, percent.upper()):
         assert form not in hidden.shown(f"x{form}x")
         assert hidden.shown(f"x{form}x").startswith("x$")
 
