@@ -70,9 +70,7 @@ def _new_ca() -> "trustme.CA":
     try:
         import trustme  # noqa: PLC0415 - only who speaks TLS pays for it
     except ImportError:
-        raise SettingsError(
-            "tls wants the extra tls: pip install 'mockmoov[tls]', in a clone '.[tls]'"
-        ) from None
+        raise SettingsError("tls needs trustme: pip install trustme") from None
     return trustme.CA(organization_name="mockmoov", organization_unit_name="tests only " + token_hex(4))
 
 

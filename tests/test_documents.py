@@ -11,11 +11,12 @@ import pytest
 
 from mockmoov import MockMoov, pytest_plugin
 from mockmoov.bootstrap import create_server
+from mockmoov.cli import main
 from mockmoov.control.plane import BASE, _routes
 from mockmoov.defects import DEFECTS
 from mockmoov.double.environment import VARIABLES
 from mockmoov.faults import PRESETS
-from mockmoov.settings import SETTINGS, Settings
+from mockmoov.settings import COMMAND_VARIABLES, SETTINGS, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -36,7 +37,7 @@ def rows(document: str, name: str) -> list[list[str]]:
 
 
 def settings_table() -> str:
-    """The README's table of settings, as the settings themselves have it."""
+    """The page's table of settings, as the settings themselves have it."""
     rows = ["| setting | default | |", "|---|---|---|"]
     for name, item in SETTINGS.items():
         default = "the documented example" if name == "api_keys" else item.metadata["default"]
@@ -45,8 +46,20 @@ def settings_table() -> str:
     return "\n".join(rows)
 
 
-def test_the_readme_lists_every_setting_with_its_default_and_help() -> None:
-    assert table("README.md", "settings") == settings_table(), f"put this there:\n{settings_table()}"
+def test_the_page_on_settings_lists_every_setting_with_its_default_and_help() -> None:
+    assert table("docs/settings.md", "settings") == settings_table(), f"put this there:\n{settings_table()}"
+
+
+def test_the_page_on_settings_lists_what_the_commands_read_for_themselves() -> None:
+    read: dict[tuple[str, str], list[str]] = {}
+    for name, command in main.commands.items():
+        for option in command.params:
+            if option.envvar in COMMAND_VARIABLES:
+                read.setdefault((option.opts[0], str(option.envvar)), []).append(name)
+    assert {variable for _, variable in read} == COMMAND_VARIABLES
+    assert sorted(row[:3] for row in rows("docs/settings.md", "commands")) == sorted(
+        [flag, variable, ", ".join(commands)] for (flag, variable), commands in read.items()
+    )
 
 
 def test_the_page_on_outages_lists_every_preset_as_it_is() -> None:
@@ -112,6 +125,28 @@ def test_a_link_to_a_file_or_a_heading_of_ours_leads_somewhere(document: Path) -
             linked = document.parent / place if place else document
             assert linked.exists(), target
             assert not anchor or anchor in anchors(linked), target
+
+
+def test_every_page_is_linked_from_the_readme_the_contributing_page_or_a_page_that_is() -> None:
+    reached, new = set[Path](), {ROOT / "README.md", ROOT / "CONTRIBUTING.md"}
+    while new:
+        reached |= new
+        targets = {
+            (page.parent / target.partition("#")[0]).resolve()
+            for page in new
+            for target in re.findall(r"\]\(([^)\s:]+)\)", page.read_text())
+        }
+        new = {page for page in targets if page in DOCUMENTS} - reached
+    assert set((ROOT / "docs").glob("*.md")) <= reached
+
+
+@pytest.mark.parametrize("document", sorted((ROOT / "docs").glob("*.md")), ids=lambda document: document.name)
+def test_a_page_whose_shell_wants_a_server_says_which_and_where_mockmoov_comes_from(document: Path) -> None:
+    text = document.read_text()
+    if "<!-- run: server -->\n```sh" in text:
+        server = r"(`mockmoov serve` on port 8080|the server above)"
+        path = re.escape("[mockmoov on the path](../README.md#two-commands)")
+        assert re.search(f"blocks of shell want {server}, and {path}", text)
 
 
 def test_the_picture_of_the_house_names_every_module() -> None:

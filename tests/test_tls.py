@@ -35,10 +35,11 @@ from mockmoov.handshakes import Handshakes
 from mockmoov.places import open_places
 from mockmoov.settings import Layer, Settings, load
 from mockmoov.tls import Tls, make_tls
+from tests.support.extras import advice
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, basic
 from tests.support.serving import environment
 
-EXTRA = "tls wants the extra tls: pip install 'mockmoov[tls]', in a clone '.[tls]'"
+EXTRA = f"tls needs trustme: {advice('tls')}"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 BRIEFLY = 0.5  # seconds, on a machine that has other things to do
 Answer = tuple[int, dict[str, str], bytes]

@@ -9,6 +9,7 @@ import click
 _PREFIX = "MOCKMOOV_"
 _PATH = click.Path(dir_okay=False, path_type=Path)
 _POSITIVE = click.FloatRange(0, min_open=True)
+_LIBRARIES = ("hypothesis", "rich")  # what the extra holds
 
 
 def _running() -> Any:
@@ -17,9 +18,9 @@ def _running() -> Any:
         from mockmoov.verify import running  # noqa: PLC0415
     except ModuleNotFoundError as error:
         library = (error.name or "").partition(".")[0]
-        if library not in ("hypothesis", "rich"):
+        if library not in _LIBRARIES:
             raise
-        click.echo(f"mockmoov: verify needs {library}: pip install 'mockmoov[verify]'", err=True)
+        click.echo(f"mockmoov: verify needs {library}: pip install {' '.join(_LIBRARIES)}", err=True)
         sys.exit(2)
     return running
 

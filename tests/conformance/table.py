@@ -1,6 +1,6 @@
-"""Owns the README's table of clients, from what they are and what came of the last run.
+"""Owns the table of clients in docs/clients.md, from what they are and what came of the last run.
 
-`python -m tests.conformance.table` prints it between the marks that the README has around it. Must not know
+`python -m tests.conformance.table` prints it between the marks that the page has around it. Must not know
 how programs are run.
 """
 
