@@ -42,9 +42,10 @@ def _answers(exchange: Exchange, query: Query) -> bool:
 
 
 def told(exchange: Exchange) -> str:
-    """An exchange in a line: number, time, request, answer, reason."""
+    """An exchange in a line: number, time, request, contract, answer, reason."""
     shown = (exchange.parameters.get(name) for name in ("grant_type", "scope", "token"))
-    asked = " ".join(filter(None, (exchange.method, exchange.path, *shown)))
+    contract = f"(contract {exchange.contract})"
+    asked = " ".join(filter(None, (exchange.method, exchange.path, *shown, contract)))
     answer = "no answer" if exchange.status is None else exchange.status
     reason = f": {exchange.reason}" if exchange.reason else ""
     return f"#{exchange.number} {http_date(int(exchange.at))} {asked} -> {answer}{reason}"

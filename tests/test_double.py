@@ -503,9 +503,10 @@ def test_wait_that_ends_in_vain_says_what_there_is_instead(program: Program) -> 
     first, second, third = str(caught.value).splitlines()
     assert first == "waited 0.01 s for 3 exchanges like this, saw 2"
     assert re.fullmatch(
-        r"  #\d+ \w{3}, .* GMT POST /oauth2/token client_credentials /ping.read -> 200", second
+        r"  #\d+ \w{3}, .* GMT POST /oauth2/token client_credentials /ping.read \(contract 2023\) -> 200",
+        second,
     )
-    assert re.search(r"/nope.read -> 400: scope /nope.read is not known", third)
+    assert re.search(r"/nope.read \(contract 2023\) -> 400: scope /nope.read is not known", third)
     with pytest.raises(TimeoutError, match=r"^waited 0 s for 1 exchanges like this, saw 0$"):
         program.key.exchanges.wait(timeout=0, endpoint="revoke")
 

@@ -86,17 +86,23 @@ def test_each_member_of_a_query_counts(name: str, right: Any, wrong: Any) -> Non
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({}, "POST /oauth2/token client_credentials /ping.read -> 200"),
-        ({"status": 401, "reason": "why"}, "POST /oauth2/token client_credentials /ping.read -> 401: why"),
+        ({}, "POST /oauth2/token client_credentials /ping.read (contract 2023) -> 200"),
+        (
+            {"status": 401, "reason": "why"},
+            "POST /oauth2/token client_credentials /ping.read (contract 2023) -> 401: why",
+        ),
         (
             {"status": None, "reason": "fault f1"},
-            "POST /oauth2/token client_credentials /ping.read -> no answer: fault f1",
+            "POST /oauth2/token client_credentials /ping.read (contract 2023) -> no answer: fault f1",
         ),
         (
             {"parameters": {"token": "sha256:1", "x": "y"}, "path": "/oauth2/revoke"},
-            "POST /oauth2/revoke sha256:1 -> 200",
+            "POST /oauth2/revoke sha256:1 (contract 2023) -> 200",
         ),
-        ({"parameters": {}, "method": "GET", "path": "/ping", "reason": ""}, "GET /ping -> 200"),
+        (
+            {"parameters": {}, "method": "GET", "path": "/ping", "reason": ""},
+            "GET /ping (contract 2023) -> 200",
+        ),
     ],
 )
 def test_an_exchange_is_told_in_a_line(changes: dict[str, Any], line: str) -> None:

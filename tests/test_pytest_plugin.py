@@ -659,8 +659,8 @@ def test_a_failed_test_shows_its_last_exchanges_with_their_reasons_and_no_secret
         [
             r"-+ mockmoov -+",
             r"the last 6 of 6 exchanges of MoovKey\(client_id='.*', url='http://localhost:\d+'\)",
-            r"#\d+ .* GMT POST /oauth2/token client_credentials /ping.read -> 200$",
-            r"#\d+ .* GMT GET /ping -> 401: the token has expired$",
+            r"#\d+ .* GMT POST /oauth2/token client_credentials /ping.read \(contract 2023\) -> 200$",
+            r"#\d+ .* GMT GET /ping \(contract 2023\) -> 401: the token has expired$",
         ]
     )
     secrets = (pytester.path / "secrets").read_text().splitlines()
