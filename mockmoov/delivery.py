@@ -43,6 +43,7 @@ def to_request(scope: Scope) -> HttpRequest:
         scheme=scope["scheme"],
         query=scope["query_string"],
         headers={name: tuple(values) for name, values in headers.items()},
+        reads_chunks=scope.get("http_version") != "1.0",
     )
 
 

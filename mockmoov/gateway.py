@@ -6,6 +6,7 @@ Both bodies are streamed. What is forwarded is the raw path and query; who may p
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from math import inf
 from urllib.parse import urlsplit
 
@@ -19,7 +20,10 @@ from mockmoov.delivery import BrokenStreamError, ClientLeftError, Incoming, Repl
 from mockmoov.forwarding import Fields
 from mockmoov.messages import HttpRequest, HttpResponse
 
-MOST_ALTERED = 1024 * 1024  # bytes of an answer that a planned fault may alter
+MOST_WHOLE = 1024 * 1024  # bytes of an answer that is read to its end first
+_TOO_LARGE = (
+    f"at most {MOST_WHOLE} bytes can be altered by a planned fault, or sent in HTTP/1.0 without a length"
+)
 _KEPT_SECONDS = 2.0  # of an idle connection: less than servers keep it, lest they close it as it is used
 _BROKEN = (httpcore2.NetworkError, httpcore2.RemoteProtocolError, OSError)
 _LEFT = replace(render_refusal(0, "the client left before the upstream answered"), connection="hang")
@@ -90,7 +94,8 @@ class Gateway:
     ) -> None:
         """Forward a request with headers added, and reply once with what `relay` makes of the answer.
 
-        `whole`: the answer is read to its end first, because it is to be altered. Who leaves ends it all.
+        `whole`: the answer is read to its end first, because it is to be altered; so is one without a length
+        for a client that reads no chunks. Who leaves ends it all.
         """
         if refusal := forwarding.refusal(request):
             await reply(relay(refusal))
@@ -106,7 +111,8 @@ class Gateway:
         async with anyio.create_task_group() as group:
             group.start_soon(_cancel_once_left, incoming, group.cancel_scope)
             async with self._connection() as connection:
-                await self._exchange(connection, message, incoming, answer, whole=whole)
+                is_whole = partial(_is_whole, request, whole)
+                await self._exchange(connection, message, incoming, answer, is_whole)
             group.cancel_scope.cancel()
         if not answered:
             await reply(relay(_LEFT))
@@ -117,8 +123,7 @@ class Gateway:
         message: httpcore2.Request,
         incoming: Incoming,
         answer: _Answer,
-        *,
-        whole: bool,
+        is_whole: Callable[[HttpResponse], bool],
     ) -> None:
         try:
             response = await self._ask(connection, message, incoming)
@@ -129,7 +134,7 @@ class Gateway:
             return
         try:
             head, stream = _head(response), self._pieces(response)
-            if whole:
+            if is_whole(head):
                 await answer(await _collected(head, stream), None)
             else:
                 await answer(head, stream)
@@ -207,6 +212,10 @@ def _head(response: httpcore2.Response) -> HttpResponse:
     return HttpResponse(status=response.status, headers=forwarding.returned(response.status, fields))
 
 
+def _is_whole(request: HttpRequest, altered: bool, head: HttpResponse) -> bool:
+    return altered or not (request.reads_chunks or any(name == "content-length" for name, _ in head.headers))
+
+
 async def _cancel_once_left(incoming: Incoming, scope: anyio.CancelScope) -> None:
     await incoming.left()
     scope.cancel()
@@ -217,8 +226,8 @@ async def _collected(head: HttpResponse, stream: Stream) -> HttpResponse:
     try:
         async for piece in stream:
             body += piece
-            if len(body) > MOST_ALTERED:
-                return render_refusal(502, f"a planned fault alters at most {MOST_ALTERED} bytes, not these")
+            if len(body) > MOST_WHOLE:
+                return render_refusal(502, _TOO_LARGE)
     except BrokenStreamError:
         return render_refusal(502, "the upstream broke off in its answer")
     headers = tuple(field for field in head.headers if field[0] != "content-length")

@@ -11,7 +11,10 @@ Headers = Mapping[str, tuple[str, ...]]
 
 
 class HttpRequest(Struct, frozen=True, kw_only=True):
-    """One request: `path` raw (still percent-encoded) without the query; header names in lower case."""
+    """One request: `path` raw (still percent-encoded) without the query; header names in lower case.
+
+    `reads_chunks`: whether an answer may be sent in chunks, as from HTTP/1.1 on (RFC 9112 §6.1).
+    """
 
     method: str
     path: str
@@ -19,6 +22,7 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
     query: bytes = b""
     headers: Headers = {}
     body: bytes = b""
+    reads_chunks: bool = True
 
 
 class Note(Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 from mockmoov.api_keys import EXAMPLE
 from mockmoov.app import create_app
 from mockmoov.faults import Fault
-from mockmoov.gateway import MOST_ALTERED
+from mockmoov.gateway import MOST_WHOLE
 from mockmoov.server import AuthorizationServer
 from tests.support.control import Desk
 from tests.support.listening import listening
@@ -840,7 +840,7 @@ def test_a_fault_that_only_adds_headers_lets_the_body_stream(
     http: httpx2.Client, upstream: Upstream, server: AuthorizationServer
 ) -> None:
     plan(server, headers={"X-Fault": "yes"})
-    size = MOST_ALTERED + 1
+    size = MOST_WHOLE + 1
     upstream.answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
     answer = http.get(CARDS, auth=KEY)
     assert (len(answer.content), answer.headers["x-fault"]) == (size, "yes")
@@ -850,13 +850,42 @@ def test_a_fault_does_not_alter_what_is_too_large_or_never_ends(
     http: httpx2.Client, upstream: Upstream, server: AuthorizationServer
 ) -> None:
     plan(server, truncate=2)
-    size = MOST_ALTERED + 1
+    size = MOST_WHOLE + 1
     upstream.answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
     answer = http.get(CARDS, auth=KEY)
     assert (answer.status_code, answer.content) == (502, b"")
-    assert str(MOST_ALTERED) in answer.headers["x-mockmoov-reason"]
+    assert str(MOST_WHOLE) in answer.headers["x-mockmoov-reason"]
     upstream.answer = Gate(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
     assert http.get(CARDS, auth=KEY).status_code == 502
+
+
+OLD = b"GET %b HTTP/1.0" % CARDS.encode()
+CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
+LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world"
+
+
+@pytest.mark.parametrize("answered", [CHUNKS, LENGTH], ids=["chunks", "length"])
+def test_a_client_of_http_1_0_gets_no_chunks(url: str, upstream: Upstream, answered: bytes) -> None:
+    upstream.answer = answered
+    answer = exchange(url, raw(line=OLD))
+    assert status_of(answer) == 200
+    assert b"transfer-encoding" not in answer.lower()
+    assert b"\r\ncontent-length: 11\r\n" in answer
+    assert answer.endswith(b"\r\n\r\nhello world")
+
+
+def test_a_long_answer_goes_to_a_client_of_http_1_0_only_with_a_length(url: str, upstream: Upstream) -> None:
+    size = MOST_WHOLE + 1
+    body = b"x" * size
+    upstream.answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (size, body)
+    assert exchange(url, raw(line=OLD)).endswith(b"\r\n\r\n" + body)
+    upstream.answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (
+        size,
+        body,
+    )
+    answer = exchange(url, raw(line=OLD))
+    assert status_of(answer) == 502
+    assert b"without a length" in answer
 
 
 # --- without a socket of ours -------------------------------------------------------------------
