@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from mockmoov.settings import PREFIX, Settings, SettingsError, from_environment, from_file, load
+from mockmoov.settings import Settings, SettingsError, load
+from mockmoov.sources import PREFIX, from_environment, from_file
 
 if TYPE_CHECKING:
     import ssl

@@ -12,16 +12,8 @@ import click
 from mockmoov import __version__, scopes
 from mockmoov.api_keys import EXAMPLE
 from mockmoov.asking import fail, healthcheck, token
-from mockmoov.settings import (
-    PREFIX,
-    SETTINGS,
-    Layer,
-    Settings,
-    SettingsError,
-    from_environment,
-    from_file,
-    load,
-)
+from mockmoov.settings import SETTINGS, Layer, Settings, SettingsError, load
+from mockmoov.sources import PREFIX, from_environment, from_file
 from mockmoov.verify.command import verify
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -26,7 +26,8 @@ import mockmoov.__main__
 from mockmoov import __version__
 from mockmoov.cli import main
 from mockmoov.scopes import catalogue
-from mockmoov.settings import PREFIX, SETTINGS, load
+from mockmoov.settings import SETTINGS, load
+from mockmoov.sources import PREFIX
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, another_key, basic
 
 _open = build_opener(ProxyHandler({})).open
