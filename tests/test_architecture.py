@@ -18,6 +18,7 @@ ROOT = Path(mockmoov.__file__).parent
 # Pure functions and frozen dataclasses: no clock, no randomness, no I/O, no async.
 CORE: dict[str, set[str]] = {
     "clocks": set(),
+    "comparing": set(),
     "encoding": set(),
     "errors": set(),
     "limits": set(),
@@ -139,9 +140,12 @@ DOUBLE: dict[str, set[str]] = {
         "calls", "delivery", "disturbance", "double", "endpoints", "messages", "operations", "scopes",
         "server",
     },
+    "double.refusals": set(),
     "double.wishes": {"double.arguments", "wording"},
     "double.reports": {"double.moov", "double.transport", "faults", "journal"},
-    "pytest_plugin": {"client", "double", "double.reports", "double.wishes"},
+    "pytest_plugin": {
+        "client", "comparing", "double", "double.refusals", "double.reports", "double.wishes",
+    },
 }  # fmt: skip
 # The conforming client: it knows no other module of ours, and only those that offer it know it.
 CLIENT: dict[str, set[str]] = {
