@@ -43,10 +43,14 @@ def _differences(left: object, right: object) -> Iterator[str]:
 
 def _of_mappings(left: Mapping[Any, Any], right: Mapping[Any, Any]) -> Iterator[str]:
     names = list(left if _hides_itself(left) else right)  # of the other one even the names may be secrets
-    yield from (f"only left: {name}" for name in names if name not in right)
-    yield from (f"only right: {name}" for name in names if name not in left)
-    both = (name for name in names if name in left and name in right)
-    yield from (f"another value: {name}" for name in both if left[name] != right[name])
+    found = {
+        "only left": [name for name in names if name not in right],
+        "only right": [name for name in names if name not in left],
+        "another value": [
+            name for name in names if name in left and name in right and left[name] != right[name]
+        ],
+    }
+    yield from (f"{what}: {', '.join(those)}" for what, those in found.items() if those)
     if others := len({*left, *right} - set(names)):
         yield f"other names: {others}"
 

@@ -34,7 +34,7 @@ def test_the_names_of_what_hides_itself_are_those_of_the_classes() -> None:
         (
             SECRETS,
             {},
-            ["{SHOWN} == <dict that is not shown>", "only left: client_id", "only left: client_secret"],
+            ["{SHOWN} == <dict that is not shown>", "only left: client_id, client_secret"],
         ),
         (
             {"client_id": "mine", "very-secret": 1},

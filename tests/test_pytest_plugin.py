@@ -718,8 +718,8 @@ def test_a_fixture_that_fails_shows_the_exchanges_too(suite: Suite) -> None:
 
 COMPARISONS = {
     "moov_api_key == {'client_id': 'x'}": "<values of client_id, client_secret, account_id, application_id>",
-    "moov_env == {}": "only left: MOOV_SECRET_KEY",
-    "{} == moov_env": "only right: MOOV_SECRET_KEY",
+    "moov_env == {}": "only left: MOOV_PUBLIC_KEY, MOOV_SECRET_KEY, ",
+    "{} == moov_env": "only right: MOOV_PUBLIC_KEY, MOOV_SECRET_KEY, ",
     "moov_token == 'x'": "MintedToken(jti=",
     "moov_token == str(moov.mint())": "<str that is not shown>",
     "moov_token in ['x']": "<list that is not shown>",
