@@ -80,6 +80,8 @@ def _credential(value: object) -> str:
 def _client_id(value: object) -> str:
     if ":" in _credential(value):
         raise ValueError("must not have a colon, which Basic authentication cannot carry")  # RFC 7617 §2
+    if value in (".", ".."):
+        raise ValueError("must not be . or .., which a path cannot carry")  # RFC 3986 §5.2.4
     return str(value)
 
 

@@ -3,7 +3,8 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,16 +13,8 @@ import click
 from mockmoov import __version__, scopes
 from mockmoov.api_keys import EXAMPLE
 from mockmoov.asking import fail, healthcheck, token
-from mockmoov.settings import (
-    PREFIX,
-    SETTINGS,
-    Layer,
-    Settings,
-    SettingsError,
-    from_environment,
-    from_file,
-    load,
-)
+from mockmoov.settings import SETTINGS, Layer, Settings, SettingsError, load
+from mockmoov.sources import PREFIX, from_environment, from_file
 from mockmoov.verify.command import verify
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -67,6 +60,9 @@ main.add_command(verify)
 @_settings_options
 def serve(config: str | None, ready_file: str | None, **flags: str | None) -> None:
     """Run the server until SIGTERM or SIGINT. Flags win over the environment, that over the file."""
+    ready = Path(ready_file) if ready_file else None
+    if ready:
+        _forget(ready)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
@@ -75,7 +71,7 @@ def serve(config: str | None, ready_file: str | None, **flags: str | None) -> No
             from_environment(os.environ, logging.getLogger("mockmoov").warning),
             Layer(values={name: value for name, value in flags.items() if value is not None}, spell=_flag),
         )
-        _serve(settings, Path(ready_file) if ready_file else None)
+        _serve(settings, ready)
     except SettingsError as error:
         fail(2, str(error))
 
@@ -116,15 +112,26 @@ def _print(lines: list[str]) -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - or the exit would fail at flushing
 
 
-def _prepare(ready_file: Path, url: str) -> Callable[[], object]:
-    """Write the ready file beside its place, and return what moves it there; an old one is removed."""
-    partial = ready_file.with_name(ready_file.name + ".partial")
-    try:
+def _forget(ready_file: Path) -> None:
+    """Remove what a server left that was killed: nobody is to take this one for ready by it."""
+    with _named(ready_file):
         ready_file.unlink(missing_ok=True)
+
+
+def _prepare(ready_file: Path, url: str) -> Callable[[], object]:
+    """Write the ready file beside its place, and return what moves it there."""
+    partial = ready_file.with_name(ready_file.name + ".partial")
+    with _named(ready_file):
         partial.write_text(url)
+    return lambda: partial.replace(ready_file)
+
+
+@contextmanager
+def _named(ready_file: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         fail(1, f"--ready-file {ready_file}: {error.strerror}")
-    return lambda: partial.replace(ready_file)
 
 
 def _startup_lines(settings: Settings, urls: Sequence[str], contract: str) -> list[str]:

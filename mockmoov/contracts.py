@@ -130,6 +130,15 @@ def _dated(version: str) -> Contract | None:
     return CONTRACT_DATED if _VERSION.fullmatch(version) else None
 
 
+def render_malformed_version(default: Contract) -> HttpResponse:
+    """The 404 answer to a version that there cannot be (docs, live)."""
+    return render_refusal(
+        404,
+        "X-Moov-Version is malformed: send vYYYY.QQ.BB (QQ: 01, 04, 07, 10) or latest, once; "
+        f"without it you get contract {default.name}",
+    )
+
+
 def render_json(document: object) -> HttpResponse:
     """A 200 answer with a JSON body."""
     return HttpResponse(status=200, headers=(_JSON, *NO_STORE), body=to_json(document))

@@ -12,7 +12,7 @@ from mockmoov.keys import jwks
 from mockmoov.messages import HttpRequest, HttpResponse
 from mockmoov.parsing import parse_revocation_request, read_parameters
 from mockmoov.records import AccessToken, ApiKey, RefreshToken
-from mockmoov.routing import Routes
+from mockmoov.routing import OWN_LIKENESS, Routes
 from mockmoov.scopes import catalogue
 from mockmoov.server import MAX_BODY, AuthorizationServer
 
@@ -33,12 +33,13 @@ class Discovery:
                 "/_mockmoov/introspect": {"POST": self._introspect},
                 "/.well-known/jwks.json": {"GET": self._jwks},
                 "/.well-known/oauth-authorization-server": {"GET": self._metadata},
-            }
+            },
+            likeness=OWN_LIKENESS,
         )
 
     def handle(self, request: HttpRequest) -> HttpResponse:
         """The answer to a request on one of these paths."""
-        found = self.routes.endpoint(request.method, request.path)
+        found = self.routes.endpoint(request)
         if isinstance(found, HttpResponse):
             return found
         answer, _ = found

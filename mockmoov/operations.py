@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec.json import decode
 
-from mockmoov.scopes import ACCOUNT_ID, covers, permits, quoted, template
+from mockmoov.scopes import ACCOUNT_ID, covers, few_of, is_account, permits, quoted, template
 
 ACCOUNT_PARAMETER = ACCOUNT_ID[1:-1]  # its name in a path
 
@@ -43,10 +43,13 @@ def lacking(granted: Sequence[str], scopes: Iterable[str], parameters: Mapping[s
     if account is None:
         missing = [scope for scope in scopes if not permits(granted, [scope])]
     else:
-        bound = (scope.replace(ACCOUNT_ID, account) for scope in scopes)
+        bound = {scope.replace(ACCOUNT_ID, account): scope for scope in scopes}
         missing = [scope for scope in bound if not covers(granted, [scope])]
+        wanted = " ".join(bound[scope] for scope in missing)
+        if ACCOUNT_ID in wanted and not is_account(account):
+            return f"the token lacks scope {wanted}; the account in the path is no UUID"
     if not missing:
         return ""
     elsewhere = permits(granted, map(template, missing))
-    hint = "; it has it for another account" if elsewhere else ""
-    return f"the token lacks scope {' '.join(map(quoted, missing))}{hint}"
+    hint = "it has it for another account" if elsewhere else f"it has {few_of(granted)}"
+    return f"the token lacks scope {' '.join(map(quoted, missing))}; {hint}"

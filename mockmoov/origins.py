@@ -91,4 +91,7 @@ def origin_refusal(policy: OriginPolicy | None, headers: Headers, audiences: Ite
         return policy.loopback
     if origin in map(serialize_origin, audiences):
         return ""
-    return "the token is not for this origin: it was not registered when the token was made"
+    return (
+        "the token is not for this origin: it was not registered when the token was made; "
+        "register it, then mint again"
+    )

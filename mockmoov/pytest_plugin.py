@@ -28,9 +28,7 @@ any other member is an attribute of the API key (scopes, origins, ...) or a sett
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
     group = parser.getgroup("mockmoov")
-    group.addoption(
-        "--mockmoov-url", metavar="URL", help="Use the mockmoov at this URL instead of starting one."
-    )
+    group.addoption("--mockmoov-url", metavar="URL", help="Use the mockmoov at this URL, and start none.")
     parser.addini("mockmoov_url", "URL of a running mockmoov; --mockmoov-url wins.", default="")
     wanted = "What the mockmoov at that URL wants in X-Mockmoov-Token."
     parser.addini("mockmoov_control_token", wanted, default="")
@@ -49,11 +47,16 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("mockmoov_unmet_faults must be fail or ignore")
     if not re.fullmatch("[0-9]{1,9}", config.getini("mockmoov_exchanges")):
         raise pytest.UsageError("mockmoov_exchanges must be a whole number")
+    if not re.fullmatch(r"(https?://[^\s@]+)?", _url(config)):
+        raise pytest.UsageError("--mockmoov-url (mockmoov_url) must be http:// or https://, naming no user")
     for line in config.getini("mockmoov_settings"):
         if "=" not in line:
             raise pytest.UsageError(f"mockmoov_settings must be lines of NAME = VALUE, which {line!r} is not")
         if url := _url(config):
-            raise pytest.UsageError(f"mockmoov_settings cannot set a server that runs already, as {url} does")
+            raise pytest.UsageError(
+                f"mockmoov_settings cannot set a server that runs already, as {url} does: "
+                "-o mockmoov_settings= leaves them out"
+            )
 
 
 # --- fixtures -------------------------------------------------------------------------------------
@@ -107,7 +110,7 @@ def moov_client(pytestconfig: pytest.Config, moov: "MoovKey") -> Iterator["Token
 
     from mockmoov.client import TokenClient  # noqa: PLC0415
 
-    trusted = ssl.create_default_context(cafile=_ca_file(pytestconfig))
+    trusted = ssl.create_default_context(cafile=pytestconfig.getini("mockmoov_ca_file") or None)
     with httpx2.Client(trust_env=False, verify=trusted) as http:
         yield TokenClient(
             moov.url, client_id=moov.client_id, client_secret=moov.client_secret or "", http_client=http
@@ -160,13 +163,8 @@ def _new_server(config: pytest.Config, settings: Mapping[str, Any]) -> "MockMoov
         return MockMoov(**{**given, **settings})
     if settings:
         raise ValueError(f"the server at {url} runs already: a marker cannot set {', '.join(settings)}")
-    control_token = config.getini("mockmoov_control_token") or None
-    return MockMoov.connect(url, control_token=control_token, ca_file=_ca_file(config))
-
-
-def _ca_file(config: pytest.Config) -> str | None:
-    """The CA of the server elsewhere; of one that is started here the URL is plain http."""
-    return config.getini("mockmoov_ca_file") or None
+    control_token, ca_file = map(config.getini, ("mockmoov_control_token", "mockmoov_ca_file"))
+    return MockMoov.connect(url, control_token=control_token or None, ca_file=ca_file or None)
 
 
 def _url(config: pytest.Config) -> str:
@@ -182,8 +180,9 @@ def _told_in_a_line(beginning: str = "mockmoov: ") -> Iterator[None]:
     try:
         yield
     except (BindError, ControlError, ValueError) as error:
-        message = f"{beginning}{str(error).removeprefix('MockMoov: ')}"
-        raise pytest.fail.Exception(message, pytrace=False) from None
+        from mockmoov.double.refusals import spelled  # noqa: PLC0415
+
+        raise pytest.fail.Exception(f"{beginning}{spelled(error)}", pytrace=False) from None
 
 
 def _unless_gone(ask: Callable[[], _Answer]) -> _Answer | None:
@@ -225,6 +224,17 @@ def _has_idle_marker(item: pytest.Item) -> bool:
     """Whether a test, and not only its class or module, has the marker, but never had `moov`."""
     is_marked = any(marker.name == "mockmoov" for marker in item.own_markers)
     return is_marked and _KEY not in item.stash and "moov" not in getattr(item, "fixturenames", ())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Tell of secrets and tokens that differ, and not what they are, as pytest's own comparison does."""
+    kinds = (*type(left).__mro__, *type(right).__mro__)
+    if not any(str(kind.__module__).startswith("mockmoov.") for kind in kinds):
+        return None
+    from mockmoov.comparing import compared  # noqa: PLC0415
+
+    return compared(op, left, right)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,9 +11,16 @@ from typing import Generic, TypeVar
 from urllib.parse import unquote
 
 from mockmoov.contracts import render_refusal
-from mockmoov.messages import HttpResponse
+from mockmoov.messages import HttpRequest, HttpResponse
+from mockmoov.wording import nearest
 
 T = TypeVar("T")
+_HEALTH = "; /_mockmoov/health tells whether the server is well"
+# Where people look who want to see whether anyone is there.
+_ROOTS = {"/": _HEALTH, "/_mockmoov": _HEALTH, "/_mockmoov/": _HEALTH}
+_LONGEST_SLIP = 40  # characters of a path that is taken for a slip: comparing takes their square
+_LIKENESS = 0.65  # a known path twice in a row has more, as a base URL with the path in it makes it
+OWN_LIKENESS = 0.85  # of paths that all begin with /_mockmoov/ or /.well-known/
 
 
 @dataclass(slots=True)
@@ -24,9 +31,13 @@ class _Node(Generic[T]):
 
 
 class Routes(Generic[T]):
-    """Endpoints by path template (`/accounts/{accountID}`), then by method."""
+    """Endpoints by path template (`/accounts/{accountID}`), then by method.
 
-    def __init__(self, table: Mapping[str, Mapping[str, T]]) -> None:
+    `likeness`: how much a wrong path must be like one of these to be taken for it, from 0 to 1.
+    """
+
+    def __init__(self, table: Mapping[str, Mapping[str, T]], *, likeness: float = _LIKENESS) -> None:
+        self._likeness = likeness
         self.templates = tuple(table)
         self.methods = tuple(table.values())
         self._plain = {template: methods for template, methods in table.items() if "{" not in template}
@@ -50,25 +61,31 @@ class Routes(Generic[T]):
         raw, read = ((self.find(form) or (None,))[0] for form in (path, _read(path)))
         return read in (None, raw)
 
-    def endpoint(self, method: str, path: str) -> tuple[T, dict[str, str]] | HttpResponse:
-        """What answers this method on this path, with the path's parameters; or a 404 or 405."""
-        methods, parameters = self.find(path) or ({}, {})
-        return refusal(methods, method) or (methods[method], parameters)
+    def endpoint(self, request: HttpRequest) -> tuple[T, dict[str, str]] | HttpResponse:
+        """What answers this request, with the path's parameters; or a 404 or 405."""
+        methods, parameters = self.find(request.path) or ({}, {})
+        return self.refusal(methods, request) or (methods[request.method], parameters)
+
+    def refusal(self, methods: Mapping[str, object], request: HttpRequest) -> HttpResponse | None:
+        """The 404 of a path that has no methods, or the 405 of one that has not this one; None if it has."""
+        if not methods:
+            return render_refusal(
+                404, "no such path" + (_ROOTS.get(request.path) or self._near(request.path))
+            )
+        if request.method not in methods:
+            allowed = ("allow", ", ".join(methods))
+            return render_refusal(405, "no such method on this path", (allowed,))
+        return None
+
+    def _near(self, path: str) -> str:
+        """`; did you mean ...?` with the nearest path that has no parameters, or nothing."""
+        return nearest(path, self._plain, likeness=self._likeness) if len(path) <= _LONGEST_SLIP else ""
 
 
 def _read(path: str) -> str:
     """The path decoded, without path parameters (RFC 3986 §3.3), empty segments and a slash at its end."""
     segments = (segment.partition(";")[0] for segment in re.split(r"[/\\]", unquote(path)))
     return "/" + "/".join(filter(None, segments))
-
-
-def refusal(methods: Mapping[str, object], method: str) -> HttpResponse | None:
-    """The 404 of a path that has no methods, or the 405 of one that has not this one; None if it has."""
-    if not methods:
-        return render_refusal(404, "no such path")
-    if method not in methods:
-        return render_refusal(405, "no such method on this path", (("allow", ", ".join(methods)),))
-    return None
 
 
 def _walk(

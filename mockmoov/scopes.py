@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 from mockmoov.errors import ErrorCode, OAuthError
@@ -12,12 +13,15 @@ from mockmoov.wording import nearest
 ACCOUNT_ID = "{accountID}"
 FORM = f"of the form /family.permission or /accounts/{ACCOUNT_ID}/family.permission"
 UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
+_ACCOUNT = re.compile(UUID)
 _ACCOUNT_SCOPE = re.compile(rf"/accounts/({UUID})(/.+)")
 _FORM = re.compile(r"(?:/accounts/\{accountID\})?/[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _PLAIN = re.compile(r"(?:/accounts/\{accountID\})?/[a-z-]{1,30}\.[a-z-]{1,30}")
 _WHITE_SPACE = re.compile(r"[ \t\r\n]+")
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3, App. A.4
 _QUOTED = 100  # characters of a scope that a reason may repeat
+_TOLD = 3  # of the scopes of one token
+_SOME_ACCOUNT = "00000000-0000-4000-8000-000000000000"
 
 
 @cache
@@ -25,6 +29,11 @@ def catalogue() -> dict[str, tuple[str, ...]]:
     """Every known scope template with the names of its sources, in the order of the data file."""
     data = json.loads(Path(__file__).with_name("data").joinpath("scopes.json").read_bytes())
     return {scope: tuple(sources) for scope, sources in data["scopes"].items()}
+
+
+def is_account(text: str) -> bool:
+    """Whether it can be the id of an account: a UUID."""
+    return _ACCOUNT.fullmatch(text) is not None
 
 
 def template(scope: str) -> str:
@@ -48,8 +57,9 @@ def is_well_formed(scope: str) -> bool:
     return ACCOUNT_ID not in scope and _FORM.fullmatch(template(scope)) is not None
 
 
+_Known = Callable[[str], bool]
 # The values of the setting `scope_catalogue`.
-CATALOGUES: dict[str, Callable[[str], bool]] = {"strict": _in_catalogue, "open": is_well_formed}
+CATALOGUES: dict[str, _Known] = {"strict": _in_catalogue, "open": is_well_formed}
 
 
 def parse_scope(text: str) -> tuple[str, ...]:
@@ -70,11 +80,11 @@ def is_scope_token(scope: str) -> bool:
     return _SCOPE_TOKEN.fullmatch(scope) is not None
 
 
-def grantable(tokens: Iterable[str], known: Callable[[str], bool], allowed: tuple[str, ...] | None) -> None:
+def grantable(tokens: Iterable[str], known: _Known, allowed: tuple[str, ...] | None) -> None:
     """Refuse the first token that is not known, or not among those `allowed` to the key (None: all)."""
     for token in tokens:
         if not known(token):
-            raise invalid_scope(f"scope {quoted(token)} is not known{did_you_mean(token)}")
+            raise invalid_scope(f"scope {quoted(token)} is not known{_advice(token, known)}")
         if allowed is not None and canonical(token) not in allowed and template(token) not in allowed:
             raise invalid_scope(f"scope {quoted(token)} is not allowed to this API key")
 
@@ -99,6 +109,31 @@ def quoted(scope: str) -> str:
     """The scope as a reason or a journal may repeat it: only what reads like one, lest it be a secret."""
     plain = len(scope) <= _QUOTED and _PLAIN.fullmatch(template(scope))
     return scope if plain else "(not of the form /family.permission)"
+
+
+def few_of(granted: Iterable[str]) -> str:
+    """What a token has, as a reason may say it: the first few that read like scopes, and how many others."""
+    scopes = list(granted)
+    told = list(islice((scope for scope in scopes if scope == quoted(scope)), _TOLD))
+    others = len(scopes) - len(told)
+    if not told:
+        return f"{others} of another form" if others else "none"
+    return " ".join(told) + (f" and {others} more" if others else "")
+
+
+def _advice(scope: str, known: _Known) -> str:
+    """What to do about a scope that is not known, or nothing."""
+    return next((advice for holds, advice in _ADVICE if holds(scope, known)), "") or did_you_mean(scope)
+
+
+# What is wrong with a scope more often than a slip of a letter, and what to do about it.
+_ADVICE: tuple[tuple[Callable[[str, _Known], bool], str], ...] = (
+    (
+        lambda scope, known: known(scope.replace(ACCOUNT_ID, _SOME_ACCOUNT)),
+        f"; put the UUID of an account in place of {ACCOUNT_ID}",
+    ),
+    (lambda scope, _: "," in scope, "; put spaces between scopes"),
+)
 
 
 def did_you_mean(scope: str) -> str:

@@ -55,7 +55,8 @@ def bind(host: str, port: int) -> list[socket.socket]:
             reason = error
             if port != 0 or error.errno != errno.EADDRINUSE:
                 break
-    raise BindError(f"cannot listen on {host} port {port}: {reason.strerror}") from None
+    hint = "; another mockmoov? port 0 picks a free one" if port and reason.errno == errno.EADDRINUSE else ""
+    raise BindError(f"cannot listen on {host} port {port}: {reason.strerror}{hint}") from None
 
 
 def _bind_all(addresses: tuple[str, ...], port: int) -> list[socket.socket]:

@@ -23,7 +23,6 @@ from mockmoov.parsing import NO_PARAMETERS, Parameters, bearer_token, claimed_cl
 from mockmoov.records import SigningKeys
 from mockmoov.redaction import shown_path
 from mockmoov.repository import Repository
-from mockmoov.routing import refusal
 from mockmoov.scopes import CATALOGUES
 from mockmoov.settings import Settings
 
@@ -196,12 +195,12 @@ class AuthorizationServer:
 
     def _route(self, call: Call) -> HttpResponse:
         request = call.request
-        if refused := refusal(call.methods, request.method):
+        if refused := self.routes.refusal(call.methods, request):
             return refused
         endpoint = call.methods[request.method]
         contract = call.contract
         if contract is None:
-            return contracts.render_refusal(404, "X-Moov-Version is malformed")
+            return contracts.render_malformed_version(self._default)
         if endpoint.reads_body and len(request.body) > MAX_BODY:
             return contracts.render_too_large(MAX_BODY)
         self._tell_default(request, contract)

@@ -1,9 +1,7 @@
 """Owns the settings: each declared once, with parser and help. Must not know servers or command lines."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 from mockmoov import values as parsed
@@ -12,15 +10,6 @@ from mockmoov.origins import ORIGIN_POLICIES
 from mockmoov.records import ApiKey, TokenFormat
 from mockmoov.scopes import CATALOGUES, did_you_mean
 from mockmoov.wording import nearest
-
-PREFIX = "MOCKMOOV_"
-# What the commands read for themselves; they are not settings of the server.
-COMMAND_VARIABLES = frozenset(
-    f"{PREFIX}{name}" for name in ("CONFIG", "READY_FILE", "URL", "CA_FILE", "CLIENT_ID", "CLIENT_SECRET")
-)
-# What container links and orchestrators inject for a service that is called mockmoov; never a setting.
-_INJECTED = re.compile(r"MOCKMOOV_(?:\w+_)?(?:PORT_\d+_\w+|SERVICE_\w+|ENV_\w+|NAME)")
-_INJECTED_ADDRESS = re.compile(r"MOCKMOOV_(?:\w+_)?PORT=\w+://.*", re.DOTALL)
 
 
 class SettingsError(ValueError):
@@ -161,8 +150,20 @@ class Settings:
         return frozenset(host.lower() for host in (*self.allowed_hosts, *self.tls_names, *public))
 
 
+SETTINGS: Mapping[str, Field[Any]] = {item.name: item for item in fields(Settings) if item.metadata}
+_Conflict = tuple[Callable[[Settings], object], str]
+
+
+def _wants_tls(name: str) -> _Conflict:
+    """A setting that says nothing where no TLS is spoken; any free port (0) is nothing to ask for then."""
+    return (
+        lambda its: not its.tls and getattr(its, name) not in (SETTINGS[name].default, 0),
+        f"{name} says nothing while tls is off: set tls to on, or leave {name} out",
+    )
+
+
 # What no two settings may say together.
-_CONFLICTS: tuple[tuple[Callable[[Settings], object], str], ...] = (
+_CONFLICTS: tuple[_Conflict, ...] = (
     (
         lambda its: its.seed is not None and its.signing_key is not None,
         "seed and signing_key exclude each other: both say which key signs",
@@ -176,11 +177,11 @@ _CONFLICTS: tuple[tuple[Callable[[Settings], object], str], ...] = (
         "tls_cert excludes tls_ca_file and tls_ca_folder: a certificate from outside has its CA there",
     ),
     (
-        lambda its: not its.tls and (its.tls_cert or its.tls_ca_file or its.tls_ca_folder),
-        "tls_cert, tls_ca_file and tls_ca_folder say nothing while tls is off",
+        lambda its: its.tls and 0 < its.port == its.tls_port,
+        "port and tls_port are the same: http and https want a port each; 0 picks a free one",
     ),
+    *map(_wants_tls, ("tls_port", "tls_names", "tls_ca_file", "tls_ca_folder", "tls_cert")),
 )
-SETTINGS: Mapping[str, Field[Any]] = {item.name: item for item in fields(Settings) if item.metadata}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,27 +218,3 @@ def _parse(name: str, value: object, layer: Layer) -> Any:
         return SETTINGS[name].metadata["parse"](value)
     except ValueError as error:
         raise SettingsError(f"{shown} {error}") from None
-
-
-def from_environment(environ: Mapping[str, str], warn: Callable[[str], None]) -> Layer:
-    """The settings named by `MOCKMOOV_*`; what container links inject is ignored with a warning."""
-    values: dict[str, object] = {}
-    for variable, value in environ.items():
-        if _INJECTED.fullmatch(variable) or _INJECTED_ADDRESS.fullmatch(f"{variable}={value}"):
-            warn(f"ignored {variable}: it looks like a container link's, not a setting")
-        elif variable.startswith(PREFIX) and variable not in COMMAND_VARIABLES:
-            values[variable.removeprefix(PREFIX).lower()] = value
-    return Layer(values=values, spell=lambda name: PREFIX + name.upper())
-
-
-def from_file(path: str) -> Layer:
-    """The settings of a TOML file, API keys as `[[api_keys]]` tables; raises `SettingsError`."""
-    import tomllib  # noqa: PLC0415 - only who has a file pays for it
-
-    try:
-        values = tomllib.loads(Path(path).read_bytes().decode())
-    except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{path}: not TOML: {error}") from None
-    return Layer(values=values, source=f"{path}: ")

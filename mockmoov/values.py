@@ -151,10 +151,14 @@ def host_of(url: str) -> str:
     return urlsplit(url).netloc.lower()
 
 
+_VERSIONS = ("2023", "2023-sdk", "latest")
+
+
 def version(value: object) -> str:
     """A value of `default_version`."""
     if contract_named(str(value)) is None:
-        raise ValueError("must be 2023, 2023-sdk, latest or a version such as v2026.07.00")
+        hint = nearest(str(value), _VERSIONS)
+        raise ValueError(f"must be {', '.join(_VERSIONS)} or a version such as v2026.07.00{hint}")
     return str(value)
 
 
@@ -163,7 +167,9 @@ def api_keys(value: object) -> tuple[ApiKey, ...]:
     try:
         items = json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):
-        items = None
+        raise ValueError(
+            'must be a JSON list of objects, and this is not JSON: [{"client_id": "a", ...}]'
+        ) from None
     if not isinstance(items, list | tuple) or not items or not all(isinstance(item, dict) for item in items):
         raise ValueError("must be a list of one or more objects")
     try:

@@ -13,7 +13,7 @@ from mockmoov.records import ApiKey
 from mockmoov.scopes import CATALOGUES
 
 CREDENTIALS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1)
-CLIENT_IDS = CREDENTIALS.filter(lambda text: ":" not in text)
+CLIENT_IDS = CREDENTIALS.filter(lambda text: ":" not in text and text not in (".", ".."))
 REQUIRED = {"client_id": "id", "client_secret": "secret"}
 ACCOUNT = "ec7e1848-dc80-4ab0-8827-dd7fc0737b43"
 
@@ -102,6 +102,8 @@ ORIGIN = "must be a list of origins such as https://shop.example, without a path
         ("client_id", "é", TEXT),
         ("client_id", "a\n", TEXT),
         ("client_id", "a:b", "must not have a colon, which Basic authentication cannot carry"),
+        ("client_id", ".", "must not be . or .., which a path cannot carry"),
+        ("client_id", "..", "must not be . or .., which a path cannot carry"),
         ("client_secret", "", TEXT),
         ("client_secret", ["a"], TEXT),
         ("client_secret", "\x7f", TEXT),

@@ -26,7 +26,8 @@ import mockmoov.__main__
 from mockmoov import __version__
 from mockmoov.cli import main
 from mockmoov.scopes import catalogue
-from mockmoov.settings import PREFIX, SETTINGS, load
+from mockmoov.settings import SETTINGS, load
+from mockmoov.sources import PREFIX
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, another_key, basic
 
 _open = build_opener(ProxyHandler({})).open
@@ -234,6 +235,36 @@ def test_the_ready_file_is_whole_and_alone_and_the_server_answers_by_then(tmp_pa
     assert seen == [200, ["ready"]]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["--host=203.0.113.1", "--port=0"], 1), (["--rate-limit=x"], 2)], ids=["1", "2"]
+)
+def test_a_ready_file_of_a_server_that_was_killed_is_gone_where_the_next_one_does_not_start(
+    tmp_path: Path, arguments: list[str], code: int
+) -> None:
+    ready = tmp_path / "ready"
+    ready.write_text("http://localhost:1")
+    assert invoke("serve", f"--ready-file={ready}", *arguments).exit_code == code
+    assert not ready.exists()
+
+
+def test_the_ready_file_is_gone_before_anything_else_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = tmp_path / "ready"
+    ready.write_text("http://localhost:1")
+    seen: list[bool] = []
+    monkeypatch.setattr(logging, "basicConfig", lambda **_: seen.append(ready.exists()))
+    assert invoke("serve", f"--ready-file={ready}", "--rate-limit=x").exit_code == 2
+    assert seen == [False]
+
+
+def test_a_ready_file_that_cannot_be_removed_is_one_clear_line(tmp_path: Path) -> None:
+    result = invoke("serve", "--port=0", f"--ready-file={tmp_path}")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"mockmoov: --ready-file {tmp_path}: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_flag_environment_and_file_reach_the_server_in_that_order(tmp_path: Path) -> None:
     path = tmp_path / "mockmoov.toml"
     path.write_text('default_version = "v2024.01.00"\nhost = "127.0.0.1"\ntoken_format = "opaque"\n')
@@ -344,6 +375,9 @@ def test_scopes_lists_the_49_of_the_catalogue_each_with_its_sources() -> None:
 # --- healthcheck and token, against a stub ------------------------------------------------------
 
 
+BODIES: list[bytes] = []  # of what the stubs were asked
+
+
 @contextlib.contextmanager
 def stub(status: int, body: bytes = b"{}", *, raw: bytes = b"") -> Iterator[tuple[str, list[str]]]:
     """A server that answers anything with `status` and `body`, or with `raw` bytes; and what it was asked."""
@@ -352,7 +386,7 @@ def stub(status: int, body: bytes = b"{}", *, raw: bytes = b"") -> Iterator[tupl
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(f"{self.command} {self.path}")
-            self.rfile.read(int(self.headers.get("content-length", 0)))
+            BODIES.append(self.rfile.read(int(self.headers.get("content-length", 0))))
             if raw:
                 self.wfile.write(raw)
                 return
@@ -419,13 +453,32 @@ def test_the_help_says_where_the_server_is_looked_for(command: str) -> None:
     assert "[env var: MOCKMOOV_URL]" in said
 
 
+ASKING = (("healthcheck",), ("token", "--scope", "/ping.read"))
+each_that_asks = pytest.mark.parametrize("command", ASKING, ids=lambda command: command[0])
+
+
+@each_that_asks
 @pytest.mark.parametrize(
     "url", ["localhost:8080", "file:///etc/hostname", "ftp://localhost", "-", "nonsense"]
 )
-def test_healthcheck_is_2_where_the_url_is_none_of_http(url: str) -> None:
-    result = invoke("healthcheck", "--url", url)
-    assert result.exit_code == 2
-    assert result.stderr == "mockmoov: --url must begin with http:// or https://\n"
+def test_a_url_that_is_none_of_http_is_exit_code_2(command: tuple[str, ...], url: str) -> None:
+    for result in (invoke(*command, "--url", url), invoke(*command, MOCKMOOV_URL=url)):
+        assert refusal(result) == "mockmoov: --url must begin with http:// or https://\n"
+
+
+@each_that_asks
+@pytest.mark.parametrize("url", ["http://user:very-secret@localhost", "https://very-secret@[::1]:1/x"])
+def test_a_url_that_names_a_user_is_exit_code_2_and_not_repeated(command: tuple[str, ...], url: str) -> None:
+    assert refusal(invoke(*command, "--url", url)) == "mockmoov: --url must not name a user\n"
+
+
+@each_that_asks
+@pytest.mark.parametrize("path", ["/oauth2/token", "/oauth2/token/", "/base/oauth2/token"])
+def test_the_url_of_the_endpoint_is_answered_with_what_to_leave_out(
+    command: tuple[str, ...], path: str
+) -> None:
+    said = refusal(invoke(*command, "--url", f"http://localhost:8080{path}"))
+    assert said == "mockmoov: --url is that of the server: leave out /oauth2/token\n"
 
 
 @pytest.mark.parametrize("url", ["http://localhost:port", "http://[::1", "http://", "http://local host"])
@@ -487,6 +540,41 @@ def test_token_is_1_and_says_why_where_none_is_had(status: int, body: bytes) -> 
     assert "very-secret" not in result.stderr
 
 
+def whose_key(*arguments: str, **environment: str) -> str:
+    """What `mockmoov token` says of the key that a server does not know."""
+    with stub(401, b"") as (url, _):
+        result = invoke("token", "--scope", "/x", "--url", url, *arguments, **environment)
+    assert result.exit_code == 1
+    return result.stderr.strip().partition("; ")[2]
+
+
+def test_token_says_of_a_key_that_is_refused_which_it_was_and_where_it_came_from(tmp_path: Path) -> None:
+    keys = json.dumps([another_key("mine"), another_key("second")])
+    path = tmp_path / "mockmoov.toml"
+    path.write_text('[[api_keys]]\nclient_id = "filed"\nclient_secret = "very-secret"\n')
+    assert whose_key() == (
+        f"client_id {CLIENT_ID} is the documented example's, as none of MOCKMOOV_CONFIG, "
+        "MOCKMOOV_API_KEYS or --client-id names another"
+    )
+    assert whose_key(MOCKMOOV_API_KEYS=keys) == "client_id mine is the first of MOCKMOOV_API_KEYS"
+    assert whose_key(MOCKMOOV_CONFIG=str(path)) == f"client_id filed is the first of {path}: api_keys"
+
+
+def test_token_does_not_repeat_a_client_id_that_was_given_as_it_may_be_a_secret() -> None:
+    told = "the API key is that of --client-id, or MOCKMOOV_CLIENT_ID"
+    assert whose_key("--client-id=very-secret", "--client-secret=x") == told
+    assert whose_key(MOCKMOOV_CLIENT_ID="very-secret", MOCKMOOV_CLIENT_SECRET="x") == told
+
+
+@pytest.mark.parametrize("scopes", [["/ping.read", "/accounts.write"], ["/ping.read /accounts.write"]])
+def test_token_asks_for_every_scope_that_is_given_in_one_option_or_in_many(scopes: list[str]) -> None:
+    with stub(200, json.dumps(TOKEN).encode()) as (url, asked):
+        flags = [f"--scope={scope}" for scope in scopes]
+        assert invoke("token", *flags, "--url", url).exit_code == 0
+    assert asked == ["POST /oauth2/token"]
+    assert BODIES[-1].count(b"%2Fping.read+%2Faccounts.write") == 1
+
+
 def test_token_without_a_scope_is_exit_code_2() -> None:
     result = invoke("token")
     assert result.exit_code == 2
@@ -498,8 +586,10 @@ def test_token_without_a_scope_is_exit_code_2() -> None:
     [
         ("--url", "nonsense"),
         ("--url", "http://localhost?x=1"),
+        ("--url", "http://localhost:port"),
         ("--client-secret", "sécret"),
-        ("--client-id", "a\nb"),
+        ("--client-id", "a\nb", "--client-secret", "x"),
+        ("--scope", "é"),
     ],
 )
 def test_token_with_arguments_that_cannot_be_sent_is_exit_code_2_and_one_clear_line(
@@ -509,6 +599,7 @@ def test_token_with_arguments_that_cannot_be_sent_is_exit_code_2_and_one_clear_l
     assert result.exit_code == 2
     assert isinstance(result.exception, SystemExit)
     assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith(f"mockmoov: {arguments[0]}")
     assert "sécret" not in result.stderr
 
 

@@ -37,7 +37,7 @@ def target(path: str) -> str:
 def test_there_is_nothing_elsewhere(desk: Desk, path: str) -> None:
     answer = desk.get(path)
     assert answer.status == 404
-    assert answer.headers["x-mockmoov-reason"] == "no such path"
+    assert answer.headers["x-mockmoov-reason"].startswith("no such path")
 
 
 @pytest.mark.parametrize("path", ROUTES)

@@ -16,7 +16,8 @@ from mockmoov.control.plane import BASE, _routes
 from mockmoov.defects import DEFECTS
 from mockmoov.double.environment import VARIABLES
 from mockmoov.faults import PRESETS
-from mockmoov.settings import COMMAND_VARIABLES, SETTINGS, Settings
+from mockmoov.settings import SETTINGS, Settings
+from mockmoov.sources import COMMAND_VARIABLES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]

@@ -4,6 +4,7 @@ import asyncio
 import http.server
 import itertools
 import json
+import pickle
 import re
 import socket
 import subprocess
@@ -894,7 +895,8 @@ def test_a_port_that_is_taken_is_an_error_with_the_reason_in_under_a_second(host
         taken.listen()
         port = taken.getsockname()[1]
         began = time.monotonic()
-        with pytest.raises(BindError, match=f"^cannot listen on {host} port {port}: Address already in use$"):
+        reason = f"^cannot listen on {host} port {port}: Address already in use; another mockmoov[?] port 0 "
+        with pytest.raises(BindError, match=reason):
             MockMoov(host=host, port=port)
     assert time.monotonic() - began < 1
 
@@ -966,6 +968,40 @@ def test_a_server_that_was_stopped_still_tells_what_happened(http_client: httpx2
     assert [exchange.status for exchange in key.exchanges()] == [200]
     assert key.exchanges.wait(timeout=0) == moov.exchanges()
     key.delete()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda moov, _: moov.new_api_key(),
+        lambda moov, _: moov.mint(),
+        lambda moov, _: moov.reset(),
+        lambda _, key: key.clock.shift(hours=1),
+        lambda _, key: key.faults.add("unavailable"),
+        lambda _, key: key.disable(),
+    ],
+)
+def test_nothing_is_made_or_changed_in_a_server_that_was_stopped(
+    change: Callable[[MockMoov, MoovKey], object],
+) -> None:
+    with MockMoov() as moov:
+        key = moov.new_api_key()
+    with pytest.raises(ControlError, match=r"^this MockMoov was stopped: ") as caught:
+        change(moov, key)
+    assert caught.value.status == 0
+
+
+@pytest.mark.parametrize("error", [ControlError(422, "why", "field"), ControlError(0, "why")])
+def test_an_error_survives_the_way_between_processes(error: ControlError) -> None:
+    error.add_note("a note")
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is ControlError
+    assert (copy.status, str(copy), copy.field, copy.__notes__) == (
+        error.status,
+        str(error),
+        error.field,
+        ["a note"],
+    )
 
 
 def test_a_handle_that_let_go_of_a_server_elsewhere_says_so_and_the_server_goes_on() -> None:

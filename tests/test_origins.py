@@ -186,6 +186,7 @@ def test_a_foreign_origin_is_refused(policy: OriginPolicy, sent: dict[str, tuple
     assert (
         origin_refusal(policy, sent, AUDIENCES)
         == "the token is not for this origin: it was not registered when the token was made"
+        "; register it, then mint again"
     )
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from mockmoov import comparing
 from mockmoov.client import TokenClient
-from mockmoov.double import MockMoov, reports, wishes
+from mockmoov.double import MockMoov, refusals, reports, wishes
 from mockmoov.double.arguments import KeyArguments, SettingArguments
 from mockmoov.double.environment import VARIABLES
 from tests.support.serving import environment
@@ -22,7 +23,8 @@ NO_VARIABLES: Mapping[str, str] = {}
 Suite = Callable[..., pytest.RunResult]
 
 # Used by the suites. A run in this process forgets what it was the first to import; these it finds.
-LOADED = (TokenClient, reports, wishes)
+LOADED = (TokenClient, comparing, refusals, reports, wishes)
+NO_URL = "--mockmoov-url (mockmoov_url) must be http:// or https://, naming no user"
 
 
 @pytest.fixture(scope="module")
@@ -510,7 +512,8 @@ def test_a_server_elsewhere_may_want_a_token(
     for ini in ("", "mockmoov_control_token = another-token-of-0123456789"):
         result = suite(ON_WHICH_SERVER, url, ini=ini)
         result.assert_outcomes(errors=1)
-        assert failure_of(result) == ["mockmoov: X-Mockmoov-Token is missing or wrong"]
+        said = "mockmoov: X-Mockmoov-Token is missing or wrong; mockmoov_control_token has it"
+        assert failure_of(result) == [said]
         assert "another-token" not in lines_of(result)
 
 
@@ -528,11 +531,11 @@ def test_a_server_elsewhere_may_have_https(
         suite(ON_WHICH_SERVER, url).assert_outcomes(passed=1)
     [said] = failure_of(refused)
     assert said.startswith(f"mockmoov: no mockmoov answers at {moov.https_url}: ")
-    assert said.endswith("; ca_file names the CA")
-    assert failure_of(absent) == [f"mockmoov: ca_file {path}-not: No such file or directory"]
+    assert said.endswith("; mockmoov_ca_file names the CA")
+    assert failure_of(absent) == [f"mockmoov: mockmoov_ca_file {path}-not: No such file or directory"]
 
 
-@pytest.mark.parametrize("url", ["http://localhost:1", "nonsense", "localhost:8080"])
+@pytest.mark.parametrize("url", ["http://localhost:1", "http://["])
 def test_a_server_that_is_not_there_fails_each_test_in_a_line(suite: Suite, url: str) -> None:
     result = suite("def test_one(moov): pass\ndef test_two(moov): pass", f"--mockmoov-url={url}")
     result.assert_outcomes(errors=2)
@@ -602,8 +605,12 @@ def test_a_port_that_is_taken_fails_in_a_line(suite: Suite, elsewhere: MockMoov)
         ),
         (
             "mockmoov_url = http://there.example\nmockmoov_settings = port = 1",
-            "mockmoov_settings cannot set a server that runs already, as http://there.example does",
+            "mockmoov_settings cannot set a server that runs already, as http://there.example does: "
+            "-o mockmoov_settings= leaves them out",
         ),
+        ("mockmoov_url = localhost:8080", NO_URL),
+        ("mockmoov_url = nonsense", NO_URL),
+        ("mockmoov_url = http://user:very-secret@localhost", NO_URL),
     ],
 )
 def test_an_option_that_means_nothing_stops_the_run(
@@ -612,6 +619,13 @@ def test_an_option_that_means_nothing_stops_the_run(
     result = suite("def test_it(): pass", ini=ini)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert f"ERROR: {message}" in "\n".join(result.errlines)
+    assert "very-secret" not in "\n".join(result.errlines)
+
+
+def test_a_flag_that_is_no_url_stops_the_run(suite: Suite, capsys: pytest.CaptureFixture[str]) -> None:
+    result = suite("def test_it(): pass", "--mockmoov-url=localhost:8080")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: {NO_URL}" in "\n".join(result.errlines)
 
 
 def test_settings_for_a_server_elsewhere_stop_the_run_until_they_are_taken_back(
@@ -700,6 +714,86 @@ def test_a_fixture_that_fails_shows_the_exchanges_too(suite: Suite) -> None:
             r"#\d+ .* -> 400: scope /accounts.wirte is not known; did you mean.*",
         ]
     )
+
+
+COMPARISONS = {
+    "moov_api_key == {'client_id': 'x'}": "<values of client_id, client_secret, account_id, application_id>",
+    "moov_env == {}": "only left: MOOV_PUBLIC_KEY, MOOV_SECRET_KEY, ",
+    "{} == moov_env": "only right: MOOV_PUBLIC_KEY, MOOV_SECRET_KEY, ",
+    "moov_token == 'x'": "MintedToken(jti=",
+    "moov_token == str(moov.mint())": "<str that is not shown>",
+    "moov_token in ['x']": "<list that is not shown>",
+    "moov_token not in [moov_token]": "MintedToken(jti=",
+    "moov_token not in f'a log with {moov_token} in it'": "<str that is not shown>",
+    "moov_client.create(scope='/ping.read') == moov_client.create(scope='/accounts.read')": (
+        "another scope: '/ping.read', '/accounts.read'"
+    ),
+    "[moov_token] == [moov.mint()]": "MintedToken(jti=",
+    "{'token': moov_token} == {'token': moov.mint()}": "MintedToken(jti=",
+}
+
+
+@pytest.mark.parametrize("flag", ["-q", "-vv"])
+@pytest.mark.parametrize("comparison", COMPARISONS)
+def test_a_comparison_that_failed_tells_no_secret_and_no_token(
+    suite: Suite, pytester: pytest.Pytester, comparison: str, flag: str
+) -> None:
+    result = suite(
+        f"""
+        from pathlib import Path
+
+        def test_it(moov, moov_api_key, moov_env, moov_token, moov_client):
+            token = moov_client.create(scope="/ping.read")
+            secrets = (moov.client_secret, *moov_token.split("."), *token.access_token.split("."))
+            Path("secrets").write_text("\\n".join(secret for secret in secrets if "ey" != secret[:2]))
+            assert {comparison}
+        """,
+        flag,
+    )
+    result.assert_outcomes(failed=1)
+    text = lines_of(result)
+    assert COMPARISONS[comparison] in text
+    secrets = (pytester.path / "secrets").read_text().splitlines()
+    assert len(secrets) == 3
+    assert not [secret for secret in secrets if secret in text]
+    assert "eyJ" not in text
+
+
+def test_a_comparison_of_other_things_is_told_as_ever(suite: Suite) -> None:
+    result = suite(
+        """
+        def test_it(moov):
+            assert {"a": 1} == {"a": 2}
+
+        def test_ours(moov):
+            assert moov == {"a": 2}
+        """
+    )
+    result.assert_outcomes(failed=2)
+    assert "assert {'a': 1} == {'a': 2}" in lines_of(result)
+    assert re.search(r"assert MoovKey\(.*\) == \{'a': 2\}", lines_of(result))
+
+
+def test_a_refusal_shows_the_line_of_the_test_and_none_of_ours(suite: Suite) -> None:
+    result = suite(
+        """
+        from mockmoov import MockMoov
+
+        def test_fault(moov): moov.faults.add("unavailble")
+        def test_key(moov): moov.change(grants=["password"])
+        def test_wait(moov): moov.exchanges.wait(timeout=0)
+        """
+    )
+    result.assert_outcomes(failed=3)
+    assert "did you mean unavailable?" in lines_of(result)
+    places = re.findall(r"^(\S+\.py):\d+: ", lines_of(result), re.MULTILINE)
+    assert places == ["test_it.py"] * 3
+
+
+def test_an_error_of_another_kind_shows_where_it_was(suite: Suite) -> None:
+    result = suite("def test_it(moov): moov.clock.shift('2 hours')")
+    result.assert_outcomes(failed=1)
+    assert re.search(r"^\S*handles\.py:\d+: TypeError", lines_of(result), re.MULTILINE)
 
 
 def test_what_fails_after_the_key_is_gone_shows_no_exchanges(suite: Suite) -> None:

@@ -6,14 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.messages import HttpResponse
-from mockmoov.routing import Routes, refusal
+from mockmoov.messages import HttpRequest, HttpResponse
+from mockmoov.routing import Routes
 
 SEGMENTS = st.sampled_from(["a", "b", "", "{x}", "{y}", "%7Bx%7D"])
 TEMPLATES = st.lists(SEGMENTS, max_size=4).map(lambda segments: "/" + "/".join(segments))
 PATHS = st.lists(st.sampled_from(["a", "b", "c", "", "{x}", "%7Bx%7D"]), max_size=4).map(
     lambda segments: "/" + "/".join(segments)
 )
+
+
+def asking(method: str, path: str) -> HttpRequest:
+    return HttpRequest(method=method, path=path, query=b"", headers={}, body=b"")
 
 
 def table_of(templates: list[str]) -> dict[str, dict[str, int]]:
@@ -91,28 +95,81 @@ ROUTES = Routes(
 def test_raw_segments_are_matched_and_literal_ones_win(
     path: str, expected: tuple[int, dict[str, str]]
 ) -> None:
-    assert ROUTES.endpoint("GET", path) == expected
+    assert ROUTES.endpoint(asking("GET", path)) == expected
 
 
 @pytest.mark.parametrize("path", ["", "a", "//", "/a/", "/a//c", "/a/x/d", "/a/x/c/", "/A", "/a/b/c/d", "/b"])
 def test_there_is_nothing_elsewhere(path: str) -> None:
     assert ROUTES.find(path) is None
-    refused = ROUTES.endpoint("GET", path)
+    refused = ROUTES.endpoint(asking("GET", path))
     assert isinstance(refused, HttpResponse)
-    assert (refused.status, dict(refused.headers)["x-mockmoov-reason"]) == (404, "no such path")
+    assert (refused.status, dict(refused.headers)["x-mockmoov-reason"][:12]) == (404, "no such path")
+
+
+def reason_of(routes: Routes[int], path: str) -> str:
+    refused = routes.refusal({}, asking("GET", path))
+    assert refused is not None
+    assert (refused.status, refused.body) == (404, b"")
+    return dict(refused.headers)["x-mockmoov-reason"]
+
+
+MOOVS = Routes({path: {"GET": 1} for path in ("/oauth2/token", "/oauth2/revoke", "/ping", "/cards/{id}")})
+
+
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [
+        ("/oauth/token", "/oauth2/token"),
+        ("/oauth2/tokens", "/oauth2/token"),
+        ("/oauth2/token/", "/oauth2/token"),
+        ("//oauth2/token", "/oauth2/token"),
+        ("/oauth2/token/oauth2/token", "/oauth2/token"),
+        ("/v1/oauth2/revoke", "/oauth2/revoke"),
+        ("/pong", "/ping"),
+    ],
+)
+def test_a_path_that_is_nearly_one_is_answered_with_that_one(path: str, near: str) -> None:
+    assert reason_of(MOOVS, path) == f"no such path; did you mean {near}?"
+
+
+@pytest.mark.parametrize("path", ["", "/none", "/card/1", "/favicon.ico", "/oauth2/token" + "/" * 28])
+def test_a_path_that_is_near_to_none_or_too_long_for_a_slip_is_answered_with_none(path: str) -> None:
+    assert reason_of(MOOVS, path) == "no such path"
+
+
+@given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=60))
+def test_no_answer_repeats_a_path_that_was_sent(path: str) -> None:
+    hints = {f"; did you mean {template}?" for template in MOOVS.templates if "{" not in template}
+    said = reason_of(MOOVS, f"/{path}").removeprefix("no such path")
+    assert said in {"", *hints, "; /_mockmoov/health tells whether the server is well"}
+
+
+@pytest.mark.parametrize("path", ["/", "/_mockmoov", "/_mockmoov/"])
+def test_who_looks_whether_anyone_is_there_is_told_where_to_ask(path: str) -> None:
+    assert reason_of(MOOVS, path) == "no such path; /_mockmoov/health tells whether the server is well"
+
+
+def test_how_much_alike_a_path_must_be_is_for_the_table_to_say() -> None:
+    table = {"/_ours/reset": {"GET": 1}, "/_ours/faults": {"GET": 2}}
+    assert reason_of(Routes(table), "/_ours/rest") == "no such path; did you mean /_ours/reset?"
+    assert reason_of(Routes(table, likeness=0.85), "/_ours/rest") == (
+        "no such path; did you mean /_ours/reset?"
+    )
+    assert reason_of(Routes(table), "/_ours/health") == "no such path; did you mean /_ours/faults?"
+    assert reason_of(Routes(table, likeness=0.85), "/_ours/health") == "no such path"
 
 
 def test_a_path_says_which_methods_it_has() -> None:
-    refused = ROUTES.endpoint("PUT", "/a/x/c")
+    refused = ROUTES.endpoint(asking("PUT", "/a/x/c"))
     assert isinstance(refused, HttpResponse)
     headers = dict(refused.headers)
     assert (refused.status, headers["allow"]) == (405, "GET, POST")
     assert headers["x-mockmoov-reason"] == "no such method on this path"
-    assert ROUTES.endpoint("POST", "/a/x/c") == (2, {"id": "x"})
+    assert ROUTES.endpoint(asking("POST", "/a/x/c")) == (2, {"id": "x"})
 
 
 def test_what_is_there_is_not_refused() -> None:
-    assert refusal({"GET": 0}, "GET") is None
+    assert ROUTES.refusal({"GET": 0}, asking("GET", "/a")) is None
 
 
 def test_a_path_with_very_many_segments_is_no_burden() -> None:

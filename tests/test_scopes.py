@@ -17,8 +17,10 @@ from mockmoov.scopes import (
     catalogue,
     covers,
     did_you_mean,
+    few_of,
     grantable,
     invalid_scope,
+    is_account,
     parse_scope,
     permits,
     template,
@@ -246,6 +248,59 @@ def test_no_more_than_100_characters_of_a_scope_are_repeated(length: int, repeat
 def test_the_refusal_of_a_scope_blames_the_scope() -> None:
     error = invalid_scope("because")
     assert (error.code, error.parameter, error.reason) == ("invalid_scope", "scope", "because")
+
+
+def unknown(scope: str, catalogue: Callable[[str], bool] = STRICT) -> str:
+    reason = refusal(lambda: grantable([scope], catalogue, None)).reason
+    return reason.partition(" is not known")[2]
+
+
+@pytest.mark.parametrize("scope", [scope for scope in sorted(catalogue()) if ACCOUNT_ID in scope])
+def test_a_template_is_answered_with_what_to_put_into_it_and_not_with_itself(scope: str) -> None:
+    assert unknown(scope) == "; put the UUID of an account in place of {accountID}"
+    assert unknown(scope, OPEN) == "; put the UUID of an account in place of {accountID}"
+
+
+@given(st.lists(KNOWN, min_size=2, max_size=3), st.sampled_from([",", ", ", ",,"]))
+def test_scopes_with_commas_between_them_are_answered_with_spaces(scopes: list[str], between: str) -> None:
+    first = parse_scope(between.join(scopes))[0]
+    assert unknown(first) == "; put spaces between scopes"
+
+
+# --- what is told of a token's scopes ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("granted", "told"),
+    [
+        ([], "none"),
+        (["/ping.raed"], "/ping.raed"),
+        (["/ping.read", CARDS], f"/ping.read {CARDS}"),
+        (["/a.b", "/c.d", "/e.f", "/g.h", "/i.j"], "/a.b /c.d /e.f and 2 more"),
+        (["dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-", "/a.b"], "/a.b and 1 more"),
+        (["dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-", "*"], "2 of another form"),
+    ],
+)
+def test_of_the_scopes_of_a_token_the_first_few_are_told_that_read_like_scopes(
+    granted: list[str], told: str
+) -> None:
+    assert few_of(granted) == told
+
+
+@given(st.lists(TOKENS, max_size=6))
+def test_what_does_not_read_like_a_scope_is_counted_only(granted: list[str]) -> None:
+    words = few_of(granted).split()
+    assert {word for word in words if word.startswith("/")} <= set(granted)
+    assert len(words) <= 3 + len(["and", "3", "more"])
+
+
+@given(st.uuids().map(str) | st.text())
+def test_an_account_is_a_uuid(text: str) -> None:
+    assert (
+        is_account(text)
+        == is_account(text.upper())
+        == (template(f"/accounts/{text}/a.b") != f"/accounts/{text}/a.b")
+    )
 
 
 # --- what covers what -------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from mockmoov.faults import Fault
 from tests.support.servers import basic, new_server
 
 EVERY_ADDRESS = "0.0.0.0"
+IN_USE = f"{os.strerror(errno.EADDRINUSE)}; another mockmoov? port 0 picks a free one"
 
 
 @contextmanager
@@ -59,7 +60,7 @@ def test_a_port_that_another_server_has_is_refused_from_the_moment_it_is_bound(h
         port = port_of(sockets)
         with pytest.raises(serve.BindError) as caught, bound(host, port):
             pass
-    assert str(caught.value) == f"cannot listen on {host} port {port}: {os.strerror(errno.EADDRINUSE)}"
+    assert str(caught.value) == f"cannot listen on {host} port {port}: {IN_USE}"
 
 
 @pytest.mark.parametrize("taken", ["127.0.0.1", "::1"])
@@ -525,7 +526,7 @@ def test_a_port_in_use_is_exit_code_1_and_one_clear_line(tmp_path: Path) -> None
             env=plain_environment(),
         )
     assert done.returncode == 1
-    assert done.stderr == f"mockmoov: cannot listen on localhost port {port}: Address already in use\n"
+    assert done.stderr == f"mockmoov: cannot listen on localhost port {port}: {IN_USE}\n"
     assert done.stdout == ""
     assert not list(tmp_path.iterdir())
 

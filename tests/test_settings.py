@@ -14,16 +14,8 @@ from hypothesis import strategies as st
 from mockmoov import cli
 from mockmoov.api_keys import EXAMPLE
 from mockmoov.scopes import catalogue
-from mockmoov.settings import (
-    PREFIX,
-    SETTINGS,
-    Layer,
-    Settings,
-    SettingsError,
-    from_environment,
-    from_file,
-    load,
-)
+from mockmoov.settings import SETTINGS, Layer, Settings, SettingsError, load
+from mockmoov.sources import PREFIX, from_environment, from_file
 
 Values = dict[str, Any]
 
@@ -56,7 +48,7 @@ def integers(low: int, high: int) -> st.SearchStrategy[int]:
 # A native value for each setting; a text that means the same follows from it.
 GOOD: Mapping[str, st.SearchStrategy[Any]] = {
     "host": WORD,
-    "port": integers(0, 65535),
+    "port": integers(0, 65535).filter(lambda port: port != Settings().tls_port),
     "allowed_hosts": st.lists(WORD, max_size=3),
     "public_url": st.sampled_from(["https://moov.example", "http://localhost:1/moov"]),
     "trusted_proxies": st.lists(st.sampled_from(["127.0.0.1", "10.0.0.0/8", "::1", "fd00::/8"]), max_size=3),
@@ -87,7 +79,7 @@ GOOD: Mapping[str, st.SearchStrategy[Any]] = {
     "seed": TEXT,
     "signing_key": TEXT,
     "api_keys": st.dictionaries(
-        WORD.filter(lambda word: ":" not in word), API_KEY, min_size=1, max_size=2
+        WORD.filter(lambda word: ":" not in word and word not in (".", "..")), API_KEY, min_size=1, max_size=2
     ).map(lambda keys: [{"client_id": client_id, **members} for client_id, members in keys.items()]),
     "access_log": st.booleans(),
     "journal_size": integers(0, 10**6),
@@ -95,7 +87,8 @@ GOOD: Mapping[str, st.SearchStrategy[Any]] = {
     "control_token": HEADER_VALUE,
 }
 # What is good alone or with any of the others.
-FREE = sorted(GOOD.keys() - {"signing_key", "tls_ca_file", "tls_ca_folder", "tls_cert", "tls_key"})
+OF_TLS = ("tls_port", "tls_names", "tls_ca_file", "tls_ca_folder", "tls_cert", "tls_key")
+FREE = sorted(GOOD.keys() - {"signing_key", *OF_TLS})
 SWITCHES = {True: ("on", "true", "yes", "1", "ON", "True"), False: ("off", "false", "no", "0", "OFF")}
 
 
@@ -106,10 +99,12 @@ def good_values(draw: st.DrawFn) -> Values:
         del values[draw(st.sampled_from(["seed", "signing_key"]))]
     own, brought = {"tls_ca_file", "tls_ca_folder"}, {"tls_cert", "tls_key"}
     kept = (draw(st.sampled_from([own, brought])) if brought <= values.keys() else own) & values.keys()
-    if kept:
-        values["tls"] = True
     for name in (own | brought) - kept:
         values.pop(name, None)
+    if values.keys() & set(OF_TLS):
+        values["tls"] = True
+    if values.get("port") == values.get("tls_port", Settings().tls_port) != 0:
+        del values["port"]
     return values
 
 
@@ -426,14 +421,57 @@ def test_seed_and_signing_key_exclude_each_other_even_from_two_sources() -> None
         ({"tls": "on", "tls_key": "a"}, ["tls_cert", "tls_key"]),
         ({"tls": "on", "tls_cert": "a", "tls_key": "b", "tls_ca_file": "c"}, ["tls_cert", "tls_ca_file"]),
         ({"tls": "on", "tls_cert": "a", "tls_key": "b", "tls_ca_folder": "c"}, ["tls_cert", "tls_ca_folder"]),
-        ({"tls_cert": "a", "tls_key": "b"}, ["tls_cert", "tls is off"]),
-        ({"tls_ca_file": "a"}, ["tls_ca_file", "tls is off"]),
-        ({"tls_ca_folder": "a"}, ["tls_ca_folder", "tls is off"]),
+        ({"tls": "on", "tls_port": 8080}, ["port and tls_port are the same"]),
+        ({"tls": "on", "port": 8443}, ["port and tls_port are the same"]),
     ],
 )
 def test_settings_of_tls_that_make_no_sense_together_are_refused(values: Values, names: list[str]) -> None:
     message = message_of(Layer(values=values))
     assert all(name in message for name in names)
+
+
+@pytest.mark.parametrize("name", OF_TLS)
+def test_a_setting_of_tls_is_refused_the_same_way_while_tls_is_off_whichever_it_is(name: str) -> None:
+    pair = {"tls_cert": "a", "tls_key": "b"} if name in ("tls_cert", "tls_key") else {name: "1"}
+    (first, *_) = pair
+    message = f"{first} says nothing while tls is off: set tls to on, or leave {first} out"
+    assert message_of(Layer(values=pair)) == message
+    assert message_of(environment(pair), flags({"tls": "off"})) == message
+    load(Layer(values={**pair, "tls": "on"}))
+
+
+def test_what_says_no_more_than_the_default_is_no_setting_of_tls() -> None:
+    load(environment({"tls_port": "8443", "tls_names": ""}))
+    load(Layer(values={"port": 0, "tls": "on", "tls_port": 0}))
+
+
+@pytest.mark.parametrize("name", [name for name in SETTINGS if name != "api_keys"])
+def test_a_setting_below_the_api_keys_of_a_file_is_answered_with_where_it_goes(toml: Path, name: str) -> None:
+    key = '[[api_keys]]\nclient_id = "a"\nclient_secret = "very-secret"\n'
+    toml.write_text(f"{key}{key}{name} = 1\n")
+    with pytest.raises(SettingsError) as caught:
+        from_file(str(toml))
+    assert str(caught.value) == f"{toml}: {name} is a setting of the server: put it above [[api_keys]]"
+
+
+@pytest.mark.parametrize("api_keys", ["1", '["port"]', "{port = 1}"])
+def test_api_keys_of_a_file_that_are_no_tables_are_refused_as_elsewhere(toml: Path, api_keys: str) -> None:
+    toml.write_text(f"api_keys = {api_keys}\n")
+    assert message_of(from_file(str(toml))) == f"{toml}: api_keys must be a list of one or more objects"
+
+
+@pytest.mark.parametrize("text", ["[{'client_id':'a'}]", "nonsense", "[" * 100_000])
+def test_api_keys_that_are_no_json_are_answered_with_that(text: str) -> None:
+    message = message_of(environment({"api_keys": text}))
+    assert message.startswith(f"{PREFIX}API_KEYS must be a JSON list of objects, and this is not JSON")
+
+
+def test_a_version_that_is_nearly_a_name_is_answered_with_that_name() -> None:
+    assert message_of(flags({"default_version": "latets"})) == (
+        "--default-version must be 2023, 2023-sdk, latest or a version such as v2026.07.00"
+        "; did you mean latest?"
+    )
+    assert message_of(Layer(values={"default_version": "v2026.7.0"})).endswith("such as v2026.07.00")
 
 
 def test_a_switch_alone_on_the_command_line_is_on() -> None:
@@ -445,6 +483,7 @@ def test_a_switch_alone_on_the_command_line_is_on() -> None:
 def test_a_server_is_known_by_the_names_that_its_settings_give_it() -> None:
     values = {
         "allowed_hosts": "Mockmoov:8080",
+        "tls": "on",
         "tls_names": "API.moov.io",
         "public_url": "https://Moov.example:444/x/",
     }

@@ -21,7 +21,7 @@ from mockmoov.discovery import Discovery
 from mockmoov.encoding import to_json
 from mockmoov.errors import FieldError
 from mockmoov.messages import HttpRequest, HttpResponse
-from mockmoov.routing import Routes
+from mockmoov.routing import OWN_LIKENESS, Routes
 from mockmoov.server import MAX_BODY, AuthorizationServer
 
 BASE = "/_mockmoov"
@@ -35,7 +35,7 @@ class Control:
     def __init__(self, server: AuthorizationServer, guard: Guard, ca_pem: bytes | None = None) -> None:
         self._guard = guard
         self._discovery = Discovery(server, ca_pem)
-        self._routes = Routes(_routes(server))
+        self._routes = Routes(_routes(server), likeness=OWN_LIKENESS)
         self.paths = (*self._discovery.routes.templates, *self._routes.templates)
 
     def is_open(self, path: str) -> bool:
@@ -52,7 +52,7 @@ class Control:
         return replace(response, headers=(*response.headers, *_OURS, ("date", date)))
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
-        found = self._routes.endpoint(request.method, request.path)
+        found = self._routes.endpoint(request)
         if isinstance(found, HttpResponse):
             return found
         resource, parameters = found

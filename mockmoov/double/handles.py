@@ -12,11 +12,12 @@ import msgspec
 
 from mockmoov.control.exchanges import LONGEST_WAIT
 from mockmoov.double.arguments import FaultArguments, QueryArguments, Time
-from mockmoov.double.transport import Transport
+from mockmoov.double.transport import Transport, hide_refusals
 from mockmoov.faults import Fault, unmet
 from mockmoov.journal import told
 from mockmoov.records import Exchange
 
+__tracebackhide__ = hide_refusals
 _TOLD = 20  # exchanges in a message
 _TURN = 0.5  # seconds that a thread waits on, at most, when nobody does any more
 

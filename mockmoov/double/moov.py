@@ -13,12 +13,13 @@ from mockmoov.control import Control, make_guard
 from mockmoov.double.arguments import KeyArguments, KeyChanges, SettingArguments
 from mockmoov.double.environment import Hidden, environment
 from mockmoov.double.handles import Clock, Exchanges, Faults, MintedToken, Place, SigningKeys, minted
-from mockmoov.double.transport import ControlError, Local, Remote, Transport
+from mockmoov.double.transport import ControlError, Local, Remote, Transport, hide_refusals
 from mockmoov.places import Places, open_places
 from mockmoov.serve import Background
 from mockmoov.server import AuthorizationServer
 from mockmoov.settings import Layer, load
 
+__tracebackhide__ = hide_refusals
 ClientType = Literal["web", "device", "service"]
 
 

@@ -5,6 +5,7 @@ import ssl
 import threading
 from collections.abc import Mapping
 from math import ceil
+from operator import methodcaller
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ from mockmoov.messages import HttpRequest
 
 BASE = "/_mockmoov"
 _JSON = "application/json"
+_CHANGES = frozenset(("POST", "PATCH"))  # not DELETE: tests clean up after what was stopped
 _OURS = frozenset(("x-mockmoov-extension", REASON_HEADER))  # one of these is on every answer of ours here
 _POLL_SECONDS = 0.002
 _PATIENCE = 10.0  # seconds that a server elsewhere may take, beside what it was asked to wait
@@ -28,6 +30,14 @@ class ControlError(Exception):
         super().__init__(message)
         self.status = status
         self.field = field
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with both, so that it survives the way between processes."""
+        return type(self), (self.status, str(self), self.field), vars(self)
+
+
+# pytest shows no frame of ours where something was refused, or waited for in vain: the test's line says it.
+__tracebackhide__ = hide_refusals = methodcaller("errisinstance", (ControlError, TimeoutError))
 
 
 class Transport(Protocol):
@@ -56,6 +66,7 @@ class Local:
     def __init__(self, control: Control, token: str | None) -> None:
         self._control = control
         self._pause = threading.Event()  # never set: it sleeps where tests replace `time.sleep`
+        self._is_closed = False
         self._headers = {"content-type": (_JSON,)}
         if token is not None:
             self._headers[TOKEN_HEADER] = (token,)
@@ -70,6 +81,8 @@ class Local:
         timeout: float = 0,
     ) -> Any:
         """Ask, again and again for as long as the answer is not yet the one that is waited for."""
+        if self._is_closed and method in _CHANGES:
+            raise ControlError(0, "this MockMoov was stopped: it tells what happened, and changes no more")
         request = HttpRequest(
             method=method,
             path=BASE + path,
@@ -87,7 +100,8 @@ class Local:
         return _read(response.status, dict(response.headers).get(REASON_HEADER, ""), response.body)
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Let nothing be made or changed any more: nobody would notice."""
+        self._is_closed = True
 
 
 class Remote:
