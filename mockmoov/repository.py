@@ -10,13 +10,14 @@ from msgspec.structs import replace
 
 from mockmoov.encoding import to_json
 from mockmoov.grants import RefreshPolicy, redeem
-from mockmoov.limits import spend
+from mockmoov.limits import Bucket, spend
 from mockmoov.records import AccessToken, ApiKey, RefreshToken, SigningKeys, TokenFamily
 from mockmoov.stores import Store
 
 _SIGNING_KEYS = "signing-keys"
 _API_KEYS = "api-keys"  # the group of their records, which outlive what belongs to them
-_KEYS, _API_KEY, _FAMILY = Decoder(SigningKeys), Decoder(ApiKey), Decoder(TokenFamily)
+_KEYS, _API_KEY = Decoder(SigningKeys), Decoder(ApiKey)
+_FAMILY, _BUCKET = Decoder(TokenFamily), Decoder(Bucket)
 SERVER = "server"  # the group of what belongs to no API key
 
 
@@ -172,13 +173,17 @@ class Repository:
         return claims
 
     def spend(self, api_key: ApiKey, *, now: float, rate: int) -> float:
-        """Take one request from the bucket of a key's account; the seconds to wait, 0 if it may pass."""
+        """Take one request from the bucket of a key's account; the seconds to wait, 0 if it may pass.
+
+        Keys of one account spend from one bucket even where they live in different times: it gains what
+        the clock of whoever asks is ahead of that of who asked last.
+        """
         key, group = f"bucket:{api_key.account_id}", group_of(api_key.client_id)
         while True:
             before = self._get(key)
-            full_at, wait = spend(int(before or 0), now, rate)
-            if wait or self._store.compare_and_swap(
-                key, before, str(full_at).encode(), group=group, expires_at=self._deadline(now + 1, now)
+            bucket, wait = spend(_read_bucket(before), now, rate)
+            if self._store.compare_and_swap(
+                key, before, to_json(bucket), group=group, expires_at=self._deadline(now + 1, now)
             ):
                 return wait
 
@@ -203,3 +208,7 @@ def read_api_key(value: bytes) -> ApiKey:
 
 def _read_family(value: bytes | None) -> TokenFamily:
     return TokenFamily() if value is None else _FAMILY.decode(value)
+
+
+def _read_bucket(value: bytes | None) -> Bucket | None:
+    return None if value is None else _BUCKET.decode(value)

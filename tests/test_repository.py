@@ -587,6 +587,31 @@ def test_who_waits_as_long_as_told_passes() -> None:
     assert repository.spend(key_of("account"), now=NOW + wait, rate=2) == 0
 
 
+@given(rate=st.integers(1, 50), moves=st.lists(st.floats(-1e8, 1e8) | st.floats(-2, 2), max_size=40))
+def test_whichever_way_a_clock_was_moved_who_waits_as_long_as_told_passes(
+    rate: int, moves: list[float]
+) -> None:
+    repository, now = new_repository(), NOW
+    for move in moves:
+        now += move
+        wait = repository.spend(key_of("account"), now=now, rate=rate)
+        assert 0 <= wait <= 1 / rate + 1e-6
+        now += wait + 1e-6
+        assert not wait or repository.spend(key_of("account"), now=now, rate=rate) == 0
+
+
+@given(rate=st.integers(1, 9), ahead=st.floats(1, 1e8))
+def test_of_two_keys_of_an_account_the_one_that_is_behind_does_not_wait_for_the_one_ahead(
+    rate: int, ahead: float
+) -> None:
+    repository = new_repository()
+    first, second = (key_of(name, account_id="shared") for name in "ab")
+    assert [repository.spend(first, now=NOW + ahead, rate=rate) for _ in range(rate)] == [0] * rate
+    wait = repository.spend(second, now=NOW, rate=rate)
+    assert wait == pytest.approx(1 / rate)
+    assert repository.spend(second, now=NOW + wait + 1e-6, rate=rate) == 0
+
+
 def test_of_fifty_threads_as_many_pass_as_the_bucket_holds() -> None:
     repository, start = new_repository(), Barrier(50)
 
