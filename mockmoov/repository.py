@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from mockmoov.encoding import to_json
 from mockmoov.grants import RefreshPolicy, redeem
 from mockmoov.limits import Bucket, spend
-from mockmoov.records import AccessToken, ApiKey, RefreshToken, SigningKeys, TokenFamily
+from mockmoov.records import AccessToken, ApiKey, Past, RefreshToken, SigningKeys, TokenFamily
 from mockmoov.stores import Store
 
 _SIGNING_KEYS = "signing-keys"
@@ -75,9 +75,18 @@ class Repository:
 
     def reset_api_key(self, client_id: str, *, epoch: str) -> ApiKey | None:
         """Remove all that belongs to an API key; its tokens are dead. None if there is none."""
-        api_key = self.change_api_key(client_id, lambda before: replace(before, epoch=epoch))
+        api_key = self.change_api_key(client_id, lambda before: replace(before, epoch=epoch, past=None))
         self._store.forget(group_of(client_id))
         return api_key
+
+    def close_past(self, client_id: str | None, *, until: float) -> None:
+        """Bury the tokens that an API key (None: every one) has by now, as far as they had expired by then.
+
+        Once is enough: from the first time on that time might run again, nothing was forgotten.
+        """
+        keys = self.all_api_keys() if client_id is None else self.api_keys([client_id])
+        for api_key in keys:
+            self.change_api_key(api_key.client_id, lambda before: _with_past(before, until))
 
     def all_api_keys(self) -> list[ApiKey]:
         """Every API key, in the order in which they were created."""
@@ -204,6 +213,12 @@ def _read_signing_keys(value: bytes) -> SigningKeys:
 def read_api_key(value: bytes) -> ApiKey:
     """The record of an API key."""
     return _API_KEY.decode(value)
+
+
+def _with_past(api_key: ApiKey, until: float) -> ApiKey:
+    if api_key.past is not None:
+        return api_key
+    return replace(api_key, epoch=f"{api_key.epoch}+", past=Past(epoch=api_key.epoch, until=until))
 
 
 def _read_family(value: bytes | None) -> TokenFamily:
