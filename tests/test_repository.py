@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -418,7 +418,8 @@ def test_what_was_revoked_stays_dead_whichever_way_clocks_go_and_what_is_new_is_
     server = forgetful_server(
         wall, access_token_lifetime=10, refresh_token_lifetime=20, token_format=token_format
     )
-    send, revoked = sender(server), []
+    send = sender(server)
+    revoked: list[tuple[str, str]] = []
     for owner, seconds in moves:
         if owner == "wall":
             wall.shift(abs(seconds))
@@ -577,6 +578,66 @@ def test_a_key_that_is_reset_loses_all_that_belongs_to_it_and_has_another_epoch(
     assert repository.reset_api_key("a", epoch="new") == key_of("a", epoch="new")
     assert repository.all_api_keys() == [key_of("a", epoch="new"), key_of("b")]
     assert (traces(repository, "a"), traces(repository, "b")) == ([False] * 5, [True] * 5)
+
+
+ORIGINS = st.lists(st.sampled_from(["https://a.example", "https://b.example", "http://c.example:1"])).map(
+    tuple
+)
+CHANGES = st.tuples(
+    st.sampled_from(["create", "change", "delete", "reset", "reset all"]), st.sampled_from("abc"), ORIGINS
+)
+
+
+@given(changes=st.lists(CHANGES, max_size=12))
+def test_whatever_becomes_of_keys_their_origins_are_those_of_the_keys_that_there_are(
+    changes: list[tuple[str, str, tuple[str, ...]]],
+) -> None:
+    repository = filled_repository()
+    for what, name, origins in changes:
+        key = key_of(name, origins=origins)
+        match what:
+            case "create":
+                repository.create_api_key(key)
+            case "change":
+                repository.change_api_key(name, partial(replace, origins=origins))
+            case "delete":
+                repository.delete_api_key(name)
+            case "reset":
+                repository.reset_api_key(name, epoch="new")
+            case "reset all":
+                repository.reset(SIGNING_KEYS, [key])
+        there = repository.all_api_keys()
+        assert repository.origins() == {origin for found in there for origin in found.origins}
+
+
+def test_origins_are_not_read_anew_until_a_key_is_written() -> None:
+    repository = filled_repository(key_of("a", origins=("https://a.example",)))
+    before = repository.origins()
+    use(repository, "a")
+    assert repository.origins() is before
+    repository.create_api_key(key_of("b", origins=("https://b.example",)))
+    assert repository.origins() == {"https://a.example", "https://b.example"}
+
+
+def test_an_origin_is_known_as_soon_as_it_is_registered_whoever_asks_meanwhile() -> None:
+    repository, done = filled_repository(), Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            repository.origins()
+
+    def register(number: int) -> bool:
+        origin = f"https://{number}.example"
+        repository.create_api_key(key_of(str(number), origins=(origin,)))
+        known = origin in repository.origins()
+        repository.delete_api_key(str(number))
+        return known and origin not in repository.origins()
+
+    with ThreadPoolExecutor(4) as pool, ThreadPoolExecutor(4) as others:
+        askers = [pool.submit(ask) for _ in range(4)]
+        assert all(list(others.map(register, range(200))))
+        done.set()
+        assert [asker.result() for asker in askers] == [None] * 4
 
 
 @pytest.mark.parametrize(("client_id", "closed"), [(None, "ab"), ("a", "a"), ("none", "")])
