@@ -142,9 +142,6 @@ REASONS = {
     ("tokens.read_refresh_token", "text.rpartition"): "the text has exactly one full stop by then",
     ("contracts.select_contract", '("XXXX",)'): "no pinned client is called that either",
     ("contracts.render_error_response", 'or "XXXX"'): "no parameter is called that either",
-    ("limits.spend", "* rate - second"): "the same scale with another zero; only differences count",
-    ("limits.spend", "1000000001.0"): "a scale that differs by a billionth",
-    ("limits.spend", "wait >="): "a nanosecond, which a float of today's Unix time cannot tell",
     ("origins._referer_origin", '"XXXX"'): "it names no origin either",
     ("wording.nearest", '"XXXX".join'): "there is at most one to join",
     (

@@ -101,6 +101,14 @@ def test_an_empty_bucket_is_full_again_after_a_second(rate: int, now: float, idl
     assert [bucket.take(now + idle) for _ in range(rate)] == [0] * rate
 
 
+@given(RATES, st.integers(0, 10**9))
+def test_what_a_float_cannot_tell_is_no_reason_to_wait(rate: int, second: int) -> None:
+    microsecond = 1000 * rate
+    enough, too_little = (Held(10**9 - microsecond - less, second * 10**9) for less in (0, 1))
+    assert spend(enough, float(second), rate) == (Held(-microsecond, second * 10**9), 0)
+    assert spend(too_little, float(second), rate)[1] > 0
+
+
 @settings(max_examples=30)
 @given(st.integers(1, 100), st.integers(0, 10**8))
 def test_one_request_every_interval_always_passes(rate: int, offset: int) -> None:
