@@ -69,9 +69,6 @@ class Connection(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own is
         return b"\r\n".join([line, *fields]) + b"\r\n\r\n"
 
-    def _offers_upgrade(self) -> bool:
-        return self.parser.should_upgrade()
-
     def on_headers_complete(self) -> None:
         """The head is read; if it offers an upgrade, it will be read again without."""
         self._bodiless = 0
@@ -81,7 +78,7 @@ class Connection(HttpToolsProtocol):
             k == b"transfer-encoding" for k, _ in self.headers
         ):
             raise ValueError("chunks in HTTP/1.0 (RFC 9112 §6.1)")
-        if not self._offers_upgrade():
+        if not self.parser.should_upgrade():
             super().on_headers_complete()
             if not self.url.startswith(b"/"):  # absolute-form and its like (RFC 9112 §3.2): we are no proxy
                 self.scope["raw_path"], self.scope["path"] = self.url, self.url.decode("latin-1")
@@ -95,7 +92,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The body is read; what comes next is a head."""
         self._bodiless = 0
-        if not self._offers_upgrade():
+        if not self.parser.should_upgrade():
             super().on_message_complete()
 
     def on_response_complete(self) -> None:

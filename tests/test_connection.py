@@ -95,7 +95,13 @@ def test_what_comes_after_the_last_request_of_a_connection_that_offered_an_upgra
 
 @pytest.mark.parametrize(
     "line",
-    [b"CONNECT example.com:443 HTTP/1.1", b"CONNECT /ping HTTP/1.1", b"nonsense", b"GET / HTTP/9.9"],
+    [
+        b"CONNECT example.com:443 HTTP/1.1",
+        b"CONNECT /ping HTTP/1.1",
+        b"PRI * HTTP/2.0",
+        b"nonsense",
+        b"GET / HTTP/9.9",
+    ],
 )
 def test_what_is_no_request_to_us_is_refused_and_ends_the_connection(
     address: tuple[str, int], line: bytes
