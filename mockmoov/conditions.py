@@ -17,7 +17,7 @@ from mockmoov.clocks import UNCHANGED, ClockSetting, may_run_again
 from mockmoov.encoding import to_json
 from mockmoov.faults import Facts, Fault, Plan, take
 from mockmoov.records import ApiKey, Exchange
-from mockmoov.repository import SERVER, group_of, read_api_key
+from mockmoov.repository import SERVER, Repository, group_of, read_api_key
 from mockmoov.stores import Store
 
 MOST_FAULTS = 1000  # in a plan
@@ -51,6 +51,7 @@ class Conditions:
 
     def __init__(self, store: Store, *, wall: Callable[[], float]) -> None:
         self._store = store
+        self._repository = Repository(store)
         self._wall = wall
 
     def of(self, client_ids: Iterable[str]) -> Condition:
@@ -80,7 +81,8 @@ class Conditions:
         """Change a clock; `change` is given its setting and what its base shows.
 
         Once it may show a time again that has passed, nothing of its owner is forgotten any more because it
-        expired: a token that was revoked must not come back to life.
+        expired, and what may be forgotten already stays dead, as it had expired by the clock and by the wall:
+        a token that was revoked must not come back to life.
         """
         while True:
             value, base = self._get("clock", owner), self._base(owner)
@@ -88,6 +90,7 @@ class Conditions:
             after = change(before, base)
             if may_run_again(before, after, base):
                 self._store.keep(None if owner is None else group_of(owner))
+                self._repository.close_past(owner, until=min(self.now(owner), self._wall()))
             if self._swap("clock", owner, value, to_json(after)):
                 return
 

@@ -42,7 +42,7 @@ def replacement(fault: Fault, contract: Contract) -> HttpResponse | None:
     content_type = fault.content_type or ("application/json" if fault.body is not None else "text/plain")
     headers: dict[str, str] = {"content-type": content_type} if _has_body(fault) else {}
     headers |= dict(NO_STORE) | {REASON_HEADER: f"fault {fault.id}"} | _retry_after(fault, contract)
-    body = _truncated(fault, _body(fault))
+    body = _body(fault)[: fault.truncate]
     return HttpResponse(status=fault.status or 200, headers=_with(headers.items(), fault.headers), body=body)
 
 
@@ -55,7 +55,7 @@ def altered(fault: Fault, response: HttpResponse, contract: Contract) -> HttpRes
     if body and response.status == 200 and (fault.drop or fault.set):
         body = _changed(fault, body)
     headers = _with(_with(response.headers, changes), fault.headers)
-    return replace(response, headers=headers, body=_truncated(fault, body))
+    return replace(response, headers=headers, body=body[: fault.truncate])
 
 
 def wants_body(fault: Fault) -> bool:
@@ -95,10 +95,6 @@ def _body(fault: Fault) -> bytes:
     if fault.body is not None:
         return to_json(fault.body)
     return (fault.text or "").encode()
-
-
-def _truncated(fault: Fault, body: bytes) -> bytes:
-    return body if fault.truncate is None else body[: fault.truncate]
 
 
 def _with(headers: Iterable[tuple[str, str]], changes: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

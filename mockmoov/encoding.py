@@ -5,6 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from msgspec.json import Encoder
 
 to_json = Encoder().encode  # compact, in UTF-8
+INTEGERS = range(-(2**63), 2**64)  # that it can write, and that are read
 
 
 def encode(data: bytes) -> str:

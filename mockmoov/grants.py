@@ -105,8 +105,8 @@ def _valid(facts: Facts) -> RefreshToken:
         raise invalid_grant("refresh_token is unknown")
     if token.client_id != facts.api_key.client_id:
         raise invalid_grant("refresh_token was issued to another client")
-    if token.epoch != facts.api_key.epoch:
-        raise invalid_grant("refresh_token is older than the last reset of its API key")
+    if reason := facts.api_key.buried(token):
+        raise invalid_grant(f"refresh_token {reason}")
     if token.expires_at <= facts.now:
         raise invalid_grant("refresh_token has expired")
     if facts.family.revoked:

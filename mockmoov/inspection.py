@@ -38,8 +38,8 @@ class Inspector:
         keys = self._repository.api_keys([token.client_id])
         if not keys or not keys[0].enabled:
             raise _bad("the token's API key was deleted or disabled")
-        if keys[0].epoch != token.epoch:
-            raise _bad("the token is older than the last reset of its API key")
+        if reason := keys[0].buried(token):
+            raise _bad(f"the token {reason}")
         if self._repository.is_revoked(jti=token.jti, family=token.family):
             raise _bad("the token was revoked")
         return keys[0], token
@@ -47,7 +47,7 @@ class Inspector:
     def live_refresh_token(self, text: str, api_key: ApiKey, now: float) -> RefreshToken | None:
         """A refresh token of this key that could be used now, or None."""
         token = self.refresh_token(text, now)
-        if token is None or (token.client_id, token.epoch) != (api_key.client_id, api_key.epoch):
+        if token is None or token.client_id != api_key.client_id or api_key.buried(token):
             return None
         family = self._repository.family(token.family)
         return token if not family.revoked and family.sequence == token.sequence else None

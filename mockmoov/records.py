@@ -9,11 +9,22 @@ ClientType = Literal["web", "device", "service"]
 TokenFormat = Literal["jwt", "opaque"]
 
 
+class Past(Struct, frozen=True, kw_only=True):
+    """The tokens that an API key had when time first might run again for it: those of this epoch.
+
+    Whatever had expired by `until` stays dead, as it may be forgotten whether it was revoked.
+    """
+
+    epoch: str
+    until: float
+
+
 class ApiKey(Struct, frozen=True, kw_only=True):
     """A Moov API key. `scopes` None means every scope; `epoch` changes whenever its tokens must die.
 
-    `account_id` becomes the claim `caid`, `application_id` the claim `aid`; `origins` are the
-    registered domains, serialised as RFC 6454 §6.1 does (`https://shop.example`).
+    `past` is what of the epoch before may live on; `account_id` becomes the claim `caid`, `application_id`
+    the claim `aid`; `origins` are the registered domains, serialised as RFC 6454 §6.1 does
+    (`https://shop.example`).
     """
 
     client_id: str
@@ -25,9 +36,19 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     grants: tuple[str, ...]
     enabled: bool
     epoch: str
+    past: Past | None = None
 
     def __repr__(self) -> str:
         return f"ApiKey(client_id={self.client_id!r})"
+
+    def buried(self, token: "AccessToken | RefreshToken") -> str:
+        """Why a token of this key is dead whatever the time, or ""."""
+        if token.epoch == self.epoch:
+            return ""
+        if self.past is None or token.epoch != self.past.epoch:
+            return "is older than the last reset of its API key"
+        dead = token.expires_at <= self.past.until
+        return "had expired for good when the clock of its API key was first moved back" if dead else ""
 
 
 class TokenFamily(Struct, frozen=True, kw_only=True):

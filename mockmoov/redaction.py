@@ -7,7 +7,7 @@ out. `...` stands for what is not told.
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from mockmoov.errors import printable
 from mockmoov.messages import Headers
@@ -74,8 +74,8 @@ def _shown_headers(sent: tuple[tuple[str, str], ...], secret: str | None) -> dic
     return shown
 
 
-def _among(known: frozenset[str]) -> Callable[[str, str | None], str]:
-    return lambda value, _: value if value in known else HIDDEN
+def _among(known: frozenset[str], value: str, _client_id: str | None) -> str:
+    return value if value in known else HIDDEN
 
 
 @lru_cache(maxsize=256)
@@ -86,14 +86,14 @@ def _scope(value: str, _client_id: str | None) -> str:
 
 # How a parameter is told; what is not here is not.
 _PARAMETERS: Mapping[str, Callable[[str, str | None], str]] = {
-    "grant_type": _among(_GRANT_TYPES),
+    "grant_type": partial(_among, _GRANT_TYPES),
     "scope": _scope,
     "client_id": lambda value, client_id: value if value == client_id else HIDDEN,
     "client_secret": lambda _value, _: HIDDEN,
-    "client_type": _among(_CLIENT_TYPES),
+    "client_type": partial(_among, _CLIENT_TYPES),
     "refresh_token": lambda value, _: token_name(value),
     "token": lambda value, _: token_name(value),
-    "token_type_hint": _among(_HINTS),
+    "token_type_hint": partial(_among, _HINTS),
 }
 
 
@@ -106,8 +106,8 @@ def _authorization(value: str) -> str:
 _SCHEMES: Mapping[str, Callable[[str], str]] = {"basic": lambda _: HIDDEN, "bearer": token_name}
 
 
-def _matching(pattern: re.Pattern[str]) -> Callable[[str], str]:
-    return lambda value: value if pattern.fullmatch(value) else HIDDEN
+def _matching(pattern: re.Pattern[str], value: str) -> str:
+    return value if pattern.fullmatch(value) else HIDDEN
 
 
 def _origin(value: str) -> str:
@@ -122,10 +122,10 @@ def _scrubbed(text: str) -> str:
 # How a header is told; what is not here is not.
 _HEADERS: Mapping[str, Callable[[str], str]] = {
     "authorization": _authorization,
-    "content-type": _matching(_MEDIA_TYPE),
+    "content-type": partial(_matching, _MEDIA_TYPE),
     "origin": _origin,
     "referer": _origin,
     "user-agent": _scrubbed,
-    "x-idempotency-key": _matching(_UUID),
-    "x-moov-version": _matching(_VERSION),
+    "x-idempotency-key": partial(_matching, _UUID),
+    "x-moov-version": partial(_matching, _VERSION),
 }

@@ -10,13 +10,14 @@ from msgspec.structs import replace
 
 from mockmoov.encoding import to_json
 from mockmoov.grants import RefreshPolicy, redeem
-from mockmoov.limits import spend
-from mockmoov.records import AccessToken, ApiKey, RefreshToken, SigningKeys, TokenFamily
+from mockmoov.limits import Bucket, spend
+from mockmoov.records import AccessToken, ApiKey, Past, RefreshToken, SigningKeys, TokenFamily
 from mockmoov.stores import Store
 
 _SIGNING_KEYS = "signing-keys"
 _API_KEYS = "api-keys"  # the group of their records, which outlive what belongs to them
-_KEYS, _API_KEY, _FAMILY = Decoder(SigningKeys), Decoder(ApiKey), Decoder(TokenFamily)
+_KEYS, _API_KEY = Decoder(SigningKeys), Decoder(ApiKey)
+_FAMILY, _BUCKET = Decoder(TokenFamily), Decoder(Bucket)
 SERVER = "server"  # the group of what belongs to no API key
 
 
@@ -31,6 +32,7 @@ class Repository:
     def __init__(self, store: Store, *, wall: Callable[[], float] = time.time) -> None:
         self._store = store
         self._wall = wall
+        self._origins: tuple[tuple[bytes, ...], frozenset[str]] = ((), frozenset())  # and of which records
 
     def signing_keys(self) -> SigningKeys:
         """The keys in the store; `reset` has put them there."""
@@ -74,17 +76,31 @@ class Repository:
 
     def reset_api_key(self, client_id: str, *, epoch: str) -> ApiKey | None:
         """Remove all that belongs to an API key; its tokens are dead. None if there is none."""
-        api_key = self.change_api_key(client_id, lambda before: replace(before, epoch=epoch))
+        api_key = self.change_api_key(client_id, lambda before: replace(before, epoch=epoch, past=None))
         self._store.forget(group_of(client_id))
         return api_key
+
+    def close_past(self, client_id: str | None, *, until: float) -> None:
+        """Bury the tokens that an API key (None: every one) has by now, as far as they had expired by then.
+
+        Once is enough: from the first time on that time might run again, nothing was forgotten.
+        """
+        keys = self.all_api_keys() if client_id is None else self.api_keys([client_id])
+        for api_key in keys:
+            self.change_api_key(api_key.client_id, lambda before: _with_past(before, until))
 
     def all_api_keys(self) -> list[ApiKey]:
         """Every API key, in the order in which they were created."""
         return [read_api_key(value) for value in self._store.scan(_API_KEYS)]
 
-    def origins(self) -> set[str]:
-        """Every origin that is registered with an API key."""
-        return {origin for api_key in self.all_api_keys() for origin in api_key.origins}
+    def origins(self) -> frozenset[str]:
+        """Every origin that is registered with an API key; asked for by every request of a foreign page."""
+        records = self._store.scan(_API_KEYS)
+        seen, origins = self._origins
+        if records is not seen:
+            origins = frozenset(origin for record in records for origin in _API_KEY.decode(record).origins)
+            self._origins = records, origins
+        return origins
 
     def reset(self, keys: SigningKeys, api_keys: Iterable[ApiKey]) -> None:
         """Remove everything, and begin again with these."""
@@ -172,13 +188,17 @@ class Repository:
         return claims
 
     def spend(self, api_key: ApiKey, *, now: float, rate: int) -> float:
-        """Take one request from the bucket of a key's account; the seconds to wait, 0 if it may pass."""
+        """Take one request from the bucket of a key's account; the seconds to wait, 0 if it may pass.
+
+        Keys of one account spend from one bucket even where they live in different times: it gains what
+        the clock of whoever asks is ahead of that of who asked last.
+        """
         key, group = f"bucket:{api_key.account_id}", group_of(api_key.client_id)
         while True:
             before = self._get(key)
-            full_at, wait = spend(int(before or 0), now, rate)
-            if wait or self._store.compare_and_swap(
-                key, before, str(full_at).encode(), group=group, expires_at=self._deadline(now + 1, now)
+            bucket, wait = spend(_read_bucket(before), now, rate)
+            if self._store.compare_and_swap(
+                key, before, to_json(bucket), group=group, expires_at=self._deadline(now + 1, now)
             ):
                 return wait
 
@@ -201,5 +221,15 @@ def read_api_key(value: bytes) -> ApiKey:
     return _API_KEY.decode(value)
 
 
+def _with_past(api_key: ApiKey, until: float) -> ApiKey:
+    if api_key.past is not None:
+        return api_key
+    return replace(api_key, epoch=f"{api_key.epoch}+", past=Past(epoch=api_key.epoch, until=until))
+
+
 def _read_family(value: bytes | None) -> TokenFamily:
     return TokenFamily() if value is None else _FAMILY.decode(value)
+
+
+def _read_bucket(value: bytes | None) -> Bucket | None:
+    return None if value is None else _BUCKET.decode(value)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeGuard
 
-from mockmoov.encoding import decode, encode, encode_json, to_json
+from mockmoov.encoding import INTEGERS, decode, encode, encode_json, to_json
 from mockmoov.keys import ALGORITHM, key_pair, key_pairs
 from mockmoov.records import AccessToken, ApiKey, ClientType, RefreshToken, SigningKeys
 
@@ -100,13 +100,13 @@ def verify(keys: SigningKeys, token: str) -> dict[str, object] | None:
 
 
 def _bounded_int(digits: str) -> int:
-    if len(digits) > _MAX_DIGITS:
-        raise ValueError("a number is too long")
-    return int(digits)
+    number = int(digits)
+    if number not in INTEGERS:
+        raise ValueError("an integer beyond 64 bits")
+    return number
 
 
 _DOTS = 2  # of a compact JWS
-_MAX_DIGITS = 19  # what 64 bits hold
 _CLAIMS = json.JSONDecoder(parse_int=_bounded_int, parse_constant=_bounded_int)
 
 

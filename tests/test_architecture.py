@@ -102,7 +102,7 @@ SHELL: dict[str, set[str]] = {
 # The control plane: a resource a file; only `plane` knows them all, and only `guard` who may come.
 CONTROL: dict[str, set[str]] = {
     "control": {"control.guard", "control.plane"},
-    "control.inputs": {"clocks", "errors", "messages", "wording"},
+    "control.inputs": {"clocks", "encoding", "errors", "messages", "wording"},
     "control.asked": {"control.inputs", "messages", "records", "repository"},
     "control.guard": {"contracts", "hosts", "messages", "origins", "settings"},
     "control.api_keys": {"api_keys", "control.asked", "errors", "records", "scopes", "server"},

@@ -79,7 +79,30 @@ def test_an_upgrade_of_a_chunked_request_is_declined_too(address: tuple[str, int
     assert statuses(address, request(AUTHORIZATION, *chunked, *UPGRADE, body=body)) == [200, 404]
 
 
-@pytest.mark.parametrize("line", [b"CONNECT example.com:443 HTTP/1.1", b"nonsense", b"GET / HTTP/9.9"])
+def test_however_many_requests_offer_an_upgrade_at_once_each_is_answered(address: tuple[str, int]) -> None:
+    upgrading = request(AUTHORIZATION, *UPGRADE, line=b"GET /ping HTTP/1.1")
+    assert statuses(address, upgrading * 2000) == [200] * 2000 + [404]
+
+
+def test_what_comes_after_the_last_request_of_a_connection_that_offered_an_upgrade_does_no_harm(
+    address: tuple[str, int],
+) -> None:
+    last = request(AUTHORIZATION, b"Connection: close", line=b"GET /ping HTTP/1.1")
+    plain = request(AUTHORIZATION, line=b"GET /ping HTTP/1.1")
+    assert statuses(address, plain + last + PING) == [200, 200]
+    assert statuses(address, token_request(*UPGRADE) + last + PING) == [200, 200]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"CONNECT example.com:443 HTTP/1.1",
+        b"CONNECT /ping HTTP/1.1",
+        b"PRI * HTTP/2.0",
+        b"nonsense",
+        b"GET / HTTP/9.9",
+    ],
+)
 def test_what_is_no_request_to_us_is_refused_and_ends_the_connection(
     address: tuple[str, int], line: bytes
 ) -> None:
@@ -129,6 +152,36 @@ def test_a_head_is_bounded_and_a_body_is_not_counted(address: tuple[str, int]) -
         assert connection.recv(65536) == b""
     # Who sends more than is read may see the connection reset before the answer, and never another one.
     assert set(statuses(address, request(b"X: " + b"x" * 20 * MAX_HEAD, line=ping))) <= {431}
+
+
+CHUNKED = (b"Content-Type: application/x-www-form-urlencoded", b"Transfer-Encoding: chunked")
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"0\r\n" + b"x: y\r\n" * MAX_HEAD, b"0\r\nx: " + b"y" * MAX_HEAD, b"1;x=" + b"y" * MAX_HEAD],
+    ids=["trailers", "one trailer", "what comes with a chunk"],
+)
+def test_trailers_and_what_frames_a_chunk_are_bounded_like_a_head(
+    address: tuple[str, int], begun: bytes
+) -> None:
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(request(AUTHORIZATION, *CHUNKED, b"Expect: 100-continue"))
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(begun[:MAX_HEAD])
+        assert statuses(address, PING) == [200, 404]  # what was sent before has been seen by now
+        connection.sendall(begun[MAX_HEAD : MAX_HEAD + 1])
+        answer, is_reset = until_it_ends(connection)
+    assert (answer.startswith(b"HTTP/1.1 431 "), is_reset) == (True, False)
+
+
+def test_what_frames_the_chunks_of_a_body_is_not_counted_together(address: tuple[str, int]) -> None:
+    body = b"".join(b"1;%b\r\n%c\r\n" % (b"x" * 2000, byte) for byte in FORM) + b"0\r\n"
+    trailers = b"x: " + b"y" * (MAX_HEAD - 5000) + b"\r\n\r\n"
+    sent = request(AUTHORIZATION, *CHUNKED, body=body)
+    assert len(sent) > MAX_HEAD
+    assert statuses(address, sent, trailers) == [200, 404]
+    assert statuses(address, sent + trailers, sent + trailers) == [200, 200, 404]
 
 
 def test_many_repeats_of_a_header_are_read_in_linear_time(address: tuple[str, int]) -> None:

@@ -92,6 +92,7 @@ def test_there_are_only_so_many_keys(desk: Desk, monkeypatch: pytest.MonkeyPatch
         ({"grants": ["refresh"]}, "grants", "unknown grant 'refresh'; did you mean refresh_token?"),
         ({"enabled": 1}, "enabled", "must be true or false"),
         ({"enabeld": True}, "enabeld", "; did you mean enabled?"),
+        ({"past": {}}, "...", "an API key has only client_id, "),
         ({"epoch": "x"}, "...", "an API key has only client_id, "),
     ],
 )
@@ -139,6 +140,16 @@ def test_a_disabled_key_is_refused_and_its_tokens_are_good_again_when_it_is_enab
         desk.ask("PATCH", "/api-keys/k", {"enabled": enabled})
         assert desk.token("k", "s") == status
         assert desk.ping(token) == status
+
+
+def test_whatever_is_changed_tokens_of_both_sides_of_a_return_in_time_stay_what_they_are(desk: Desk) -> None:
+    key = desk.new_key(client_id="k", client_secret="s")
+    good = [desk.post("/api-keys/k/tokens", scope="/ping.read")["access_token"]]
+    desk.post("/api-keys/k/clock/shift", hours=-1)
+    good.append(desk.post("/api-keys/k/tokens", scope="/ping.read")["access_token"])
+    desk.ask("PATCH", "/api-keys/k", {"origins": ["https://a.example"]})
+    assert [desk.ping(token) for token in good] == [200, 200]
+    assert set(desk.get("/api-keys/k").document) == set(key) - {"client_secret"}
 
 
 def test_a_changed_secret_is_the_only_good_one(desk: Desk) -> None:

@@ -159,6 +159,13 @@ def test_odd_claims_make_odd_tokens_and_nothing_else(claims: dict[str, Any], tok
             assert answer.problem[2] == "claims"
 
 
+@each_format
+@pytest.mark.parametrize("number", [-(2**63), 2**64 - 1, -1, 10**19])
+def test_a_token_is_good_whatever_integer_it_was_given(token_format: str, number: int) -> None:
+    desk = Desk(token_format=token_format)
+    assert desk.ping(mint(desk, claims={"n": number, "deep": [{"n": number}]})) == 200
+
+
 # --- Defects --------------------------------------------------------------------------------------
 
 REASONS = {

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockmoov.contracts import CONTRACT_2023, CONTRACT_DATED
-from mockmoov.disturbance import altered, check, replacement
+from mockmoov.disturbance import altered, check, replacement, wants_body
 from mockmoov.faults import PRESETS, Fault
 from mockmoov.messages import HttpResponse
 
@@ -218,3 +218,28 @@ def test_headers_are_added_or_take_the_place_of_the_real_ones() -> None:
     response = altered(Fault(headers={"Pragma": "x", "X-New": "y"}), REAL, CONTRACT_2023)
     assert dict(response.headers) == {**dict(REAL.headers), "pragma": "x", "x-new": "y"}
     assert (response.status, response.body) == (REAL.status, REAL.body)
+
+
+@pytest.mark.parametrize(
+    ("fault", "wanted"),
+    [
+        (Fault(drop=("a",)), True),
+        (Fault(set={"a": 1}), True),
+        (Fault(truncate=0), True),
+        (Fault(content_type="text/plain"), True),
+        (Fault(connection="cut"), True),
+        (Fault(), False),
+        (Fault(headers={"a": "b"}, retry_after=1, delay=1, status=500, text="x", times=1), False),
+    ],
+)
+def test_a_real_answer_is_read_whole_where_its_body_is_altered_or_cut(fault: Fault, wanted: bool) -> None:
+    assert wants_body(fault) is wanted
+
+
+@given(response=st.sampled_from([REAL, EMPTY, REFUSED]), headers=st.booleans(), delay=st.sampled_from([0, 1]))
+def test_the_body_of_what_is_not_read_whole_stays_as_it_is(
+    response: HttpResponse, headers: bool, delay: int
+) -> None:
+    fault = Fault(delay=delay, retry_after=1, headers={"a": "b"} if headers else {})
+    assert not wants_body(fault)
+    assert altered(fault, response, CONTRACT_2023).body == response.body

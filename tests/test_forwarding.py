@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.forwarding import framing, passed, refusal, returned
+from mockmoov.contracts import REASON_HEADER
+from mockmoov.forwarding import framing, is_answer, passed, refusal, returned
 from mockmoov.messages import HttpRequest
 
 HOP_BY_HOP = (
@@ -74,13 +75,18 @@ def test_nobody_outside_speaks_in_our_name(name: str) -> None:
     assert passed(message, plain=False) == [("via", "1.1 mockmoov")]
 
 
+def test_names_in_connection_need_no_space_between_them() -> None:
+    fields = passed(request(connection="x-a,x-b", x_a="1", x_b="2", x_c="3"), plain=False)
+    assert fields == [("x-c", "3"), ("via", "1.1 mockmoov")]
+
+
 def test_who_a_request_came_by_is_told_in_order() -> None:
     fields = passed(request(via=("1.0 first", "1.1 second")), plain=False)
     assert fields == [("via", "1.0 first"), ("via", "1.1 second"), ("via", "1.1 mockmoov")]
 
 
 def test_an_answer_that_is_to_be_read_is_asked_for_uncompressed() -> None:
-    message = request(accept_encoding="gzip", accept="*/*")
+    message = request(accept_encoding="gzip", accept="*/*", te="trailers", connection="x-a", x_a="1")
     assert ("accept-encoding", "gzip") in passed(message, plain=False)
     assert passed(message, plain=True) == [("accept", "*/*"), ("via", "1.1 mockmoov")]
 
@@ -92,6 +98,27 @@ def test_a_body_keeps_its_framing() -> None:
 
 
 # --- what is not forwarded at all ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (request(sec_websocket_key="x"), "websockets are not forwarded"),
+        (request(via="1.1 mockmoov"), "the upstream leads back to mockmoov"),
+        (request("/a/.."), "no path with dot segments is forwarded: it may be another one elsewhere"),
+        (request(transfer_encoding="gzip"), "no transfer coding but chunked is forwarded"),
+        (request(content_length=("1", "1")), "the length of the body is not clear"),
+    ],
+)
+def test_it_is_told_why_a_request_is_not_forwarded(message: HttpRequest, reason: str) -> None:
+    answer = refusal(message)
+    assert answer is not None
+    assert dict(answer.headers)[REASON_HEADER] == reason
+
+
+@pytest.mark.parametrize("length", ["0", "7", "007", "9" * 18])
+def test_a_body_of_clear_length_is_forwarded(length: str) -> None:
+    assert status(request(content_length=length)) is None
 
 
 @pytest.mark.parametrize(
@@ -162,6 +189,20 @@ def test_other_dots_and_slashes_pass(segment: str) -> None:
 
 
 # --- the way back -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "good"), [(200, True), (201, True), (599, True), (199, False), (101, False), (600, False)]
+)
+def test_an_answer_has_a_status_that_ends_an_exchange(status: int, good: bool) -> None:
+    assert is_answer(status, [(b"x-a", b"1")]) is good
+    assert is_answer(status, []) is good
+
+
+@given(value=st.binary(max_size=5))
+def test_an_answer_with_control_characters_but_tabs_in_a_field_is_none(value: bytes) -> None:
+    control = any(byte < 32 or byte == 127 for byte in value.replace(b"\t", b""))
+    assert is_answer(200, [(b"x-a", b"1"), (b"x-b", value), (b"x-c", b"2")]) is not control
 
 
 def test_an_answer_comes_back_without_what_is_ours_to_say() -> None:

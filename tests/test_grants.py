@@ -21,7 +21,7 @@ from mockmoov.grants import (
     redeem,
 )
 from mockmoov.messages import ClientCredentials, TokenRequest
-from mockmoov.records import ApiKey, ClientType, RefreshToken, TokenFamily
+from mockmoov.records import ApiKey, ClientType, Past, RefreshToken, TokenFamily
 
 NOW = 1_750_000_000.5
 KEY = ApiKey(
@@ -246,6 +246,10 @@ BAD = [
     ({"refresh_token": None}, "is unknown"),
     ({"refresh_token": replace(TOKEN, client_id="other")}, "was issued to another client"),
     ({"refresh_token": replace(TOKEN, epoch="0")}, "is older than the last reset of its API key"),
+    (
+        {"api_key": replace(KEY, epoch="2", past=Past(epoch=TOKEN.epoch, until=TOKEN.expires_at))},
+        "had expired for good when the clock of its API key was first moved back",
+    ),
     ({"now": float(TOKEN.expires_at)}, "has expired"),
     ({"now": TOKEN.expires_at + 1.0}, "has expired"),
     ({"family": TokenFamily(revoked=True)}, "was revoked"),

@@ -8,7 +8,7 @@ from mockmoov.errors import ErrorCode, OAuthError
 from mockmoov.grants import Grant
 from mockmoov.inspection import Inspector
 from mockmoov.messages import TokenResponse
-from mockmoov.records import ApiKey
+from mockmoov.records import ApiKey, Past
 from mockmoov.server import AuthorizationServer
 from tests.support.servers import CLIENT_ID, NOW, another_key, new_server
 
@@ -74,6 +74,8 @@ def test_a_refresh_token_is_live_for_its_own_key_until_it_is_used_or_revoked(
     assert inspector.live_refresh_token(pair.refresh_token, replace(key, client_id="b"), NOW) is None
     assert inspector.live_refresh_token(pair.refresh_token, replace(key, epoch="later"), NOW) is None
     assert inspector.live_refresh_token(pair.refresh_token, key, NOW + 10**9) is None
+    past = Past(epoch=key.epoch, until=NOW + 10**9)
+    assert inspector.live_refresh_token(pair.refresh_token, replace(key, epoch="+", past=past), NOW) is None
     inspector.revoke(pair.refresh_token, key, NOW)
     assert inspector.live_refresh_token(pair.refresh_token, key, NOW) is None
 

@@ -1,18 +1,18 @@
 """The rate limit: a token bucket of size = rate, against a naive model of one."""
 
 from fractions import Fraction
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mockmoov.limits import Bucket as Held
 from mockmoov.limits import spend
 
 NOW = 1_750_000_000
 # Multiples of 1/64 are exact as floats: at these rates, rounding never decides whether a request passes.
 EXACT_RATES = st.sampled_from([1, 2, 4, 8, 16, 32, 64])
-EXACT_STEPS = st.lists(st.sampled_from([0, 0, 0, 0, 0, 1, 1, 2, 3, 8, 64, 200]), max_size=60)
+EXACT_STEPS = st.lists(st.sampled_from([0, 0, 0, 0, 0, 1, 1, 2, 3, 8, 64, 200, -1, -8, -200]), max_size=60)
 RATES = st.integers(1, 500)
 CLOCKS = st.floats(1e9, 2.1e9)
 ROUNDING = 2e-6  # seconds
@@ -21,7 +21,7 @@ ROUNDING = 2e-6  # seconds
 class Bucket:
     def __init__(self, rate: int) -> None:
         self.rate = rate
-        self.state: Any = 0
+        self.state: Held | None = None
 
     def take(self, now: float) -> float:
         self.state, wait = spend(self.state, now, self.rate)
@@ -35,7 +35,7 @@ class NaiveBucket:
         self.last = Fraction(NOW)
 
     def take(self, now: Fraction) -> Fraction:
-        self.held = min(Fraction(self.rate), self.held + self.rate * (now - self.last))
+        self.held = min(Fraction(self.rate), self.held + self.rate * max(Fraction(0), now - self.last))
         self.last = now
         if self.held >= 1:
             self.held -= 1
@@ -44,7 +44,9 @@ class NaiveBucket:
 
 
 @given(EXACT_RATES, EXACT_STEPS)
-def test_a_token_bucket_of_size_rate_is_what_is_spent_from(rate: int, steps: list[int]) -> None:
+def test_a_token_bucket_of_size_rate_is_what_is_spent_from_and_gains_nothing_by_time_that_goes_back(
+    rate: int, steps: list[int]
+) -> None:
     model, bucket, now = NaiveBucket(rate), Bucket(rate), Fraction(NOW)
     for step in steps:
         now += Fraction(step, 64)
@@ -97,6 +99,14 @@ def test_an_empty_bucket_is_full_again_after_a_second(rate: int, now: float, idl
     while not bucket.take(now):
         pass
     assert [bucket.take(now + idle) for _ in range(rate)] == [0] * rate
+
+
+@given(RATES, st.integers(0, 10**9))
+def test_what_a_float_cannot_tell_is_no_reason_to_wait(rate: int, second: int) -> None:
+    microsecond = 1000 * rate
+    enough, too_little = (Held(10**9 - microsecond - less, second * 10**9) for less in (0, 1))
+    assert spend(enough, float(second), rate) == (Held(-microsecond, second * 10**9), 0)
+    assert spend(too_little, float(second), rate)[1] > 0
 
 
 @settings(max_examples=30)

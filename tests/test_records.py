@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from msgspec.structs import asdict, fields
+from msgspec.structs import asdict, fields, replace
 
-from mockmoov.records import AccessToken, ApiKey, RefreshToken, SigningKeys, TokenFamily
+from mockmoov.records import AccessToken, ApiKey, Past, RefreshToken, SigningKeys, TokenFamily
 
 API_KEY = ApiKey(
     client_id="id",
@@ -41,7 +41,8 @@ ACCESS_TOKEN = AccessToken(
     expires_at=2.0,
     claims={},
 )
-RECORDS = [API_KEY, SIGNING_KEYS, REFRESH_TOKEN, ACCESS_TOKEN, TokenFamily()]
+GONE = "had expired for good when the clock of its API key was first moved back"
+RECORDS = [API_KEY, Past(epoch="1", until=2.0), SIGNING_KEYS, REFRESH_TOKEN, ACCESS_TOKEN, TokenFamily()]
 each_record = pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
 
 
@@ -75,6 +76,24 @@ def test_a_secret_is_not_shown(record: object) -> None:
 def test_an_api_key_is_shown_by_its_client_id() -> None:
     assert repr(API_KEY) == "ApiKey(client_id='id')"
     assert repr(SIGNING_KEYS) == "SigningKeys()"
+
+
+@pytest.mark.parametrize("token", [REFRESH_TOKEN, ACCESS_TOKEN], ids=["refresh", "access"])
+@pytest.mark.parametrize(
+    ("epoch", "past", "reason"),
+    [
+        ("1", None, ""),
+        ("1", Past(epoch="1", until=9.0), ""),
+        ("2", None, "is older than the last reset of its API key"),
+        ("2", Past(epoch="0", until=1.0), "is older than the last reset of its API key"),
+        ("2", Past(epoch="1", until=1.9), ""),
+        ("2", Past(epoch="1", until=2.0), GONE),
+    ],
+)  # fmt: skip
+def test_a_token_is_dead_whatever_the_time_if_it_is_of_before_a_reset_or_had_expired_before_time_went_back(
+    token: Any, epoch: str, past: Past | None, reason: str
+) -> None:
+    assert replace(API_KEY, epoch=epoch, past=past).buried(token) == reason
 
 
 def test_a_family_begins_at_its_first_token_and_not_revoked() -> None:

@@ -1,49 +1,31 @@
 """The repository: records come back as they went, one use of a refresh token, nothing forgotten too early."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from functools import partial
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mockmoov.bootstrap import create_server
-from mockmoov.conditions import Conditions
+from mockmoov import clocks
 from mockmoov.grants import RefreshPolicy
-from mockmoov.records import AccessToken, ApiKey, RefreshToken, SigningKeys, TokenFamily
+from mockmoov.records import AccessToken, ApiKey, Past, RefreshToken, SigningKeys, TokenFamily
 from mockmoov.repository import Repository
-from mockmoov.server import AuthorizationServer
-from mockmoov.settings import Layer, load
+from mockmoov.settings import load
 from mockmoov.stores.memory import MemoryStore
 from tests.support.contract_fixtures import Send
-from tests.support.servers import NOW, Clock, basic, bearer, post_form, sender
+from tests.support.forgetting import ForgetfulStore, forgetful_server
+from tests.support.servers import CLIENT_ID, NOW, Clock, basic, bearer, post_form, sender
 
 STRICT = RefreshPolicy(rotation=True, reuse_detection=True, grace=0)
 EXPIRY = NOW + 1000
 SIGNING_KEYS = SigningKeys(private_key="private", refresh_secret="secret")
 (KEY,) = load().api_keys
-
-
-class ForgetfulStore(MemoryStore):
-    """A store that forgets the moment it may: an entry is gone once the wall has reached its expiry."""
-
-    def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
-        self._forget_all_that_may_be()
-        return super().get_many(keys)
-
-    def compare_and_swap(
-        self, key: str, expected: bytes | None, value: bytes, *, group: str, expires_at: float | None = None
-    ) -> bool:
-        self._forget_all_that_may_be()
-        return super().compare_and_swap(key, expected, value, group=group, expires_at=expires_at)
-
-    def _forget_all_that_may_be(self) -> None:
-        with self._lock:
-            self._sweep()
 
 
 class OvertakenStore(MemoryStore):
@@ -122,6 +104,7 @@ api_keys = st.builds(
     grants=st.lists(texts).map(tuple),
     enabled=st.booleans(),
     epoch=texts,
+    past=st.none() | st.builds(Past, epoch=texts, until=st.floats(0, 1e12)),
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
@@ -362,15 +345,6 @@ def test_signing_keys_and_api_keys_are_never_forgotten() -> None:
     assert repository.api_keys(["first", "second"]) == repository.all_api_keys() == [first, second]
 
 
-def forgetful_server(wall: Clock, offset: float, **values: Any) -> Send:
-    chosen = load(Layer(values=values))
-    store = ForgetfulStore(wall=wall)
-    conditions = Conditions(store, wall=lambda: wall.now + offset)
-    keys = create_server(chosen).repository.signing_keys()
-    repository = Repository(store, wall=wall)
-    return sender(AuthorizationServer(chosen, repository, conditions, signing_keys=keys))
-
-
 def pair_of(send: Send, **parameters: str) -> tuple[str, str] | None:
     status, _, body = post_form(send, "/oauth2/token", basic(), **parameters)
     members = json.loads(body)
@@ -397,7 +371,7 @@ def test_a_record_outlives_every_token_of_its_family(
     waits: list[int],
 ) -> None:
     wall = Clock()
-    send = forgetful_server(
+    server = forgetful_server(
         wall,
         offset,
         seed="seed",
@@ -405,6 +379,7 @@ def test_a_record_outlives_every_token_of_its_family(
         refresh_token_lifetime=refresh,
         token_format=token_format,
     )
+    send = sender(server)
     pair = pair_of(send, grant_type="client_credentials", scope="/ping.read")
     pairs = []
     while pair is not None:
@@ -422,6 +397,59 @@ def test_a_record_outlives_every_token_of_its_family(
             assert send("GET", "/ping", [bearer(access_token)], b"")[0] == 401
         for _, used_up in pairs if revoked else pairs[:-1]:
             assert pair_of(send, grant_type="refresh_token", refresh_token=used_up) is None
+
+
+MOVES = st.tuples(st.sampled_from(["wall", None, CLIENT_ID]), st.integers(-60, 60))
+
+
+@settings(deadline=None)
+@given(
+    token_format=st.sampled_from(["jwt", "opaque"]),
+    kind=st.sampled_from([0, 1]),
+    moves=st.lists(MOVES, min_size=3, max_size=8),
+)
+@example(token_format="jwt", kind=1, moves=[("wall", 0), ("wall", 30), (CLIENT_ID, -30)])
+@example(token_format="jwt", kind=0, moves=[("wall", 0), ("wall", 30), (None, -30)])
+@example(token_format="jwt", kind=0, moves=[(CLIENT_ID, 60), ("wall", 70), (CLIENT_ID, -60), (None, -70)])
+def test_what_was_revoked_stays_dead_whichever_way_clocks_go_and_what_is_new_is_good(
+    token_format: str, kind: int, moves: list[tuple[str | None, int]]
+) -> None:
+    wall = Clock()
+    server = forgetful_server(
+        wall, access_token_lifetime=10, refresh_token_lifetime=20, token_format=token_format
+    )
+    send = sender(server)
+    revoked: list[tuple[str, str]] = []
+    for owner, seconds in moves:
+        if owner == "wall":
+            wall.shift(abs(seconds))
+        else:
+            server.conditions.set_clock(owner, partial(clocks.shift, seconds=seconds))
+        for pair in revoked:
+            assert send("GET", "/ping", [bearer(pair[0])], b"")[0] == 401
+            assert kind == 0 or pair_of(send, grant_type="refresh_token", refresh_token=pair[1]) is None
+        new = pair_of(send, grant_type="client_credentials", scope="/ping.read")
+        assert new is not None
+        assert send("GET", "/ping", [bearer(new[0])], b"")[0] == 200
+        assert pair_of(send, grant_type="refresh_token", refresh_token=new[1])
+        assert post_form(send, "/oauth2/revoke", basic(), token=new[kind])[0] == 204
+        revoked.append(new)
+
+
+def test_what_only_expired_lives_again_when_its_clock_is_moved_back_before_it_expired_on_the_wall() -> None:
+    wall = Clock()
+    server = forgetful_server(wall, access_token_lifetime=10, refresh_token_lifetime=20)
+    send = sender(server)
+    pair = pair_of(send, grant_type="client_credentials", scope="/ping.read")
+    assert pair is not None
+    seen = []
+    for owner, seconds in (("wall", 9), (CLIENT_ID, 60), (CLIENT_ID, -61), ("wall", 9), (CLIENT_ID, -9)):
+        if owner == "wall":
+            wall.shift(seconds)
+        else:
+            server.conditions.set_clock(owner, partial(clocks.shift, seconds=seconds))
+        seen.append(send("GET", "/ping", [bearer(pair[0])], b"")[0])
+    assert seen == [200, 401, 200, 401, 200]
 
 
 # --- API keys, and what belongs to them -----------------------------------------------------------
@@ -552,6 +580,79 @@ def test_a_key_that_is_reset_loses_all_that_belongs_to_it_and_has_another_epoch(
     assert (traces(repository, "a"), traces(repository, "b")) == ([False] * 5, [True] * 5)
 
 
+ORIGINS = st.lists(st.sampled_from(["https://a.example", "https://b.example", "http://c.example:1"])).map(
+    tuple
+)
+CHANGES = st.tuples(
+    st.sampled_from(["create", "change", "delete", "reset", "reset all"]), st.sampled_from("abc"), ORIGINS
+)
+
+
+@given(changes=st.lists(CHANGES, max_size=12))
+def test_whatever_becomes_of_keys_their_origins_are_those_of_the_keys_that_there_are(
+    changes: list[tuple[str, str, tuple[str, ...]]],
+) -> None:
+    repository = filled_repository()
+    for what, name, origins in changes:
+        key = key_of(name, origins=origins)
+        match what:
+            case "create":
+                repository.create_api_key(key)
+            case "change":
+                repository.change_api_key(name, partial(replace, origins=origins))
+            case "delete":
+                repository.delete_api_key(name)
+            case "reset":
+                repository.reset_api_key(name, epoch="new")
+            case "reset all":
+                repository.reset(SIGNING_KEYS, [key])
+        there = repository.all_api_keys()
+        assert repository.origins() == {origin for found in there for origin in found.origins}
+
+
+def test_origins_are_not_read_anew_until_a_key_is_written() -> None:
+    repository = filled_repository(key_of("a", origins=("https://a.example",)))
+    before = repository.origins()
+    use(repository, "a")
+    assert repository.origins() is before
+    repository.create_api_key(key_of("b", origins=("https://b.example",)))
+    assert repository.origins() == {"https://a.example", "https://b.example"}
+
+
+def test_an_origin_is_known_as_soon_as_it_is_registered_whoever_asks_meanwhile() -> None:
+    repository, done = filled_repository(), Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            repository.origins()
+
+    def register(number: int) -> bool:
+        origin = f"https://{number}.example"
+        repository.create_api_key(key_of(str(number), origins=(origin,)))
+        known = origin in repository.origins()
+        repository.delete_api_key(str(number))
+        return known and origin not in repository.origins()
+
+    with ThreadPoolExecutor(4) as pool, ThreadPoolExecutor(4) as others:
+        askers = [pool.submit(ask) for _ in range(4)]
+        assert all(list(others.map(register, range(200))))
+        done.set()
+        assert [asker.result() for asker in askers] == [None] * 4
+
+
+@pytest.mark.parametrize(("client_id", "closed"), [(None, "ab"), ("a", "a"), ("none", "")])
+def test_the_past_of_a_key_is_closed_once_and_until_it_is_reset(client_id: str | None, closed: str) -> None:
+    repository = filled_repository(key_of("a", epoch="e"), key_of("b", epoch="e"))
+    for until in (5.0, 6.0):
+        repository.close_past(client_id, until=until)
+        assert repository.all_api_keys() == [
+            key_of(name, epoch="e+", past=Past(epoch="e", until=5.0)) if name in closed
+            else key_of(name, epoch="e")
+            for name in "ab"
+        ]  # fmt: skip
+    assert repository.reset_api_key("a", epoch="new") == key_of("a", epoch="new")
+
+
 @given(keys=st.lists(api_keys, max_size=4, unique_by=lambda key: key.client_id), new=signing_keys)
 def test_after_a_reset_there_is_what_it_was_given_and_nothing_else(
     keys: list[ApiKey], new: SigningKeys
@@ -585,6 +686,31 @@ def test_who_waits_as_long_as_told_passes() -> None:
     wait = repository.spend(key_of("account"), now=NOW, rate=2)
     assert wait == pytest.approx(0.5)
     assert repository.spend(key_of("account"), now=NOW + wait, rate=2) == 0
+
+
+@given(rate=st.integers(1, 50), moves=st.lists(st.floats(-1e8, 1e8) | st.floats(-2, 2), max_size=40))
+def test_whichever_way_a_clock_was_moved_who_waits_as_long_as_told_passes(
+    rate: int, moves: list[float]
+) -> None:
+    repository, now = new_repository(), NOW
+    for move in moves:
+        now += move
+        wait = repository.spend(key_of("account"), now=now, rate=rate)
+        assert 0 <= wait <= 1 / rate + 1e-6
+        now += wait + 1e-6
+        assert not wait or repository.spend(key_of("account"), now=now, rate=rate) == 0
+
+
+@given(rate=st.integers(1, 9), ahead=st.floats(1, 1e8))
+def test_of_two_keys_of_an_account_the_one_that_is_behind_does_not_wait_for_the_one_ahead(
+    rate: int, ahead: float
+) -> None:
+    repository = new_repository()
+    first, second = (key_of(name, account_id="shared") for name in "ab")
+    assert [repository.spend(first, now=NOW + ahead, rate=rate) for _ in range(rate)] == [0] * rate
+    wait = repository.spend(second, now=NOW, rate=rate)
+    assert wait == pytest.approx(1 / rate)
+    assert repository.spend(second, now=NOW + wait + 1e-6, rate=rate) == 0
 
 
 def test_of_fifty_threads_as_many_pass_as_the_bucket_holds() -> None:

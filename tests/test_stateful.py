@@ -1,5 +1,7 @@
 """The client drives the server through random lives of tokens, against a naive model of what must be valid.
 
+Time passes, and clocks are moved either way, frozen and resumed, over a store that forgets what it may.
+
 The same machine runs in process, through the ASGI application, and over a real socket.
 """
 
@@ -8,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, TypeVar
 
 import httpx2
@@ -24,10 +27,12 @@ from hypothesis.stateful import (
     rule,
 )
 
+from mockmoov import clocks
 from mockmoov.app import create_app
 from mockmoov.client import AsyncTokenClient, InvalidGrantError, InvalidScopeError, Token, TokenClient
+from tests.support.forgetting import forgetful_server
 from tests.support.listening import listening
-from tests.support.servers import CLIENT_ID, CLIENT_SECRET, Clock, new_server
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET, Clock
 
 T = TypeVar("T")
 SCOPES = ["/ping.read", "/accounts.write", "/fed.read"]
@@ -53,36 +58,51 @@ class Access:
     scopes: set[str]
     expires_at: float
     revoked: bool = False
+    buried: bool = False
 
 
 @dataclass
 class Model:
-    """Everything that was issued."""
+    """Everything that was issued. `now` is what the key's clock shows."""
 
-    clock: Clock
+    wall: Clock
+    now: Callable[[], float]
     access: list[Access] = field(default_factory=list)
     refresh_expiries: dict[str, float] = field(default_factory=dict)
+    buried: set[str] = field(default_factory=set)
+    has_past: bool = False
 
     def issue(self, token: Token, family: Family, scopes: set[str]) -> None:
         family.current = token.refresh_token
-        self.refresh_expiries[token.refresh_token] = self.clock.now + REFRESH
-        self.access.append(Access(token.access_token, family, scopes, self.clock.now + ACCESS))
+        self.refresh_expiries[token.refresh_token] = self.now() + REFRESH
+        self.access.append(Access(token.access_token, family, scopes, self.now() + ACCESS))
+
+    def close_past(self) -> None:
+        """Time may run again: what had expired on both clocks before the first time it could stays dead."""
+        until = -inf if self.has_past else min(self.now(), self.wall.now)
+        self.has_past = True
+        for access in self.access:
+            access.buried |= access.expires_at <= until
+        self.buried |= {text for text, expires_at in self.refresh_expiries.items() if expires_at <= until}
 
     def expired(self, refresh_token: str) -> bool:
-        return self.clock.now >= self.refresh_expiries[refresh_token]
+        return self.now() >= self.refresh_expiries[refresh_token]
+
+    def dead(self, refresh_token: str) -> bool:
+        return self.expired(refresh_token) or refresh_token in self.buried
 
     def refresh_error(self, text: str, family: Family, scopes: list[str] | None) -> type[Exception] | None:
-        if family.revoked or self.expired(text) or text != family.current:
+        if family.revoked or self.dead(text) or text != family.current:
             return InvalidGrantError
         return InvalidScopeError if scopes and not set(scopes) <= family.scopes else None
 
     def refuse(self, text: str, family: Family) -> None:
         """A refused refresh: the owner's replay of a used-up token revokes the family."""
-        if text != family.current and not self.expired(text):
+        if text != family.current and not self.dead(text):
             family.revoked = True
 
     def status(self, access: Access) -> int:
-        dead = access.revoked or access.family.revoked or self.clock.now >= access.expires_at
+        dead = access.revoked or access.family.revoked or access.buried or self.now() >= access.expires_at
         return 401 if dead else 200 if "/ping.read" in access.scopes else 403
 
 
@@ -93,8 +113,8 @@ class TokenLives(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = Clock(1_800_000_000.0)
-        self.model = Model(self.clock)
+        self.wall = Clock(1_800_000_000.0)
+        self.model = Model(self.wall, lambda: self.server.conditions.now(CLIENT_ID))
         self.cleanup = ExitStack()
 
     # What a driver must do: a client's call, and a ping.
@@ -116,8 +136,8 @@ class TokenLives(RuleBasedStateMachine):
         token_format=st.sampled_from(["jwt", "opaque"]),
     )
     def start(self, version: str | None, authentication: str, token_format: str) -> None:
-        self.server = new_server(
-            clock=self.clock,
+        self.server = forgetful_server(
+            self.wall,
             token_format=token_format,
             access_token_lifetime=ACCESS,
             refresh_token_lifetime=REFRESH,
@@ -127,14 +147,14 @@ class TokenLives(RuleBasedStateMachine):
             client_secret=CLIENT_SECRET,
             client_auth=authentication,
             moov_version=version,
-            clock=lambda: datetime.fromtimestamp(self.clock.now, UTC),
+            clock=lambda: datetime.fromtimestamp(self.model.now(), UTC),
         )
 
     @rule(target=refresh_tokens, scopes=scope_sets)
     def mint(self, scopes: list[str]) -> tuple[str, Family]:
         token: Token = self.call("create", scopes)
         assert token.scopes == tuple(scopes)
-        assert token.expires_at == datetime.fromtimestamp(int(self.clock.now) + ACCESS, UTC)
+        assert token.expires_at == datetime.fromtimestamp(int(self.model.now()) + ACCESS, UTC)
         family = Family(set(scopes))
         self.model.issue(token, family, set(scopes))
         return token.refresh_token, family
@@ -164,11 +184,27 @@ class TokenLives(RuleBasedStateMachine):
     def revoke_access_token(self, index: int, hint: str | None) -> None:
         access = self.model.access[index % len(self.model.access)]
         self.call("revoke", access.text, token_type_hint=hint)
-        access.revoked = True
+        if self.model.now() < access.expires_at:
+            access.revoked = True
 
     @rule(seconds=st.sampled_from([1, ACCESS // 2, ACCESS - 1, ACCESS, REFRESH - 1, REFRESH]))
     def wait(self, seconds: int) -> None:
-        self.clock.shift(seconds)
+        self.wall.shift(seconds)
+
+    @rule(
+        owner=st.sampled_from([None, CLIENT_ID]),
+        seconds=st.sampled_from([ACCESS, 3 * REFRESH, -ACCESS // 2, -ACCESS, -REFRESH, -3 * REFRESH]),
+    )
+    def shift(self, owner: str | None, seconds: int) -> None:
+        if seconds < 0 or self.server.conditions.clock(owner).frozen_at is not None:
+            self.model.close_past()
+        self.server.conditions.set_clock(owner, lambda setting, base: clocks.shift(setting, base, seconds))
+
+    @rule(owner=st.sampled_from([None, CLIENT_ID]), frozen=st.booleans())
+    def freeze_or_resume(self, owner: str | None, frozen: bool) -> None:
+        if frozen:
+            self.model.close_past()
+        self.server.conditions.set_clock(owner, clocks.freeze if frozen else clocks.resume)
 
     @invariant()
     def exactly_the_valid_tokens_are_accepted(self) -> None:

@@ -196,7 +196,8 @@ class StoreAgainstDict(RuleBasedStateMachine):
         for key in KEYS:
             self.read(key)
         for group in GROUPS:
-            assert self.store.scan(group) == [self.model.entries[key][0] for key in self.model.of(group)]
+            assert self.store.scan(group) is self.store.scan(group)
+            assert self.store.scan(group) == tuple(self.model.entries[key][0] for key in self.model.of(group))
 
     @invariant()
     def the_log_has_the_last_lines_that_fit_and_tells_how_many_are_gone(self) -> None:
@@ -318,8 +319,8 @@ def test_a_group_that_is_forgotten_is_gone_to_its_last_entry_and_no_other_loses_
     for number in range(3000):
         store.put(f"{number}", b"%d" % number, group="even" if number % 2 == 0 else "odd")
     store.forget("even")
-    assert store.scan("even") == []
-    assert store.scan("odd") == [b"%d" % number for number in range(1, 3000, 2)]
+    assert store.scan("even") == ()
+    assert store.scan("odd") == tuple(b"%d" % number for number in range(1, 3000, 2))
     assert written(store, map(str, range(3000))) == 1500
 
 

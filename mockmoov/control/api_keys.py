@@ -14,6 +14,7 @@ from mockmoov.scopes import CATALOGUES, did_you_mean
 from mockmoov.server import AuthorizationServer
 
 _MOST = 10_000
+_OURS = ("epoch", "past")  # members that nobody gives or sees
 
 
 class ApiKeys:
@@ -48,8 +49,9 @@ class ApiKeys:
             raise FieldError("client_id", "the client_id of an API key cannot be changed")
 
         def change(before: ApiKey) -> ApiKey:
-            members = {name: value for name, value in asdict(before).items() if name != "epoch"}
-            return replace(self._made({**members, **asked.body}), epoch=before.epoch)
+            members = {name: value for name, value in asdict(before).items() if name not in _OURS}
+            made = self._made({**members, **asked.body})
+            return replace(made, **{name: getattr(before, name) for name in _OURS})
 
         changed = self._repository.change_api_key(asked.parameters["client_id"], change)
         if changed is None:
@@ -71,4 +73,4 @@ class ApiKeys:
 
 
 def _shown(api_key: ApiKey) -> dict[str, Any]:
-    return {name: value for name, value in asdict(api_key).items() if name not in ("client_secret", "epoch")}
+    return {name: value for name, value in asdict(api_key).items() if name not in ("client_secret", *_OURS)}

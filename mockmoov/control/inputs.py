@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from mockmoov.clocks import FIRST, LAST
+from mockmoov.encoding import INTEGERS
 from mockmoov.errors import FieldError
 from mockmoov.messages import HttpRequest
 from mockmoov.wording import nearest
@@ -52,7 +53,7 @@ def _check_bounds(document: object) -> None:
     """Refuse what other readers of the same JSON would choke on: deep nesting, integers beyond 64 bits."""
     level = [document]
     for _ in range(_DEEPEST):
-        if any(isinstance(value, int) and not -(2**63) <= value < 2**64 for value in level):
+        if any(isinstance(value, int) and value not in INTEGERS for value in level):
             raise NotJsonError("the JSON body has an integer beyond 64 bits")
         level = [inner for value in level for inner in _inside(value)]
     if level:

@@ -44,8 +44,11 @@ class Store(Protocol):
         """Remove an entry; whether it was there."""
         ...
 
-    def scan(self, group: str) -> list[bytes]:
-        """The values of a group, in the order in which their keys came."""
+    def scan(self, group: str) -> tuple[bytes, ...]:
+        """The values of a group, in the order in which their keys came.
+
+        The same object until one of them is written, if it can be: what is made of them may be kept with it.
+        """
         ...
 
     def keep(self, group: str | None) -> None:

@@ -27,6 +27,7 @@ class MemoryStore:
     ) -> None:
         self._entries: dict[str, _Entry] = {}
         self._groups: dict[str, dict[str, None]] = {}  # the keys of each, in the order they came
+        self._scans: dict[str, tuple[bytes, ...]] = {}  # of each that was not changed since
         self._kept: set[str | None] = set()
         self._log = MemoryLog(max_lines=log_lines, max_bytes=log_bytes)
         self._lock = Lock()
@@ -59,10 +60,13 @@ class MemoryStore:
         with self._lock:
             return self._remove(key)
 
-    def scan(self, group: str) -> list[bytes]:
-        """The values of a group, in the order in which their keys came."""
+    def scan(self, group: str) -> tuple[bytes, ...]:
+        """The values of a group, in the order in which their keys came; one object until one is written."""
         with self._lock:
-            return [self._entries[key].value for key in self._groups.get(group, ())]
+            scan = self._scans.get(group)
+            if scan is None and group in self._groups:
+                scan = self._scans[group] = tuple([self._entries[key].value for key in self._groups[group]])
+            return scan or ()
 
     def keep(self, group: str | None) -> None:
         """From now on forget nothing of this group (None: of any) because it expired, until it is cleared."""
@@ -74,13 +78,14 @@ class MemoryStore:
         with self._lock:
             for key in self._groups.pop(group, ()):
                 del self._entries[key]
+            self._scans.pop(group, None)
             self._kept.discard(group)
             self._log.forget(group)
 
     def clear(self, entries: Iterable[tuple[str, str, bytes]]) -> None:
         """Remove everything, and in the same moment write these: group, key, value."""
         with self._lock:
-            for gone in (self._entries, self._groups, self._kept, self._log):
+            for gone in (self._entries, self._groups, self._scans, self._kept, self._log):
                 gone.clear()
             for group, key, value in entries:
                 self._write(key, value, group, None)
@@ -110,6 +115,7 @@ class MemoryStore:
             self._remove(key)
         self._entries[key] = _Entry(value, group, inf if expires_at is None else expires_at)
         self._groups.setdefault(group, {})[key] = None
+        self._scans.pop(group, None)
         self._writes_left -= 1
         if self._writes_left <= 0:
             self._sweep()
@@ -120,6 +126,7 @@ class MemoryStore:
             return False
         keys = self._groups[entry.group]
         del keys[key]
+        self._scans.pop(entry.group, None)
         if not keys:
             del self._groups[entry.group]
         return True
