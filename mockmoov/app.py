@@ -116,22 +116,18 @@ def _patient(control: Control) -> Handler:
         request = replace(request, body=body)
         response = control.handle(request)
         if response.waiting is not None:
+            has_left = False
             with anyio.move_on_after(response.waiting.seconds):
-                while response.waiting and not await _leaves(incoming, _POLL_SECONDS):
+                while response.waiting and not has_left:
+                    with anyio.move_on_after(_POLL_SECONDS):
+                        await incoming.left()
+                        has_left = True
                     if response.waiting.is_over():
                         response = control.handle(request)
             response = control.handle(request) if response.waiting else response
         await reply(response)
 
     return handle
-
-
-async def _leaves(incoming: Incoming, seconds: float) -> bool:
-    """Whether the client leaves within so many seconds."""
-    with anyio.move_on_after(seconds):
-        await incoming.left()
-        return True
-    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
