@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from benchmarks.figures import Budget, Figure, compare
 from benchmarks.network import alternating
 from benchmarks.workload import CARDS_SCOPE, cards_request, token_request
-from mockmoov.bootstrap import create_server
-from mockmoov.parsing import parse_token_request, read_parameters
-from mockmoov.settings import Settings
+from mockmoov.config.settings import Settings
+from mockmoov.oauth.requests import parse_token_request, read_parameters
+from mockmoov.server.factory import create_server
 
 _CALLS = 200  # in one measurement
 

@@ -4,8 +4,8 @@ import base64
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from mockmoov.api_keys import EXAMPLE
-from mockmoov.messages import HttpRequest
+from mockmoov.oauth.api_keys import EXAMPLE
+from mockmoov.oauth.messages import HttpRequest
 
 PATH = "/oauth2/token"
 CARDS = f"/accounts/{EXAMPLE['account_id']}/cards"

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mockmoov.double import ControlError, MockMoov, MoovKey
+    from mockmoov.testing import ControlError, MockMoov, MoovKey
 
 __version__ = "0.1.0"
 __all__ = ["ControlError", "MockMoov", "MoovKey", "__version__"]
@@ -13,6 +13,6 @@ def __getattr__(name: str) -> Any:
     """The handle, imported once it is used."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from mockmoov import double  # noqa: PLC0415 - it brings the server; the client needs none
+    from mockmoov import testing  # noqa: PLC0415 - it brings the server; the client needs none
 
-    return getattr(double, name)
+    return getattr(testing, name)

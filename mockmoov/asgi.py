@@ -13,15 +13,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mockmoov.calls import Call
-from mockmoov.delivery import Incoming, deliver, start, to_request
-from mockmoov.disturbance import wants_body
-from mockmoov.double import MockMoov
-from mockmoov.endpoints import ACCOUNT_ID_HEADER, ANY_SCOPE, CLIENT_ID_HEADER, SCOPES_HEADER
-from mockmoov.messages import HttpResponse
-from mockmoov.operations import ACCOUNT_PARAMETER
-from mockmoov.scopes import catalogue, did_you_mean, template
-from mockmoov.server import REQUEST_ID_HEADER, AuthorizationServer
+from mockmoov.oauth.messages import HttpResponse
+from mockmoov.oauth.operations import ACCOUNT_PARAMETER
+from mockmoov.oauth.scopes import catalogue, did_you_mean, template
+from mockmoov.server.authorization_server import REQUEST_ID_HEADER, AuthorizationServer
+from mockmoov.server.context import Call
+from mockmoov.server.endpoints import ACCOUNT_ID_HEADER, ANY_SCOPE, CLIENT_ID_HEADER, SCOPES_HEADER
+from mockmoov.simulation.fault_effects import wants_body
+from mockmoov.testing import MockMoov
+from mockmoov.web.asgi_io import Incoming, deliver, start, to_request
 
 _PASSAGE = "mockmoov.passage"
 

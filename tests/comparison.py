@@ -23,8 +23,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from mockmoov.verify.registry import Check
-from mockmoov.verify.rules import CHECKS
+from mockmoov.verify.check import Check
+from mockmoov.verify.checks import CHECKS
 from tests.conformance.clients import CLIENT_ID, CLIENT_SECRET
 from tests.conformance.programs import clean_environment, run, tool_environment
 from tests.conformance.results import today

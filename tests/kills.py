@@ -18,11 +18,11 @@ from itertools import repeat
 from pathlib import Path
 
 from mockmoov import __version__
-from mockmoov.api_keys import EXAMPLE
-from mockmoov.settings import Settings
-from mockmoov.verify.readings import NO_HEADER_2023, Reading, reading_of
-from mockmoov.verify.registry import Check
-from mockmoov.verify.rules import CHECKS
+from mockmoov.config.settings import Settings
+from mockmoov.oauth.api_keys import EXAMPLE
+from mockmoov.verify.check import Check
+from mockmoov.verify.checks import CHECKS
+from mockmoov.verify.expectations import NO_HEADER_2023, Reading, reading_of
 from mockmoov.verify.session import Session
 from mockmoov.verify.target import Key, Target
 from tests.breakages import BREAKAGES, NONE, UNBROKEN, Breakage, BrokenControl, BrokenServer

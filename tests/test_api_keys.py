@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.api_keys import EXAMPLE, make_api_key, unknown_scope
-from mockmoov.errors import FieldError
-from mockmoov.records import ApiKey
-from mockmoov.scopes import CATALOGUES
+from mockmoov.oauth.api_keys import EXAMPLE, make_api_key, unknown_scope
+from mockmoov.oauth.errors import FieldError
+from mockmoov.oauth.records import ApiKey
+from mockmoov.oauth.scopes import CATALOGUES
 
 CREDENTIALS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1)
 CLIENT_IDS = CREDENTIALS.filter(lambda text: ":" not in text and text not in (".", ".."))

@@ -22,16 +22,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.types import ASGIApp, Message
 
-from mockmoov.app import create_app
-from mockmoov.clocks import http_date
-from mockmoov.conditions import Conditions
-from mockmoov.faults import Fault
-from mockmoov.keys import signing_keys
-from mockmoov.repository import Repository
-from mockmoov.server import MAX_BODY, AuthorizationServer
-from mockmoov.settings import load
-from mockmoov.stores import Log
-from mockmoov.stores.memory import MemoryStore
+from mockmoov.config.settings import load
+from mockmoov.oauth.signing_keys import signing_keys
+from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer
+from mockmoov.simulation.clock import http_date
+from mockmoov.simulation.faults import Fault
+from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.repository import Repository
+from mockmoov.storage.simulation import Conditions
+from mockmoov.storage.store import Log
+from mockmoov.web.app import create_app
 from tests.support.servers import (
     CLIENT_ID,
     CLIENT_SECRET,

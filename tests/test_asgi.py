@@ -17,8 +17,8 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mockmoov.asgi import Caller, Guard, requires
-from mockmoov.double import MockMoov, MoovKey
-from mockmoov.scopes import catalogue
+from mockmoov.oauth.scopes import catalogue
+from mockmoov.testing import MockMoov, MoovKey
 
 OTHER = "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
 CARDS = "/accounts/{accountID}/cards"

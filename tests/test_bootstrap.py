@@ -21,9 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import OKPAlgorithm
 
-from mockmoov.bootstrap import create_server
-from mockmoov.server import AuthorizationServer
-from mockmoov.settings import Layer, SettingsError, load
+from mockmoov.config.settings import Layer, SettingsError, load
+from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.server.factory import create_server
 from tests.support.servers import Clock, another_key, basic, bearer, post_form, sender
 
 

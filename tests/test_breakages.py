@@ -6,8 +6,8 @@ import httpx2
 import pytest
 from msgspec.structs import replace
 
-from mockmoov.app import create_app
-from mockmoov.settings import Layer, Settings, load
+from mockmoov.config.settings import Layer, Settings, load
+from mockmoov.web.app import create_app
 from tests.breakages import BREAKAGES, Breakage, BrokenServer
 from tests.support.contract_fixtures import CONTRACTS, load_api_keys, load_exchanges, run_exchange
 from tests.support.servers import VERSIONS, sender

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from mockmoov.double import MockMoov, MoovKey
+from mockmoov.testing import MockMoov, MoovKey
 from tests.support.browser import Browser, Read, browsing
 
 pytestmark = pytest.mark.slow

@@ -24,10 +24,10 @@ from click.testing import CliRunner, Result
 
 import mockmoov.__main__
 from mockmoov import __version__
-from mockmoov.cli import main
-from mockmoov.scopes import catalogue
-from mockmoov.settings import SETTINGS, load
-from mockmoov.sources import PREFIX
+from mockmoov.cli.main import main
+from mockmoov.config.settings import SETTINGS, load
+from mockmoov.config.sources import PREFIX
+from mockmoov.oauth.scopes import catalogue
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, another_key, basic
 
 _open = build_opener(ProxyHandler({})).open

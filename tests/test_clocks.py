@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.clocks import (
+from mockmoov.simulation.clock import (
     FIRST,
     LAST,
     UNCHANGED,

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from mockmoov import comparing
 from mockmoov.client import Token
-from mockmoov.comparing import compared
-from mockmoov.double import MintedToken
-from mockmoov.double.environment import Hidden
+from mockmoov.pytest_plugin import comparing
+from mockmoov.pytest_plugin.comparing import compared
+from mockmoov.testing import MintedToken
+from mockmoov.testing.environment import Hidden
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 TOKEN = Token(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mockmoov.verify.rules import CHECKS
+from mockmoov.verify.checks import CHECKS
 from tests.comparison import REPEATS, REPORT, complaints, ended, every_check, kept, verdicts
 from tests.others import FAKES, HERE
 

@@ -9,15 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mockmoov import clocks, conditions
-from mockmoov.api_keys import make_api_key
-from mockmoov.clocks import UNCHANGED, ClockSetting
-from mockmoov.conditions import Conditions, Journal
-from mockmoov.faults import Facts, Fault
-from mockmoov.keys import signing_keys
-from mockmoov.records import ApiKey, Exchange
-from mockmoov.repository import Repository, group_of
-from mockmoov.stores.memory import MemoryStore
+from mockmoov.oauth.api_keys import make_api_key
+from mockmoov.oauth.records import ApiKey, Exchange
+from mockmoov.oauth.signing_keys import signing_keys
+from mockmoov.simulation import clock
+from mockmoov.simulation.clock import UNCHANGED, ClockSetting
+from mockmoov.simulation.faults import Facts, Fault
+from mockmoov.storage import simulation
+from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.repository import Repository, group_of
+from mockmoov.storage.simulation import Conditions, Journal
 
 NOW = 1000.0
 FACTS = Facts(endpoint="token", method="POST", path="/oauth2/token", headers={}, parameters={})
@@ -44,7 +45,7 @@ class World:
         self.conditions = Conditions(self.store, wall=lambda: self.now)
 
     def shift(self, owner: str | None, seconds: float) -> None:
-        self.conditions.set_clock(owner, lambda setting, base: clocks.shift(setting, base, seconds))
+        self.conditions.set_clock(owner, lambda setting, base: clock.shift(setting, base, seconds))
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_a_clock_is_unchanged_until_it_is_set_and_others_stay(world: World, owne
     )
     assert world.conditions.clock(owner) == ClockSetting(offset=NOW, frozen_at=1.0)
     assert all(world.conditions.clock(other) == UNCHANGED for other in OWNERS if other != owner)
-    world.conditions.set_clock(owner, clocks.resume)
+    world.conditions.set_clock(owner, clock.resume)
     assert world.conditions.clock(owner).frozen_at is None
 
 
@@ -173,7 +174,7 @@ def test_faults_are_added_at_the_end_and_removed_by_id_or_all(world: World, owne
 
 
 def test_a_plan_holds_only_so_many_faults(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conditions, "MOST_FAULTS", 2)
+    monkeypatch.setattr(simulation, "MOST_FAULTS", 2)
     for _ in range(2):
         world.conditions.add_fault("a", Fault(id="x"))
     with pytest.raises(ValueError, match=r"^there are 2 faults in the plan, which is the limit$"):
@@ -184,7 +185,7 @@ def test_a_plan_holds_only_so_many_faults(world: World, monkeypatch: pytest.Monk
 def test_a_plan_holds_only_so_many_bytes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.conditions.add_fault("a", Fault(id="x", text="é" * 100))
     size = len(world.store.get_many(["faults:a"])[0] or b"")
-    monkeypatch.setattr(conditions, "MOST_BYTES", size)
+    monkeypatch.setattr(simulation, "MOST_BYTES", size)
     world.conditions.add_fault("b", Fault(id="x", text="é" * 100))
     with pytest.raises(ValueError, match=f"^the plan would be larger than {size} bytes, which is the limit$"):
         world.conditions.add_fault("b", Fault(id="y"))

@@ -7,10 +7,10 @@ from contextlib import suppress
 
 import pytest
 
-from mockmoov.clocks import http_date
-from mockmoov.connection import MAX_HEAD
-from mockmoov.faults import Fault, Where
-from mockmoov.server import AuthorizationServer
+from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.simulation.clock import http_date
+from mockmoov.simulation.faults import Fault, Where
+from mockmoov.web.uvicorn_protocol import MAX_HEAD
 from tests.support.listening import listening
 from tests.support.servers import basic, new_server
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
-from mockmoov.contracts import (
+from mockmoov.oauth.contracts import (
     CONTRACT_2023,
     CONTRACT_2023_SDK,
     CONTRACT_DATED,
@@ -29,8 +29,8 @@ from mockmoov.contracts import (
     render_unauthorized,
     select_contract,
 )
-from mockmoov.errors import ErrorCode, OAuthError
-from mockmoov.messages import HttpResponse, TokenResponse
+from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.messages import HttpResponse, TokenResponse
 
 JSON = ("content-type", "application/json")
 CHALLENGE = ("www-authenticate", 'Basic realm="moov"')

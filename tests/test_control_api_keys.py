@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from mockmoov.control import api_keys
-from mockmoov.messages import HttpRequest
-from mockmoov.records import Exchange
+from mockmoov.control_plane import api_keys
+from mockmoov.oauth.messages import HttpRequest
+from mockmoov.oauth.records import Exchange
 from tests.support.control import Desk
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, basic
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.clocks import FIRST, LAST
+from mockmoov.simulation.clock import FIRST, LAST
 from tests.support.control import Desk
 from tests.support.servers import CLIENT_ID, NOW, Clock, new_server
 

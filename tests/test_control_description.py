@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from schemathesis.generation import GenerationMode
 
-from mockmoov.clocks import LAST
-from mockmoov.contracts import CONTRACT_2023, CONTRACT_2023_SDK, CONTRACT_DATED
-from mockmoov.control import exchanges, inputs, plane
-from mockmoov.control.tokens import _Wish
-from mockmoov.defects import DEFECTS
-from mockmoov.faults import PRESETS, Connection, Fault, Where
-from mockmoov.grants import GRANTS
-from mockmoov.journal import Query
-from mockmoov.messages import HttpRequest
-from mockmoov.records import ApiKey, ClientType, Exchange
-from mockmoov.server import MAX_BODY
-from mockmoov.settings import SETTINGS
+from mockmoov.config.settings import SETTINGS
+from mockmoov.control_plane import exchanges, router, validation
+from mockmoov.control_plane.tokens import _Wish
+from mockmoov.oauth.contracts import CONTRACT_2023, CONTRACT_2023_SDK, CONTRACT_DATED
+from mockmoov.oauth.grants import GRANTS
+from mockmoov.oauth.messages import HttpRequest
+from mockmoov.oauth.records import ApiKey, ClientType, Exchange
+from mockmoov.oauth.token_defects import DEFECTS
+from mockmoov.server.authorization_server import MAX_BODY
+from mockmoov.simulation.clock import LAST
+from mockmoov.simulation.faults import PRESETS, Connection, Fault, Where
+from mockmoov.simulation.journal import Query
 from tests.support.contract_fixtures import load_openapi, resolved_openapi
 from tests.support.control import Desk, checked
 from tests.support.servers import new_server
@@ -47,7 +47,7 @@ def walk(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_the_description_has_every_path_and_method_of_the_plane_and_no_others() -> None:
-    served = {path: set(methods) for path, methods in plane._routes(SERVER).items()}
+    served = {path: set(methods) for path, methods in router._routes(SERVER).items()}
     described = {
         path: {method.upper() for method in item if method in METHODS}
         for path, item in DOCUMENT["paths"].items()
@@ -161,7 +161,7 @@ def test_the_query_of_exchanges_is_that_of_the_code(path: str, form: Any) -> Non
 def test_the_limits_that_are_told_are_those_of_the_code() -> None:
     assert PARAMETERS["timeout"]["schema"]["maximum"] == exchanges.LONGEST_WAIT
     responses = DOCUMENT["components"]["responses"]
-    assert f"{inputs._DEEPEST} levels" in responses["NotJson"]["description"]
+    assert f"{validation._DEEPEST} levels" in responses["NotJson"]["description"]
     assert f"{MAX_BODY:,} bytes" in responses["TooLarge"]["description"]
     assert SCHEMAS["UnixTime"]["exclusiveMaximum"] == LAST
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.messages import HttpRequest
+from mockmoov.oauth.messages import HttpRequest
 from tests.support.control import JSON, Desk
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, Clock, basic, bearer, new_server, post_form
 

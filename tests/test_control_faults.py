@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from mockmoov import conditions
-from mockmoov.faults import MOST, PRESETS
+from mockmoov.simulation.faults import MOST, PRESETS
+from mockmoov.storage import simulation
 from tests.support.control import Desk
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, basic, bearer, post_form
 
@@ -98,7 +98,7 @@ def test_times_of_a_window_are_told_in_unix_seconds(desk: Desk) -> None:
 
 
 def test_a_plan_is_bounded_in_number(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conditions, "MOST_FAULTS", 2)
+    monkeypatch.setattr(simulation, "MOST_FAULTS", 2)
     assert [desk.post("/faults", status=500).status for _ in range(3)] == [201, 201, 409]
     assert desk.post(f"{KEY}/faults", status=500).status == 201
     full = desk.post("/faults", status=500)

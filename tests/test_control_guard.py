@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.control import plane
-from mockmoov.control.guard import make_guard
-from mockmoov.messages import HttpRequest, HttpResponse
-from mockmoov.server import AuthorizationServer
-from mockmoov.settings import Layer, load
+from mockmoov.config.settings import Layer, load
+from mockmoov.control_plane import router
+from mockmoov.control_plane.access import make_guard
+from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.server.authorization_server import AuthorizationServer
 from tests.support.control import JSON, Desk
 from tests.support.listening import listening
 from tests.support.servers import CLIENT_ID, new_server
 
-ROUTES = plane._routes(new_server())
+ROUTES = router._routes(new_server())
 ENDPOINTS = [
     (method, path.replace("{client_id}", CLIENT_ID)) for path, methods in ROUTES.items() for method in methods
 ]

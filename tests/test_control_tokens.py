@@ -7,9 +7,9 @@ from typing import Any
 import jwt
 import pytest
 
-from mockmoov.control import tokens
-from mockmoov.defects import DEFECTS
-from mockmoov.tokens import MAX_LENGTH
+from mockmoov.control_plane import tokens
+from mockmoov.oauth.token_defects import DEFECTS
+from mockmoov.oauth.tokens import MAX_LENGTH
 from tests.support.control import Desk
 from tests.support.servers import CLIENT_ID, NOW, Clock, another_key, basic, bearer, new_server, post_form
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from mockmoov.api_keys import EXAMPLE
-from mockmoov.bootstrap import create_server
-from mockmoov.settings import SETTINGS, Layer, load
+from mockmoov.config.settings import SETTINGS, Layer, load
+from mockmoov.oauth.api_keys import EXAMPLE
+from mockmoov.server.factory import create_server
 from tests.support.control import Desk
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW
 

@@ -14,12 +14,12 @@ from msgspec.structs import replace
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message
 
-from mockmoov.app import create_app
-from mockmoov.control import Exposure
-from mockmoov.cors import Readers, shared
-from mockmoov.faults import PRESETS, Fault
-from mockmoov.messages import HttpRequest, HttpResponse
-from mockmoov.server import MAX_BODY, AuthorizationServer
+from mockmoov.control_plane.access import Exposure
+from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer
+from mockmoov.simulation.faults import PRESETS, Fault
+from mockmoov.web.app import create_app
+from mockmoov.web.cors import Readers, shared
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, another_key, new_server
 
 PAGE, REGISTERED, FOREIGN = "http://localhost:5173", "https://shop.example", "https://evil.example"

@@ -27,7 +27,7 @@ from joserfc.jwk import KeySet
 from jwt.types import Options
 
 from mockmoov import MockMoov, MoovKey
-from mockmoov.defects import DEFECTS, OF_CLAIMS
+from mockmoov.oauth.token_defects import DEFECTS, OF_CLAIMS
 
 # RFC 9864 gives Ed25519 a name of its own; live Moov's tokens have the older one.
 pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated:joserfc.errors.SecurityWarning")

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.defects import DEFECTS, OF_CLAIMS, OF_JWS, REVOKED
-from mockmoov.encoding import decode, encode
-from mockmoov.keys import jwks, key_pair, public_pem, signing_keys
-from mockmoov.tokens import sign
+from mockmoov.oauth.encoding import decode, encode
+from mockmoov.oauth.signing_keys import jwks, key_pair, public_pem, signing_keys
+from mockmoov.oauth.token_defects import DEFECTS, OF_CLAIMS, OF_JWS, REVOKED
+from mockmoov.oauth.tokens import sign
 
 KEYS = signing_keys(bytes(range(32)))
 KID = key_pair(KEYS.private_key).kid

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.messages import HttpRequest
-from mockmoov.scopes import catalogue
-from mockmoov.server import MAX_BODY
+from mockmoov.oauth.messages import HttpRequest
+from mockmoov.oauth.scopes import catalogue
+from mockmoov.server.authorization_server import MAX_BODY
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.servers import (
     CLIENT_ID,

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.contracts import CONTRACT_2023, CONTRACT_DATED
-from mockmoov.disturbance import altered, check, replacement, wants_body
-from mockmoov.faults import PRESETS, Fault
-from mockmoov.messages import HttpResponse
+from mockmoov.oauth.contracts import CONTRACT_2023, CONTRACT_DATED
+from mockmoov.oauth.messages import HttpResponse
+from mockmoov.simulation.fault_effects import altered, check, replacement, wants_body
+from mockmoov.simulation.faults import PRESETS, Fault
 
 STORE = (("cache-control", "no-store"), ("pragma", "no-cache"))
 MEMBERS = {"access_token": "abc", "expires_in": 3600}

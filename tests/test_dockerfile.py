@@ -26,8 +26,8 @@ from typing import Any
 
 import pytest
 
-from mockmoov.settings import load
-from mockmoov.sources import from_environment
+from mockmoov.config.settings import load
+from mockmoov.config.sources import from_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -10,14 +10,14 @@ import httpx2
 import pytest
 
 from mockmoov import MockMoov, pytest_plugin
-from mockmoov.bootstrap import create_server
-from mockmoov.cli import main
-from mockmoov.control.plane import BASE, _routes
-from mockmoov.defects import DEFECTS
-from mockmoov.double.environment import VARIABLES
-from mockmoov.faults import PRESETS
-from mockmoov.settings import SETTINGS, Settings
-from mockmoov.sources import COMMAND_VARIABLES
+from mockmoov.cli.main import main
+from mockmoov.config.settings import SETTINGS, Settings
+from mockmoov.config.sources import COMMAND_VARIABLES
+from mockmoov.control_plane.router import BASE, _routes
+from mockmoov.oauth.token_defects import DEFECTS
+from mockmoov.server.factory import create_server
+from mockmoov.simulation.faults import PRESETS
+from mockmoov.testing.environment import VARIABLES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]

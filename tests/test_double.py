@@ -23,10 +23,13 @@ import anyio
 import httpx2
 import pytest
 
-from mockmoov.api_keys import _MEMBERS, EXAMPLE
-from mockmoov.control.exchanges import LONGEST_WAIT
-from mockmoov.defects import DEFECTS
-from mockmoov.double import (
+from mockmoov.config.settings import SETTINGS
+from mockmoov.control_plane.exchanges import LONGEST_WAIT
+from mockmoov.oauth.api_keys import _MEMBERS, EXAMPLE
+from mockmoov.oauth.token_defects import DEFECTS
+from mockmoov.simulation.faults import PRESETS
+from mockmoov.simulation.journal import Query
+from mockmoov.testing import (
     BindError,
     ControlError,
     Exchange,
@@ -37,18 +40,9 @@ from mockmoov.double import (
     MoovKey,
     SettingsError,
 )
-from mockmoov.double.arguments import (
-    FaultArguments,
-    KeyArguments,
-    KeyChanges,
-    QueryArguments,
-    SettingArguments,
-)
-from mockmoov.double.environment import VARIABLES
-from mockmoov.double.handles import Place, unix
-from mockmoov.faults import PRESETS
-from mockmoov.journal import Query
-from mockmoov.settings import SETTINGS
+from mockmoov.testing.environment import VARIABLES
+from mockmoov.testing.handles import Place, unix
+from mockmoov.testing.types import FaultArguments, KeyArguments, KeyChanges, QueryArguments, SettingArguments
 from tests.support.serving import serving
 
 CONTROL_TOKEN = "a-control-token-of-0123456789"

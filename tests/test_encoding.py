@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.encoding import decode, encode, encode_json, to_json
+from mockmoov.oauth.encoding import decode, encode, encode_json, to_json
 
 
 @given(st.binary())

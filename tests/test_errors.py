@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.errors import REASON_LIMIT, ErrorCode, FieldError, OAuthError, printable
+from mockmoov.oauth.errors import REASON_LIMIT, ErrorCode, FieldError, OAuthError, printable
 
 PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E))
 ANYTHING = st.text(st.characters(), max_size=300)  # lone surrogates included

@@ -20,7 +20,7 @@ import jwt
 import pytest
 
 from mockmoov import MockMoov, MoovKey
-from mockmoov.faults import PRESETS, Fault
+from mockmoov.simulation.faults import PRESETS, Fault
 from tests.support.missing import without
 
 PATIENCE, IMPATIENCE = 60.0, 0.5  # seconds that a client waits, and where there is nothing to wait for

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from mockmoov.faults import PRESETS, Facts, Fault, Plan, Where, described, take, unmet
+from mockmoov.simulation.faults import PRESETS, Facts, Fault, Plan, Where, described, take, unmet
 
 TOKEN = Facts(
     endpoint="token",

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.contracts import REASON_HEADER
-from mockmoov.forwarding import framing, is_answer, passed, refusal, returned
-from mockmoov.messages import HttpRequest
+from mockmoov.oauth.contracts import REASON_HEADER
+from mockmoov.oauth.messages import HttpRequest
+from mockmoov.web.gateway_headers import framing, is_answer, passed, refusal, returned
 
 HOP_BY_HOP = (
     "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te",

@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from mockmoov.api_keys import EXAMPLE
-from mockmoov.app import create_app
-from mockmoov.faults import Fault
-from mockmoov.gateway import MOST_WHOLE
-from mockmoov.server import AuthorizationServer
+from mockmoov.oauth.api_keys import EXAMPLE
+from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.simulation.faults import Fault
+from mockmoov.web.app import create_app
+from mockmoov.web.gateway import MOST_WHOLE
 from tests.support.control import Desk
 from tests.support.listening import listening
 from tests.support.servers import (

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mockmoov.errors import ErrorCode, OAuthError
-from mockmoov.grants import (
+from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.grants import (
     GRANTS,
     NEW_FAMILY,
     Facts,
@@ -20,8 +20,8 @@ from mockmoov.grants import (
     invalid_grant,
     redeem,
 )
-from mockmoov.messages import ClientCredentials, TokenRequest
-from mockmoov.records import ApiKey, ClientType, Past, RefreshToken, TokenFamily
+from mockmoov.oauth.messages import ClientCredentials, TokenRequest
+from mockmoov.oauth.records import ApiKey, ClientType, Past, RefreshToken, TokenFamily
 
 NOW = 1_750_000_000.5
 KEY = ApiKey(

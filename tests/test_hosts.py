@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.hosts import is_known, names_loopback
+from mockmoov.server.hosts import is_known, names_loopback
 
 NONE: frozenset[str] = frozenset()
 LOOPBACK = [

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from mockmoov.double import MockMoov
+from mockmoov.testing import MockMoov
 from tests.support.tools import without
 
 pytestmark = pytest.mark.slow

@@ -3,13 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
-from mockmoov import tokens
-from mockmoov.errors import ErrorCode, OAuthError
-from mockmoov.grants import Grant
-from mockmoov.inspection import Inspector
-from mockmoov.messages import TokenResponse
-from mockmoov.records import ApiKey, Past
-from mockmoov.server import AuthorizationServer
+from mockmoov.oauth import tokens
+from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.grants import Grant
+from mockmoov.oauth.messages import TokenResponse
+from mockmoov.oauth.records import ApiKey, Past
+from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.server.validation import Inspector
 from tests.support.servers import CLIENT_ID, NOW, another_key, new_server
 
 

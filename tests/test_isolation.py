@@ -27,14 +27,14 @@ import httpx2
 import pytest
 
 from mockmoov import MockMoov, MoovKey
-from mockmoov.conditions import Conditions
-from mockmoov.defects import DEFECTS
-from mockmoov.double.reports import history
-from mockmoov.keys import signing_keys
-from mockmoov.repository import Repository
-from mockmoov.server import AuthorizationServer
-from mockmoov.settings import Layer, load
-from mockmoov.stores.memory import MemoryStore
+from mockmoov.config.settings import Layer, load
+from mockmoov.oauth.signing_keys import signing_keys
+from mockmoov.oauth.token_defects import DEFECTS
+from mockmoov.pytest_plugin.reports import history
+from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.repository import Repository
+from mockmoov.storage.simulation import Conditions
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.servers import Clock, basic, bearer, new_server, sender
 from tests.support.serving import environment, serving

@@ -5,11 +5,11 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from mockmoov import tokens
-from mockmoov.errors import ErrorCode, OAuthError
-from mockmoov.grants import Grant
-from mockmoov.records import ApiKey, RefreshToken
-from mockmoov.server import AuthorizationServer
+from mockmoov.oauth import tokens
+from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.grants import Grant
+from mockmoov.oauth.records import ApiKey, RefreshToken
+from mockmoov.server.authorization_server import AuthorizationServer
 from tests.support.servers import CLIENT_ID, NOW, new_server
 
 GRANT = Grant(scope=("/ping.read", "/accounts.write"), client_type="device")

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mockmoov.journal import Query, select, told
-from mockmoov.records import Exchange
+from mockmoov.oauth.records import Exchange
+from mockmoov.simulation.journal import Query, select, told
 
 EXCHANGE = Exchange(
     number=7,

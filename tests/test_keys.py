@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from jwt import PyJWK
 from msgspec.structs import replace
 
-from mockmoov.encoding import decode, encode
-from mockmoov.keys import (
+from mockmoov.oauth.encoding import decode, encode
+from mockmoov.oauth.records import SigningKeys
+from mockmoov.oauth.signing_keys import (
     UnknownKeyError,
     drop,
     jwks,
@@ -27,7 +28,6 @@ from mockmoov.keys import (
     rotate,
     signing_keys,
 )
-from mockmoov.records import SigningKeys
 
 # RFC 8037 Appendix A.1 to A.3: an Ed25519 key and its thumbprint.
 PRIVATE = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockmoov.limits import Bucket as Held
-from mockmoov.limits import spend
+from mockmoov.oauth.rate_limit import Bucket as Held
+from mockmoov.oauth.rate_limit import spend
 
 NOW = 1_750_000_000
 # Multiples of 1/64 are exact as floats: at these rates, rounding never decides whether a request passes.

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.stores import Line, Log
-from mockmoov.stores.log import MemoryLog
+from mockmoov.storage.memory_log import MemoryLog
+from mockmoov.storage.store import Line, Log
 
 GROUPS = ["a", "b", ""]
 LINES = st.lists(st.tuples(st.binary(max_size=6), st.sampled_from(GROUPS)), max_size=30)

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 import mockmoov
-from mockmoov.operations import lacking, operations
-from mockmoov.routing import Routes
-from mockmoov.scopes import catalogue
+from mockmoov.oauth.operations import lacking, operations
+from mockmoov.oauth.scopes import catalogue
+from mockmoov.server.routing import Routes
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.servers import NOW, Clock, Header, basic, bearer, new_server, post_form, sender
 

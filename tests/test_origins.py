@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.origins import (
+from mockmoov.oauth.origins import (
     ORIGIN_POLICIES,
     OriginPolicy,
     is_loopback,

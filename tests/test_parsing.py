@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockmoov.errors import ErrorCode, OAuthError
-from mockmoov.messages import ClientCredentials, HttpRequest, RevocationRequest, TokenRequest
-from mockmoov.parsing import (
+from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.messages import ClientCredentials, HttpRequest, RevocationRequest, TokenRequest
+from mockmoov.oauth.requests import (
     NO_PARAMETERS,
     Parameters,
     bearer_token,

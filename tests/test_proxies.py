@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 from starlette.types import Message, Scope
 
-from mockmoov.app import create_app
-from mockmoov.control import Exposure, make_guard
-from mockmoov.messages import HttpRequest
-from mockmoov.proxies import Proxies
-from mockmoov.settings import Layer, load
+from mockmoov.config.settings import Layer, load
+from mockmoov.control_plane.access import Exposure, make_guard
+from mockmoov.oauth.messages import HttpRequest
+from mockmoov.web.app import create_app
+from mockmoov.web.proxies import Proxies
 from tests.support.servers import new_server
 
 PROXY, OTHER = "10.1.2.3", "192.0.2.1"

@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from mockmoov import comparing
 from mockmoov.client import TokenClient
-from mockmoov.double import MockMoov, refusals, reports, wishes
-from mockmoov.double.arguments import KeyArguments, SettingArguments
-from mockmoov.double.environment import VARIABLES
+from mockmoov.pytest_plugin import comparing, marker, option_names, reports
+from mockmoov.testing import MockMoov
+from mockmoov.testing.environment import VARIABLES
+from mockmoov.testing.types import KeyArguments, SettingArguments
 from tests.support.serving import environment
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +23,7 @@ NO_VARIABLES: Mapping[str, str] = {}
 Suite = Callable[..., pytest.RunResult]
 
 # Used by the suites. A run in this process forgets what it was the first to import; these it finds.
-LOADED = (TokenClient, comparing, refusals, reports, wishes)
+LOADED = (TokenClient, comparing, marker, option_names, reports)
 NO_URL = "--mockmoov-url (mockmoov_url) must be http:// or https://, naming no user"
 
 
@@ -460,7 +460,7 @@ def test_a_scope_that_cannot_be_one_is_refused_in_a_line(suite: Suite) -> None:
 def test_a_marker_may_name_every_attribute_and_setting_and_no_name_is_both() -> None:
     keys, settings = set(KeyArguments.__annotations__), set(SettingArguments.__annotations__)
     assert not keys & settings
-    read = wishes.read_wishes(dict.fromkeys([*keys, *settings]))
+    read = marker.read_wishes(dict.fromkeys([*keys, *settings]))
     assert (set(read.attributes), set(read.settings)) == (keys, settings)
 
 
@@ -909,10 +909,10 @@ def test_a_server_elsewhere_that_goes_away_is_told_in_a_line(
     suite: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with MockMoov() as gone:
-        monkeypatch.setattr("mockmoov.double.gone", gone, raising=False)
+        monkeypatch.setattr("mockmoov.testing.gone", gone, raising=False)
         result = suite(
             """
-            from mockmoov.double import gone
+            from mockmoov.testing import gone
 
             def test_it(moov): gone.stop()
             """,

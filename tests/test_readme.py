@@ -36,8 +36,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mockmoov.settings import load
-from mockmoov.sources import COMMAND_VARIABLES, from_environment, from_file
+from mockmoov.config.settings import load
+from mockmoov.config.sources import COMMAND_VARIABLES, from_environment, from_file
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import asdict, fields, replace
 
-from mockmoov.records import AccessToken, ApiKey, Past, RefreshToken, SigningKeys, TokenFamily
+from mockmoov.oauth.records import AccessToken, ApiKey, Past, RefreshToken, SigningKeys, TokenFamily
 
 API_KEY = ApiKey(
     client_id="id",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from mockmoov.redaction import (
+from mockmoov.simulation.redaction import (
     HIDDEN,
     METHODS,
     short_hash,

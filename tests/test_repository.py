@@ -12,12 +12,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mockmoov import clocks
-from mockmoov.grants import RefreshPolicy
-from mockmoov.records import AccessToken, ApiKey, Past, RefreshToken, SigningKeys, TokenFamily
-from mockmoov.repository import Repository
-from mockmoov.settings import load
-from mockmoov.stores.memory import MemoryStore
+from mockmoov.config.settings import load
+from mockmoov.oauth.grants import RefreshPolicy
+from mockmoov.oauth.records import AccessToken, ApiKey, Past, RefreshToken, SigningKeys, TokenFamily
+from mockmoov.simulation import clock
+from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.repository import Repository
 from tests.support.contract_fixtures import Send
 from tests.support.forgetting import ForgetfulStore, forgetful_server
 from tests.support.servers import CLIENT_ID, NOW, Clock, basic, bearer, post_form, sender
@@ -424,7 +424,7 @@ def test_what_was_revoked_stays_dead_whichever_way_clocks_go_and_what_is_new_is_
         if owner == "wall":
             wall.shift(abs(seconds))
         else:
-            server.conditions.set_clock(owner, partial(clocks.shift, seconds=seconds))
+            server.conditions.set_clock(owner, partial(clock.shift, seconds=seconds))
         for pair in revoked:
             assert send("GET", "/ping", [bearer(pair[0])], b"")[0] == 401
             assert kind == 0 or pair_of(send, grant_type="refresh_token", refresh_token=pair[1]) is None
@@ -447,7 +447,7 @@ def test_what_only_expired_lives_again_when_its_clock_is_moved_back_before_it_ex
         if owner == "wall":
             wall.shift(seconds)
         else:
-            server.conditions.set_clock(owner, partial(clocks.shift, seconds=seconds))
+            server.conditions.set_clock(owner, partial(clock.shift, seconds=seconds))
         seen.append(send("GET", "/ping", [bearer(pair[0])], b"")[0])
     assert seen == [200, 401, 200, 401, 200]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.messages import HttpRequest, HttpResponse
-from mockmoov.routing import Routes
+from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.server.routing import Routes
 
 SEGMENTS = st.sampled_from(["a", "b", "", "{x}", "{y}", "%7Bx%7D"])
 TEMPLATES = st.lists(SEGMENTS, max_size=4).map(lambda segments: "/" + "/".join(segments))

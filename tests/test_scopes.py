@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.errors import ErrorCode, OAuthError
-from mockmoov.scopes import (
+from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.scopes import (
     ACCOUNT_ID,
     CATALOGUES,
     canonical,

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from mockmoov import serve
-from mockmoov.app import create_app
-from mockmoov.faults import Fault
+from mockmoov.simulation.faults import Fault
+from mockmoov.web import uvicorn_server
+from mockmoov.web.app import create_app
 from tests.support.servers import basic, new_server
 
 EVERY_ADDRESS = "0.0.0.0"
@@ -31,7 +31,7 @@ IN_USE = f"{os.strerror(errno.EADDRINUSE)}; another mockmoov? port 0 picks a fre
 @contextmanager
 def bound(host: str, port: int = 0) -> Iterator[list[socket.socket]]:
     with ExitStack() as stack:
-        yield [stack.enter_context(item) for item in serve.bind(host, port)]
+        yield [stack.enter_context(item) for item in uvicorn_server.bind(host, port)]
 
 
 def port_of(sockets: list[socket.socket]) -> int:
@@ -58,7 +58,7 @@ def test_an_address_is_that_address_alone(host: str) -> None:
 def test_a_port_that_another_server_has_is_refused_from_the_moment_it_is_bound(host: str) -> None:
     with bound(host) as sockets:
         port = port_of(sockets)
-        with pytest.raises(serve.BindError) as caught, bound(host, port):
+        with pytest.raises(uvicorn_server.BindError) as caught, bound(host, port):
             pass
     assert str(caught.value) == f"cannot listen on {host} port {port}: {IN_USE}"
 
@@ -70,7 +70,7 @@ def test_localhost_is_refused_where_one_of_its_addresses_is_taken_and_leaves_the
     free = {"127.0.0.1": "::1", "::1": "127.0.0.1"}[taken]
     with bound(taken) as sockets:
         sockets[0].listen()
-        with pytest.raises(serve.BindError), bound("localhost", port_of(sockets)):
+        with pytest.raises(uvicorn_server.BindError), bound("localhost", port_of(sockets)):
             pass
         with bound(free, port_of(sockets)):
             pass
@@ -78,13 +78,16 @@ def test_localhost_is_refused_where_one_of_its_addresses_is_taken_and_leaves_the
 
 @pytest.mark.parametrize("host", ["203.0.113.1", "2001:db8::1"])
 def test_an_address_that_is_not_ours_is_a_bind_error_that_names_it(host: str) -> None:
-    with pytest.raises(serve.BindError, match=rf"^cannot listen on {host} port 0: "), bound(host):
+    with pytest.raises(uvicorn_server.BindError, match=rf"^cannot listen on {host} port 0: "), bound(host):
         pass
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b", "a" * 70, "[::1]"])
 def test_a_host_that_is_no_name_is_a_bind_error_that_names_it(host: str) -> None:
-    with pytest.raises(serve.BindError, match=r"^cannot listen on .* port 0: .+") as caught, bound(host):
+    with (
+        pytest.raises(uvicorn_server.BindError, match=r"^cannot listen on .* port 0: .+") as caught,
+        bound(host),
+    ):
         pass
     assert host in str(caught.value)
 
@@ -142,7 +145,7 @@ def test_where_no_port_is_free_in_both_families_that_is_said(monkeypatch: pytest
         other.listen()
         resolver = _Resolver(lambda _: other.getsockname())
         monkeypatch.setattr(socket, "getaddrinfo", resolver)
-        with pytest.raises(serve.BindError, match=os.strerror(errno.EADDRINUSE)), bound("localhost"):
+        with pytest.raises(uvicorn_server.BindError, match=os.strerror(errno.EADDRINUSE)), bound("localhost"):
             pass
         assert resolver.asked > 1
 
@@ -160,8 +163,8 @@ def test_where_no_port_is_free_in_both_families_that_is_said(monkeypatch: pytest
 )
 def test_the_url_is_one_that_can_be_connected_to(host: str, reached: str, loopback: bool) -> None:
     with bound(host) as sockets:
-        assert serve.base_url(host, sockets) == f"http://{reached}:{port_of(sockets)}"
-        assert serve.is_loopback(sockets) == loopback
+        assert uvicorn_server.base_url(host, sockets) == f"http://{reached}:{port_of(sockets)}"
+        assert uvicorn_server.is_loopback(sockets) == loopback
 
 
 # --- serving, in this process -----------------------------------------------------------------------
@@ -188,15 +191,15 @@ def test_run_answers_once_it_is_ready_and_returns_when_it_is_told_to_stop(stop: 
             os.kill(os.getpid(), stop)
 
     with bound("localhost") as sockets:
-        user = threading.Thread(target=use, args=[serve.base_url("localhost", sockets)])
+        user = threading.Thread(target=use, args=[uvicorn_server.base_url("localhost", sockets)])
         app = create_app(new_server(), exposure="loopback")
-        serve.run(app, sockets, user.start)  # the signal is caught by now
+        uvicorn_server.run(app, sockets, user.start)  # the signal is caught by now
         user.join(timeout=10)
     assert seen == [200, 200]
 
 
 def test_a_signal_that_comes_before_it_listens_stops_it_all_the_same() -> None:
-    server = serve._Server(create_app(new_server(), exposure="loopback"), lambda: None, 10, None)
+    server = uvicorn_server._Server(create_app(new_server(), exposure="loopback"), lambda: None, 10, None)
     server.handle_exit(signal.SIGTERM, None)
     with bound("localhost") as sockets:
         server.run(sockets)
@@ -217,14 +220,14 @@ def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 
 @contextmanager
-def background(*faults: Fault, host: str = "localhost") -> Iterator[tuple[serve.Background, str]]:
+def background(*faults: Fault, host: str = "localhost") -> Iterator[tuple[uvicorn_server.Background, str]]:
     """A server in the background, with these faults planned, and its URL."""
     server = new_server()
     for fault in faults:
         server.conditions.add_fault(None, fault)
-    sockets = serve.bind(host, 0)
-    url = serve.base_url(host, sockets)
-    running = serve.Background(create_app(server, exposure="loopback"), sockets)
+    sockets = uvicorn_server.bind(host, 0)
+    url = uvicorn_server.base_url(host, sockets)
+    running = uvicorn_server.Background(create_app(server, exposure="loopback"), sockets)
     try:
         yield running, url
     finally:
@@ -240,7 +243,7 @@ def asking(url: str, target: str = "/ping") -> Iterator[socket.socket]:
         yield connection
 
 
-def seconds_to_stop(running: serve.Background) -> float:
+def seconds_to_stop(running: uvicorn_server.Background) -> float:
     started = time.monotonic()
     running.stop()
     return time.monotonic() - started
@@ -282,11 +285,11 @@ def test_two_in_the_background_know_nothing_of_each_other() -> None:
 
 def test_what_keeps_it_from_starting_is_raised_where_it_is_made(loop: str) -> None:
     del loop
-    sockets = serve.bind("127.0.0.1", 0)
+    sockets = uvicorn_server.bind("127.0.0.1", 0)
     for item in sockets:
         item.close()
     with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
-        serve.Background(create_app(new_server(), exposure="loopback"), sockets)
+        uvicorn_server.Background(create_app(new_server(), exposure="loopback"), sockets)
 
 
 def test_its_port_is_free_again_once_it_is_stopped() -> None:
@@ -397,7 +400,7 @@ def plain_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not left_out.fullmatch(name)}
 
 
-WITHOUT_UVLOOP = "import sys; sys.modules['uvloop'] = None; from mockmoov.cli import main; main()"
+WITHOUT_UVLOOP = "import sys; sys.modules['uvloop'] = None; from mockmoov.cli.main import main; main()"
 PROGRAMS = {"uvloop": ("-m", "mockmoov"), "asyncio": ("-c", WITHOUT_UVLOOP)}
 
 

@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mockmoov.api_keys import EXAMPLE
-from mockmoov.clocks import ClockSetting, http_date
-from mockmoov.conditions import Conditions
-from mockmoov.contracts import REASON_HEADER
-from mockmoov.keys import drop, key_pairs, rotate, signing_keys
-from mockmoov.repository import Repository
-from mockmoov.server import MAX_BODY, AuthorizationServer
-from mockmoov.settings import Layer, load
-from mockmoov.stores.memory import MemoryStore
+from mockmoov.config.settings import Layer, load
+from mockmoov.oauth.api_keys import EXAMPLE
+from mockmoov.oauth.contracts import REASON_HEADER
+from mockmoov.oauth.signing_keys import drop, key_pairs, rotate, signing_keys
+from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer
+from mockmoov.simulation.clock import ClockSetting, http_date
+from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.repository import Repository
+from mockmoov.storage.simulation import Conditions
 from tests.support.contract_fixtures import (
     CONTRACTS,
     Answer,
@@ -763,7 +763,7 @@ def test_minting_writes_nothing_to_the_store_but_a_line_of_the_journal(
 def test_a_token_of_our_own_key_with_odd_claims_is_refused_and_breaks_nothing(odd: dict[str, Any]) -> None:
     from base64 import urlsafe_b64encode
 
-    from mockmoov.keys import key_pair
+    from mockmoov.oauth.signing_keys import key_pair
 
     server = new_server()
     send = sender(server)

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockmoov import cli
-from mockmoov.api_keys import EXAMPLE
-from mockmoov.scopes import catalogue
-from mockmoov.settings import SETTINGS, Layer, Settings, SettingsError, load
-from mockmoov.sources import PREFIX, from_environment, from_file
+from mockmoov.cli import main
+from mockmoov.config.settings import SETTINGS, Layer, Settings, SettingsError, load
+from mockmoov.config.sources import PREFIX, from_environment, from_file
+from mockmoov.oauth.api_keys import EXAMPLE
+from mockmoov.oauth.scopes import catalogue
 
 Values = dict[str, Any]
 
@@ -132,8 +132,8 @@ def spell_flag(name: str) -> str:
 def flags(values: Mapping[str, str]) -> Layer:
     """The settings as the real command line parses them."""
     arguments = [f"{spell_flag(name)}={value}" for name, value in values.items()]
-    parent = cli.main.make_context("mockmoov", ["serve"])
-    parsed = cli.serve.make_context("serve", arguments, parent=parent).params
+    parent = main.main.make_context("mockmoov", ["serve"])
+    parsed = main.serve.make_context("serve", arguments, parent=parent).params
     given = {name: value for name, value in parsed.items() if name in SETTINGS and value is not None}
     return Layer(values=given, spell=spell_flag)
 
@@ -475,8 +475,8 @@ def test_a_version_that_is_nearly_a_name_is_answered_with_that_name() -> None:
 
 
 def test_a_switch_alone_on_the_command_line_is_on() -> None:
-    parent = cli.main.make_context("mockmoov", ["serve"])
-    context = cli.serve.make_context("serve", ["--tls", "--port", "0", "--access-log"], parent=parent)
+    parent = main.main.make_context("mockmoov", ["serve"])
+    context = main.serve.make_context("serve", ["--tls", "--port", "0", "--access-log"], parent=parent)
     assert [context.params[name] for name in ("tls", "port", "access_log")] == ["on", "0", "on"]
 
 

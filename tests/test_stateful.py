@@ -27,9 +27,9 @@ from hypothesis.stateful import (
     rule,
 )
 
-from mockmoov import clocks
-from mockmoov.app import create_app
 from mockmoov.client import AsyncTokenClient, InvalidGrantError, InvalidScopeError, Token, TokenClient
+from mockmoov.simulation import clock
+from mockmoov.web.app import create_app
 from tests.support.forgetting import forgetful_server
 from tests.support.listening import listening
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, Clock
@@ -198,13 +198,13 @@ class TokenLives(RuleBasedStateMachine):
     def shift(self, owner: str | None, seconds: int) -> None:
         if seconds < 0 or self.server.conditions.clock(owner).frozen_at is not None:
             self.model.close_past()
-        self.server.conditions.set_clock(owner, lambda setting, base: clocks.shift(setting, base, seconds))
+        self.server.conditions.set_clock(owner, lambda setting, base: clock.shift(setting, base, seconds))
 
     @rule(owner=st.sampled_from([None, CLIENT_ID]), frozen=st.booleans())
     def freeze_or_resume(self, owner: str | None, frozen: bool) -> None:
         if frozen:
             self.model.close_past()
-        self.server.conditions.set_clock(owner, clocks.freeze if frozen else clocks.resume)
+        self.server.conditions.set_clock(owner, clock.freeze if frozen else clock.resume)
 
     @invariant()
     def exactly_the_valid_tokens_are_accepted(self) -> None:

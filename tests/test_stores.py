@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from mockmoov.encoding import to_json
-from mockmoov.stores import Line, Log, Store
-from mockmoov.stores.memory import MemoryStore
+from mockmoov.oauth.encoding import to_json
+from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.store import Line, Log, Store
 from tests.support.servers import Clock
 
 KEYS = ["a", "b", "c", "family:ü", ""]

@@ -29,12 +29,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from mockmoov.cli import main
-from mockmoov.double import BindError, ControlError, MockMoov, SettingsError
-from mockmoov.handshakes import Handshakes
-from mockmoov.places import open_places
-from mockmoov.settings import Layer, Settings, load
-from mockmoov.tls import Tls, make_tls
+from mockmoov.cli.main import main
+from mockmoov.config.settings import Layer, Settings, load
+from mockmoov.testing import BindError, ControlError, MockMoov, SettingsError
+from mockmoov.web.certificates import Tls, make_tls
+from mockmoov.web.listeners import open_places
+from mockmoov.web.tls_accept import Handshakes
 from tests.support.extras import advice
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, basic
 from tests.support.serving import environment

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import asdict
 
-from mockmoov.encoding import decode, encode, encode_json
-from mockmoov.keys import drop, jwks, key_pair, key_pairs, rotate, signing_keys
-from mockmoov.records import ApiKey, RefreshToken
-from mockmoov.tokens import (
+from mockmoov.oauth.encoding import decode, encode, encode_json
+from mockmoov.oauth.records import ApiKey, RefreshToken
+from mockmoov.oauth.signing_keys import drop, jwks, key_pair, key_pairs, rotate, signing_keys
+from mockmoov.oauth.tokens import (
     MAX_LENGTH,
     IssuerPolicy,
     access_claims,

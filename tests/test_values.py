@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov import values
+from mockmoov.config import parsers
 
 PARSERS: dict[str, Callable[[object], Any]] = {
-    "text": values.text,
-    "header_value": values.header_value,
-    "integer": values.integer(-5, 10**6),
-    "switch": values.switch,
-    "choice": values.choice(("one", "another")),
-    "texts": values.texts,
-    "audiences": values.audiences,
-    "version": values.version,
-    "api_keys": values.api_keys,
+    "text": parsers.text,
+    "header_value": parsers.header_value,
+    "integer": parsers.integer(-5, 10**6),
+    "switch": parsers.switch,
+    "choice": parsers.choice(("one", "another")),
+    "texts": parsers.texts,
+    "audiences": parsers.audiences,
+    "version": parsers.version,
+    "api_keys": parsers.api_keys,
 }
 NATIVE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
@@ -46,7 +46,7 @@ def test_any_value_is_read_or_refused_with_what_goes_on_after_a_name(
 def test_a_header_value_is_one_that_arrives_as_it_was_sent(value: str) -> None:
     arrives = value.isascii() and value.isprintable() and value == value.strip() != ""
     try:
-        assert values.header_value(value) == value
+        assert parsers.header_value(value) == value
     except ValueError:
         assert not arrives
     else:
@@ -57,7 +57,7 @@ def test_a_header_value_is_one_that_arrives_as_it_was_sent(value: str) -> None:
 def test_a_whole_number_is_one_in_its_range_both_ends_in_it_as_text_or_native(
     low: int, size: int, value: int
 ) -> None:
-    parse = values.integer(low, low + size)
+    parse = parsers.integer(low, low + size)
     for given_as in (value, str(value)):
         if low <= value <= low + size:
             assert parse(given_as) == value
@@ -69,7 +69,7 @@ def test_a_whole_number_is_one_in_its_range_both_ends_in_it_as_text_or_native(
 @pytest.mark.parametrize("value", [True, 1.0, "1.0", " 1", "+1", "1_0", "0x1", "\u0661", "9" * 11, None, [1]])
 def test_what_is_no_whole_number_in_plain_digits_is_none(value: object) -> None:
     with pytest.raises(ValueError, match=r"^must be a whole number from 0 to 99999999999$"):
-        values.integer(0, 99_999_999_999)(value)
+        parsers.integer(0, 99_999_999_999)(value)
 
 
 @given(
@@ -80,15 +80,15 @@ def test_a_list_may_be_text_with_commas_or_white_space_between(
 ) -> None:
     text = "".join(a + b for a, b in zip(words, separators, strict=False))
     text = text.strip().rstrip(",")
-    assert values.texts(text.replace(",,", ",")) == values.texts(words) == tuple(words)
+    assert parsers.texts(text.replace(",,", ",")) == parsers.texts(words) == tuple(words)
 
 
 def test_no_text_is_no_list_of_texts_and_no_audience() -> None:
-    assert values.texts("") == values.texts(" ") == values.texts([]) == ()
+    assert parsers.texts("") == parsers.texts(" ") == parsers.texts([]) == ()
     nothing: tuple[object, ...] = ("", " ", [], ())
     for value in nothing:
         with pytest.raises(ValueError, match=r"^must name at least one audience"):
-            values.audiences(value)
+            parsers.audiences(value)
 
 
 def test_a_choice_that_is_nearly_right_is_told_what_it_may_mean() -> None:
@@ -98,8 +98,8 @@ def test_a_choice_that_is_nearly_right_is_told_what_it_may_mean() -> None:
 
 def test_api_keys_are_the_same_as_json_text_and_as_native_values() -> None:
     keys = [{"client_id": name, "client_secret": "secret"} for name in "ab"]
-    assert values.api_keys(json.dumps(keys)) == values.api_keys(keys) == values.api_keys(tuple(keys))
+    assert parsers.api_keys(json.dumps(keys)) == parsers.api_keys(keys) == parsers.api_keys(tuple(keys))
     with pytest.raises(ValueError, match=r"^has a key that is not good: an API key needs a client_id$"):
-        values.api_keys([*keys, {"client_secret": "secret"}])
+        parsers.api_keys([*keys, {"client_secret": "secret"}])
     with pytest.raises(ValueError, match=r"^must not have the same client_id twice$"):
-        values.api_keys([*keys, keys[0]])
+        parsers.api_keys([*keys, keys[0]])

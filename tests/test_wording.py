@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.wording import nearest
+from mockmoov.oauth.suggestions import nearest
 
 KNOWN = ("client_id", "client_secret", "origins")
 

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 import httpx2
 
-from mockmoov.client.answers import MAX_BODY
 from mockmoov.client.flows import Flow, Outcome
+from mockmoov.client.responses import MAX_BODY
 from mockmoov.client.retry import Wait
 
 T = TypeVar("T")

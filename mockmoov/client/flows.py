@@ -13,10 +13,10 @@ from urllib.parse import quote_plus
 
 import httpx2
 
-from mockmoov.client.answers import Asked, Reader, as_nothing, as_token, read_answer
 from mockmoov.client.errors import MoovError
+from mockmoov.client.responses import Asked, Reader, as_nothing, as_token, read_answer
 from mockmoov.client.retry import NO_RETRY, NOT_PROCESSED, SAFE_TO_REPEAT, Retry, Wait
-from mockmoov.client.text import require_printable
+from mockmoov.client.sanitize import require_printable
 from mockmoov.client.tokens import Token
 
 MOOV_API = "https://api.moov.io"

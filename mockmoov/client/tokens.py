@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from mockmoov.client.errors import ProtocolError
-from mockmoov.client.text import is_printable
+from mockmoov.client.sanitize import is_printable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST_LIFETIME = 10 * 365 * 24 * 3600

@@ -5,19 +5,11 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from mockmoov.verify.answers import Answer
-from mockmoov.verify.hidden import basic, long_words
-from mockmoov.verify.kit import (
-    PING_PATH,
-    REVOKE,
-    TOKEN,
-    Header,
-    Parameters,
-    Work,
-    encoded,
-)
-from mockmoov.verify.outcomes import Failed
-from mockmoov.verify.readings import Reading
+from mockmoov.verify.expectations import Reading
+from mockmoov.verify.kit import PING_PATH, REVOKE, TOKEN, Header, Parameters, Work, encoded
+from mockmoov.verify.masking import basic, long_words
+from mockmoov.verify.response import Answer
+from mockmoov.verify.results import Failed
 from mockmoov.verify.target import Key
 
 T = TypeVar("T")

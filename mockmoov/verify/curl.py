@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import httpx2
 
-from mockmoov.verify.hidden import Hidden
-from mockmoov.verify.wire import Exchange
+from mockmoov.verify.budget import Exchange
+from mockmoov.verify.masking import Hidden
 
 _LONGEST = 600  # characters of a body that are shown
 _UNSAID = frozenset((b"host", b"content-length"))

@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mockmoov.verify.outcomes import ORDER, Status
 from mockmoov.verify.reports import markdown_rows
+from mockmoov.verify.results import ORDER, Status
 from mockmoov.verify.suite import Outcome, Report
 
 _STYLES: dict[Status, str] = {

@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 
 import httpx2
 
-from mockmoov.verify.answers import Answer
-from mockmoov.verify.hidden import Hidden
-from mockmoov.verify.plane import Plane
+from mockmoov.verify.budget import Send, Wire
+from mockmoov.verify.control_plane import Plane
+from mockmoov.verify.masking import Hidden
+from mockmoov.verify.response import Answer
 from mockmoov.verify.target import Target
-from mockmoov.verify.wire import Send, Wire
 
 Header = tuple[str, str]
 Parameters = dict[str, Any] | Sequence[tuple[str, str]]

@@ -11,19 +11,14 @@ import httpx2
 from hypothesis.strategies import SearchStrategy
 
 from mockmoov.client import TokenClient
-from mockmoov.verify.answers import Answer
 from mockmoov.verify.asking import Asking
+from mockmoov.verify.control_plane import Plane
 from mockmoov.verify.curl import commands
-from mockmoov.verify.drawing import for_all
-from mockmoov.verify.kit import (
-    PING_PATH,
-    Pair,
-    Through,
-    Work,
-)
-from mockmoov.verify.outcomes import Failed, Seen
-from mockmoov.verify.plane import Plane
-from mockmoov.verify.readings import Reading, Refusal
+from mockmoov.verify.examples import for_all
+from mockmoov.verify.expectations import Reading, Refusal
+from mockmoov.verify.kit import PING_PATH, Pair, Through, Work
+from mockmoov.verify.response import Answer
+from mockmoov.verify.results import Failed, Seen
 from mockmoov.verify.target import PING, Key
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import date
 from xml.etree import ElementTree as ET
 
-from mockmoov.verify.outcomes import Result
+from mockmoov.verify.results import Result
 from mockmoov.verify.suite import Outcome, Report
 
 

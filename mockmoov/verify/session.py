@@ -8,26 +8,18 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from mockmoov.verify.answers import Answer, printable
+from mockmoov.verify.budget import Send, Wire
+from mockmoov.verify.check import Check
+from mockmoov.verify.control_plane import Plane
 from mockmoov.verify.curl import commands
-from mockmoov.verify.hidden import Hidden
-from mockmoov.verify.jws import origins_of
+from mockmoov.verify.expectations import LONGEST_LIFETIME, NO_HEADER_2023, WITHOUT_HEADER, Reading
+from mockmoov.verify.jwt_claims import origins_of
 from mockmoov.verify.kit import TOKEN, Work
-from mockmoov.verify.outcomes import (
-    BudgetSpent,
-    CannotRun,
-    Failed,
-    NotCheckable,
-    Result,
-    Status,
-    Unanswered,
-)
-from mockmoov.verify.plane import Plane
+from mockmoov.verify.masking import Hidden
 from mockmoov.verify.probe import Probe
-from mockmoov.verify.readings import LONGEST_LIFETIME, NO_HEADER_2023, WITHOUT_HEADER, Reading
-from mockmoov.verify.registry import Check
+from mockmoov.verify.response import Answer, printable
+from mockmoov.verify.results import BudgetSpent, CannotRun, Failed, NotCheckable, Result, Status, Unanswered
 from mockmoov.verify.target import Target
-from mockmoov.verify.wire import Send, Wire
 
 _LONGEST = 300  # characters of a reason
 

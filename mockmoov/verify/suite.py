@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from mockmoov.verify.outcomes import ORDER, BudgetSpent, Result, Status
-from mockmoov.verify.readings import Reading
-from mockmoov.verify.registry import Check
-from mockmoov.verify.rules import CHECKS
+from mockmoov.verify.check import Check
+from mockmoov.verify.checks import CHECKS
+from mockmoov.verify.expectations import Reading
+from mockmoov.verify.results import ORDER, BudgetSpent, Result, Status
 from mockmoov.verify.session import Session
 
 _MOST_ERRORS = 3

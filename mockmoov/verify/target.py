@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-from mockmoov.verify.outcomes import CannotRun
+from mockmoov.verify.results import CannotRun
 
 PING = "/ping.read"
 HARMLESS = "/institutions.read"  # a look-up in a public directory

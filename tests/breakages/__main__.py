@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from mockmoov.app import create_app
-from mockmoov.serve import base_url, bind, run
-from mockmoov.settings import Settings
+from mockmoov.config.settings import Settings
+from mockmoov.web.app import create_app
+from mockmoov.web.uvicorn_server import base_url, bind, run
 from tests.breakages import BREAKAGES, NONE, UNBROKEN, BrokenServer
 
 

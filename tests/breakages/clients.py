@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from mockmoov.endpoints import Endpoints
-from mockmoov.errors import ErrorCode, OAuthError
-from mockmoov.inspection import Inspector
-from mockmoov.messages import ClientCredentials
-from mockmoov.records import AccessToken, ApiKey
+from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.messages import ClientCredentials
+from mockmoov.oauth.records import AccessToken, ApiKey
+from mockmoov.server.endpoints import Endpoints
+from mockmoov.server.validation import Inspector
 from tests.breakages.seams import Breakage
 
 

@@ -6,17 +6,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mockmoov import tokens
-from mockmoov.conditions import ClockChange, Conditions
-from mockmoov.endpoints import Endpoints
-from mockmoov.errors import ErrorCode, OAuthError
-from mockmoov.grants import Facts, Grant, RefreshPolicy
-from mockmoov.inspection import Inspector
-from mockmoov.issuing import Issuer
-from mockmoov.messages import TokenRequest, TokenResponse
-from mockmoov.records import AccessToken, ApiKey, RefreshToken, SigningKeys, TokenFamily
-from mockmoov.repository import Repository
-from mockmoov.scopes import covers, invalid_scope
+from mockmoov.oauth import tokens
+from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.grants import Facts, Grant, RefreshPolicy
+from mockmoov.oauth.messages import TokenRequest, TokenResponse
+from mockmoov.oauth.records import AccessToken, ApiKey, RefreshToken, SigningKeys, TokenFamily
+from mockmoov.oauth.scopes import covers, invalid_scope
+from mockmoov.server.endpoints import Endpoints
+from mockmoov.server.issuing import Issuer
+from mockmoov.server.validation import Inspector
+from mockmoov.storage.repository import Repository
+from mockmoov.storage.simulation import ClockChange, Conditions
 from tests.breakages.seams import Breakage
 
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from mockmoov import tokens
-from mockmoov.endpoints import Endpoints
-from mockmoov.grants import Facts
-from mockmoov.messages import TokenRequest, TokenResponse
-from mockmoov.records import ApiKey, SigningKeys
-from mockmoov.scopes import CATALOGUES, invalid_scope, template
+from mockmoov.oauth import tokens
+from mockmoov.oauth.grants import Facts
+from mockmoov.oauth.messages import TokenRequest, TokenResponse
+from mockmoov.oauth.records import ApiKey, SigningKeys
+from mockmoov.oauth.scopes import CATALOGUES, invalid_scope, template
+from mockmoov.server.endpoints import Endpoints
 from tests.breakages.seams import Breakage
 
 _LONG_AGO = 0.0

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from mockmoov.messages import HttpRequest
-from mockmoov.parsing import JSON, read_parameters
+from mockmoov.oauth.messages import HttpRequest
+from mockmoov.oauth.requests import JSON, read_parameters
 
 Understand = Callable[[HttpRequest], HttpRequest]
 Given = dict[str, object]

@@ -7,10 +7,10 @@ from urllib.parse import parse_qsl, urlencode
 
 from msgspec.structs import replace
 
-from mockmoov.api_keys import EXAMPLE
-from mockmoov.grants import GRANTS
-from mockmoov.messages import HttpRequest
-from mockmoov.parsing import FORM, JSON
+from mockmoov.oauth.api_keys import EXAMPLE
+from mockmoov.oauth.grants import GRANTS
+from mockmoov.oauth.messages import HttpRequest
+from mockmoov.oauth.requests import FORM, JSON
 from tests.breakages.reading import (
     CREDENTIAL_NAMES,
     Given,

@@ -7,18 +7,19 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 
-from mockmoov.bootstrap import create_server
-from mockmoov.calls import Call
-from mockmoov.conditions import Conditions
-from mockmoov.control import Control, make_guard
-from mockmoov.dispatch import moov_routes
-from mockmoov.endpoints import Endpoints
-from mockmoov.inspection import Inspector
-from mockmoov.issuing import Issuer
-from mockmoov.messages import HttpRequest, HttpResponse
-from mockmoov.repository import Repository
-from mockmoov.server import AuthorizationServer
-from mockmoov.settings import SETTINGS, Settings
+from mockmoov.config.settings import SETTINGS, Settings
+from mockmoov.control_plane.access import make_guard
+from mockmoov.control_plane.router import Control
+from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.server.context import Call
+from mockmoov.server.endpoints import Endpoints
+from mockmoov.server.factory import create_server
+from mockmoov.server.issuing import Issuer
+from mockmoov.server.routes import moov_routes
+from mockmoov.server.validation import Inspector
+from mockmoov.storage.repository import Repository
+from mockmoov.storage.simulation import Conditions
 
 Bend = Callable[[HttpRequest, HttpResponse], HttpResponse]
 """What goes out instead of the right answer to a request."""

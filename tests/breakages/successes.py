@@ -1,6 +1,6 @@
 """Owns the breakages of good answers: their status, headers and members. Must not know what led to them."""
 
-from mockmoov.messages import HttpRequest, HttpResponse
+from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from tests.breakages.bending import PING, REVOKE, body, header, members, status, where, with_member, without
 from tests.breakages.reading import given
 from tests.breakages.seams import Breakage

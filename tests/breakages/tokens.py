@@ -6,15 +6,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mockmoov import defects, keys, operations, tokens
-from mockmoov.encoding import encode, encode_json
-from mockmoov.errors import OAuthError
-from mockmoov.grants import Grant
-from mockmoov.inspection import Inspector
-from mockmoov.issuing import Issuer
-from mockmoov.keys import key_pair
-from mockmoov.messages import HttpResponse, TokenResponse
-from mockmoov.records import AccessToken, ApiKey, RefreshToken, SigningKeys
+from mockmoov.oauth import operations, token_defects, tokens
+from mockmoov.oauth import signing_keys as keys
+from mockmoov.oauth.encoding import encode, encode_json
+from mockmoov.oauth.errors import OAuthError
+from mockmoov.oauth.grants import Grant
+from mockmoov.oauth.messages import HttpResponse, TokenResponse
+from mockmoov.oauth.records import AccessToken, ApiKey, RefreshToken, SigningKeys
+from mockmoov.oauth.signing_keys import key_pair
+from mockmoov.server.issuing import Issuer
+from mockmoov.server.validation import Inspector
 from tests.breakages.bending import because, body
 from tests.breakages.seams import Breakage
 
@@ -101,12 +102,15 @@ class ForgetsApplication(Issuer):
 
 
 CLAIMS: dict[str, Breakage] = {
-    "token-unsigned": Breakage(rule="an access token is signed", issuer=writing(defects.OF_JWS["alg-none"])),
+    "token-unsigned": Breakage(
+        rule="an access token is signed", issuer=writing(token_defects.OF_JWS["alg-none"])
+    ),
     "token-hs256": Breakage(
-        rule="an access token is signed with Ed25519", issuer=writing(defects.OF_JWS["hs256-public-key"])
+        rule="an access token is signed with Ed25519",
+        issuer=writing(token_defects.OF_JWS["hs256-public-key"]),
     ),
     "token-bad-signature": Breakage(
-        rule="the signature of a token verifies", issuer=writing(defects.OF_JWS["bad-signature"])
+        rule="the signature of a token verifies", issuer=writing(token_defects.OF_JWS["bad-signature"])
     ),
     "token-foreign-key": Breakage(
         rule="a token is signed by the key that its kid names", issuer=writing(_foreign)

@@ -2,7 +2,7 @@
 
 import re
 
-from mockmoov.messages import HttpRequest
+from mockmoov.oauth.messages import HttpRequest
 from tests.breakages.reading import has, ignoring, is_moovs, only_header, scheme, when, with_header
 from tests.breakages.seams import Breakage
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockmoov.client import AsyncTokenClient, MoovError, ProtocolError, Token
-from mockmoov.client.answers import MAX_BODY
+from mockmoov.client.responses import MAX_BODY
 from tests.client.answering import GOOD, NOW, REFRESH, SECRET, answering, client
 
 

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from mockmoov.client import AsyncTokenClient, ProtocolError, Retry, ServerError, Token, TokenClient
-from mockmoov.client.answers import MAX_BODY
+from mockmoov.client.responses import MAX_BODY
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECRET = "dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-"

@@ -22,7 +22,7 @@ from mockmoov.client import (
     UnauthorizedClientError,
     UnsupportedGrantTypeError,
 )
-from mockmoov.client.answers import retry_after
+from mockmoov.client.responses import retry_after
 from tests.client.answering import NOW, REFRESH, answering, client
 
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mockmoov.app import create_app
-from mockmoov.bootstrap import create_server
-from mockmoov.serve import base_url, bind
-from mockmoov.settings import load
+from mockmoov.config.settings import load
+from mockmoov.server.factory import create_server
+from mockmoov.web.app import create_app
+from mockmoov.web.uvicorn_server import base_url, bind
 from tests.conformance import lines
 from tests.conformance.clients import CHECKS, CLIENT_ID, CLIENT_SECRET, CLIENTS, Client
 from tests.conformance.programs import CannotFetchError, MissingToolError, prepare, require_tools, run_program

@@ -10,12 +10,12 @@ import httpx2
 import pytest
 
 from mockmoov.verify import suite
-from mockmoov.verify.outcomes import CannotRun, Result
-from mockmoov.verify.readings import NO_HEADER_2023, Reading
-from mockmoov.verify.registry import Check
-from mockmoov.verify.rules import CHECKS
+from mockmoov.verify.budget import Send
+from mockmoov.verify.check import Check
+from mockmoov.verify.checks import CHECKS
+from mockmoov.verify.expectations import NO_HEADER_2023, Reading
+from mockmoov.verify.results import CannotRun, Result
 from mockmoov.verify.session import Session
-from mockmoov.verify.wire import Send
 from tests.support.verifying import KEY, LATEST, in_process, target
 
 Bend = Callable[[httpx2.Request, httpx2.Response], httpx2.Response]

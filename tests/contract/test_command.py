@@ -14,9 +14,9 @@ from xml.etree import ElementTree as ET
 import pytest
 from click.testing import CliRunner, Result
 
-from mockmoov.cli import main
-from mockmoov.double import MockMoov
-from mockmoov.verify.rules import CHECKS
+from mockmoov.cli.main import main
+from mockmoov.testing import MockMoov
+from mockmoov.verify.checks import CHECKS
 from tests.support.contract_fixtures import Answer
 from tests.support.extras import advice
 from tests.support.odd_servers import Counting, Hang, listening
@@ -320,7 +320,7 @@ def test_a_second_key_is_not_needed_but_its_checks_say_so() -> None:
 
 @pytest.mark.parametrize("library", ["hypothesis", "rich"])
 def test_a_missing_library_is_told(library: str) -> None:
-    program = f"import sys; sys.modules[{library!r}] = None; from mockmoov.cli import main; main()"
+    program = f"import sys; sys.modules[{library!r}] = None; from mockmoov.cli.main import main; main()"
     ended = subprocess.run(
         [sys.executable, "-c", program, "verify", "http://127.0.0.1:1", *KEY],
         env=environment(), capture_output=True, text=True, timeout=60, check=False,
@@ -330,7 +330,9 @@ def test_a_missing_library_is_told(library: str) -> None:
 
 
 def test_what_is_missing_of_our_own_is_not_a_missing_library() -> None:
-    program = "import sys; sys.modules['mockmoov.verify.suite'] = None; from mockmoov.cli import main; main()"
+    program = (
+        "import sys; sys.modules['mockmoov.verify.suite'] = None; from mockmoov.cli.main import main; main()"
+    )
     ended = subprocess.run(
         [sys.executable, "-c", program, "verify", "--list"],
         env=environment(), capture_output=True, text=True, timeout=60, check=False,

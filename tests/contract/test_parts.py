@@ -14,19 +14,19 @@ import pytest
 from hypothesis import strategies as st
 from rich.console import Console
 
-from mockmoov.verify.answers import Answer
+from mockmoov.verify.budget import Exchange, Wire
+from mockmoov.verify.check import Check
 from mockmoov.verify.curl import commands
 from mockmoov.verify.display import Board, Lines, summary
-from mockmoov.verify.drawing import MOST_SHRINKS, for_all
-from mockmoov.verify.hidden import Hidden, basic
-from mockmoov.verify.outcomes import BudgetSpent, Failed, Result, Seen, Status, Unanswered
-from mockmoov.verify.readings import DATED, NO_HEADER_2023, reading_of
-from mockmoov.verify.registry import Check
+from mockmoov.verify.examples import MOST_SHRINKS, for_all
+from mockmoov.verify.expectations import DATED, NO_HEADER_2023, reading_of
+from mockmoov.verify.masking import Hidden, basic
 from mockmoov.verify.reports import as_json, as_junit, markdown_rows
+from mockmoov.verify.response import Answer
+from mockmoov.verify.results import BudgetSpent, Failed, Result, Seen, Status, Unanswered
 from mockmoov.verify.session import without_header
 from mockmoov.verify.suite import Outcome, Report, chosen
 from mockmoov.verify.target import Target
-from mockmoov.verify.wire import Exchange, Wire
 from tests.support.verifying import KEY, target
 
 GET = httpx2.Request("GET", "http://localhost/ping")

@@ -11,9 +11,9 @@ import httpx2
 import pytest
 from click.testing import CliRunner
 
-from mockmoov.cli import main
-from mockmoov.settings import Settings
-from mockmoov.verify.running import Wish, interruptible, target_of
+from mockmoov.cli.main import main
+from mockmoov.config.settings import Settings
+from mockmoov.verify.run import Wish, interruptible, target_of
 from tests.breakages import BREAKAGES, BrokenServer
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.odd_servers import Counting, listening
@@ -175,7 +175,7 @@ def test_everything_that_was_minted_is_revoked_after_an_interruption(number: int
 
 
 def test_a_second_interruption_ends_it_at_once() -> None:
-    from mockmoov.verify.wire import Wire
+    from mockmoov.verify.budget import Wire
 
     wire = Wire(lambda request: httpx2.Response(200), budget=1, rate=None)
     before = signal.getsignal(signal.SIGINT)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from mockmoov.verify.readings import WITHOUT_HEADER, Reading
-from mockmoov.verify.rules import CHECKS
+from mockmoov.verify.checks import CHECKS
+from mockmoov.verify.expectations import WITHOUT_HEADER, Reading
 from tests.support.verifying import LATEST, READINGS, by_status, in_process, results
 
 OF_CLAIMS = {name for name in CHECKS if name.startswith("claims.")}
@@ -97,7 +97,7 @@ def test_everything_holds_under_both_contracts() -> None:
 
 
 def test_every_check_runs_under_a_contract_and_says_where_its_rule_is_from() -> None:
-    from mockmoov.verify.registry import SOURCES
+    from mockmoov.verify.check import SOURCES
 
     for name, check in CHECKS.items():
         assert check.title

@@ -19,7 +19,7 @@ import pytest
 from moovio_sdk import Moov
 from moovio_sdk.models import components, errors
 
-from mockmoov.double import MockMoov, MoovKey
+from mockmoov.testing import MockMoov, MoovKey
 from tests.conformance.clients import CLIENTS
 from tests.conformance.programs import clean_environment, run, tool_environment
 

@@ -10,9 +10,10 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
-from mockmoov.control import Control, Exposure
-from mockmoov.messages import HttpRequest, HttpResponse
-from mockmoov.server import AuthorizationServer
+from mockmoov.control_plane.access import Exposure
+from mockmoov.control_plane.router import Control
+from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.server.authorization_server import AuthorizationServer
 from tests.support.contract_fixtures import DocumentedResponse, description, resolved_openapi
 from tests.support.servers import basic, bearer, new_control, new_server, post_form, sender
 

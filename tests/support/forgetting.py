@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from mockmoov.bootstrap import create_server
-from mockmoov.conditions import Conditions
-from mockmoov.repository import Repository
-from mockmoov.server import AuthorizationServer
-from mockmoov.settings import Layer, load
-from mockmoov.stores.memory import MemoryStore
+from mockmoov.config.settings import Layer, load
+from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.server.factory import create_server
+from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.repository import Repository
+from mockmoov.storage.simulation import Conditions
 from tests.support.servers import Clock
 
 

@@ -3,9 +3,9 @@
 import contextlib
 from collections.abc import Iterator
 
-from mockmoov.app import create_app
-from mockmoov.serve import Background, base_url, bind
-from mockmoov.server import AuthorizationServer
+from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.web.app import create_app
+from mockmoov.web.uvicorn_server import Background, base_url, bind
 
 
 @contextlib.contextmanager

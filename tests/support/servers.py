@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from mockmoov.api_keys import EXAMPLE
-from mockmoov.bootstrap import create_server
-from mockmoov.control import Control, Exposure, make_guard
-from mockmoov.messages import HttpRequest
-from mockmoov.server import AuthorizationServer
-from mockmoov.settings import Layer, load
+from mockmoov.config.settings import Layer, load
+from mockmoov.control_plane.access import Exposure, make_guard
+from mockmoov.control_plane.router import Control
+from mockmoov.oauth.api_keys import EXAMPLE
+from mockmoov.oauth.messages import HttpRequest
+from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.server.factory import create_server
 from tests.support.contract_fixtures import Answer, Send
 
 CLIENT_ID, CLIENT_SECRET = str(EXAMPLE["client_id"]), str(EXAMPLE["client_secret"])

@@ -6,14 +6,14 @@ from typing import Any
 
 import httpx2
 
-from mockmoov.api_keys import EXAMPLE
-from mockmoov.verify.outcomes import Result
-from mockmoov.verify.readings import WITHOUT_HEADER, Reading, reading_of
-from mockmoov.verify.registry import Check
-from mockmoov.verify.rules import CHECKS
+from mockmoov.oauth.api_keys import EXAMPLE
+from mockmoov.verify.budget import Send
+from mockmoov.verify.check import Check
+from mockmoov.verify.checks import CHECKS
+from mockmoov.verify.expectations import WITHOUT_HEADER, Reading, reading_of
+from mockmoov.verify.results import Result
 from mockmoov.verify.session import Session
 from mockmoov.verify.target import Key, Target
-from mockmoov.verify.wire import Send
 from tests.support import contract_fixtures
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, Clock, new_server, sender
 

@@ -1,0 +1,76 @@
+"""Owns the API keys as resources. Must not know paths or HTTP."""
+
+from collections.abc import Mapping
+from secrets import token_hex, token_urlsafe
+from typing import Any
+
+from msgspec.structs import asdict, replace
+
+from mockmoov.control_plane.resource import Answer, Asked, Refused, api_key_of, want_members
+from mockmoov.oauth.api_keys import make_api_key, unknown_scope
+from mockmoov.oauth.errors import FieldError
+from mockmoov.oauth.records import ApiKey
+from mockmoov.oauth.scopes import CATALOGUES, did_you_mean
+from mockmoov.server.authorization_server import AuthorizationServer
+
+_MOST = 10_000
+_OURS = ("epoch", "past")  # members that nobody gives or sees
+
+
+class ApiKeys:
+    """The API keys: they can be created, listed, changed and deleted. Only creation shows the secret."""
+
+    def __init__(self, server: AuthorizationServer) -> None:
+        self._repository = server.repository
+        self._known_scope = CATALOGUES[server.settings.scope_catalogue]
+
+    def list_all(self, _asked: Asked) -> Answer:
+        """Every key, in the order of creation."""
+        return Answer(document={"api_keys": [_shown(key) for key in self._repository.all_api_keys()]})
+
+    def create(self, asked: Asked) -> Answer:
+        """A new key; credentials that are not given are generated."""
+        generated = {"client_id": token_urlsafe(12), "client_secret": token_urlsafe(24)}
+        given = {name: value for name, value in asked.body.items() if value is not None}
+        api_key = replace(self._made({**generated, **given}), epoch=token_hex(8))
+        if len(self._repository.all_api_keys()) >= _MOST:
+            raise Refused(409, f"there are {_MOST} API keys, which is the limit: delete some")
+        if not self._repository.create_api_key(api_key):
+            raise Refused(409, "there is an API key with this client_id already")
+        return Answer(document={**_shown(api_key), "client_secret": api_key.client_secret}, status=201)
+
+    def read(self, asked: Asked) -> Answer:
+        """One key."""
+        return Answer(document=_shown(api_key_of(asked, self._repository)))
+
+    def change(self, asked: Asked) -> Answer:
+        """Change attributes of a key; null restores the default. Its tokens stay good."""
+        if "client_id" in asked.body:
+            raise FieldError("client_id", "the client_id of an API key cannot be changed")
+
+        def change(before: ApiKey) -> ApiKey:
+            members = {name: value for name, value in asdict(before).items() if name not in _OURS}
+            made = self._made({**members, **asked.body})
+            return replace(made, **{name: getattr(before, name) for name in _OURS})
+
+        changed = self._repository.change_api_key(asked.parameters["client_id"], change)
+        if changed is None:
+            raise Refused(404, "there is no API key with this client_id")
+        return Answer(document=_shown(changed))
+
+    def delete(self, asked: Asked) -> Answer:
+        """Delete a key and all that belongs to it; its tokens are dead."""
+        want_members(asked)
+        if not self._repository.delete_api_key(asked.parameters["client_id"]):
+            raise Refused(404, "there is no API key with this client_id")
+        return Answer(status=204)
+
+    def _made(self, members: Mapping[str, Any]) -> ApiKey:
+        api_key = make_api_key(members)
+        if unknown := unknown_scope(api_key, self._known_scope):
+            raise FieldError("scopes", f"there is no scope {unknown}{did_you_mean(unknown)}")
+        return api_key
+
+
+def _shown(api_key: ApiKey) -> dict[str, Any]:
+    return {name: value for name, value in asdict(api_key).items() if name not in ("client_secret", *_OURS)}

@@ -1,0 +1,135 @@
+"""Owns what makes an API key a valid one. Must not know stores, settings or where keys come from."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID, uuid5
+
+from mockmoov.oauth import scopes
+from mockmoov.oauth.errors import FieldError
+from mockmoov.oauth.grants import GRANTS
+from mockmoov.oauth.origins import serialize_origin
+from mockmoov.oauth.records import ApiKey
+from mockmoov.oauth.suggestions import nearest
+
+# The key of Moov's documented example (seed); its origin is our choice.
+EXAMPLE: Mapping[str, Any] = {
+    "client_id": "5clTR_MdVrrkgxw2",
+    "client_secret": "dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-",
+    "account_id": "5352b013-ae58-4a63-8a3f-97f316a917cf",
+    "application_id": "c520f1b9-0ba7-42f5-b977-248cdbe41c69",
+    "origins": ["http://localhost:3000"],
+}
+_NAMESPACE = UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")  # RFC 9562 §6.6: OIDs; any fixed one would do
+_ANY_ACCOUNT = EXAMPLE["account_id"]
+_CREDENTIAL = re.compile(r"[\x20-\x7e]+")  # RFC 6749 App. A.1, A.2
+
+
+def make_api_key(members: Mapping[str, Any]) -> ApiKey:
+    """An API key from JSON-like members; raises `FieldError`.
+
+    `client_id` and `client_secret` are required. Ids that are not given follow from the client id, so
+    that every key has an account of its own. The epoch is for the repository to give.
+    """
+    for name in members:
+        if (
+            name not in _MEMBERS
+        ):  # it is quoted only if it is nearly right: it may be a secret in the wrong place
+            hint = nearest(name, _MEMBERS)
+            raise FieldError(
+                name if hint else "...",
+                f"an API key has no member {name!r}{hint}" if hint else f"an API key has only {_KNOWN}",
+            )
+    checked = {name: _check(name, value) for name, value in members.items() if value is not None}
+    for name in ("client_id", "client_secret"):
+        if name not in checked:
+            raise FieldError(name, f"an API key needs a {name}")
+    return ApiKey(**{**_defaults(checked["client_id"]), **checked}, epoch="")
+
+
+def unknown_scope(api_key: ApiKey, known: Callable[[str], bool]) -> str:
+    """The first scope of the key that no token could have, or ""; templates stand for any account."""
+    concrete = {scope: scope.replace(scopes.ACCOUNT_ID, _ANY_ACCOUNT) for scope in api_key.scopes or ()}
+    return next((scope for scope, example in concrete.items() if not known(example)), "")
+
+
+def _defaults(client_id: str) -> dict[str, Any]:
+    return {
+        "account_id": str(uuid5(_NAMESPACE, f"account {client_id}")),
+        "application_id": str(uuid5(_NAMESPACE, f"application {client_id}")),
+        "origins": (),
+        "scopes": None,
+        "grants": tuple(GRANTS),
+        "enabled": True,
+    }
+
+
+def _check(name: str, value: object) -> Any:
+    try:
+        return _MEMBERS[name](value)
+    except ValueError as error:
+        raise FieldError(name, f"{name} of an API key {error}") from None
+
+
+def _credential(value: object) -> str:
+    if not isinstance(value, str) or not _CREDENTIAL.fullmatch(value):
+        raise ValueError("must be printable ASCII text")
+    return value
+
+
+def _client_id(value: object) -> str:
+    if ":" in _credential(value):
+        raise ValueError("must not have a colon, which Basic authentication cannot carry")  # RFC 7617 §2
+    if value in (".", ".."):
+        raise ValueError("must not be . or .., which a path cannot carry")  # RFC 3986 §5.2.4
+    return str(value)
+
+
+def _uuid(value: object) -> str:
+    try:
+        return str(UUID(value if isinstance(value, str) else ""))
+    except ValueError:
+        raise ValueError("must be a UUID") from None
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise ValueError("must be a list of texts")
+    return tuple(value)
+
+
+def _origins(value: object) -> tuple[str, ...]:
+    origins = tuple(map(serialize_origin, _texts(value)))
+    if None in origins:
+        raise ValueError("must be a list of origins such as https://shop.example, without a path")
+    return tuple(filter(None, origins))
+
+
+def _scopes(value: object) -> tuple[str, ...]:
+    return tuple(map(scopes.canonical, _texts(value)))
+
+
+def _grants(value: object) -> tuple[str, ...]:
+    for name in _texts(value):
+        if name not in GRANTS:
+            raise ValueError(f"has an unknown grant {name!r}{nearest(name, GRANTS)}")
+    return _texts(value)
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+_MEMBERS: Mapping[str, Callable[[object], Any]] = {
+    "client_id": _client_id,
+    "client_secret": _credential,
+    "account_id": _uuid,
+    "application_id": _uuid,
+    "origins": _origins,
+    "scopes": _scopes,
+    "grants": _grants,
+    "enabled": _flag,
+}
+_KNOWN = ", ".join(_MEMBERS)

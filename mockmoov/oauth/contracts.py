@@ -1,0 +1,190 @@
+"""Owns what differs between Moov's contracts, and how answers look on the wire. Must not know grants.
+
+The only file that knows that versions exist. A contract is a value, chosen once a request; nothing
+compares it with another.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from mockmoov.oauth.encoding import to_json
+from mockmoov.oauth.errors import ErrorCode, OAuthError, printable
+from mockmoov.oauth.messages import Headers, HttpResponse, TokenResponse
+
+REASON_HEADER = "x-mockmoov-reason"
+# RFC 6749 §5.1; on every answer, errors included (choice).
+NO_STORE = (("cache-control", "no-store"), ("pragma", "no-cache"))
+_JSON = ("content-type", "application/json")
+_VERSION = re.compile(r"v[0-9]{4}\.(?:01|04|07|10)\.[0-9]{2}|latest")  # docs
+
+
+class Refusal(Struct, frozen=True, kw_only=True):
+    """How one kind of refusal looks: its status, its JSON body (None: empty) and its own headers."""
+
+    status: int
+    body: Callable[[OAuthError], dict[str, str]] | None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Contract(Struct, frozen=True, kw_only=True):
+    """One of Moov's wire contracts.
+
+    A refusal is looked up by the parameter at fault, then by code; any other is 400 with the code.
+    `expires_in` maps issue and expiry (Unix seconds) to the member of that name; `rate_limited` maps
+    the seconds to wait to headers.
+    """
+
+    name: str
+    token_types: Mapping[str, str]
+    expires_in: Callable[[TokenResponse], int]
+    refusals: Mapping[str, Refusal]
+    rate_limited: Callable[[float], tuple[tuple[str, str], ...]]
+
+
+def _code(error: OAuthError) -> dict[str, str]:
+    return {"error": error.code.value}
+
+
+# The text of a field error never says why: that is the reason's task.
+_FIELD_TEXTS = {
+    "scope": "must be a space-delimited list of scopes that may be granted",
+    "refresh_token": "must be a refresh token that may be used",
+    "token": "must be the token to revoke",
+    "token_type_hint": "must be access_token or refresh_token",
+}
+
+
+def _field(error: OAuthError) -> dict[str, str]:
+    return {str(error.parameter): _FIELD_TEXTS[str(error.parameter)]}
+
+
+def _retry_after(seconds: float) -> tuple[tuple[str, str], ...]:
+    return (("retry-after", str(max(1, math.ceil(seconds)))),)  # RFC 9110 §10.2.3: whole seconds
+
+
+def _retry_after_and_in(seconds: float) -> tuple[tuple[str, str], ...]:
+    duration = f"{seconds:.9g}s" if seconds >= 1 else f"{seconds * 1000:.6g}ms"
+    return (*_retry_after(seconds), ("x-retry-in", duration))
+
+
+_CODE = Refusal(status=400, body=_code)
+
+CONTRACT_2023 = Contract(  # seed
+    name="2023",
+    token_types={"jwt": "Bearer", "opaque": "Bearer"},  # live
+    expires_in=lambda token: token.expires_at - token.issued_at,
+    refusals={
+        "client_secret": _CODE,
+        ErrorCode.INVALID_CLIENT: Refusal(  # RFC 6749 §5.2
+            status=401, body=_code, headers=(("www-authenticate", 'Basic realm="moov"'),)
+        ),
+    },
+    rate_limited=_retry_after_and_in,
+)
+CONTRACT_2023_SDK = replace(
+    CONTRACT_2023, name="2023-sdk", token_types={"jwt": "jwt", "opaque": "opaque"}
+)  # sdk
+CONTRACT_DATED = Contract(  # spec
+    name="dated",
+    token_types={"jwt": "Bearer", "opaque": "Bearer"},
+    expires_in=lambda token: token.expires_at,
+    refusals={
+        ErrorCode.INVALID_CLIENT: Refusal(status=401, body=None),  # live
+        **dict.fromkeys(_FIELD_TEXTS, Refusal(status=422, body=_field)),
+    },
+    rate_limited=_retry_after,
+)
+
+RFC_ERRORS = CONTRACT_2023  # errors as RFC 6749 §5.2 itself has them, for endpoints that are not Moov's
+
+_NAMED = {contract.name: contract for contract in (CONTRACT_2023, CONTRACT_2023_SDK)}
+# Clients that are served another contract than others when they send no version (sdk).
+_PINNED_CLIENTS = (
+    (re.compile(r"speakeasy-sdk/go \S+ \S+ 1\.0\.0 github\.com/speakeasy-sdks/moov-go"), CONTRACT_2023_SDK),
+)
+
+
+def contract_named(name: str) -> Contract | None:
+    """The contract that a value of `default_version` stands for: 2023, 2023-sdk, a dated version, latest."""
+    return _NAMED.get(name) or _dated(name)
+
+
+def select_contract(headers: Headers, default: Contract) -> Contract | None:
+    """The contract of a request: by version header, then by pinned User-Agent, then the default.
+
+    None for a header that is malformed, empty or repeated. Every dated version has the same OAuth
+    part, so an unknown one needs no look-up of the newest that is not newer than it (docs).
+    """
+    versions = headers.get("x-moov-version")
+    if versions is not None:
+        return _dated(versions[0]) if len(versions) == 1 else None
+    agent = headers.get("user-agent", ("",))[0]
+    return next((contract for pattern, contract in _PINNED_CLIENTS if pattern.fullmatch(agent)), default)
+
+
+def _dated(version: str) -> Contract | None:
+    return CONTRACT_DATED if _VERSION.fullmatch(version) else None
+
+
+def render_malformed_version(default: Contract) -> HttpResponse:
+    """The 404 answer to a version that there cannot be (docs, live)."""
+    return render_refusal(
+        404,
+        "X-Moov-Version is malformed: send vYYYY.QQ.BB (QQ: 01, 04, 07, 10) or latest, once; "
+        f"without it you get contract {default.name}",
+    )
+
+
+def render_json(document: object) -> HttpResponse:
+    """A 200 answer with a JSON body."""
+    return HttpResponse(status=200, headers=(_JSON, *NO_STORE), body=to_json(document))
+
+
+def render_token_response(contract: Contract, token: TokenResponse) -> HttpResponse:
+    """The 200 answer of the token endpoint, with its five members and no other."""
+    members = {
+        "access_token": token.access_token,
+        "expires_in": contract.expires_in(token),
+        "refresh_token": token.refresh_token,
+        "scope": token.scope,
+        "token_type": contract.token_types[token.token_format],
+    }
+    return render_json(members)
+
+
+def render_empty(status: int) -> HttpResponse:
+    """A success without a body: 204 for a revocation (seed, spec; RFC 7009 has 200), 200 for a ping."""
+    return HttpResponse(status=status, headers=NO_STORE)
+
+
+def render_unauthorized(_contract: Contract, error: OAuthError) -> HttpResponse:
+    """The 401 of protected paths in either contract: no body, no WWW-Authenticate (live)."""
+    return render_refusal(401, error.reason)
+
+
+def render_error_response(contract: Contract, error: OAuthError) -> HttpResponse:
+    """The answer to a refused OAuth request."""
+    refusal = contract.refusals.get(error.parameter or "") or contract.refusals.get(error.code, _CODE)
+    if refusal.body is None:
+        return render_refusal(refusal.status, error.reason, refusal.headers)
+    answer = render_refusal(refusal.status, error.reason, (_JSON, *refusal.headers))
+    return replace(answer, body=to_json(refusal.body(error)))
+
+
+def render_rate_limited(contract: Contract, seconds: float) -> HttpResponse:
+    """The 429 answer: wait for that many seconds."""
+    return render_refusal(429, "too many requests for this account", contract.rate_limited(seconds))
+
+
+def render_too_large(limit: int) -> HttpResponse:
+    """The 413 answer; the rest of the body is not read, so the connection ends."""
+    return render_refusal(413, f"the body is larger than {limit} bytes", (("connection", "close"),))
+
+
+def render_refusal(status: int, reason: str, headers: tuple[tuple[str, str], ...] = ()) -> HttpResponse:
+    """An answer without a body; the reason goes into its own header."""
+    return HttpResponse(status=status, headers=(*headers, *NO_STORE, (REASON_HEADER, printable(reason))))

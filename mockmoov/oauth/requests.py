@@ -1,0 +1,244 @@
+"""Owns the way from bytes to OAuth messages. Must not know keys, stores, contracts or what is granted."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import cast
+from urllib.parse import unquote_plus, unquote_to_bytes
+
+from msgspec import Struct
+
+from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.messages import ClientCredentials, Headers, HttpRequest, RevocationRequest, TokenRequest
+from mockmoov.oauth.records import ClientType
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
+# RFC 6749 Appendix A, for the parameters whose odd characters make the whole request invalid.
+_GRAMMAR = {
+    "client_id": re.compile(r"[\x20-\x7e]*"),  # A.1: *VSCHAR
+    "client_secret": re.compile(r"[\x20-\x7e]*"),  # A.2: *VSCHAR
+    # A.10: grant-name / URI-reference (RFC 3986 §2)
+    "grant_type": re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+"),
+}
+_TOKEN_PARAMETERS = (*_GRAMMAR, "client_type", "scope", "refresh_token")
+_REVOCATION_PARAMETERS = ("client_id", "client_secret", "token", "token_type_hint")
+_CLIENT_TYPES: dict[str, ClientType] = {
+    "web": "web", "device": "device", "service": "service", "w": "web", "d": "device", "s": "service",
+}  # fmt: skip
+_CREDENTIALS: tuple[str, ...] = ("client_id", "client_secret")
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_WHITE_SPACE = b" \t\r\n"
+
+Pairs = Iterable[tuple[str, object]]
+
+
+class Parameters(Struct, frozen=True, kw_only=True):
+    """The parameters of a request as far as they could be read, and why they are not good, if so."""
+
+    given: Mapping[str, object]
+    error: OAuthError | None = None
+
+
+NO_PARAMETERS = Parameters(given={})
+
+
+def read_parameters(request: HttpRequest) -> Parameters:
+    """The parameters of a request, from its body or else its query; a repeated one is the first."""
+    given: dict[str, object] = {}
+    try:
+        if request.query and "client_secret" in _query_names(request.query):
+            raise _invalid("client_secret in the query string")  # RFC 6749 §2.3.1
+        for name, value in _pairs(request):
+            if name in given:
+                raise _invalid("a parameter is repeated")  # whatever its name (RFC 6749 §3.2)
+            given[name] = value
+    except OAuthError as error:
+        return Parameters(given=given, error=error)
+    return Parameters(given=given)
+
+
+def parse_token_request(headers: Headers, parameters: Parameters) -> TokenRequest:
+    """The message of `POST /oauth2/token` (RFC 6749 §4.4.2, §6); raises `OAuthError`."""
+    values = _known(parameters, _TOKEN_PARAMETERS)
+    client_type = _CLIENT_TYPES.get(values.get("client_type", "web"))
+    if client_type is None:
+        raise _invalid("client_type is none of web, device, service")
+    return TokenRequest(
+        credentials=_credentials(headers, values),
+        grant_type=values.get("grant_type"),
+        scope=values.get("scope"),
+        refresh_token=values.get("refresh_token"),
+        client_type=client_type,
+    )
+
+
+def parse_revocation_request(headers: Headers, parameters: Parameters) -> RevocationRequest:
+    """The message of `POST /oauth2/revoke` (RFC 7009 §2.1); raises `OAuthError`."""
+    values = _known(parameters, _REVOCATION_PARAMETERS)
+    return RevocationRequest(
+        credentials=_credentials(headers, values),
+        token=values.get("token"),
+        token_type_hint=values.get("token_type_hint"),
+    )
+
+
+def parse_authorization(headers: Headers) -> tuple[str, str]:
+    """The scheme in lower case and the rest of the one `Authorization` header; raises `OAuthError`.
+
+    Both are empty without the header (RFC 9110 §11.6.2).
+    """
+    values = headers.get("authorization", ("",))
+    if len(values) > 1:
+        raise _invalid("more than one Authorization header")
+    scheme, _, rest = values[0].strip(" \t").partition(" ")
+    return scheme.lower(), rest.strip(" \t")
+
+
+@lru_cache(maxsize=256)
+def parse_basic(encoded: str) -> ClientCredentials:
+    """The credentials of `Authorization: Basic` (RFC 7617 §2, RFC 6749 §2.3.1); raises `OAuthError`."""
+    try:
+        text = base64.b64decode(encoded, validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise OAuthError(ErrorCode.INVALID_CLIENT, "Basic credentials are not base64 of UTF-8 text") from None
+    client_id, colon, client_secret = text.partition(":")
+    if not colon:
+        raise OAuthError(ErrorCode.INVALID_CLIENT, "Basic credentials have no colon")
+    return ClientCredentials(
+        client_ids=_raw_and_decoded(client_id), client_secrets=_raw_and_decoded(client_secret)
+    )
+
+
+def _credentials(headers: Headers, values: dict[str, str]) -> ClientCredentials | None:
+    scheme, rest = parse_authorization(headers)
+    shown = {name: (values[name],) for name in _CREDENTIALS if name in values}
+    if scheme == "basic":
+        return _agreeing(parse_basic(rest), shown)
+    if not shown:
+        return None
+    return ClientCredentials(
+        client_ids=shown.get("client_id", ()),
+        client_secrets=shown.get("client_secret", ()),
+        parameter="client_secret",
+    )
+
+
+def _agreeing(basic: ClientCredentials, shown: Mapping[str, tuple[str]]) -> ClientCredentials:
+    """Basic, unless the body says something else (RFC 6749 §2.3: one method a request)."""
+    known = {"client_id": basic.client_ids, "client_secret": basic.client_secrets}
+    for name, (value,) in shown.items():
+        if value not in known[name]:
+            raise _invalid(f"{name} in the body and in the Authorization header differ")
+    return basic
+
+
+def _raw_and_decoded(value: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((value, unquote_plus(value))))
+
+
+def claimed_client_ids(headers: Headers, parameters: Parameters) -> tuple[str, ...]:
+    """Whom a request says it comes from, proved or not, in each way to read it; none if it does not say."""
+    try:
+        scheme, rest = parse_authorization(headers)
+        if scheme == "basic":
+            return parse_basic(rest).client_ids
+    except OAuthError:
+        pass
+    client_id = parameters.given.get("client_id")
+    return (client_id,) if isinstance(client_id, str) else ()
+
+
+def bearer_token(headers: Headers) -> str | None:
+    """The token of the one `Authorization: Bearer` header (RFC 6750 §2.1), if there is one."""
+    try:
+        scheme, rest = parse_authorization(headers)
+    except OAuthError:
+        return None
+    return rest if scheme == "bearer" else None
+
+
+def _known(parameters: Parameters, names: Iterable[str]) -> dict[str, str]:
+    """The known parameters that have a value: empty ones count as absent (RFC 6749 §3.2)."""
+    if parameters.error:
+        raise parameters.error
+    values: dict[str, str] = {}
+    for name in names:
+        value = parameters.given.get(name)
+        if not (value is None or isinstance(value, str)):
+            raise _invalid(f"{name} is not a string")
+        if value:
+            values[name] = _checked(name, value)
+    return values
+
+
+def _query_names(query: bytes) -> set[str]:
+    return {unquote_plus(pair.partition("=")[0]) for pair in query.decode("latin-1").split("&")}
+
+
+def _checked(name: str, value: str) -> str:
+    grammar = _GRAMMAR.get(name)
+    if grammar and not grammar.fullmatch(value):
+        raise _invalid(f"{name} has characters that RFC 6749 Appendix A does not allow")
+    return value
+
+
+def _pairs(request: HttpRequest) -> Pairs:
+    if "content-encoding" in request.headers:
+        raise _invalid("Content-Encoding is not supported")
+    if any(value.lower() != "chunked" for value in request.headers.get("transfer-encoding", ())):
+        raise _invalid("Transfer-Encoding other than chunked is not supported")
+    if not request.body:
+        return _parse_form(request.query)
+    content_types = request.headers.get("content-type", ("",))
+    if len(content_types) > 1:
+        raise _invalid("more than one Content-Type header")
+    media_type = content_types[0].partition(";")[0].strip().lower()
+    looks_like_json = request.body.lstrip(_WHITE_SPACE).startswith(b"{")
+    if media_type == JSON or (looks_like_json and media_type in (FORM, "")):
+        return _parse_json(request.body)
+    if media_type == FORM:
+        return _parse_form(request.body)
+    raise _invalid("Content-Type is neither application/json nor application/x-www-form-urlencoded")
+
+
+def _parse_form(data: bytes) -> Pairs:
+    """The pairs of a form; bytes that are not UTF-8 become lone surrogates, which no grammar has."""
+    if _BAD_ESCAPE.search(data):
+        raise _invalid("the form has a bad percent escape")
+    for field in data.replace(b"+", b" ").split(b"&"):
+        if field:
+            name, _, value = field.partition(b"=")
+            yield _form_text(name), _form_text(value)
+
+
+def _form_text(data: bytes) -> str:
+    return (unquote_to_bytes(data) if b"%" in data else data).decode("utf-8", "surrogateescape")
+
+
+def _reject_constant(name: str) -> object:
+    raise ValueError(name)
+
+
+# Objects become tuples of pairs, so that repeats show; numbers are never converted, so that none is too long.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=tuple, parse_int=lambda _: 0, parse_float=lambda _: 0.0, parse_constant=_reject_constant
+)
+
+
+def _parse_json(data: bytes) -> Pairs:
+    try:
+        document = _DECODER.decode(data.decode())
+    except (ValueError, RecursionError):
+        raise _invalid("the body is not JSON") from None
+    if not isinstance(document, tuple):
+        raise _invalid("the JSON body is not an object")
+    return cast("Pairs", document)
+
+
+def _invalid(reason: str) -> OAuthError:
+    return OAuthError(ErrorCode.INVALID_REQUEST, reason)

@@ -1,0 +1,82 @@
+"""Owns the defects of tokens that are minted on demand: each breaks one rule. Must not know stores or HTTP.
+
+A defect of the claims is made before the token is signed as any other; a defect of the JWS is made instead
+of the signing. `revoked` is neither: it happens to a good token after it was made.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+
+from mockmoov.oauth.encoding import decode, encode, encode_json
+from mockmoov.oauth.records import SigningKeys
+from mockmoov.oauth.signing_keys import ALGORITHM, key_pair, public_pem
+from mockmoov.oauth.tokens import sign
+
+Claims = Mapping[str, object]
+REVOKED = "revoked"
+_HOUR = 3600
+_OTHER_AUDIENCE = "https://another.example"
+
+
+def _expired(claims: Claims, now: int) -> Claims:
+    lifetime = _whole(claims["exp"]) - _whole(claims["iat"])
+    return {**claims, "iat": now - lifetime - 1, "exp": now - 1}
+
+
+def _not_yet_valid(claims: Claims, now: int) -> Claims:
+    return {**claims, "nbf": now + _HOUR, "exp": max(_whole(claims["exp"]), now + 2 * _HOUR)}
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+# What is wrong with the claims; `now` in Unix seconds (RFC 7519 §4.1).
+OF_CLAIMS: Mapping[str, Callable[[Claims, int], Claims]] = {
+    "expired": _expired,
+    "not-yet-valid": _not_yet_valid,
+    "wrong-audience": lambda claims, _: {**claims, "aud": [_OTHER_AUDIENCE]},
+    "wrong-issuer": lambda claims, _: {**claims, "iss": f"{_OTHER_AUDIENCE}/"},
+    "no-exp": lambda claims, _: {name: value for name, value in claims.items() if name != "exp"},
+}
+
+
+def _unknown_kid(keys: SigningKeys, claims: Claims) -> str:
+    pair = key_pair(keys.private_key)
+    unknown = encode(hashlib.sha256(pair.kid.encode()).digest())  # looks like one, and is nobody's
+    signing_input = _signing_input({"alg": ALGORITHM, "cty": "JWT", "kid": unknown}, claims)
+    return f"{signing_input}.{encode(pair.private_key.sign(signing_input.encode()))}"
+
+
+def _bad_signature(keys: SigningKeys, claims: Claims) -> str:
+    signing_input, _, signature = sign(keys, claims).rpartition(".")
+    raw = decode(signature)
+    return f"{signing_input}.{encode(bytes([raw[0] ^ 1]) + raw[1:])}"
+
+
+def _alg_none(keys: SigningKeys, claims: Claims) -> str:
+    kid = key_pair(keys.private_key).kid
+    return _signing_input({"alg": "none", "cty": "JWT", "kid": kid}, claims) + "."  # RFC 7519 §6.1
+
+
+def _hs256(keys: SigningKeys, claims: Claims) -> str:
+    """The key confusion of RFC 8725 §2.1: a MAC whose secret is the public key, in PEM."""
+    kid = key_pair(keys.private_key).kid
+    signing_input = _signing_input({"alg": "HS256", "cty": "JWT", "kid": kid}, claims)
+    mac = hmac.digest(public_pem(keys), signing_input.encode(), "sha256")
+    return f"{signing_input}.{encode(mac)}"
+
+
+def _signing_input(header: Mapping[str, str], claims: Claims) -> str:
+    return f"{encode_json(header)}.{encode_json(claims)}"
+
+
+# What is wrong with the JWS (RFC 7515 §5.1).
+OF_JWS: Mapping[str, Callable[[SigningKeys, Claims], str]] = {
+    "unknown-kid": _unknown_kid,
+    "bad-signature": _bad_signature,
+    "alg-none": _alg_none,
+    "hs256-public-key": _hs256,
+}
+DEFECTS = (*OF_CLAIMS, *OF_JWS, REVOKED)

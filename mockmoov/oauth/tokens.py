@@ -1,0 +1,237 @@
+"""Owns tokens: claims, signing, verifying. Must not know HTTP, contracts or stores.
+
+The JOSE library's clock is never used. Signing is done on the key itself: the header of every token
+is the same, so there is nothing to leave to a library, and time to win. Verifying, where the input is
+hostile, is the library's.
+"""
+
+import hashlib
+import hmac
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeGuard
+
+from mockmoov.oauth.encoding import INTEGERS, decode, encode, encode_json, to_json
+from mockmoov.oauth.records import AccessToken, ApiKey, ClientType, RefreshToken, SigningKeys
+from mockmoov.oauth.signing_keys import ALGORITHM, key_pair, key_pairs
+
+MAX_LENGTH = 4096  # characters of a token (seed, spec)
+OPAQUE_BYTES = 32  # of an opaque access token: 256 bits
+PRIVATE_CLAIM = "mockmoov"
+# 64 bytes of signature are 86 characters, of which the last holds two bits: no other spelling is ours.
+_COMPACT_JWS = re.compile(r"[\w-]+\.[\w-]+\.[\w-]{85}[AQgw]", re.ASCII)
+_REFRESH_TOKEN = re.compile(r"[\w-]+\.[\w-]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerPolicy:
+    """The settings that shape tokens; `audiences` follow the key's origins, the first is the API itself."""
+
+    issuer: str
+    audiences: tuple[str, ...]
+    access_token_lifetime: int
+    refresh_token_lifetime: int
+
+    def family_expiry(self, expires_at: float, now: float) -> float:
+        """When every token of a family will have expired of which one expires then: the latest possible."""
+        return max(expires_at, now + max(self.access_token_lifetime, self.refresh_token_lifetime))
+
+
+# --- access tokens ------------------------------------------------------------------------------
+
+
+def access_claims(
+    policy: IssuerPolicy,
+    api_key: ApiKey,
+    *,
+    scope: str,
+    client_type: ClientType,
+    family: str,
+    jti: str,
+    now: float,
+) -> dict[str, object]:
+    """The claims of a new access token; all but the last are those of the live API."""
+    issued_at = int(now)
+    return {
+        "iss": policy.issuer,
+        "aud": [*api_key.origins, *policy.audiences],
+        "scp": scope,
+        "aid": api_key.application_id,
+        "caid": api_key.account_id,
+        "iat": issued_at,
+        "exp": issued_at + policy.access_token_lifetime,
+        "jti": jti,
+        PRIVATE_CLAIM: {
+            "client_id": api_key.client_id,
+            "client_type": client_type,
+            "epoch": api_key.epoch,
+            "family": family,
+        },
+    }
+
+
+def sign(keys: SigningKeys, claims: Mapping[str, object]) -> str:
+    """The claims as a compact JWS (RFC 7515 §7.1, RFC 8037 §3.1)."""
+    pair = key_pair(keys.private_key)
+    signing_input = f"{pair.header}.{encode_json(claims)}"
+    return f"{signing_input}.{encode(pair.private_key.sign(signing_input.encode()))}"
+
+
+def verify(keys: SigningKeys, token: str) -> dict[str, object] | None:
+    """The claims of an access token that bears our signature; None for anything else. No clock is read."""
+    from jwt import api_jws  # noqa: PLC0415 - a start without it is a fifth shorter; the first check pays
+    from jwt.exceptions import PyJWTError  # noqa: PLC0415
+
+    if len(token) > MAX_LENGTH or not _COMPACT_JWS.fullmatch(token):
+        return None
+    try:
+        kid = (_read_part(token, 0) or {}).get("kid")  # the library would decode all of it for this
+        pair = next(pair for pair in key_pairs(keys) if pair.kid == kid)
+        jws = api_jws.decode_complete(token, pair.private_key.public_key(), algorithms=[ALGORITHM])
+        claims = _CLAIMS.decode(jws["payload"].decode())
+        to_json(claims)  # what cannot be written again is not read: a lone surrogate
+    except (PyJWTError, StopIteration, ValueError, RecursionError):
+        return None
+    return claims if isinstance(claims, dict) else None
+
+
+def _bounded_int(digits: str) -> int:
+    number = int(digits)
+    if number not in INTEGERS:
+        raise ValueError("an integer beyond 64 bits")
+    return number
+
+
+_DOTS = 2  # of a compact JWS
+_CLAIMS = json.JSONDecoder(parse_int=_bounded_int, parse_constant=_bounded_int)
+
+
+def unverified_claims(token: str) -> dict[str, object] | None:
+    """What a JWT says, genuine or not; None if it is none. Nothing may rest on it but whom a log names."""
+    if len(token) > MAX_LENGTH or token.count(".") != _DOTS:
+        return None
+    return _read_part(token, 1)
+
+
+def _read_part(token: str, index: int) -> dict[str, object] | None:
+    try:
+        members = _CLAIMS.decode(decode(token.split(".")[index]).decode())
+    except (ValueError, RecursionError):
+        return None
+    return members if isinstance(members, dict) else None
+
+
+def claimed_client_id(claims: Mapping[str, object]) -> str | None:
+    """Whom claims name as their client, genuine or not."""
+    private = claims.get(PRIVATE_CLAIM)
+    client_id = private.get("client_id") if isinstance(private, dict) else None
+    return client_id if isinstance(client_id, str) else None
+
+
+def check_claims(claims: Mapping[str, object], now: float, policy: IssuerPolicy) -> str:
+    """Why these claims are not good at this time, or "" if they are (RFC 7519 §4.1)."""
+    expires, not_before = claims.get("exp"), claims.get("nbf", 0)
+    failures = {
+        "the token has another issuer": claims.get("iss") != policy.issuer,
+        "the token is not for this audience": policy.audiences[0] not in _audiences(claims),
+        "the token has no expiry": not _is_number(expires),
+        "the token has expired": _is_number(expires) and not now < expires,
+        "the token is not valid yet": not (_is_number(not_before) and not_before <= now),
+    }
+    return next((reason for reason, failed in failures.items() if failed), "")
+
+
+def read_claims(claims: Mapping[str, object]) -> AccessToken | None:
+    """What the claims say in our own terms; None if they are not those of an access token of ours."""
+    private = claims.get(PRIVATE_CLAIM)
+    named = private if isinstance(private, dict) else {}
+    common = [claims.get(name) for name in ("exp", "jti", "scp")]
+    match [*common, *map(named.get, ("client_id", "client_type", "epoch", "family"))]:
+        case [
+            int() | float() as expires_at, str(jti), str(scope),
+            str(client_id), "web" | "device" | "service" as kind, str(epoch), str(family),
+        ]:  # fmt: skip
+            return AccessToken(
+                client_id=client_id,
+                epoch=epoch,
+                family=family,
+                client_type=kind,
+                jti=jti,
+                scope=scope,
+                audiences=_audiences(claims),
+                expires_at=expires_at,
+                claims=claims,
+            )
+    return None
+
+
+def fingerprint(token: str) -> str:
+    """The SHA-256 under which an opaque token is stored; any text has one."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _audiences(claims: Mapping[str, object]) -> tuple[str, ...]:
+    audience = claims.get("aud")
+    values = audience if isinstance(audience, list) else [audience]
+    return tuple(value for value in values if isinstance(value, str))
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return type(value) is int or (type(value) is float and math.isfinite(value))
+
+
+# --- refresh tokens -----------------------------------------------------------------------------
+
+
+def write_refresh_token(keys: SigningKeys, token: RefreshToken) -> str:
+    """The token as `payload.mac` under the refresh tokens' own secret; no JWKS verifies it."""
+    payload = encode_json(
+        [
+            token.client_id,
+            token.epoch,
+            token.family,
+            token.sequence,
+            token.scope,
+            token.client_type,
+            token.issued_at,
+            token.expires_at,
+        ]
+    )
+    return f"{payload}.{_mac(keys, payload)}"
+
+
+def read_refresh_token(keys: SigningKeys, text: str) -> RefreshToken | None:
+    """What a genuine refresh token says of itself; None for anything else. No clock is read."""
+    if len(text) > MAX_LENGTH or not _REFRESH_TOKEN.fullmatch(text):
+        return None
+    payload, _, mac = text.partition(".")
+    if not hmac.compare_digest(mac, _mac(keys, payload)):
+        return None
+    client_id, epoch, family, sequence, scope, client_type, issued_at, expires_at = json.loads(
+        decode(payload)
+    )
+    return RefreshToken(
+        client_id=client_id,
+        epoch=epoch,
+        family=family,
+        sequence=sequence,
+        scope=scope,
+        client_type=client_type,
+        issued_at=issued_at,
+        expires_at=expires_at,
+    )
+
+
+def _mac(keys: SigningKeys, payload: str) -> str:
+    keyed = _keyed(keys.refresh_secret).copy()
+    keyed.update(payload.encode())
+    return encode(keyed.digest())
+
+
+@lru_cache(maxsize=64)
+def _keyed(refresh_secret: str) -> hmac.HMAC:
+    return hmac.new(decode(refresh_secret), digestmod="sha256")

@@ -1,0 +1,132 @@
+"""Owns what anyone may ask of us that Moov does not have: health, keys, metadata, introspection.
+
+Must not know versions, ASGI or sockets, nor the control plane, whose guard these stand outside of.
+"""
+
+from collections.abc import Callable
+
+from mockmoov.oauth import contracts
+from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.grants import GRANTS, authenticate_client
+from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.oauth.records import AccessToken, ApiKey, RefreshToken
+from mockmoov.oauth.requests import parse_revocation_request, read_parameters
+from mockmoov.oauth.scopes import catalogue
+from mockmoov.oauth.signing_keys import jwks
+from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer
+from mockmoov.server.routing import OWN_LIKENESS, Routes
+
+_PEM = ("content-type", "application/x-pem-file")
+_CLIENT_AUTHENTICATION = ["client_secret_basic", "client_secret_post"]  # RFC 7591 §2
+
+
+class Discovery:
+    """What mockmoov serves to anyone beside Moov's contract. `handle` is total, as the server's is."""
+
+    def __init__(self, server: AuthorizationServer, ca_pem: bytes | None = None) -> None:
+        self._server = server
+        self._ca_pem = ca_pem
+        self.routes: Routes[Callable[[HttpRequest], HttpResponse]] = Routes(
+            {
+                "/_mockmoov/health": {"GET": _health},
+                "/_mockmoov/ca.pem": {"GET": self._ca},
+                "/_mockmoov/introspect": {"POST": self._introspect},
+                "/.well-known/jwks.json": {"GET": self._jwks},
+                "/.well-known/oauth-authorization-server": {"GET": self._metadata},
+            },
+            likeness=OWN_LIKENESS,
+        )
+
+    def handle(self, request: HttpRequest) -> HttpResponse:
+        """The answer to a request on one of these paths."""
+        found = self.routes.endpoint(request)
+        if isinstance(found, HttpResponse):
+            return found
+        answer, _ = found
+        if len(request.body) > MAX_BODY:
+            return contracts.render_too_large(MAX_BODY)
+        try:
+            return answer(request)
+        except OAuthError as error:  # RFC 7662 §2.3: 401 wherever the credentials were
+            return contracts.render_error_response(contracts.RFC_ERRORS, OAuthError(error.code, error.reason))
+
+    def has(self, path: str) -> bool:
+        """Whether a path is answered here, if only with a 404: no other has `/.well-known/`."""
+        return path.startswith("/.well-known/") or self.routes.find(path) is not None
+
+    def _ca(self, _request: HttpRequest) -> HttpResponse:
+        if self._ca_pem is None:
+            return contracts.render_refusal(
+                404, "there is no CA: tls is off, or has a certificate from outside"
+            )
+        return HttpResponse(status=200, headers=(_PEM, *contracts.NO_STORE), body=self._ca_pem)
+
+    def _jwks(self, _request: HttpRequest) -> HttpResponse:
+        return contracts.render_json(jwks(self._server.repository.signing_keys()))
+
+    def _metadata(self, request: HttpRequest) -> HttpResponse:  # RFC 8414 §2
+        issuer = self._server.settings.public_url or _asked_url(request)
+        return contracts.render_json(
+            {
+                "issuer": issuer,
+                "token_endpoint": f"{issuer}/oauth2/token",
+                "token_endpoint_auth_methods_supported": _CLIENT_AUTHENTICATION,
+                "revocation_endpoint": f"{issuer}/oauth2/revoke",
+                "revocation_endpoint_auth_methods_supported": _CLIENT_AUTHENTICATION,
+                "introspection_endpoint": f"{issuer}/_mockmoov/introspect",
+                "introspection_endpoint_auth_methods_supported": _CLIENT_AUTHENTICATION,
+                "jwks_uri": f"{issuer}/.well-known/jwks.json",
+                "grant_types_supported": list(GRANTS),
+                "response_types_supported": [],
+                "scopes_supported": list(catalogue()),
+            }
+        )
+
+    def _introspect(self, request: HttpRequest) -> HttpResponse:  # RFC 7662 §2
+        message = parse_revocation_request(request.headers, read_parameters(request))
+        credentials = message.credentials
+        keys = self._server.repository.api_keys(credentials.client_ids if credentials else ())
+        api_key = authenticate_client(keys, credentials)
+        if message.token is None:  # RFC 7662 §2.1
+            raise OAuthError(ErrorCode.INVALID_REQUEST, "token is missing")
+        return contracts.render_json(self._describe(message.token, api_key))
+
+    def _describe(self, text: str, api_key: ApiKey) -> dict[str, object]:
+        now = self._server.conditions.now(api_key.client_id)
+        refresh = self._server.inspector.live_refresh_token(text, api_key, now)
+        if refresh is not None:
+            return _describe_refresh_token(refresh)
+        try:
+            owner, access = self._server.inspector.live_access_token(text, now)
+        except OAuthError:
+            return {"active": False}
+        return _describe_access_token(access) if owner == api_key else {"active": False}
+
+
+def _describe_access_token(token: AccessToken) -> dict[str, object]:
+    named = {name: token.claims[name] for name in ("iss", "aud", "iat", "exp", "jti") if name in token.claims}
+    return {
+        "active": True,
+        "client_id": token.client_id,
+        "scope": token.scope,
+        "token_type": "Bearer",
+        **named,
+    }
+
+
+def _describe_refresh_token(token: RefreshToken) -> dict[str, object]:
+    return {
+        "active": True,
+        "client_id": token.client_id,
+        "scope": token.scope,
+        "iat": token.issued_at,
+        "exp": token.expires_at,
+    }
+
+
+def _health(_request: HttpRequest) -> HttpResponse:
+    return contracts.render_json({"status": "ok"})
+
+
+def _asked_url(request: HttpRequest) -> str:
+    return f"{request.scheme}://{request.headers.get('host', ('localhost',))[0]}"

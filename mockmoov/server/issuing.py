@@ -1,0 +1,97 @@
+"""Owns the way from a grant to a pair of tokens. Must not know HTTP, contracts or who asked."""
+
+from collections.abc import Callable, Mapping
+from secrets import token_hex, token_urlsafe
+
+from mockmoov.oauth import tokens
+from mockmoov.oauth.grants import Grant, RefreshPolicy, invalid_grant
+from mockmoov.oauth.messages import TokenResponse
+from mockmoov.oauth.records import ApiKey, RefreshToken, SigningKeys, TokenFormat
+from mockmoov.oauth.scopes import invalid_scope
+from mockmoov.storage.repository import Repository
+
+_ROOM = 12  # characters by which a refresh token may grow as its sequence gains digits
+
+
+class Issuer:
+    """Issues tokens. Nothing is written for a pair of which the access token is a JWT."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        policy: tokens.IssuerPolicy,
+        token_format: TokenFormat,
+        refresh: RefreshPolicy,
+    ) -> None:
+        self._repository = repository
+        self._policy = policy
+        self._format = token_format
+        self._refresh = refresh
+
+    def issue(self, keys: SigningKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
+        """A new pair; the refresh token of the grant, if there is one, is used up. Raises `OAuthError`.
+
+        A refused request uses nothing up: the tokens are made, and measured, before that.
+        """
+        family = grant.refreshed.family if grant.refreshed else token_hex(16)
+        jti = token_hex(16)
+        claims = tokens.access_claims(
+            self._policy,
+            api_key,
+            scope=" ".join(grant.scope),
+            client_type=grant.client_type,
+            family=family,
+            jti=jti,
+            now=now,
+        )
+        response = TokenResponse(
+            access_token=_ENCODERS[self._format](keys, claims),
+            refresh_token=tokens.write_refresh_token(keys, self._next(api_key, grant, family, now)),
+            scope=" ".join(grant.scope),
+            issued_at=int(now),
+            expires_at=int(now) + self._policy.access_token_lifetime,
+            token_format=self._format,
+            jti=jti,
+        )
+        if max(len(response.access_token), len(response.refresh_token) + _ROOM) > tokens.MAX_LENGTH:
+            raise invalid_scope(f"the token would be longer than {tokens.MAX_LENGTH} characters")
+        if grant.refreshed:
+            self._consume(grant.refreshed, now)
+        if self._format == "opaque":
+            self._repository.put_opaque_token(
+                tokens.fingerprint(response.access_token),
+                claims,
+                client_id=api_key.client_id,
+                now=now,
+                expires_at=response.expires_at,
+            )
+        return response
+
+    def _next(self, api_key: ApiKey, grant: Grant, family: str, now: float) -> RefreshToken:
+        """The refresh token that goes out: it keeps what was granted, whatever this request narrowed."""
+        before = grant.refreshed
+        if before and not self._refresh.rotation:
+            return before
+        return RefreshToken(
+            client_id=api_key.client_id,
+            epoch=api_key.epoch,
+            family=family,
+            sequence=before.sequence + 1 if before else 0,
+            scope=before.scope if before else " ".join(grant.scope),
+            client_type=grant.client_type,
+            issued_at=int(now),
+            expires_at=int(now) + self._policy.refresh_token_lifetime,
+        )
+
+    def _consume(self, token: RefreshToken, now: float) -> None:
+        expires_at = self._policy.family_expiry(token.expires_at, now)
+        if not self._repository.consume_refresh_token(
+            token, now=now, policy=self._refresh, expires_at=expires_at
+        ):
+            raise invalid_grant("refresh_token was used before, or revoked meanwhile")
+
+
+_ENCODERS: Mapping[TokenFormat, Callable[[SigningKeys, Mapping[str, object]], str]] = {
+    "jwt": tokens.sign,
+    "opaque": lambda _keys, _claims: token_urlsafe(tokens.OPAQUE_BYTES),
+}

@@ -1,0 +1,97 @@
+"""Owns access tokens on demand, good or with one defect. Must not know HTTP, or who asks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from secrets import token_hex, token_urlsafe
+
+from mockmoov.oauth import scopes, token_defects, tokens
+from mockmoov.oauth.errors import FieldError
+from mockmoov.oauth.records import ApiKey, ClientType, TokenFormat
+from mockmoov.storage.repository import Repository
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a token is to be like. `lifetime` in seconds; `claims` are added, or stand in for ours.
+
+    `{accountID}` in the scope is the account of the API key.
+    """
+
+    scope: str
+    client_type: ClientType
+    lifetime: int
+    claims: Mapping[str, object]
+    defect: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minted:
+    """An access token, and the claims that it stands for."""
+
+    access_token: str
+    claims: Mapping[str, object]
+
+
+class Mint:
+    """Mints access tokens; no grant is asked for, and no scope refused."""
+
+    def __init__(
+        self, repository: Repository, policy: tokens.IssuerPolicy, token_format: TokenFormat
+    ) -> None:
+        self._repository = repository
+        self._policy = policy
+        self._format = token_format
+
+    def mint(self, api_key: ApiKey, wish: Wish, *, now: float) -> Minted:
+        """A new access token of this key; raises `FieldError` if it cannot be, or is too long."""
+        policy = replace(self._policy, access_token_lifetime=wish.lifetime)
+        claims: Mapping[str, object] = tokens.access_claims(
+            policy,
+            api_key,
+            scope=_scope(api_key, wish),
+            client_type=wish.client_type,
+            family=token_hex(16),
+            jti=token_hex(16),
+            now=now,
+        )
+        claims = {**claims, **wish.claims}
+        if spoil := token_defects.OF_CLAIMS.get(wish.defect or ""):
+            claims = spoil(claims, int(now))
+        token = self._write(api_key, claims, wish, now)
+        if len(token) > tokens.MAX_LENGTH:
+            raise FieldError("claims", f"the token would be longer than {tokens.MAX_LENGTH} characters")
+        if wish.defect == token_defects.REVOKED:
+            self._revoke(claims, now)
+        return Minted(access_token=token, claims=claims)
+
+    def _write(self, api_key: ApiKey, claims: Mapping[str, object], wish: Wish, now: float) -> str:
+        keys = self._repository.signing_keys()
+        if write := token_defects.OF_JWS.get(wish.defect or ""):
+            return write(keys, claims)
+        if self._format == "jwt":
+            return tokens.sign(keys, claims)
+        token = token_urlsafe(tokens.OPAQUE_BYTES)
+        claimed = claims.get("exp")
+        expires_at = float(claimed) if isinstance(claimed, int | float) else now
+        self._repository.put_opaque_token(
+            tokens.fingerprint(token),
+            claims,
+            client_id=api_key.client_id,
+            now=now,
+            expires_at=max(expires_at, now + wish.lifetime),  # what is bad from the start is refused for that
+        )
+        return token
+
+    def _revoke(self, claims: Mapping[str, object], now: float) -> None:
+        token = tokens.read_claims(claims)
+        if token is None:
+            raise FieldError("claims", "with these claims it is no access token, and cannot be revoked")
+        self._repository.revoke_access_token(token, now=now)
+
+
+def _scope(api_key: ApiKey, wish: Wish) -> str:
+    """The scope, of this account, if it is not written as a claim anyway; only its form is looked at."""
+    scope = wish.scope.replace(scopes.ACCOUNT_ID, api_key.account_id)
+    if "scp" not in wish.claims and not all(map(scopes.is_well_formed, scope.split(" "))):
+        raise FieldError("scope", f"each scope must be {scopes.FORM}")
+    return scope

@@ -1,0 +1,104 @@
+"""Owns the way from a method and a path to what answers there. Must not know what that is.
+
+Raw path segments are matched, still percent-encoded; a literal segment wins over a `{parameter}`; nothing is
+redirected. A look-up takes as many steps as the path has segments, however many templates there are.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+from urllib.parse import unquote
+
+from mockmoov.oauth.contracts import render_refusal
+from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.oauth.suggestions import nearest
+
+T = TypeVar("T")
+_HEALTH = "; /_mockmoov/health tells whether the server is well"
+# Where people look who want to see whether anyone is there.
+_ROOTS = {"/": _HEALTH, "/_mockmoov": _HEALTH, "/_mockmoov/": _HEALTH}
+_LONGEST_SLIP = 40  # characters of a path that is taken for a slip: comparing takes their square
+_LIKENESS = 0.65  # a known path twice in a row has more, as a base URL with the path in it makes it
+OWN_LIKENESS = 0.85  # of paths that all begin with /_mockmoov/ or /.well-known/
+
+
+@dataclass(slots=True)
+class _Node(Generic[T]):
+    methods: Mapping[str, T] | None = None
+    literals: "dict[str, _Node[T]]" = field(default_factory=dict)
+    parameters: "dict[str, _Node[T]]" = field(default_factory=dict)
+
+
+class Routes(Generic[T]):
+    """Endpoints by path template (`/accounts/{accountID}`), then by method.
+
+    `likeness`: how much a wrong path must be like one of these to be taken for it, from 0 to 1.
+    """
+
+    def __init__(self, table: Mapping[str, Mapping[str, T]], *, likeness: float = _LIKENESS) -> None:
+        self._likeness = likeness
+        self.templates = tuple(table)
+        self.methods = tuple(table.values())
+        self._plain = {template: methods for template, methods in table.items() if "{" not in template}
+        self._root: _Node[T] = _Node()
+        for template, methods in table.items():
+            node = self._root
+            for segment in template.split("/"):
+                name = segment[1:-1] if segment.startswith("{") else None
+                children, key = (node.literals, segment) if name is None else (node.parameters, name)
+                node = children.setdefault(key, _Node())
+            node.methods = methods
+
+    def find(self, path: str) -> tuple[Mapping[str, T], dict[str, str]] | None:
+        """The methods of a path, and its parameters; None if no template is like it."""
+        if methods := self._plain.get(path):
+            return methods, {}
+        return next(_walk(self._root, path.split("/"), 0), None)
+
+    def is_clear(self, path: str) -> bool:
+        """Whether it leads to nothing else where paths are decoded first, or parts of them overlooked."""
+        raw, read = ((self.find(form) or (None,))[0] for form in (path, _read(path)))
+        return read in (None, raw)
+
+    def endpoint(self, request: HttpRequest) -> tuple[T, dict[str, str]] | HttpResponse:
+        """What answers this request, with the path's parameters; or a 404 or 405."""
+        methods, parameters = self.find(request.path) or ({}, {})
+        return self.refusal(methods, request) or (methods[request.method], parameters)
+
+    def refusal(self, methods: Mapping[str, object], request: HttpRequest) -> HttpResponse | None:
+        """The 404 of a path that has no methods, or the 405 of one that has not this one; None if it has."""
+        if not methods:
+            return render_refusal(
+                404, "no such path" + (_ROOTS.get(request.path) or self._near(request.path))
+            )
+        if request.method not in methods:
+            allowed = ("allow", ", ".join(methods))
+            return render_refusal(405, "no such method on this path", (allowed,))
+        return None
+
+    def _near(self, path: str) -> str:
+        """`; did you mean ...?` with the nearest path that has no parameters, or nothing."""
+        return nearest(path, self._plain, likeness=self._likeness) if len(path) <= _LONGEST_SLIP else ""
+
+
+def _read(path: str) -> str:
+    """The path decoded, without path parameters (RFC 3986 §3.3), empty segments and a slash at its end."""
+    segments = (segment.partition(";")[0] for segment in re.split(r"[/\\]", unquote(path)))
+    return "/" + "/".join(filter(None, segments))
+
+
+def _walk(
+    node: _Node[T], segments: list[str], depth: int
+) -> Iterator[tuple[Mapping[str, T], dict[str, str]]]:
+    if depth == len(segments):
+        if node.methods is not None:
+            yield node.methods, {}
+        return
+    segment = segments[depth]
+    if segment in node.literals:
+        yield from _walk(node.literals[segment], segments, depth + 1)
+    for name, child in node.parameters.items():
+        if segment:
+            for methods, parameters in _walk(child, segments, depth + 1):
+                yield methods, {name: segment, **parameters}

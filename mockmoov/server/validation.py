@@ -1,0 +1,86 @@
+"""Owns the way from a token to what it is worth now. Must not know HTTP messages or contracts."""
+
+from mockmoov.oauth import tokens
+from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.records import AccessToken, ApiKey, RefreshToken
+from mockmoov.storage.repository import Repository
+
+
+class Inspector:
+    """Tells genuine tokens from others, and live ones from dead ones; times are Unix seconds."""
+
+    def __init__(self, repository: Repository, policy: tokens.IssuerPolicy) -> None:
+        self._repository = repository
+        self._policy = policy
+
+    def claimed_client_id(self, text: str) -> str | None:
+        """Whom an access token names as its client, genuine or not; None if it names none."""
+        claims = tokens.unverified_claims(text) or self._repository.opaque_token(tokens.fingerprint(text))
+        return tokens.claimed_client_id(claims) if claims else None
+
+    def access_token(self, text: str, now: float) -> AccessToken:
+        """A genuine access token that has not expired, be it a JWT or opaque; raises `OAuthError`."""
+        claims = tokens.verify(self._repository.signing_keys(), text)
+        if claims is None:
+            claims = self._repository.opaque_token(tokens.fingerprint(text))
+        if claims is None:
+            raise _bad("the token is not one of ours: unknown, altered, or signed by another key")
+        if reason := tokens.check_claims(claims, now, self._policy):
+            raise _bad(reason)
+        token = tokens.read_claims(claims)
+        if token is None:
+            raise _bad("the token lacks claims that every access token of ours has")
+        return token
+
+    def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
+        """An access token that is good for use, with its API key; raises `OAuthError`."""
+        token = self.access_token(text, now)
+        keys = self._repository.api_keys([token.client_id])
+        if not keys or not keys[0].enabled:
+            raise _bad("the token's API key was deleted or disabled")
+        if reason := keys[0].buried(token):
+            raise _bad(f"the token {reason}")
+        if self._repository.is_revoked(jti=token.jti, family=token.family):
+            raise _bad("the token was revoked")
+        return keys[0], token
+
+    def live_refresh_token(self, text: str, api_key: ApiKey, now: float) -> RefreshToken | None:
+        """A refresh token of this key that could be used now, or None."""
+        token = self.refresh_token(text, now)
+        if token is None or token.client_id != api_key.client_id or api_key.buried(token):
+            return None
+        family = self._repository.family(token.family)
+        return token if not family.revoked and family.sequence == token.sequence else None
+
+    def refresh_token(self, text: str, now: float) -> RefreshToken | None:
+        """A genuine refresh token that has not expired, or None."""
+        token = tokens.read_refresh_token(self._repository.signing_keys(), text)
+        return token if token and now < token.expires_at else None
+
+    def revoke(self, text: str, api_key: ApiKey, now: float) -> None:
+        """Revoke a token of this key: a refresh token with its family, an access token alone (RFC 7009 §2.1).
+
+        A token that is not genuine, or has expired, needs nothing; another key's raises `OAuthError`.
+        """
+        refresh = self.refresh_token(text, now)
+        if refresh is not None:
+            _require_owner(refresh.client_id, api_key)
+            expires_at = self._policy.family_expiry(refresh.expires_at, now)
+            self._repository.revoke_family(refresh, now=now, expires_at=expires_at)
+            return
+        try:
+            access = self.access_token(text, now)
+        except OAuthError:
+            return
+        _require_owner(access.client_id, api_key)
+        self._repository.revoke_access_token(access, now=now)
+
+
+def _require_owner(client_id: str, api_key: ApiKey) -> None:
+    if client_id != api_key.client_id:
+        raise OAuthError(ErrorCode.UNAUTHORIZED_CLIENT, "the token was issued to another client")
+
+
+def _bad(reason: str) -> OAuthError:
+    # On the way to a protected path this becomes a 401 without a code; on the way to revocation, nothing.
+    return OAuthError(ErrorCode.INVALID_CLIENT, reason)

@@ -1,0 +1,194 @@
+"""Owns what a test controls, in a store: clocks, planned faults, the journal. Must not know HTTP.
+
+Each is the server's own or that of one API key (`owner` is its client id, None the server). An exchange
+goes by the clock of the key that it claims to come from, meets that key's faults before the server's, and
+is written into the journal under that key.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import TypeVar
+
+from msgspec import Struct
+from msgspec.json import Decoder
+from msgspec.structs import replace
+
+from mockmoov.oauth.encoding import to_json
+from mockmoov.oauth.records import ApiKey, Exchange
+from mockmoov.simulation.clock import UNCHANGED, ClockSetting, may_run_again
+from mockmoov.simulation.faults import Facts, Fault, Plan, take
+from mockmoov.storage.repository import SERVER, Repository, group_of, read_api_key
+from mockmoov.storage.store import Store
+
+MOST_FAULTS = 1000  # in a plan
+MOST_BYTES = 2**20  # of a plan: it is read and written with every exchange that it is about
+_OF_A_KEY = ("api-key", "clock", "faults")
+_CLOCK = Decoder(ClockSetting)
+_PLAN = Decoder(Plan)
+_EXCHANGE = Decoder(Exchange)
+_Answer = TypeVar("_Answer")
+
+ClockChange = Callable[[ClockSetting, float], ClockSetting]
+
+
+class Condition(Struct, frozen=True, kw_only=True):
+    """What holds for one exchange: the API key that it claims to come from, if that exists, and its time."""
+
+    api_key: ApiKey | None
+    now: float
+    has_faults: bool
+
+
+class Journal(Struct, frozen=True, kw_only=True):
+    """Exchanges in their order, and how many that were before them are gone."""
+
+    exchanges: list[Exchange]
+    dropped: int
+
+
+class Conditions:
+    """The conditions in a store. `wall` tells real time, in Unix seconds."""
+
+    def __init__(self, store: Store, *, wall: Callable[[], float]) -> None:
+        self._store = store
+        self._repository = Repository(store)
+        self._wall = wall
+
+    def of(self, client_ids: Iterable[str]) -> Condition:
+        """The condition of an exchange that claims to come from one of these: the first that exists."""
+        names = [f"{record}:{client_id}" for client_id in client_ids for record in _OF_A_KEY]
+        server_clock, server_faults, *own = self._store.get_many(["clock", "faults", *names])
+        now = _read_clock(server_clock).read(self._wall())
+        for start in range(0, len(own), len(_OF_A_KEY)):
+            api_key, clock, faults = own[start : start + len(_OF_A_KEY)]
+            if api_key is not None:
+                has_faults = bool(_read_plan(server_faults) or _read_plan(faults))
+                now = _read_clock(clock).read(now)
+                return Condition(api_key=read_api_key(api_key), now=now, has_faults=has_faults)
+        return Condition(api_key=None, now=now, has_faults=bool(_read_plan(server_faults)))
+
+    # --- clocks -----------------------------------------------------------------------------------
+
+    def now(self, owner: str | None = None) -> float:
+        """What a clock shows."""
+        return self.clock(owner).read(self._base(owner))
+
+    def clock(self, owner: str | None = None) -> ClockSetting:
+        """How a clock is set."""
+        return _read_clock(self._get("clock", owner))
+
+    def set_clock(self, owner: str | None, change: ClockChange) -> None:
+        """Change a clock; `change` is given its setting and what its base shows.
+
+        Once it may show a time again that has passed, nothing of its owner is forgotten any more because it
+        expired, and what may be forgotten already stays dead, as it had expired by the clock and by the wall:
+        a token that was revoked must not come back to life.
+        """
+        while True:
+            value, base = self._get("clock", owner), self._base(owner)
+            before = _read_clock(value)
+            after = change(before, base)
+            if may_run_again(before, after, base):
+                self._store.keep(None if owner is None else group_of(owner))
+                self._repository.close_past(owner, until=min(self.now(owner), self._wall()))
+            if self._swap("clock", owner, value, to_json(after)):
+                return
+
+    def _base(self, owner: str | None) -> float:
+        wall = self._wall()
+        return wall if owner is None else self.clock().read(wall)
+
+    # --- faults -----------------------------------------------------------------------------------
+
+    def faults(self, owner: str | None = None) -> Plan:
+        """The plan of an owner, in its order."""
+        return _read_plan(self._get("faults", owner))
+
+    def add_fault(self, owner: str | None, fault: Fault) -> None:
+        """Add a fault at the end of a plan; raises `ValueError` if it is full."""
+
+        def add(plan: Plan) -> tuple[Plan, None]:
+            after = (*plan, fault)
+            if len(after) > MOST_FAULTS:
+                raise ValueError(f"there are {MOST_FAULTS} faults in the plan, which is the limit")
+            if len(to_json(after)) > MOST_BYTES:
+                raise ValueError(f"the plan would be larger than {MOST_BYTES} bytes, which is the limit")
+            return after, None
+
+        self._change_plan(owner, add)
+
+    def remove_faults(self, owner: str | None, fault_id: str | None = None) -> int:
+        """Remove a fault, or (None) all of a plan; how many there were."""
+
+        def remove(plan: Plan) -> tuple[Plan, int]:
+            left = tuple(fault for fault in plan if fault_id not in (None, fault.id))
+            return left, len(plan) - len(left)
+
+        return self._change_plan(owner, remove)
+
+    def take_fault(self, client_id: str | None, facts: Facts, now: float) -> Fault | None:
+        """The fault that happens to this exchange: of the key's plan, or else of the server's.
+
+        Windows of either go by the clock of whose plan it is; `now` is what the key's shows.
+        """
+        own = self._take(client_id, facts, now) if client_id is not None else None
+        return own or self._take(None, facts, self.now())
+
+    def _take(self, owner: str | None, facts: Facts, now: float) -> Fault | None:
+        def taken(plan: Plan) -> tuple[Plan, Fault | None]:
+            fault, after = take(plan, facts, now)
+            return after, fault
+
+        return self._change_plan(owner, taken)
+
+    def _change_plan(self, owner: str | None, change: Callable[[Plan], tuple[Plan, _Answer]]) -> _Answer:
+        while True:
+            value = self._get("faults", owner)
+            before = _read_plan(value)
+            after, answer = change(before)
+            if after == before or self._swap("faults", owner, value, to_json(after)):
+                return answer
+
+    # --- the journal ------------------------------------------------------------------------------
+
+    def record(self, exchange: Exchange) -> None:
+        """Write an exchange into the journal, under its API key."""
+        group = SERVER if exchange.client_id is None else group_of(exchange.client_id)
+        self._store.append(to_json(exchange), group=group)
+
+    def journal(self, owner: str | None = None, *, after: int = 0) -> Journal:
+        """The exchanges of an API key, or (None) all, that came after the one of this number."""
+        log = self._store.read_log(None if owner is None else group_of(owner), after=after)
+        exchanges = [replace(_EXCHANGE.decode(line.value), number=line.number) for line in log.lines]
+        return Journal(exchanges=exchanges, dropped=log.dropped)
+
+    def journal_generation(self) -> int:
+        """A number that is another one once exchanges were removed, other than to make room."""
+        return self._store.log_generation()
+
+    def clear_journal(self, owner: str | None = None) -> None:
+        """Remove the exchanges of an API key, or (None) all."""
+        self._store.clear_log(None if owner is None else group_of(owner))
+
+    # ----------------------------------------------------------------------------------------------
+
+    def _get(self, record: str, owner: str | None) -> bytes | None:
+        return self._store.get_many([_name(record, owner)])[0]
+
+    def _swap(self, record: str, owner: str | None, expected: bytes | None, value: bytes) -> bool:
+        group = SERVER if owner is None else group_of(owner)
+        return self._store.compare_and_swap(_name(record, owner), expected, value, group=group)
+
+
+def _name(record: str, owner: str | None) -> str:
+    return record if owner is None else f"{record}:{owner}"
+
+
+@lru_cache(maxsize=1024)
+def _read_clock(value: bytes | None) -> ClockSetting:
+    return UNCHANGED if value is None else _CLOCK.decode(value)
+
+
+@lru_cache(maxsize=64)
+def _read_plan(value: bytes | None) -> Plan:
+    return () if value is None else _PLAN.decode(value)
