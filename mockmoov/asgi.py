@@ -17,7 +17,7 @@ from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.operations import ACCOUNT_PARAMETER
 from mockmoov.oauth.scopes import catalogue, did_you_mean, template
 from mockmoov.server.authorization_server import REQUEST_ID_HEADER, AuthorizationServer
-from mockmoov.server.context import Call
+from mockmoov.server.context import RequestContext
 from mockmoov.server.endpoints import ACCOUNT_ID_HEADER, ANY_SCOPE, CLIENT_ID_HEADER, SCOPES_HEADER
 from mockmoov.simulation.fault_effects import wants_body
 from mockmoov.testing import MockMoov
@@ -94,7 +94,7 @@ class _Passage:
         self._send = send
         self._request = to_request(scope)
         self._incoming = Incoming(self._request, receive)
-        self._call: Call | None = None
+        self._call: RequestContext | None = None
         self._refusal: HttpResponse | None = None
         self._held = HttpResponse(status=500)
         self._is_sent = False
@@ -137,13 +137,13 @@ class _Passage:
             self._server.relay(self._call, self._held)
         return False
 
-    async def _relay(self, call: Call, message: Message) -> None:
+    async def _relay(self, call: RequestContext, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._call = None
             message = start(_undated(self._server.relay(call, _head(message))))
         await self._send(message)
 
-    async def _alter(self, call: Call, message: Message) -> None:
+    async def _alter(self, call: RequestContext, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._held = _head(message, without="content-length")
             return

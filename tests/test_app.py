@@ -29,7 +29,7 @@ from mockmoov.simulation.clock import http_date
 from mockmoov.simulation.faults import Fault
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
-from mockmoov.storage.simulation import Conditions
+from mockmoov.storage.simulation import SimulationState
 from mockmoov.storage.store import Log
 from mockmoov.web.app import create_app
 from tests.support.servers import (
@@ -287,7 +287,7 @@ def test_a_client_that_leaves_before_its_change_is_whole_changes_nothing() -> No
     body = b'{"status": 503}'
     typed = [(b"content-type", b"application/json")]
     assert not connect(app, "POST", "/_mockmoov/faults", chunk(body, more=True), GONE, headers=typed).sent
-    assert server.conditions.faults() == ()
+    assert server.simulation.faults() == ()
     assert connect(app, "POST", "/_mockmoov/faults", chunk(body), headers=typed).status == 201
 
 
@@ -376,7 +376,7 @@ def test_an_answer_that_is_delayed_comes_after_the_delay_with_the_time_that_it_i
     sleeper: Sleeper,
 ) -> None:
     server = new_server(clock=sleeper)
-    server.conditions.add_fault(None, Fault(id="f", delay=90, times=1))
+    server.simulation.add_fault(None, Fault(id="f", delay=90, times=1))
     app = create_app(server, exposure="process")
     late, prompt = (ask(app, "GET", "/ping", headers=[basic()]) for _ in range(2))
     assert sleeper.slept == [90]
@@ -388,7 +388,7 @@ def test_a_token_whose_answer_was_delayed_lives_from_the_time_that_it_is_by_then
     sleeper: Sleeper,
 ) -> None:
     server = new_server(clock=sleeper, default_version="latest")
-    server.conditions.add_fault(CLIENT_ID, Fault(id="f", delay=90))
+    server.simulation.add_fault(CLIENT_ID, Fault(id="f", delay=90))
     assert mint(create_app(server, exposure="process"))["expires_in"] == int(NOW) + 90 + 3600
 
 
@@ -396,7 +396,7 @@ def test_what_a_client_asked_that_does_not_wait_for_its_answer_is_done_all_the_s
     server = new_server()
     app = create_app(server, exposure="process")
     token = mint(app)["access_token"]
-    server.conditions.add_fault(None, Fault(id="f", delay=3600, times=1))
+    server.simulation.add_fault(None, Fault(id="f", delay=3600, times=1))
     left = connect(app, "POST", "/oauth2/revoke", chunk(form(token=token)), GONE, headers=authorized())
     assert left.waiting == []
     answer = ask(app, "GET", "/ping", headers=[bearer(token)])
@@ -449,7 +449,7 @@ def test_who_waits_in_vain_has_each_exchange_looked_at_once_and_all_of_them_at_t
     server = AuthorizationServer(
         load(),
         Repository(store),
-        Conditions(store, wall=time.time),
+        SimulationState(store, wall=time.time),
         signing_keys=signing_keys(bytes(32)),
     )
     app = create_app(server, exposure="process")
@@ -519,7 +519,7 @@ class Ends:
 
 def faulty(connection: Literal["hang", "reset", "cut"], *, text: str | None = None) -> ASGIApp:
     server = new_server()
-    server.conditions.add_fault(None, Fault(id="f", connection=connection, text=text))
+    server.simulation.add_fault(None, Fault(id="f", network_error=connection, text=text))
     return create_app(server, exposure="process")
 
 

@@ -102,7 +102,7 @@ def test_the_server_reads_the_clock_it_was_given() -> None:
     clock = Clock()
     server = create_server(load(), clock=clock)
     for _ in range(2):
-        assert server.conditions.now() == clock.now
+        assert server.simulation.now() == clock.now
         clock.shift(0.25)
 
 

@@ -217,26 +217,26 @@ def meeting(
     server: AuthorizationServer, address: tuple[str, int], fault: Fault, sent: bytes
 ) -> tuple[bytes, bool]:
     """What comes of these bytes when a fault, and then no other, happens to the first request."""
-    server.conditions.add_fault(None, fault)
+    server.simulation.add_fault(None, fault)
     try:
         with socket.create_connection(address, timeout=10) as connection:
             connection.sendall(sent)
             return until_it_ends(connection)
     finally:
-        server.conditions.remove_faults(None)
+        server.simulation.remove_faults(None)
 
 
 @pytest.mark.parametrize("sent", [PING, token_request(), token_request(*UPGRADE)])
 def test_a_connection_that_is_reset_ends_with_a_reset_and_not_a_byte_before_it(
     server: AuthorizationServer, address: tuple[str, int], sent: bytes
 ) -> None:
-    assert meeting(server, address, Fault(id="f", times=1, connection="reset"), sent) == (b"", True)
+    assert meeting(server, address, Fault(id="f", times=1, network_error="reset"), sent) == (b"", True)
 
 
 def test_an_answer_that_is_cut_announces_all_of_its_body_and_ends_orderly_in_the_middle_of_it(
     server: AuthorizationServer, address: tuple[str, int]
 ) -> None:
-    fault = Fault(id="f", times=1, connection="cut", text="0123456789")
+    fault = Fault(id="f", times=1, network_error="cut", text="0123456789")
     data, is_reset = meeting(server, address, fault, PING)
     head, _, body = data.partition(b"\r\n\r\n")
     assert b"content-length: 10\r\n" in head.lower() + b"\r\n"
@@ -246,14 +246,14 @@ def test_an_answer_that_is_cut_announces_all_of_its_body_and_ends_orderly_in_the
 def test_an_answer_without_a_body_that_is_cut_does_not_come_at_all(
     server: AuthorizationServer, address: tuple[str, int]
 ) -> None:
-    assert meeting(server, address, Fault(id="f", times=1, connection="cut"), PING) == (b"", False)
+    assert meeting(server, address, Fault(id="f", times=1, network_error="cut"), PING) == (b"", False)
 
 
 @pytest.mark.parametrize("how", ["reset", "cut"])
 def test_what_was_pipelined_behind_an_exchange_that_ends_the_connection_is_not_answered(
     server: AuthorizationServer, address: tuple[str, int], how: str
 ) -> None:
-    fault = Fault(id="f", times=1, connection="reset" if how == "reset" else "cut")
+    fault = Fault(id="f", times=1, network_error="reset" if how == "reset" else "cut")
     data, _ = meeting(server, address, fault, PING + PING)
     assert data == b""
 
@@ -261,14 +261,14 @@ def test_what_was_pipelined_behind_an_exchange_that_ends_the_connection_is_not_a
 def test_a_connection_that_hangs_says_nothing_and_stays_open_until_the_client_leaves(
     server: AuthorizationServer, address: tuple[str, int]
 ) -> None:
-    server.conditions.add_fault(None, Fault(id="f", where=Where(path="/hang"), connection="hang"))
+    server.simulation.add_fault(None, Fault(id="f", where=Where(path="/hang"), network_error="hang"))
     with socket.create_connection(address, timeout=10) as connection:
         connection.sendall(request(line=b"GET /hang HTTP/1.1"))
         assert statuses(address, PING) == [200, 404]  # what was sent before has been seen by now
         connection.setblocking(False)
         with suppress(BlockingIOError):
             pytest.fail(f"{connection.recv(1)!r} came")
-    server.conditions.remove_faults(None)
+    server.simulation.remove_faults(None)
 
 
 def test_no_other_connection_suffers_from_one_that_is_reset(
@@ -277,7 +277,7 @@ def test_no_other_connection_suffers_from_one_that_is_reset(
     with socket.create_connection(address, timeout=10) as other:
         other.sendall(PING)
         assert other.recv(65536).startswith(b"HTTP/1.1 200 ")
-        meeting(server, address, Fault(id="f", times=1, connection="reset"), PING)
+        meeting(server, address, Fault(id="f", times=1, network_error="reset"), PING)
         other.sendall(PING)
         assert other.recv(65536).startswith(b"HTTP/1.1 200 ")
 
@@ -289,4 +289,4 @@ def test_an_answer_has_one_date_which_is_the_applications_own(
         connection.sendall(PING[:-2] + b"Connection: close\r\n\r\n")
         data, _ = until_it_ends(connection)
     dates = re.findall(rb"\r\ndate: ([^\r]*)", data.lower())
-    assert dates == [http_date(int(server.conditions.now())).lower().encode()]
+    assert dates == [http_date(int(server.simulation.now())).lower().encode()]

@@ -17,13 +17,13 @@ from mockmoov.oauth.contracts import (
     REASON_HEADER,
     RFC_ERRORS,
     Contract,
-    Refusal,
+    ErrorFormat,
     contract_named,
     render_empty,
-    render_error_response,
+    render_error,
     render_json,
+    render_oauth_error,
     render_rate_limited,
-    render_refusal,
     render_token_response,
     render_too_large,
     render_unauthorized,
@@ -209,7 +209,7 @@ FIELD_ERRORS = ["scope", "refresh_token", "token", "token_type_hint"]
 
 
 def rendered(contract: Contract, code: ErrorCode, parameter: str | None) -> HttpResponse:
-    response = render_error_response(contract, OAuthError(code, "because", parameter=parameter))
+    response = render_oauth_error(contract, OAuthError(code, "because", parameter=parameter))
     named = headers(response)
     assert named[REASON_HEADER] == "because"
     assert (named["cache-control"], named["pragma"]) == ("no-store", "no-cache")
@@ -268,16 +268,16 @@ def test_the_dated_contract_has_422_where_one_parameter_is_at_fault(parameter: s
 def test_a_reason_is_told_in_its_header_and_never_in_the_body(
     contract: Contract, code: ErrorCode, parameter: str | None, reason: str
 ) -> None:
-    response = render_error_response(contract, OAuthError(code, reason, parameter=parameter))
-    other = render_error_response(contract, OAuthError(code, "because", parameter=parameter))
+    response = render_oauth_error(contract, OAuthError(code, reason, parameter=parameter))
+    other = render_oauth_error(contract, OAuthError(code, "because", parameter=parameter))
     assert (response.status, response.body) == (other.status, other.body)
     assert re.fullmatch("[ -~]{0,200}", headers(response)[REASON_HEADER])
 
 
 @pytest.mark.parametrize("body", [None, lambda error: {"error": error.reason}])
 def test_a_refusals_own_headers_are_sent_with_and_without_a_body(body: Any) -> None:
-    refusal = Refusal(status=499, body=body, headers=(("x-own", "yes"),))
-    contract = replace(CONTRACT_DATED, refusals={ErrorCode.INVALID_GRANT: refusal})
+    refusal = ErrorFormat(status=499, body=body, headers=(("x-own", "yes"),))
+    contract = replace(CONTRACT_DATED, errors={ErrorCode.INVALID_GRANT: refusal})
     response = rendered(contract, ErrorCode.INVALID_GRANT, None)
     assert (response.status, headers(response)["x-own"]) == (499, "yes")
     assert response.body == (b'{"error":"because"}' if body else b"")
@@ -291,7 +291,7 @@ def test_a_refused_bearer_is_an_empty_401_without_a_challenge(contract: Contract
 
 
 def test_a_refusal_without_a_body_has_no_content_type() -> None:
-    response = render_refusal(405, "no\nline", (("allow", "POST"),))
+    response = render_error(405, "no\nline", (("allow", "POST"),))
     assert (response.status, response.body) == (405, b"")
     assert headers(response) == {
         "allow": "POST",

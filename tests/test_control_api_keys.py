@@ -218,11 +218,11 @@ def test_what_was_under_way_when_a_key_was_deleted_is_not_the_next_ones(desk: De
     """A request that ends after the deletion, and changes that were half done, leave records behind."""
     desk.new_key(client_id="k", client_secret="s")
     desk.token("k", "s")
-    late = desk.server.conditions.journal("k").exchanges[0]
+    late = desk.server.simulation.journal("k").exchanges[0]
     assert isinstance(late, Exchange)
     desk.ask("DELETE", "/api-keys/k")
-    desk.server.conditions.record(late)
-    desk.server.conditions.set_clock("k", lambda setting, base: type(setting)(offset=99.0))
+    desk.server.simulation.record(late)
+    desk.server.simulation.set_clock("k", lambda setting, base: type(setting)(offset=99.0))
     desk.new_key(client_id="k", client_secret="s")
     assert desk.get("/api-keys/k/exchanges")["count"] == 0
     assert desk.get("/api-keys/k/clock")["offset"] == 0

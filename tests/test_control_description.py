@@ -14,7 +14,7 @@ from schemathesis.generation import GenerationMode
 
 from mockmoov.config.settings import SETTINGS
 from mockmoov.control_plane import exchanges, router, validation
-from mockmoov.control_plane.tokens import _Wish
+from mockmoov.control_plane.tokens import _MintInput
 from mockmoov.oauth.contracts import CONTRACT_2023, CONTRACT_2023_SDK, CONTRACT_DATED
 from mockmoov.oauth.grants import GRANTS
 from mockmoov.oauth.messages import HttpRequest
@@ -22,7 +22,7 @@ from mockmoov.oauth.records import ApiKey, ClientType, Exchange
 from mockmoov.oauth.token_defects import DEFECTS
 from mockmoov.server.authorization_server import MAX_BODY
 from mockmoov.simulation.clock import LAST
-from mockmoov.simulation.faults import PRESETS, Connection, Fault, Where
+from mockmoov.simulation.faults import PRESETS, Fault, NetworkError, Where
 from mockmoov.simulation.journal import Query
 from tests.support.contract_fixtures import load_openapi, resolved_openapi
 from tests.support.control import Desk, checked
@@ -48,11 +48,11 @@ def walk(node: Any) -> Iterator[dict[str, Any]]:
 
 def test_the_description_has_every_path_and_method_of_the_plane_and_no_others() -> None:
     served = {path: set(methods) for path, methods in router._routes(SERVER).items()}
-    described = {
+    describe_fault = {
         path: {method.upper() for method in item if method in METHODS}
         for path, item in DOCUMENT["paths"].items()
     }
-    assert described == served
+    assert describe_fault == served
 
 
 def test_schemathesis_can_drive_it() -> None:
@@ -106,7 +106,7 @@ def test_every_success_and_every_refusal_is_of_its_kind() -> None:
         ("GrantType", GRANTS),
         ("Endpoint", SERVER.endpoint_names),
         ("ClientType", get_args(ClientType)),
-        ("Connection", get_args(Connection)),
+        ("NetworkError", get_args(NetworkError)),
     ],
 )
 def test_the_words_are_those_of_the_code(schema: str, names: Any) -> None:
@@ -114,8 +114,8 @@ def test_the_words_are_those_of_the_code(schema: str, names: Any) -> None:
 
 
 def test_the_contracts_are_those_of_the_code() -> None:
-    described = SCHEMAS["Exchange"]["properties"]["contract"]["enum"]
-    assert described == [each.name for each in (CONTRACT_2023, CONTRACT_2023_SDK, CONTRACT_DATED)]
+    describe_fault = SCHEMAS["Exchange"]["properties"]["contract"]["enum"]
+    assert describe_fault == [each.name for each in (CONTRACT_2023, CONTRACT_2023_SDK, CONTRACT_DATED)]
 
 
 def names_of(form: Any) -> set[str]:
@@ -125,7 +125,7 @@ def names_of(form: Any) -> set[str]:
 @pytest.mark.parametrize(
     ("schema", "names"),
     [
-        ("FaultInput", names_of(Fault) - {"id", "seen", "met"}),
+        ("FaultInput", names_of(Fault) - {"id", "matched", "triggered"}),
         ("Fault", names_of(Fault)),
         ("Where", names_of(Where)),
         ("Exchange", names_of(Exchange)),
@@ -133,29 +133,29 @@ def names_of(form: Any) -> set[str]:
         ("CreatedApiKey", names_of(ApiKey) - {"epoch", "past"}),
         ("ApiKeyInput", names_of(ApiKey) - {"epoch", "past"}),
         ("ApiKeyChange", names_of(ApiKey) - {"epoch", "past", "client_id"}),
-        ("Wish", names_of(_Wish)),
-        ("WishOfApiKey", names_of(_Wish) - {"client_id"}),
+        ("Wish", names_of(_MintInput)),
+        ("WishOfApiKey", names_of(_MintInput) - {"client_id"}),
     ],
 )
 def test_the_members_are_those_of_the_code(schema: str, names: set[str]) -> None:
-    described = SCHEMAS[schema]
-    assert described["properties"].keys() == names
-    assert described["additionalProperties"] is False
+    describe_fault = SCHEMAS[schema]
+    assert describe_fault["properties"].keys() == names
+    assert describe_fault["additionalProperties"] is False
     if schema in ("Fault", "Exchange", "ApiKey", "CreatedApiKey"):
-        assert set(described["required"]) == names
+        assert set(describe_fault["required"]) == names
 
 
 def test_the_settings_are_those_of_the_code() -> None:
-    described = SCHEMAS["Config"]["properties"]["settings"]
-    assert described["properties"].keys() == set(described["required"]) == SETTINGS.keys()
+    describe_fault = SCHEMAS["Config"]["properties"]["settings"]
+    assert describe_fault["properties"].keys() == set(describe_fault["required"]) == SETTINGS.keys()
 
 
 @pytest.mark.parametrize(
     ("path", "form"), [("/exchanges", exchanges._List), ("/exchanges/wait", exchanges._Wait)]
 )
 def test_the_query_of_exchanges_is_that_of_the_code(path: str, form: Any) -> None:
-    described = {each["name"] for each in DOCUMENT["paths"]["/_mockmoov" + path]["get"]["parameters"]}
-    assert described == names_of(form) > names_of(Query)
+    describe_fault = {each["name"] for each in DOCUMENT["paths"]["/_mockmoov" + path]["get"]["parameters"]}
+    assert describe_fault == names_of(form) > names_of(Query)
 
 
 def test_the_limits_that_are_told_are_those_of_the_code() -> None:
@@ -167,12 +167,12 @@ def test_the_limits_that_are_told_are_those_of_the_code() -> None:
 
 
 def test_defaults_are_those_of_the_code() -> None:
-    described = SCHEMAS["FaultInput"]["properties"]
-    given = {name: schema["default"] for name, schema in described.items() if "default" in schema}
+    describe_fault = SCHEMAS["FaultInput"]["properties"]
+    given = {name: schema["default"] for name, schema in describe_fault.items() if "default" in schema}
     assert given == {name: getattr(Fault(), name) for name in given}
     assert given
     for wish in ("Wish", "WishOfApiKey"):
-        assert SCHEMAS[wish]["properties"]["scope"]["default"] == _Wish().scope
+        assert SCHEMAS[wish]["properties"]["scope"]["default"] == _MintInput().scope
     for name in ("count", "timeout"):
         assert PARAMETERS[name]["schema"]["default"] == getattr(exchanges._Wait(), name)
 

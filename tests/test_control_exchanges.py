@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from mockmoov.oauth.messages import HttpRequest
 from tests.support.control import JSON, Desk
-from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, Clock, basic, bearer, new_server, post_form
+from tests.support.servers import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    NOW,
+    Clock,
+    basic,
+    bearer,
+    new_server,
+    post_form,
+)
 
 KEY = f"/api-keys/{CLIENT_ID}"
 each_journal = pytest.mark.parametrize("of", ["", KEY])
@@ -25,10 +34,10 @@ def wall() -> Clock:
 def desk(wall: Clock) -> Desk:
     """Four exchanges, a second apart: two tokens, a refusal, a ping."""
     desk = Desk(new_server(clock=wall))
-    asked: list[Callable[[], int]] = [
+    request: list[Callable[[], int]] = [
         desk.token, desk.token, lambda: desk.token(CLIENT_ID, "wrong"), lambda: desk.ping("x"),
     ]  # fmt: skip
-    for ask in asked:
+    for ask in request:
         ask()
         wall.shift(1)
     return desk
@@ -280,8 +289,8 @@ def test_no_secret_is_told_wherever_it_was_put(secret: str, scheme: str) -> None
 
 
 def test_no_token_is_told_whole(desk: Desk) -> None:
-    asked = {"grant_type": "client_credentials", "scope": "/ping.read"}
-    issued = json.loads(post_form(desk.send, "/oauth2/token", basic(), **asked)[2])
+    request = {"grant_type": "client_credentials", "scope": "/ping.read"}
+    issued = json.loads(post_form(desk.send, "/oauth2/token", basic(), **request)[2])
     access, refresh = issued["access_token"], issued["refresh_token"]
     desk.ping(access)
     desk.send(

@@ -25,8 +25,8 @@ def statuses(desk: Desk, times: int) -> list[int]:
 
 
 def answered(desk: Desk) -> tuple[int, Any, bytes]:
-    asked = {"grant_type": "client_credentials", "scope": "/ping.read"}
-    return post_form(desk.send, "/oauth2/token", basic(), **asked)
+    request = {"grant_type": "client_credentials", "scope": "/ping.read"}
+    return post_form(desk.send, "/oauth2/token", basic(), **request)
 
 
 # --- The plan -------------------------------------------------------------------------------------
@@ -39,7 +39,7 @@ def test_a_fault_is_told_whole_with_an_id_of_its_own(desk: Desk, of: str) -> Non
     assert added.status == 201
     assert added["client_id"] == (CLIENT_ID if of else None)
     assert (fault["endpoint"], fault["status"], fault["times"], fault["every"]) == ("token", 503, 2, 1)
-    assert (fault["seen"], fault["met"]) == (0, 0)
+    assert (fault["matched"], fault["triggered"]) == (0, 0)
     other = desk.post(f"{of}/faults", status=500)["fault"]
     assert other["id"] != fault["id"]
     assert desk.get(f"{of}/faults")["faults"] == [fault, other]
@@ -50,7 +50,7 @@ def test_two_down_and_then_up(desk: Desk, of: str) -> None:
     desk.post(f"{of}/faults", endpoint="token", status=503, times=2)
     assert statuses(desk, 4) == [503, 503, 200, 200]
     (fault,) = desk.get(f"{of}/faults")["faults"]
-    assert (fault["seen"], fault["met"]) == (2, 2)
+    assert (fault["matched"], fault["triggered"]) == (2, 2)
 
 
 @each_plan
@@ -185,11 +185,11 @@ def test_where_looks_at_the_request(desk: Desk) -> None:
 def test_the_control_plane_meets_no_fault(desk: Desk) -> None:
     for of in ("", KEY):
         desk.post(f"{of}/faults", status=500, delay=3600)
-        desk.post(f"{of}/faults", connection="hang")
+        desk.post(f"{of}/faults", network_error="hang")
     assert desk.get("/faults").status == desk.get("/clock").status == 200
     introspected = post_form(desk.send, "/_mockmoov/introspect", basic(), token="x")
     assert introspected[0] == 200
-    assert desk.get("/faults")["faults"][0]["seen"] == 0
+    assert desk.get("/faults")["faults"][0]["matched"] == 0
 
 
 # --- What is not good -----------------------------------------------------------------------------
@@ -217,8 +217,8 @@ def test_the_control_plane_meets_no_fault(desk: Desk) -> None:
         ),
         ({"satus": 500}, "satus", "there is no field satus; did you mean status?"),
         ({"id": "x", "status": 500}, "id", "there is no field id"),
-        ({"met": 1, "status": 500}, "met", "there is no field met"),
-        ({"seen": 1, "status": 500}, "seen", "there is no field seen"),
+        ({"triggered": 1, "status": 500}, "triggered", "there is no field triggered"),
+        ({"matched": 1, "status": 500}, "matched", "there is no field matched"),
         (
             {"status": 500, "where": {"header": {}}},
             "header",
@@ -250,7 +250,7 @@ def test_the_control_plane_meets_no_fault(desk: Desk) -> None:
         ({"delay": -0.1}, "delay", ">= 0"),
         ({"retry_after": -1}, "retry_after", ">= 0"),
         ({"truncate": -1}, "truncate", ">= 0"),
-        ({"connection": "close"}, "connection", "invalid enum value"),
+        ({"network_error": "close"}, "network_error", "invalid enum value"),
         ({"text": "x" * 65_537}, "text", "length <= 65536"),
         ({"drop": "access_token"}, "drop", "drop must be a list, got a string"),
         ({"set": []}, "set", "set must be an object, got a list"),

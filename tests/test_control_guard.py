@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mockmoov.config.settings import Layer, load
 from mockmoov.control_plane import router
-from mockmoov.control_plane.access import make_guard
+from mockmoov.control_plane.access import control_access
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.server.authorization_server import AuthorizationServer
 from tests.support.control import JSON, Desk
@@ -33,7 +33,7 @@ def refusal(
     exposure: str = "loopback", headers: Mapping[str, str | tuple[str, ...]] | None = None, **settings: object
 ) -> HttpResponse | None:
     """What the guard says to a request that goes to localhost:8080."""
-    guard = make_guard(load(Layer(values=settings)), exposure)  # type: ignore[arg-type]
+    guard = control_access(load(Layer(values=settings)), exposure)  # type: ignore[arg-type]
     sent = {"host": "localhost:8080", **(headers or {})}
     grouped = {
         name: value if isinstance(value, tuple) else (value,)
@@ -119,7 +119,7 @@ def test_a_page_of_our_own_passes(host: str) -> None:
 
 
 def test_the_scheme_of_our_own_origin_is_that_of_the_request() -> None:
-    guard = make_guard(load(), "loopback")
+    guard = control_access(load(), "loopback")
     headers = {"host": ("localhost:8443",), "origin": ("https://localhost:8443",)}
     assert guard.refusal(HttpRequest(method="GET", path="/", scheme="https", headers=headers)) is None
 

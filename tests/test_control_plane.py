@@ -190,8 +190,8 @@ def test_an_unknown_member_that_is_no_name_is_not_repeated(desk: Desk) -> None:
 WORDS = (
     "client_id client_secret account_id origins scopes grants enabled seconds days hours to at preset"
     " endpoint grant_type where method path headers parameters after every times probability seed start end"
-    " delay status body text content_type retry_after drop set truncate connection scope client_type lifetime"
-    " claims defect exp iat nbf aud iss jti mockmoov id seen met limit count timeout since until fault"
+    " delay status body text content_type retry_after drop set truncate network_error scope client_type"
+    " lifetime claims defect exp iat nbf aud iss jti mockmoov id matched triggered limit count timeout since until fault"
 )
 NAMES = st.sampled_from(WORDS.split()) | st.text(max_size=4)
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9)
@@ -247,14 +247,14 @@ def test_every_request_gets_an_answer_that_is_described(
     worn: Desk, request: HttpRequest, knows: bool
 ) -> None:
     token = {"x-mockmoov-token": ("sesame",)} if knows else {}
-    asked = HttpRequest(
+    request = HttpRequest(
         method=request.method,
         path=request.path,
         query=request.query,
         headers={**request.headers, **token},
         body=request.body,
     )
-    assert worn.handle(asked).status < 500
+    assert worn.handle(request).status < 500
 
 
 @given(changes=st.lists(st.tuples(st.sampled_from(CHANGES), BODIES), max_size=4))

@@ -11,7 +11,16 @@ from mockmoov.control_plane import tokens
 from mockmoov.oauth.token_defects import DEFECTS
 from mockmoov.oauth.tokens import MAX_LENGTH
 from tests.support.control import Desk
-from tests.support.servers import CLIENT_ID, NOW, Clock, another_key, basic, bearer, new_server, post_form
+from tests.support.servers import (
+    CLIENT_ID,
+    NOW,
+    Clock,
+    another_key,
+    basic,
+    bearer,
+    new_server,
+    post_form,
+)
 
 KEY = f"/api-keys/{CLIENT_ID}"
 OTHER = "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
@@ -269,8 +278,8 @@ def test_a_new_key_signs_and_the_old_one_verifies_until_it_is_dropped(desk: Desk
 
 
 def test_refresh_tokens_outlive_a_rotation(desk: Desk) -> None:
-    asked = {"grant_type": "client_credentials", "scope": "/ping.read"}
-    refresh = json.loads(post_form(desk.send, "/oauth2/token", basic(), **asked)[2])["refresh_token"]
+    request = {"grant_type": "client_credentials", "scope": "/ping.read"}
+    refresh = json.loads(post_form(desk.send, "/oauth2/token", basic(), **request)[2])["refresh_token"]
     first = desk.get("/signing-keys")["signs"]
     desk.post("/signing-keys/rotate")
     desk.ask("DELETE", f"/signing-keys/{first}")

@@ -19,7 +19,7 @@ from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer
 from mockmoov.simulation.faults import PRESETS, Fault
 from mockmoov.web.app import create_app
-from mockmoov.web.cors import Readers, shared
+from mockmoov.web.cors import CorsPolicy, shared
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, another_key, new_server
 
 PAGE, REGISTERED, FOREIGN = "http://localhost:5173", "https://shop.example", "https://evil.example"
@@ -74,7 +74,7 @@ class Kind:
         server = new_server(keys=[KEY, NARROW], **self.settings)
         options = {**self.options, **self.with_token(server)}
         if self.fault:
-            server.conditions.add_fault(None, self.fault)
+            server.simulation.add_fault(None, self.fault)
         options["headers"] = {**options.get("headers", {}), **headers}
         return ask(server, self.method, self.target, **options)
 
@@ -160,7 +160,7 @@ KINDS = {
             fault=Fault(id="f", **{**members, "delay": 0}),
         )
         for name, members in PRESETS.items()
-        if "connection" not in members
+        if "network_error" not in members
     },
     "a fault with a header of its own": Kind(
         status=503,
@@ -204,7 +204,7 @@ def test_the_setting_opens_every_answer_to_any_page(kind: Kind) -> None:
 
 def test_an_answer_that_is_cut_may_be_read_as_far_as_it_comes() -> None:
     server, sent = new_server(), list[Message]()
-    server.conditions.add_fault(None, Fault(id="f", status=503, text="long", connection="cut"))
+    server.simulation.add_fault(None, Fault(id="f", status=503, text="long", network_error="cut"))
     ended: list[str] = []
 
     async def receive() -> Message:
@@ -277,20 +277,20 @@ def test_a_key_that_comes_or_goes_takes_its_origins_along() -> None:
     ],
 )
 def test_an_origin_is_one_of_this_machine_or_listed_and_nothing_like_it(origin: str, passes: bool) -> None:
-    readers = Readers(["https://listed.example"], list)
+    readers = CorsPolicy(["https://listed.example"], list)
     assert readers.allowed([origin]) == (origin if passes else None)
 
 
 @given(st.text(), st.text())
 @example(PAGE, PAGE)
 def test_two_origins_are_none(first: str, second: str) -> None:
-    assert Readers(["*"], list).allowed([first, second]) is None
-    assert Readers(["*"], list).allowed([]) is None
+    assert CorsPolicy(["*"], list).allowed([first, second]) is None
+    assert CorsPolicy(["*"], list).allowed([]) is None
 
 
 @given(st.text())
 def test_what_is_allowed_is_an_origin_or_any(text: str) -> None:
-    allowed = Readers([], lambda: [REGISTERED]).allowed([text])
+    allowed = CorsPolicy([], lambda: [REGISTERED]).allowed([text])
     assert (
         allowed is None
         or "localhost" in allowed
@@ -340,7 +340,7 @@ def test_only_names_of_headers_are_said_again(asked: str) -> None:
         path="/ping",
         headers={"origin": (PAGE,), "access-control-request-headers": (asked,)},
     )
-    answer = Readers([], list).preflight(request)
+    answer = CorsPolicy([], list).preflight(request)
     said = dict(answer.headers).get("access-control-allow-headers")
     assert answer.status == 204
     assert said in (None, asked)
@@ -349,12 +349,12 @@ def test_only_names_of_headers_are_said_again(asked: str) -> None:
 
 def test_a_preflight_is_no_exchange_meets_no_fault_and_costs_nothing_of_a_rate() -> None:
     server = new_server(rate_limit=1, keys=[KEY])
-    server.conditions.add_fault(None, Fault(id="f", status=503))
+    server.simulation.add_fault(None, Fault(id="f", status=503))
     for _ in range(5):
         assert ask(server, "OPTIONS", "/ping", headers=PREFLIGHT).status_code == 204
-    assert server.conditions.journal().exchanges == []
-    assert server.conditions.faults()[0].seen == 0
-    server.conditions.remove_faults(None)
+    assert server.simulation.journal().exchanges == []
+    assert server.simulation.faults()[0].matched == 0
+    server.simulation.remove_faults(None)
     assert mint(server)
 
 
@@ -364,7 +364,7 @@ def test_options_without_either_header_is_no_preflight(missing: str) -> None:
     server = new_server()
     answer = ask(server, "OPTIONS", "/oauth2/token", headers=headers)
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
-    assert len(server.conditions.journal().exchanges) == 1
+    assert len(server.simulation.journal().exchanges) == 1
 
 
 def test_a_preflight_is_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -213,9 +213,9 @@ def test_the_metadata_says_what_the_server_does() -> None:
 @each_format
 def test_a_live_access_token_is_described(token_format: str) -> None:
     send = new_sender(token_format=token_format, access_token_lifetime=60)
-    described = introspect(send, mint(send)["access_token"])
-    assert described.pop("jti")
-    assert described == {
+    describe_fault = introspect(send, mint(send)["access_token"])
+    assert describe_fault.pop("jti")
+    assert describe_fault == {
         "active": True,
         "client_id": CLIENT_ID,
         "scope": "/ping.read /accounts.read",

@@ -227,7 +227,7 @@ def test_headers_are_added_or_take_the_place_of_the_real_ones() -> None:
         (Fault(set={"a": 1}), True),
         (Fault(truncate=0), True),
         (Fault(content_type="text/plain"), True),
-        (Fault(connection="cut"), True),
+        (Fault(network_error="cut"), True),
         (Fault(), False),
         (Fault(headers={"a": "b"}, retry_after=1, delay=1, status=500, text="x", times=1), False),
     ],

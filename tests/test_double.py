@@ -346,8 +346,8 @@ def test_a_planned_fault_happens_as_often_as_planned_and_to_no_other_key(
     )  # fmt: skip
     assert [program.token().status_code for _ in range(4)] == [200, 503, 503, 200]
     assert [other.token().status_code for _ in range(4)] == [200] * 4
-    assert [(item.id, item.met) for item in program.key.faults.list()] == [(fault.id, 2)]
-    assert program.key.faults.unmet() == ()
+    assert [(item.id, item.triggered) for item in program.key.faults.list()] == [(fault.id, 2)]
+    assert program.key.faults.untriggered() == ()
     other.key.delete()
 
 
@@ -361,7 +361,7 @@ def test_faults_are_counted_listed_removed_and_cleared(key: MoovKey) -> None:
     faults = [key.faults.add(preset) for preset in PRESETS]
     assert len(key.faults) == len(PRESETS)
     assert [fault.preset for fault in key.faults] == list(PRESETS)
-    assert key.faults.list() == key.faults.unmet() == tuple(faults)
+    assert key.faults.list() == key.faults.untriggered() == tuple(faults)
     key.faults.remove(faults[0])
     assert key.faults.list() == tuple(faults[1:])
     with pytest.raises(ControlError, match="no fault with this id"):
@@ -1129,7 +1129,7 @@ def test_the_arguments_that_are_typed_are_those_that_the_server_knows() -> None:
     assert list(SettingArguments.__annotations__) == list(SETTINGS)
     assert set(KeyArguments.__annotations__) == set(_MEMBERS)
     assert set(KeyChanges.__annotations__) == set(_MEMBERS) - {"client_id"}
-    ours = {"id", "preset", "seen", "met"}  # `preset` is an argument of its own
+    ours = {"id", "preset", "matched", "triggered"}  # `preset` is an argument of its own
     assert list(FaultArguments.__annotations__) == [
         item.name for item in fields(Fault) if item.name not in ours
     ]

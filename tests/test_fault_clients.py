@@ -279,15 +279,15 @@ FAULTS: Mapping[str, OnTheWire] = {
     # The connection.
     "delay": OnTheWire(members={"delay": 0.05}, status=200, body=a_token(), headers={"content-type": JSON}),
     "delay, then a status": OnTheWire(members={"delay": 0.05, "status": 503}, status=503),
-    "delay, then a reset": OnTheWire(members={"delay": 0.05, "connection": "reset"}, status=None),
+    "delay, then a reset": OnTheWire(members={"delay": 0.05, "network_error": "reset"}, status=None),
     "cut of an answer of choice": OnTheWire(
-        members={"status": 502, "text": "x" * 1000, "connection": "cut"},
+        members={"status": 502, "text": "x" * 1000, "network_error": "cut"},
         status=502,
         body=lambda seen: seen in (b"", b"x" * 500),
         headers={"content-length": "1000"},
     ),
     "cut of an answer without a body": OnTheWire(
-        members={"status": 503, "connection": "cut"}, status=None, journal=503
+        members={"status": 503, "network_error": "cut"}, status=None, journal=503
     ),
 }
 
@@ -355,7 +355,7 @@ def test_every_client_says_something_of_every_fault_and_every_preset_is_among_th
 
 def test_all_that_a_fault_can_do_is_among_them() -> None:
     what = {"delay", "status", "headers", "body", "text", "content_type", "retry_after", "drop", "set"}
-    what |= {"truncate", "connection"}
+    what |= {"truncate", "network_error"}
     used = {name for wire in FAULTS.values() for name in wire.members}
     used |= {name for members in PRESETS.values() for name in members}
     assert what <= set(Fault.__annotations__)
@@ -397,14 +397,14 @@ def test_a_client_sees_a_fault_as_it_goes_over_the_wire_and_says_so(
     wire, ask = FAULTS[name], client_named(client)
     fault = key.faults.add(**wire.members, endpoint="token", times=1)
     began = time.monotonic()
-    patience = IMPATIENCE if fault.connection == "hang" else PATIENCE
+    patience = IMPATIENCE if fault.network_error == "hang" else PATIENCE
     seen = ask(Question(key=key, patience=patience), tmp_path)
     took = time.monotonic() - began
     assert (seen.said, seen.status) == (SAID[client][name], wire.status)
     assert took >= fault.delay
     assert wire.body(seen.body), seen
     assert {header: seen.headers.get(header) for header in wire.headers} == wire.headers
-    assert [(item.seen, item.met) for item in key.faults] == [(1, 1)]
+    assert [(item.matched, item.triggered) for item in key.faults] == [(1, 1)]
     (exchange,) = key.exchanges.wait(1, timeout=60)
     expected = wire.status if wire.journal == "the same" else wire.journal
     assert (exchange.status, exchange.fault) == (expected, fault.id)
@@ -418,7 +418,7 @@ def test_after_two_503s_a_client_that_tries_again_gets_a_token_that_can_be_verif
     seen = client_named(client)(Question(key=key, tries=3), tmp_path)
     assert (seen.said, seen.status) == (SAID[client]["delay"], 200)
     assert [exchange.status for exchange in key.exchanges(endpoint="token")] == [503, 503, 200]
-    assert key.faults.unmet() == ()
+    assert key.faults.untriggered() == ()
     token = json.loads(seen.body)["access_token"]
     jwks = jwt.PyJWKSet.from_dict(
         httpx2.get(f"{key.url}/.well-known/jwks.json", trust_env=False).raise_for_status().json()

@@ -8,20 +8,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from mockmoov.simulation.faults import PRESETS, Facts, Fault, Plan, Where, described, take, unmet
+from mockmoov.simulation.faults import (
+    PRESETS,
+    Fault,
+    Plan,
+    RequestFacts,
+    Where,
+    describe_fault,
+    take,
+    untriggered,
+)
 
-TOKEN = Facts(
+TOKEN = RequestFacts(
     endpoint="token",
     method="POST",
     path="/oauth2/token",
     headers={"host": ("localhost",), "x-many": ("one", "two")},
     parameters={"grant_type": "refresh_token", "scope": "/ping.read", "client_id": 5},
 )
-PING = Facts(endpoint="ping", method="GET", path="/ping", headers={}, parameters={})
+PING = RequestFacts(endpoint="ping", method="GET", path="/ping", headers={}, parameters={})
 NOW = 1000.0
 
 
-def met(plan: Plan, exchanges: int, facts: Facts = TOKEN, now: float = NOW) -> list[str | None]:
+def met(plan: Plan, exchanges: int, facts: RequestFacts = TOKEN, now: float = NOW) -> list[str | None]:
     """The ids of the faults that so many exchanges meet, one after another."""
     ids: list[str | None] = []
     for _ in range(exchanges):
@@ -54,12 +63,12 @@ def test_the_first_in_the_plan_happens_and_the_next_one_when_it_is_used_up() -> 
 def test_those_after_the_one_that_happens_do_not_see_the_exchange() -> None:
     plan: Plan = (Fault(id="a", every=2), Fault(id="b", after=1), Fault(id="c"))
     fault, plan = take(plan, TOKEN, NOW)
-    assert fault == Fault(id="c", seen=1, met=1)
-    assert [(each.seen, each.met) for each in plan] == [(1, 0), (1, 0), (1, 1)]
+    assert fault == Fault(id="c", matched=1, triggered=1)
+    assert [(each.matched, each.triggered) for each in plan] == [(1, 0), (1, 0), (1, 1)]
     fault, plan = take(plan, TOKEN, NOW)
     assert fault is not None
     assert fault.id == "a"
-    assert [(each.seen, each.met) for each in plan] == [(2, 1), (1, 0), (1, 1)]
+    assert [(each.matched, each.triggered) for each in plan] == [(2, 1), (1, 0), (1, 1)]
 
 
 @st.composite
@@ -85,20 +94,26 @@ EXCHANGES = st.lists(st.tuples(st.sampled_from([TOKEN, PING]), st.floats(0, 10))
 def test_only_counts_change_and_only_of_those_up_to_the_one_that_happens(plan: Plan, exchanges: Any) -> None:
     for facts, now in exchanges:
         fault, after = take(plan, facts, now)
-        assert [replace(each, seen=0, met=0) for each in after] == [
-            replace(each, seen=0, met=0) for each in plan
+        assert [replace(each, matched=0, triggered=0) for each in after] == [
+            replace(each, matched=0, triggered=0) for each in plan
         ]
-        assert sum(each.met for each in after) - sum(each.met for each in plan) == (fault is not None)
-        assert all(one.seen <= other.seen <= one.seen + 1 for one, other in zip(plan, after, strict=True))
+        assert sum(each.triggered for each in after) - sum(each.triggered for each in plan) == (
+            fault is not None
+        )
+        assert all(
+            one.matched <= other.matched <= one.matched + 1 for one, other in zip(plan, after, strict=True)
+        )
         if fault is not None:
             place = next(
-                i for i, (one, other) in enumerate(zip(plan, after, strict=True)) if one.met != other.met
+                i
+                for i, (one, other) in enumerate(zip(plan, after, strict=True))
+                if one.triggered != other.triggered
             )
             assert after[place] == fault
             assert after[place + 1 :] == plan[place + 1 :]
         plan = after
-    assert all(each.met <= each.seen for each in plan)
-    assert all(each.times is None or each.met <= each.times for each in plan)
+    assert all(each.triggered <= each.matched for each in plan)
+    assert all(each.times is None or each.triggered <= each.times for each in plan)
 
 
 @given(plan=PLANS, exchanges=EXCHANGES)
@@ -132,7 +147,7 @@ def test_what_does_not_match_or_is_used_up_is_not_counted() -> None:
     plan: Plan = (Fault(id="a", endpoint="token", times=1), Fault(id="b", start=NOW + 1))
     for facts in (PING, TOKEN, TOKEN):
         _, plan = take(plan, facts, NOW)
-    assert [(each.seen, each.met) for each in plan] == [(1, 1), (0, 0)]
+    assert [(each.matched, each.triggered) for each in plan] == [(1, 1), (0, 0)]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +195,7 @@ def test_chance_is_fair() -> None:
 
 
 @pytest.mark.parametrize(
-    ("conditions", "matches"),
+    ("simulation", "matches"),
     [
         ({"endpoint": "token"}, True),
         ({"endpoint": "revoke"}, False),
@@ -210,10 +225,10 @@ def test_chance_is_fair() -> None:
         ({"endpoint": "token", "where": Where(method="GET")}, False),
     ],
 )
-def test_all_that_is_given_must_hold(conditions: dict[str, Any], matches: bool) -> None:
-    fault, plan = take((Fault(id="a", **conditions),), TOKEN, NOW)
+def test_all_that_is_given_must_hold(simulation: dict[str, Any], matches: bool) -> None:
+    fault, plan = take((Fault(id="a", **simulation),), TOKEN, NOW)
     assert (fault is not None) == matches
-    assert plan[0].seen == matches
+    assert plan[0].matched == matches
 
 
 def test_what_has_no_endpoint_meets_only_those_that_ask_for_none() -> None:
@@ -226,20 +241,20 @@ def test_what_has_no_endpoint_meets_only_those_that_ask_for_none() -> None:
 
 
 def test_those_that_never_happened_are_unmet() -> None:
-    plan = (Fault(id="a", met=1), Fault(id="b", seen=3), Fault(id="c"))
-    assert unmet(plan) == plan[1:]
+    plan = (Fault(id="a", triggered=1), Fault(id="b", matched=3), Fault(id="c"))
+    assert untriggered(plan) == plan[1:]
 
 
 def test_a_fault_is_told_by_what_was_given_of_it() -> None:
-    assert described(Fault(id="a", seen=1, met=2, seed=5)) == ""
-    fault = Fault(endpoint="token", times=2, status=503, delay=0.5, drop=("scope",), connection="cut")
-    assert described(fault) == (
-        "endpoint='token', times=2, delay=0.5, status=503, drop=('scope',), connection='cut'"
+    assert describe_fault(Fault(id="a", matched=1, triggered=2, seed=5)) == ""
+    fault = Fault(endpoint="token", times=2, status=503, delay=0.5, drop=("scope",), network_error="cut")
+    assert describe_fault(fault) == (
+        "endpoint='token', times=2, delay=0.5, status=503, drop=('scope',), network_error='cut'"
     )
     secret = Fault(
         preset="html", headers={"a": "x"}, body="x", text="x", set={"a": "x"}, where=Where(path="x")
     )
-    assert described(secret) == "preset='html'"
+    assert describe_fault(secret) == "preset='html'"
 
 
 @pytest.mark.parametrize("members", PRESETS.values())

@@ -703,8 +703,8 @@ def test_who_leaves_ends_the_exchange_with_the_upstream(
         if before:
             assert status_of(connection.recv(100)) == 200
     assert gate.left.wait(10)
-    until(lambda: bool(server.conditions.journal().exchanges))
-    (told,) = server.conditions.journal().exchanges
+    until(lambda: bool(server.simulation.journal().exchanges))
+    (told,) = server.simulation.journal().exchanges
     assert told.status == (200 if before else None)
     assert told.reason == (None if before else "the client left before the upstream answered")
 
@@ -714,8 +714,8 @@ def test_who_leaves_in_its_body_ends_the_exchange_with_the_upstream(
 ) -> None:
     with connected(url) as connection:
         connection.sendall(raw(b"Content-Length: 10", line=POST, body=b"half"))
-    until(lambda: bool(server.conditions.journal().exchanges))
-    (told,) = server.conditions.journal().exchanges
+    until(lambda: bool(server.simulation.journal().exchanges))
+    (told,) = server.simulation.journal().exchanges
     assert (told.status, told.endpoint) == (None, "linkCard")
     assert upstream.requests == []
 
@@ -738,7 +738,7 @@ def test_the_journal_tells_the_status_that_went_out(
     http.post(CARDS, auth=KEY, json={"card": "4242"})
     upstream.answer = close
     http.get(CARDS, auth=KEY)
-    told = [(item.endpoint, item.status, item.reason) for item in server.conditions.journal().exchanges]
+    told = [(item.endpoint, item.status, item.reason) for item in server.simulation.journal().exchanges]
     assert told == [
         ("linkCard", 409, None),
         ("listCards", 502, "the upstream broke off, or does not speak HTTP"),
@@ -758,7 +758,7 @@ def test_a_failure_is_logged_without_what_was_asked(
 
 
 def plan(server: AuthorizationServer, **members: Any) -> None:
-    server.conditions.add_fault(None, Fault(id="planned", **members))
+    server.simulation.add_fault(None, Fault(id="planned", **members))
 
 
 def test_a_fault_answers_in_place_of_the_upstream(
@@ -790,7 +790,7 @@ def test_a_fault_alters_the_upstreams_answer(
     assert answer.headers["x-fault"] == "yes"
     assert answer.headers.get_list("set-cookie") == ["a", "b"]
     assert upstream.requests[0].values("accept-encoding") == []
-    (told,) = server.conditions.journal().exchanges
+    (told,) = server.simulation.journal().exchanges
     assert (told.fault, told.status) == ("planned", 200)
 
 
@@ -808,7 +808,7 @@ def test_a_fault_cuts_the_upstreams_answer(
 ) -> None:
     plan(server, truncate=2, times=1)
     assert http.get(CARDS, auth=KEY).text == "he"
-    plan(server, connection="cut", times=1)
+    plan(server, network_error="cut", times=1)
     with pytest.raises(httpx2.RemoteProtocolError):
         http.get(CARDS, auth=KEY)
     assert len(upstream.requests) == 2
@@ -817,20 +817,20 @@ def test_a_fault_cuts_the_upstreams_answer(
 def test_who_leaves_before_an_answer_that_is_to_be_cut_got_none(
     url: str, upstream: Upstream, server: AuthorizationServer
 ) -> None:
-    plan(server, connection="cut")
+    plan(server, network_error="cut")
     upstream.answer = gate = Gate(b"")
     with connected(url) as connection:
         connection.sendall(raw())
         assert gate.asked.wait(10)
-    until(lambda: bool(server.conditions.journal().exchanges))
-    assert server.conditions.journal().exchanges[0].status is None
+    until(lambda: bool(server.simulation.journal().exchanges))
+    assert server.simulation.journal().exchanges[0].status is None
 
 
 @pytest.mark.parametrize("preset", ["hang", "reset"])
 def test_a_fault_that_sends_nothing_asks_nobody(
     url: str, upstream: Upstream, server: AuthorizationServer, preset: str
 ) -> None:
-    plan(server, connection=preset)
+    plan(server, network_error=preset)
     with httpx2.Client(trust_env=False, timeout=0.3) as http, pytest.raises(httpx2.TransportError):
         http.get(f"{url}{CARDS}", auth=KEY)
     assert upstream.requests == []

@@ -12,8 +12,8 @@ from mockmoov.oauth.errors import ErrorCode, OAuthError
 from mockmoov.oauth.grants import (
     GRANTS,
     NEW_FAMILY,
-    Facts,
     Grant,
+    GrantFacts,
     RefreshPolicy,
     authenticate_client,
     decide,
@@ -56,14 +56,14 @@ def asked(grant_type: str | None, scope: str | None = None, **members: Any) -> T
     return TokenRequest(credentials=None, grant_type=grant_type, scope=scope, **given_members)
 
 
-def facts(**members: Any) -> Facts:
+def facts(**members: Any) -> GrantFacts:
     known: dict[str, Any] = {
         "api_key": KEY,
         "now": NOW,
         "known_scope": lambda scope: scope != "/unknown.read",
         "refresh_token": TOKEN,
     }
-    return Facts(**{**known, **members})
+    return GrantFacts(**{**known, **members})
 
 
 def refusal(act: Callable[[], object], code: ErrorCode, parameter: str | None) -> str:

@@ -9,7 +9,7 @@ from mockmoov.oauth.grants import Grant
 from mockmoov.oauth.messages import TokenResponse
 from mockmoov.oauth.records import ApiKey, Past
 from mockmoov.server.authorization_server import AuthorizationServer
-from mockmoov.server.validation import Inspector
+from mockmoov.server.validation import TokenValidator
 from tests.support.servers import CLIENT_ID, NOW, another_key, new_server
 
 
@@ -19,8 +19,8 @@ def server() -> AuthorizationServer:
 
 
 @pytest.fixture
-def inspector(server: AuthorizationServer) -> Inspector:
-    return server.inspector
+def validator(server: AuthorizationServer) -> TokenValidator:
+    return server.validator
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ def pair(server: AuthorizationServer, key: ApiKey) -> TokenResponse:
     return server.issuer.issue(keys, key, Grant(scope=("/ping.read",), client_type="web"), now=NOW)
 
 
-def test_a_live_token_comes_with_its_key(inspector: Inspector, key: ApiKey, pair: TokenResponse) -> None:
-    owner, token = inspector.live_access_token(pair.access_token, NOW)
+def test_a_live_token_comes_with_its_key(validator: TokenValidator, key: ApiKey, pair: TokenResponse) -> None:
+    owner, token = validator.live_access_token(pair.access_token, NOW)
     assert owner == key
     assert (token.client_id, token.scope) == (CLIENT_ID, "/ping.read")
 
@@ -46,7 +46,7 @@ def test_a_token_with_our_signature_and_without_our_claims_is_none_of_ours(
     keys = server.repository.signing_keys()
     claims = {"iss": "https://api.moov.io#applications", "aud": "https://api.moov.io", "exp": NOW + 1}
     with pytest.raises(OAuthError, match="lacks claims"):
-        server.inspector.access_token(tokens.sign(keys, claims), NOW)
+        server.validator.access_token(tokens.sign(keys, claims), NOW)
 
 
 @pytest.mark.parametrize(
@@ -64,32 +64,34 @@ def test_the_tokens_of_a_disabled_or_reset_key_are_dead(
     changed = replace(key, enabled=enabled, epoch=epoch or key.epoch)
     assert server.repository.change_api_key(CLIENT_ID, lambda _: changed) == changed
     with pytest.raises(OAuthError, match=reason):
-        server.inspector.live_access_token(pair.access_token, NOW)
+        server.validator.live_access_token(pair.access_token, NOW)
 
 
 def test_a_refresh_token_is_live_for_its_own_key_until_it_is_used_or_revoked(
-    inspector: Inspector, key: ApiKey, pair: TokenResponse
+    validator: TokenValidator, key: ApiKey, pair: TokenResponse
 ) -> None:
-    assert inspector.live_refresh_token(pair.refresh_token, key, NOW) is not None
-    assert inspector.live_refresh_token(pair.refresh_token, replace(key, client_id="b"), NOW) is None
-    assert inspector.live_refresh_token(pair.refresh_token, replace(key, epoch="later"), NOW) is None
-    assert inspector.live_refresh_token(pair.refresh_token, key, NOW + 10**9) is None
+    assert validator.live_refresh_token(pair.refresh_token, key, NOW) is not None
+    assert validator.live_refresh_token(pair.refresh_token, replace(key, client_id="b"), NOW) is None
+    assert validator.live_refresh_token(pair.refresh_token, replace(key, epoch="later"), NOW) is None
+    assert validator.live_refresh_token(pair.refresh_token, key, NOW + 10**9) is None
     past = Past(epoch=key.epoch, until=NOW + 10**9)
-    assert inspector.live_refresh_token(pair.refresh_token, replace(key, epoch="+", past=past), NOW) is None
-    inspector.revoke(pair.refresh_token, key, NOW)
-    assert inspector.live_refresh_token(pair.refresh_token, key, NOW) is None
+    assert validator.live_refresh_token(pair.refresh_token, replace(key, epoch="+", past=past), NOW) is None
+    validator.revoke(pair.refresh_token, key, NOW)
+    assert validator.live_refresh_token(pair.refresh_token, key, NOW) is None
 
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 def test_only_its_owner_revokes_a_token(server: AuthorizationServer, pair: TokenResponse, kind: str) -> None:
     stranger = new_server(keys=[another_key()]).repository.api_keys(["other"])[0]
     with pytest.raises(OAuthError) as refused:
-        server.inspector.revoke(getattr(pair, kind), stranger, NOW)
+        server.validator.revoke(getattr(pair, kind), stranger, NOW)
     assert refused.value.code is ErrorCode.UNAUTHORIZED_CLIENT
-    assert server.inspector.live_access_token(pair.access_token, NOW)
+    assert server.validator.live_access_token(pair.access_token, NOW)
 
 
-def test_what_is_no_token_needs_no_revoking(inspector: Inspector, key: ApiKey, pair: TokenResponse) -> None:
-    inspector.revoke("noise", key, NOW)
-    inspector.revoke(pair.access_token, key, NOW + 10**9)
-    assert inspector.live_access_token(pair.access_token, NOW)
+def test_what_is_no_token_needs_no_revoking(
+    validator: TokenValidator, key: ApiKey, pair: TokenResponse
+) -> None:
+    validator.revoke("noise", key, NOW)
+    validator.revoke(pair.access_token, key, NOW + 10**9)
+    assert validator.live_access_token(pair.access_token, NOW)

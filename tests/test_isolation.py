@@ -34,7 +34,7 @@ from mockmoov.pytest_plugin.reports import history
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
-from mockmoov.storage.simulation import Conditions
+from mockmoov.storage.simulation import SimulationState
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.servers import Clock, basic, bearer, new_server, sender
 from tests.support.serving import environment, serving
@@ -78,8 +78,8 @@ class Planned:
     after: int
     times: int
     effect: int | str
-    seen: int = 0
-    met: int = 0
+    matched: int = 0
+    triggered: int = 0
 
 
 @dataclass
@@ -278,11 +278,11 @@ class Life:
 
     def next_fault(self, endpoint: str) -> Planned | None:
         for fault in self.plan:
-            if fault.endpoint not in (None, endpoint) or fault.met >= fault.times:
+            if fault.endpoint not in (None, endpoint) or fault.triggered >= fault.times:
                 continue
-            fault.seen += 1
-            if fault.seen > fault.after:
-                fault.met += 1
+            fault.matched += 1
+            if fault.matched > fault.after:
+                fault.triggered += 1
                 return fault
         return None
 
@@ -380,8 +380,8 @@ class Life:
     def look_at_the_rest(self) -> None:
         before = time.time()
         self.check_clock(self.key.clock.now().timestamp(), before)
-        counts = [(fault.endpoint, fault.seen, fault.met) for fault in self.key.faults]
-        assert counts == [(fault.endpoint, fault.seen, fault.met) for fault in self.plan]
+        counts = [(fault.endpoint, fault.matched, fault.triggered) for fault in self.key.faults]
+        assert counts == [(fault.endpoint, fault.matched, fault.triggered) for fault in self.plan]
 
 
 MEDDLING: Mapping[str, Callable[[MoovKey], object]] = {
@@ -434,7 +434,7 @@ def http():
     with httpx2.Client(trust_env=False, timeout=60) as client:
         yield client
 
-@pytest.mark.mockmoov(unmet_faults="ignore")
+@pytest.mark.mockmoov(untriggered_faults="ignore")
 @pytest.mark.parametrize("number", range({lives}))
 def test_a_life(number, http, moov):
     Life(moov, http, number).live()
@@ -611,9 +611,9 @@ def ageing_server(clock: Clock, **settings: object) -> AuthorizationServer:
     """A server for which the time that passes is the clock's alone, so that what expires is forgotten."""
     loaded = load(Layer(values={"api_keys": [OWNER, OTHER], **settings}))
     store = MemoryStore(wall=clock, log_lines=loaded.journal_size)
-    repository, conditions = Repository(store, wall=clock), Conditions(store, wall=clock)
+    repository, simulation = Repository(store, wall=clock), SimulationState(store, wall=clock)
     keys = signing_keys(bytes(range(32)))
-    return AuthorizationServer(loaded, repository, conditions, signing_keys=keys)
+    return AuthorizationServer(loaded, repository, simulation, signing_keys=keys)
 
 
 def journal_of(server: AuthorizationServer) -> Any:
@@ -683,12 +683,12 @@ def test_the_journal_holds_16_mib_of_the_largest_exchanges_and_counts_what_it_dr
                 sizes.append(held_bytes())
     finally:
         tracemalloc.stop()
-    lines = server.conditions._store.read_log().lines
+    lines = server.simulation._store.read_log().lines
     total, longest = sum(len(line.value) for line in lines), max(len(line.value) for line in lines)
     assert longest > 60_000
     assert 2**24 - longest < total <= 2**24
     assert lines[-1].number == exchanges
-    assert server.conditions.journal().dropped == exchanges - len(lines)
+    assert server.simulation.journal().dropped == exchanges - len(lines)
     assert max(sizes) < 2**24 + 2**22, sizes
     assert max(sizes) < min(sizes) + 2**20, sizes
 

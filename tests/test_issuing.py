@@ -30,7 +30,7 @@ def issue(server: AuthorizationServer, grant: Grant, now: float = NOW) -> tuple[
 def test_a_new_pair_says_what_was_granted() -> None:
     server = new_server()
     access, refresh = issue(server, GRANT)
-    token = server.inspector.access_token(access, NOW)
+    token = server.validator.access_token(access, NOW)
     assert (token.scope, token.client_type, token.family) == (
         "/ping.read /accounts.write",
         "device",
@@ -48,7 +48,7 @@ def test_a_refreshed_pair_keeps_family_scope_and_client_type_and_lives_anew() ->
     assert second == replace(
         first, sequence=1, issued_at=first.issued_at + 50, expires_at=first.expires_at + 50
     )
-    assert server.inspector.access_token(access, NOW + 50).scope == "/ping.read"
+    assert server.validator.access_token(access, NOW + 50).scope == "/ping.read"
 
 
 def test_a_token_that_was_used_is_refused() -> None:

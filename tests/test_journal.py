@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mockmoov.oauth.records import Exchange
-from mockmoov.simulation.journal import Query, select, told
+from mockmoov.simulation.journal import Query, format_line, select
 
 EXCHANGE = Exchange(
     number=7,
@@ -106,4 +106,4 @@ def test_each_member_of_a_query_counts(name: str, right: Any, wrong: Any) -> Non
     ],
 )
 def test_an_exchange_is_told_in_a_line(changes: dict[str, Any], line: str) -> None:
-    assert told(replace(EXCHANGE, **changes)) == f"#7 Sun, 06 Nov 1994 08:49:37 GMT {line}"
+    assert format_line(replace(EXCHANGE, **changes)) == f"#7 Sun, 06 Nov 1994 08:49:37 GMT {line}"

@@ -15,7 +15,7 @@ from jwt import PyJWK
 from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import decode, encode
-from mockmoov.oauth.records import SigningKeys
+from mockmoov.oauth.records import IssuerKeys
 from mockmoov.oauth.signing_keys import (
     UnknownKeyError,
     drop,
@@ -120,7 +120,7 @@ SOME_KEYS = [bytes([number]) * 32 for number in range(4)]
 KIDS = [key_pair(encode(key)).kid for key in SOME_KEYS]
 
 
-def rotated(*numbers: int) -> SigningKeys:
+def rotated(*numbers: int) -> IssuerKeys:
     """The first key, and then the others in their turn."""
     keys = signing_keys(SOME_KEYS[numbers[0]])
     for number in numbers[1:]:
@@ -128,7 +128,7 @@ def rotated(*numbers: int) -> SigningKeys:
     return keys
 
 
-def kids(keys: SigningKeys) -> list[int]:
+def kids(keys: IssuerKeys) -> list[int]:
     """Which keys verify, the one that signs first."""
     return [KIDS.index(pair.kid) for pair in key_pairs(keys)]
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockmoov.oauth.rate_limit import Bucket as Held
-from mockmoov.oauth.rate_limit import spend
+from mockmoov.oauth.rate_limit import take
 
 NOW = 1_750_000_000
 # Multiples of 1/64 are exact as floats: at these rates, rounding never decides whether a request passes.
@@ -24,7 +24,7 @@ class Bucket:
         self.state: Held | None = None
 
     def take(self, now: float) -> float:
-        self.state, wait = spend(self.state, now, self.rate)
+        self.state, wait = take(self.state, now, self.rate)
         return wait
 
 
@@ -105,8 +105,8 @@ def test_an_empty_bucket_is_full_again_after_a_second(rate: int, now: float, idl
 def test_what_a_float_cannot_tell_is_no_reason_to_wait(rate: int, second: int) -> None:
     microsecond = 1000 * rate
     enough, too_little = (Held(10**9 - microsecond - less, second * 10**9) for less in (0, 1))
-    assert spend(enough, float(second), rate) == (Held(-microsecond, second * 10**9), 0)
-    assert spend(too_little, float(second), rate)[1] > 0
+    assert take(enough, float(second), rate) == (Held(-microsecond, second * 10**9), 0)
+    assert take(too_little, float(second), rate)[1] > 0
 
 
 @settings(max_examples=30)

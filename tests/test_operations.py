@@ -327,7 +327,7 @@ def test_an_operation_may_be_named_in_faults_and_in_the_journal() -> None:
     assert send("GET", f"/accounts/{ACCOUNT}/wallets", [], b"")[0] == 401
     assert send("GET", path, [], b"")[0] == 418
     assert send("PUT", path, [], b"")[0] == 405
-    told = [(item.endpoint, item.path, item.status) for item in server.conditions.journal().exchanges]
+    told = [(item.endpoint, item.path, item.status) for item in server.simulation.journal().exchanges]
     assert told == [
         ("linkCard", path, 401),
         ("listWallets", f"/accounts/{ACCOUNT}/wallets", 401),
@@ -339,7 +339,7 @@ def test_an_operation_may_be_named_in_faults_and_in_the_journal() -> None:
 def test_the_journal_tells_of_a_path_only_words_of_moovs_and_uuids() -> None:
     server = new_server()
     sender(server)("GET", f"/accounts/{ACCOUNT}/cards/secret-4242", [], b"")
-    (exchange,) = server.conditions.journal().exchanges
+    (exchange,) = server.simulation.journal().exchanges
     assert (exchange.endpoint, exchange.path) == ("getCard", f"/accounts/{ACCOUNT}/cards/...")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import asdict, fields, replace
 
-from mockmoov.oauth.records import AccessToken, ApiKey, Past, RefreshToken, SigningKeys, TokenFamily
+from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, Past, RefreshToken, TokenFamily
 
 API_KEY = ApiKey(
     client_id="id",
@@ -19,7 +19,7 @@ API_KEY = ApiKey(
     enabled=True,
     epoch="1",
 )
-SIGNING_KEYS = SigningKeys(private_key="pr1v4t3", refresh_secret="s3cr3t")
+SIGNING_KEYS = IssuerKeys(private_key="pr1v4t3", refresh_secret="s3cr3t")
 REFRESH_TOKEN = RefreshToken(
     client_id="id",
     epoch="1",
@@ -93,7 +93,7 @@ def test_an_api_key_is_shown_by_its_client_id() -> None:
 def test_a_token_is_dead_whatever_the_time_if_it_is_of_before_a_reset_or_had_expired_before_time_went_back(
     token: Any, epoch: str, past: Past | None, reason: str
 ) -> None:
-    assert replace(API_KEY, epoch=epoch, past=past).buried(token) == reason
+    assert replace(API_KEY, epoch=epoch, past=past).rejection_reason(token) == reason
 
 
 def test_a_family_begins_at_its_first_token_and_not_revoked() -> None:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from mockmoov.simulation.redaction import (
     HIDDEN,
     METHODS,
+    redact_headers,
+    redact_method,
+    redact_parameters,
+    redact_path,
     short_hash,
-    shown_headers,
-    shown_method,
-    shown_parameters,
-    shown_path,
     token_name,
 )
 
@@ -62,26 +62,26 @@ def hash_of(token: str) -> str:
     ],
 )
 def test_of_a_path_only_known_words_and_uuids_are_told(path: str, shown: str) -> None:
-    assert shown_path(path, WORDS) == shown
+    assert redact_path(path, WORDS) == shown
 
 
 @given(path=ODD)
 def test_of_a_path_nothing_else_is_told(path: str) -> None:
-    assert set(shown_path(path, WORDS).split("/")) <= {*WORDS, HIDDEN}
+    assert set(redact_path(path, WORDS).split("/")) <= {*WORDS, HIDDEN}
 
 
 def test_a_long_path_is_told_in_part() -> None:
-    assert len(shown_path("/ping" * 1000, WORDS)) == 200
+    assert len(redact_path("/ping" * 1000, WORDS)) == 200
 
 
 @given(method=ODD | st.sampled_from(sorted(METHODS)))
 def test_a_method_is_told_if_it_is_one_of_https_own(method: str) -> None:
-    assert shown_method(method) == (method if method in METHODS else HIDDEN)
+    assert redact_method(method) == (method if method in METHODS else HIDDEN)
 
 
 def test_the_methods_are_those_of_http() -> None:
     assert {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"} == METHODS
-    assert shown_method("get") == HIDDEN
+    assert redact_method("get") == HIDDEN
 
 
 # --- Tokens ---------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def test_a_jwt_whose_id_is_not_like_ours_is_named_by_its_hash(claims: object) ->
     ],
 )
 def test_a_known_parameter_is_told_as_its_table_says(name: str, value: object, shown: str) -> None:
-    assert shown_parameters({name: value}, "id") == {name: shown}
+    assert redact_parameters({name: value}, "id") == {name: shown}
 
 
 def test_every_word_of_a_table_is_told() -> None:
@@ -146,30 +146,30 @@ def test_every_word_of_a_table_is_told() -> None:
         ("client_type", ["web", "device", "service", "w", "d", "s"]),
         ("token_type_hint", ["access_token", "refresh_token"]),
     ):
-        assert [shown_parameters({name: word}, None)[name] for word in words] == words
+        assert [redact_parameters({name: word}, None)[name] for word in words] == words
 
 
 def test_an_unknown_parameter_is_not_told() -> None:
-    assert shown_parameters({"password": "x", "": "y", "Scope": "z", "scope": "/ping.read"}, "id") == {
+    assert redact_parameters({"password": "x", "": "y", "Scope": "z", "scope": "/ping.read"}, "id") == {
         "scope": "/ping.read"
     }
 
 
 def test_of_many_scopes_the_first_are_told() -> None:
     asked = ["/accounts.read"] * 21
-    assert shown_parameters({"scope": " ".join(asked[:20])}, None) == {"scope": " ".join(asked[:20])}
-    assert shown_parameters({"scope": " ".join(asked)}, None) == {"scope": " ".join([*asked[:20], HIDDEN])}
+    assert redact_parameters({"scope": " ".join(asked[:20])}, None) == {"scope": " ".join(asked[:20])}
+    assert redact_parameters({"scope": " ".join(asked)}, None) == {"scope": " ".join([*asked[:20], HIDDEN])}
 
 
 def test_no_client_id_is_told_where_none_exists() -> None:
-    assert shown_parameters({"client_id": "id"}, None) == {"client_id": HIDDEN}
+    assert redact_parameters({"client_id": "id"}, None) == {"client_id": HIDDEN}
 
 
 # --- Headers --------------------------------------------------------------------------------------
 
 
 def header(name: str, *values: str, secret: str | None = None) -> str | None:
-    return shown_headers({name: values}, secret).get(name)
+    return redact_headers({name: values}, secret).get(name)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_no_credential_is_told_in_a_header(secret: str, place: str, form: str) -
     given_to=st.sampled_from(["scope", "token", "refresh_token", "grant_type", "client_id", "x"]),
 )
 def test_no_credential_is_told_in_a_parameter(secret: str, given_to: str) -> None:
-    assert secret not in str(shown_parameters({given_to: secret, "scope": f"{secret} /{secret}"}, "id"))
+    assert secret not in str(redact_parameters({given_to: secret, "scope": f"{secret} /{secret}"}, "id"))
 
 
 @given(
@@ -278,6 +278,6 @@ def test_no_credential_is_told_in_a_parameter(secret: str, given_to: str) -> Non
     )
 )
 def test_whatever_was_sent_can_be_told_as_json(parameters: dict[str, Any]) -> None:
-    shown = shown_parameters(parameters, "id")
+    shown = redact_parameters(parameters, "id")
     assume(shown)
     assert json.dumps(shown, ensure_ascii=False).encode()

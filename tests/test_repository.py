@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from mockmoov.config.settings import load
 from mockmoov.oauth.grants import RefreshPolicy
-from mockmoov.oauth.records import AccessToken, ApiKey, Past, RefreshToken, SigningKeys, TokenFamily
+from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, Past, RefreshToken, TokenFamily
 from mockmoov.simulation import clock
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
@@ -24,7 +24,7 @@ from tests.support.servers import CLIENT_ID, NOW, Clock, basic, bearer, post_for
 
 STRICT = RefreshPolicy(rotation=True, reuse_detection=True, grace=0)
 EXPIRY = NOW + 1000
-SIGNING_KEYS = SigningKeys(private_key="private", refresh_secret="secret")
+SIGNING_KEYS = IssuerKeys(private_key="private", refresh_secret="secret")
 (KEY,) = load().api_keys
 
 
@@ -114,7 +114,7 @@ json_values = st.recursive(
 
 
 signing_keys = st.builds(
-    SigningKeys, private_key=texts, refresh_secret=texts, retired=st.lists(texts, max_size=3).map(tuple)
+    IssuerKeys, private_key=texts, refresh_secret=texts, retired=st.lists(texts, max_size=3).map(tuple)
 )
 
 
@@ -138,11 +138,11 @@ def test_of_the_keys_that_are_asked_for_those_that_exist_come_in_that_order(
 
 @given(before=signing_keys, after=signing_keys)
 def test_signing_keys_come_back_as_they_were_and_are_replaced_by_what_a_change_makes_of_them(
-    before: SigningKeys, after: SigningKeys
+    before: IssuerKeys, after: IssuerKeys
 ) -> None:
     repository, seen = new_repository(), []
 
-    def change(keys: SigningKeys) -> SigningKeys:
+    def change(keys: IssuerKeys) -> IssuerKeys:
         seen.append(keys)
         return after
 
@@ -157,7 +157,7 @@ def test_a_change_of_signing_keys_that_is_overtaken_is_made_of_what_is_there_by_
     store = OvertakenStore()
     repository = filled_repository(store=store)
 
-    def add(name: str) -> SigningKeys:
+    def add(name: str) -> IssuerKeys:
         return repository.change_signing_keys(lambda keys: replace(keys, retired=(name, *keys.retired)))
 
     store.overtake = lambda: add("first")
@@ -424,7 +424,7 @@ def test_what_was_revoked_stays_dead_whichever_way_clocks_go_and_what_is_new_is_
         if owner == "wall":
             wall.shift(abs(seconds))
         else:
-            server.conditions.set_clock(owner, partial(clock.shift, seconds=seconds))
+            server.simulation.set_clock(owner, partial(clock.shift, seconds=seconds))
         for pair in revoked:
             assert send("GET", "/ping", [bearer(pair[0])], b"")[0] == 401
             assert kind == 0 or pair_of(send, grant_type="refresh_token", refresh_token=pair[1]) is None
@@ -447,7 +447,7 @@ def test_what_only_expired_lives_again_when_its_clock_is_moved_back_before_it_ex
         if owner == "wall":
             wall.shift(seconds)
         else:
-            server.conditions.set_clock(owner, partial(clock.shift, seconds=seconds))
+            server.simulation.set_clock(owner, partial(clock.shift, seconds=seconds))
         seen.append(send("GET", "/ping", [bearer(pair[0])], b"")[0])
     assert seen == [200, 401, 200, 401, 200]
 
@@ -463,7 +463,7 @@ def use(repository: Repository, client_id: str) -> None:
     repository.revoke_family(revoked, now=NOW, expires_at=EXPIRY)
     repository.revoke_access_token(access_token(f"jti {client_id}", client_id), now=NOW)
     repository.put_opaque_token(f"opaque {client_id}", {}, client_id=client_id, now=NOW, expires_at=EXPIRY)
-    assert repository.spend(key_of(client_id), now=NOW, rate=1) == 0
+    assert repository.take_request(key_of(client_id), now=NOW, rate=1) == 0
 
 
 def traces(repository: Repository, client_id: str) -> list[bool]:
@@ -473,7 +473,7 @@ def traces(repository: Repository, client_id: str) -> list[bool]:
         repository.family(f"revoked {client_id}") != TokenFamily(),
         repository.is_revoked(jti=f"jti {client_id}", family="none"),
         repository.opaque_token(f"opaque {client_id}") is not None,
-        repository.spend(key_of(client_id), now=NOW, rate=1) > 0,
+        repository.take_request(key_of(client_id), now=NOW, rate=1) > 0,
     ]
 
 
@@ -655,7 +655,7 @@ def test_the_past_of_a_key_is_closed_once_and_until_it_is_reset(client_id: str |
 
 @given(keys=st.lists(api_keys, max_size=4, unique_by=lambda key: key.client_id), new=signing_keys)
 def test_after_a_reset_there_is_what_it_was_given_and_nothing_else(
-    keys: list[ApiKey], new: SigningKeys
+    keys: list[ApiKey], new: IssuerKeys
 ) -> None:
     repository = filled_repository(key_of("a"), key_of("b"))
     use(repository, "a")
@@ -673,19 +673,19 @@ def test_a_bucket_passes_its_rate_at_once_and_then_what_it_gains(rate: int, gaps
     repository, now, passed = new_repository(), NOW, 0
     for gap in gaps:
         now += gap
-        wait = repository.spend(key_of("account"), now=now, rate=rate)
+        wait = repository.take_request(key_of("account"), now=now, rate=rate)
         assert 0 <= wait <= 1 / rate + 1e-6
         passed += wait == 0
     assert passed <= rate * (1 + now - NOW) + 1e-3
-    assert repository.spend(key_of("another"), now=now, rate=rate) == 0
+    assert repository.take_request(key_of("another"), now=now, rate=rate) == 0
 
 
 def test_who_waits_as_long_as_told_passes() -> None:
     repository = new_repository()
-    assert [repository.spend(key_of("account"), now=NOW, rate=2) for _ in range(2)] == [0, 0]
-    wait = repository.spend(key_of("account"), now=NOW, rate=2)
+    assert [repository.take_request(key_of("account"), now=NOW, rate=2) for _ in range(2)] == [0, 0]
+    wait = repository.take_request(key_of("account"), now=NOW, rate=2)
     assert wait == pytest.approx(0.5)
-    assert repository.spend(key_of("account"), now=NOW + wait, rate=2) == 0
+    assert repository.take_request(key_of("account"), now=NOW + wait, rate=2) == 0
 
 
 @given(rate=st.integers(1, 50), moves=st.lists(st.floats(-1e8, 1e8) | st.floats(-2, 2), max_size=40))
@@ -695,10 +695,10 @@ def test_whichever_way_a_clock_was_moved_who_waits_as_long_as_told_passes(
     repository, now = new_repository(), NOW
     for move in moves:
         now += move
-        wait = repository.spend(key_of("account"), now=now, rate=rate)
+        wait = repository.take_request(key_of("account"), now=now, rate=rate)
         assert 0 <= wait <= 1 / rate + 1e-6
         now += wait + 1e-6
-        assert not wait or repository.spend(key_of("account"), now=now, rate=rate) == 0
+        assert not wait or repository.take_request(key_of("account"), now=now, rate=rate) == 0
 
 
 @given(rate=st.integers(1, 9), ahead=st.floats(1, 1e8))
@@ -707,10 +707,10 @@ def test_of_two_keys_of_an_account_the_one_that_is_behind_does_not_wait_for_the_
 ) -> None:
     repository = new_repository()
     first, second = (key_of(name, account_id="shared") for name in "ab")
-    assert [repository.spend(first, now=NOW + ahead, rate=rate) for _ in range(rate)] == [0] * rate
-    wait = repository.spend(second, now=NOW, rate=rate)
+    assert [repository.take_request(first, now=NOW + ahead, rate=rate) for _ in range(rate)] == [0] * rate
+    wait = repository.take_request(second, now=NOW, rate=rate)
     assert wait == pytest.approx(1 / rate)
-    assert repository.spend(second, now=NOW + wait + 1e-6, rate=rate) == 0
+    assert repository.take_request(second, now=NOW + wait + 1e-6, rate=rate) == 0
 
 
 def test_of_fifty_threads_as_many_pass_as_the_bucket_holds() -> None:
@@ -718,7 +718,7 @@ def test_of_fifty_threads_as_many_pass_as_the_bucket_holds() -> None:
 
     def spend(_: int) -> float:
         start.wait(timeout=60)
-        return repository.spend(key_of("account"), now=NOW, rate=10)
+        return repository.take_request(key_of("account"), now=NOW, rate=10)
 
     with ThreadPoolExecutor(50) as pool:
         assert list(pool.map(spend, range(50))).count(0) == 10
@@ -728,13 +728,13 @@ def test_of_fifty_threads_as_many_pass_as_the_bucket_holds() -> None:
 def test_who_is_overtaken_pays_after_the_one_that_overtook(rate: int, passes: bool) -> None:
     store = OvertakenStore()
     repository = Repository(store)
-    store.overtake = lambda: repository.spend(key_of("account"), now=NOW, rate=rate)
-    assert (repository.spend(key_of("account"), now=NOW, rate=rate) == 0) == passes
-    assert repository.spend(key_of("account"), now=NOW, rate=rate) > 0
+    store.overtake = lambda: repository.take_request(key_of("account"), now=NOW, rate=rate)
+    assert (repository.take_request(key_of("account"), now=NOW, rate=rate) == 0) == passes
+    assert repository.take_request(key_of("account"), now=NOW, rate=rate) > 0
 
 
 def test_two_keys_of_one_account_spend_from_one_bucket() -> None:
     repository = new_repository()
     first, second = (key_of(name, account_id="shared") for name in "ab")
-    assert repository.spend(first, now=NOW, rate=1) == 0
-    assert repository.spend(second, now=NOW, rate=1) > 0
+    assert repository.take_request(first, now=NOW, rate=1) == 0
+    assert repository.take_request(second, now=NOW, rate=1) > 0

@@ -220,14 +220,16 @@ def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 
 @contextmanager
-def background(*faults: Fault, host: str = "localhost") -> Iterator[tuple[uvicorn_server.Background, str]]:
+def background(
+    *faults: Fault, host: str = "localhost"
+) -> Iterator[tuple[uvicorn_server.BackgroundServer, str]]:
     """A server in the background, with these faults planned, and its URL."""
     server = new_server()
     for fault in faults:
-        server.conditions.add_fault(None, fault)
+        server.simulation.add_fault(None, fault)
     sockets = uvicorn_server.bind(host, 0)
     url = uvicorn_server.base_url(host, sockets)
-    running = uvicorn_server.Background(create_app(server, exposure="loopback"), sockets)
+    running = uvicorn_server.BackgroundServer(create_app(server, exposure="loopback"), sockets)
     try:
         yield running, url
     finally:
@@ -243,7 +245,7 @@ def asking(url: str, target: str = "/ping") -> Iterator[socket.socket]:
         yield connection
 
 
-def seconds_to_stop(running: uvicorn_server.Background) -> float:
+def seconds_to_stop(running: uvicorn_server.BackgroundServer) -> float:
     started = time.monotonic()
     running.stop()
     return time.monotonic() - started
@@ -289,7 +291,7 @@ def test_what_keeps_it_from_starting_is_raised_where_it_is_made(loop: str) -> No
     for item in sockets:
         item.close()
     with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
-        uvicorn_server.Background(create_app(new_server(), exposure="loopback"), sockets)
+        uvicorn_server.BackgroundServer(create_app(new_server(), exposure="loopback"), sockets)
 
 
 def test_its_port_is_free_again_once_it_is_stopped() -> None:
@@ -317,7 +319,7 @@ def test_idle_connections_do_not_keep_it_from_stopping(loop: str) -> None:
 
 
 UNFINISHED = {  # a fault, what is asked, what the server does with it meanwhile
-    "hangs": (Fault(id="f", connection="hang"), "/ping"),
+    "hangs": (Fault(id="f", network_error="hang"), "/ping"),
     "is delayed": (Fault(id="f", delay=60), "/ping"),
     "waits": (Fault(id="f", endpoint="revoke"), "/_mockmoov/exchanges/wait?count=9&timeout=60"),
 }

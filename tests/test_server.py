@@ -22,7 +22,7 @@ from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer
 from mockmoov.simulation.clock import ClockSetting, http_date
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
-from mockmoov.storage.simulation import Conditions
+from mockmoov.storage.simulation import SimulationState
 from tests.support.contract_fixtures import (
     CONTRACTS,
     Answer,
@@ -213,7 +213,7 @@ def test_the_date_follows_the_clock_of_the_key_that_is_claimed_proved_or_not(tok
     server = new_server(keys=[another_key(), {**EXAMPLE}], token_format=token_format)
     send = sender(server)
     token = mint(send)["access_token"]
-    server.conditions.set_clock(CLIENT_ID, lambda _setting, _base: ClockSetting(offset=60))
+    server.simulation.set_clock(CLIENT_ID, lambda _setting, _base: ClockSetting(offset=60))
     there, here = http_date(int(NOW) + 60), http_date(int(NOW))
     form = ("content-type", "application/x-www-form-urlencoded")
     for headers, body, expected in (
@@ -735,7 +735,7 @@ def test_minting_writes_nothing_to_the_store_but_a_line_of_the_journal(
     server = AuthorizationServer(
         load(Layer(values={"journal_size": journal_size})),
         Repository(store, wall=clock),
-        Conditions(store, wall=clock),
+        SimulationState(store, wall=clock),
         signing_keys=signing_keys(bytes(32)),
     )
     store.writes.clear()
@@ -769,7 +769,7 @@ def test_a_token_of_our_own_key_with_odd_claims_is_refused_and_breaks_nothing(od
     send = sender(server)
     good = mint(send)["access_token"]
     pair = key_pair(server.repository.signing_keys().private_key)
-    claims = server.inspector.access_token(good, 1_800_000_000.5).claims
+    claims = server.validator.access_token(good, 1_800_000_000.5).claims
     payload = urlsafe_b64encode(json.dumps({**claims, **odd}).encode()).rstrip(b"=").decode()
     signature = pair.private_key.sign(f"{pair.header}.{payload}".encode())
     token = f"{pair.header}.{payload}.{urlsafe_b64encode(signature).rstrip(b'=').decode()}"

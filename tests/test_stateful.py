@@ -58,7 +58,7 @@ class Access:
     scopes: set[str]
     expires_at: float
     revoked: bool = False
-    buried: bool = False
+    rejection_reason: bool = False
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Model:
     now: Callable[[], float]
     access: list[Access] = field(default_factory=list)
     refresh_expiries: dict[str, float] = field(default_factory=dict)
-    buried: set[str] = field(default_factory=set)
+    rejection_reason: set[str] = field(default_factory=set)
     has_past: bool = False
 
     def issue(self, token: Token, family: Family, scopes: set[str]) -> None:
@@ -82,14 +82,16 @@ class Model:
         until = -inf if self.has_past else min(self.now(), self.wall.now)
         self.has_past = True
         for access in self.access:
-            access.buried |= access.expires_at <= until
-        self.buried |= {text for text, expires_at in self.refresh_expiries.items() if expires_at <= until}
+            access.rejection_reason |= access.expires_at <= until
+        self.rejection_reason |= {
+            text for text, expires_at in self.refresh_expiries.items() if expires_at <= until
+        }
 
     def expired(self, refresh_token: str) -> bool:
         return self.now() >= self.refresh_expiries[refresh_token]
 
     def dead(self, refresh_token: str) -> bool:
-        return self.expired(refresh_token) or refresh_token in self.buried
+        return self.expired(refresh_token) or refresh_token in self.rejection_reason
 
     def refresh_error(self, text: str, family: Family, scopes: list[str] | None) -> type[Exception] | None:
         if family.revoked or self.dead(text) or text != family.current:
@@ -102,7 +104,12 @@ class Model:
             family.revoked = True
 
     def status(self, access: Access) -> int:
-        dead = access.revoked or access.family.revoked or access.buried or self.now() >= access.expires_at
+        dead = (
+            access.revoked
+            or access.family.revoked
+            or access.rejection_reason
+            or self.now() >= access.expires_at
+        )
         return 401 if dead else 200 if "/ping.read" in access.scopes else 403
 
 
@@ -114,7 +121,7 @@ class TokenLives(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.wall = Clock(1_800_000_000.0)
-        self.model = Model(self.wall, lambda: self.server.conditions.now(CLIENT_ID))
+        self.model = Model(self.wall, lambda: self.server.simulation.now(CLIENT_ID))
         self.cleanup = ExitStack()
 
     # What a driver must do: a client's call, and a ping.
@@ -196,15 +203,15 @@ class TokenLives(RuleBasedStateMachine):
         seconds=st.sampled_from([ACCESS, 3 * REFRESH, -ACCESS // 2, -ACCESS, -REFRESH, -3 * REFRESH]),
     )
     def shift(self, owner: str | None, seconds: int) -> None:
-        if seconds < 0 or self.server.conditions.clock(owner).frozen_at is not None:
+        if seconds < 0 or self.server.simulation.clock(owner).frozen_at is not None:
             self.model.close_past()
-        self.server.conditions.set_clock(owner, lambda setting, base: clock.shift(setting, base, seconds))
+        self.server.simulation.set_clock(owner, lambda setting, base: clock.shift(setting, base, seconds))
 
     @rule(owner=st.sampled_from([None, CLIENT_ID]), frozen=st.booleans())
     def freeze_or_resume(self, owner: str | None, frozen: bool) -> None:
         if frozen:
             self.model.close_past()
-        self.server.conditions.set_clock(owner, clock.freeze if frozen else clock.resume)
+        self.server.simulation.set_clock(owner, clock.freeze if frozen else clock.resume)
 
     @invariant()
     def exactly_the_valid_tokens_are_accepted(self) -> None:

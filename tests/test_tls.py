@@ -33,8 +33,8 @@ from mockmoov.cli.main import main
 from mockmoov.config.settings import Layer, Settings, load
 from mockmoov.testing import BindError, ControlError, MockMoov, SettingsError
 from mockmoov.web.certificates import Tls, make_tls
-from mockmoov.web.listeners import open_places
-from mockmoov.web.tls_accept import Handshakes
+from mockmoov.web.listeners import open_listeners
+from mockmoov.web.tls_accept import TlsAcceptor
 from tests.support.extras import advice
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, basic
 from tests.support.serving import environment
@@ -474,7 +474,7 @@ def test_a_connection_that_cannot_be_accepted_does_not_end_the_others() -> None:
     tls = made()
 
     async def go(listener: socket.socket) -> str:
-        handshakes = Handshakes(tls.context, asyncio.Protocol)
+        handshakes = TlsAcceptor(tls.context, asyncio.Protocol)
         handshakes.listen([listener])
         await asyncio.sleep(0)  # it tries to accept where nobody listens yet
         listener.listen()
@@ -509,7 +509,7 @@ def test_a_port_for_https_that_is_taken_is_a_bind_error_and_leaves_the_other_fre
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         with pytest.raises(BindError, match=f"port {taken}"):
-            open_places(settings(host="127.0.0.1", port=port, tls_port=taken))
+            open_listeners(settings(host="127.0.0.1", port=port, tls_port=taken))
         with socket.socket() as again:
             again.bind(("127.0.0.1", port))
 

@@ -78,19 +78,19 @@ def serve(config: str | None, ready_file: str | None, **flags: str | None) -> No
 
 
 def _serve(settings: Settings, ready_file: Path | None) -> None:
-    from mockmoov.control_plane.access import make_guard  # noqa: PLC0415
+    from mockmoov.control_plane.access import control_access  # noqa: PLC0415
     from mockmoov.server.factory import create_server  # noqa: PLC0415
     from mockmoov.web import uvicorn_server as listening  # noqa: PLC0415 - the other commands need no server
     from mockmoov.web.app import create_app  # noqa: PLC0415
-    from mockmoov.web.listeners import open_places  # noqa: PLC0415
+    from mockmoov.web.listeners import open_listeners  # noqa: PLC0415
 
     logging.getLogger("mockmoov.access").disabled = not settings.access_log
     server = create_server(settings)
     try:
-        places = open_places(settings)
+        places = open_listeners(settings)
     except listening.BindError as error:
         fail(1, str(error))
-    is_on = make_guard(settings, places.exposure).is_on
+    is_on = control_access(settings, places.exposure).is_on
     publish = _prepare(ready_file, places.url) if ready_file else lambda: None
 
     def announce() -> None:

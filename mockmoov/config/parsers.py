@@ -6,7 +6,7 @@ Each parser raises `ValueError` whose message goes on after the name of a settin
 import json
 import re
 from collections.abc import Callable, Sequence
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from mockmoov.oauth.api_keys import make_api_key
@@ -136,14 +136,6 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return "%" not in text
-
-
-def networks(value: object) -> tuple[str, ...]:
-    """IP addresses and networks."""
-    try:
-        return tuple(str(ip_network(item, strict=False)) for item in texts(value))
-    except ValueError:
-        raise ValueError("must be IP addresses or networks such as 10.0.0.0/8") from None
 
 
 def host_of(url: str) -> str:

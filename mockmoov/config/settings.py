@@ -47,9 +47,6 @@ class Settings:
     public_url: str | None = _setting(
         parsed.url, None, "URL that clients know this server by, if it is not the one that they ask."
     )
-    trusted_proxies: tuple[str, ...] = _setting(
-        parsed.networks, "", "Addresses or networks of proxies whose forwarded scheme and host are believed."
-    )
     cors_origins: tuple[str, ...] = _setting(
         parsed.origins,
         "",

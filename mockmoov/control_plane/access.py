@@ -10,7 +10,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from mockmoov.config.settings import Settings
-from mockmoov.oauth.contracts import render_refusal
+from mockmoov.oauth.contracts import render_error
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.origins import serialize_origin
 from mockmoov.server.hosts import UNKNOWN_HOST, is_known
@@ -34,13 +34,13 @@ class Guard:
         """The answer to a request that may not pass; None if it may."""
         headers = request.headers
         if not self.is_on:
-            return render_refusal(404, "the control plane is off: set control_token, or control to on")
+            return render_error(404, "the control plane is off: set control_token, or control to on")
         if self.asks_host and not is_known(headers.get("host", ()), self.hosts, addresses=True):
-            return render_refusal(421, UNKNOWN_HOST)
+            return render_error(421, UNKNOWN_HOST)
         if "origin" in headers and not self._is_own(request):
-            return render_refusal(403, "web pages of other origins may not use the control plane")
+            return render_error(403, "web pages of other origins may not use the control plane")
         if self.token is not None and not _same(headers.get(TOKEN_HEADER, ()), self.token):
-            return render_refusal(401, "X-Mockmoov-Token is missing or wrong")
+            return render_error(401, "X-Mockmoov-Token is missing or wrong")
         return None
 
     def _is_own(self, request: HttpRequest) -> bool:
@@ -52,7 +52,7 @@ class Guard:
         return serialize_origin(origins[0]) in set(map(serialize_origin, own)) - {None}
 
 
-def make_guard(settings: Settings, exposure: Exposure) -> Guard:
+def control_access(settings: Settings, exposure: Exposure) -> Guard:
     """The guard that settings ask for, for a server that can be reached by those."""
     auto = exposure != "network" or settings.control_token is not None
     return Guard(

@@ -6,7 +6,13 @@ from typing import Any
 
 from msgspec.structs import asdict, replace
 
-from mockmoov.control_plane.resource import Answer, Asked, Refused, api_key_of, want_members
+from mockmoov.control_plane.resource import (
+    ControlRequest,
+    ControlResponse,
+    ResourceError,
+    allow_members,
+    api_key_of,
+)
 from mockmoov.oauth.api_keys import make_api_key, unknown_scope
 from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.records import ApiKey
@@ -17,53 +23,57 @@ _MOST = 10_000
 _OURS = ("epoch", "past")  # members that nobody gives or sees
 
 
-class ApiKeys:
+class ApiKeysResource:
     """The API keys: they can be created, listed, changed and deleted. Only creation shows the secret."""
 
     def __init__(self, server: AuthorizationServer) -> None:
         self._repository = server.repository
         self._known_scope = CATALOGUES[server.settings.scope_catalogue]
 
-    def list_all(self, _asked: Asked) -> Answer:
+    def list_all(self, _request: ControlRequest) -> ControlResponse:
         """Every key, in the order of creation."""
-        return Answer(document={"api_keys": [_shown(key) for key in self._repository.all_api_keys()]})
+        return ControlResponse(
+            document={"api_keys": [_public_members(key) for key in self._repository.all_api_keys()]}
+        )
 
-    def create(self, asked: Asked) -> Answer:
+    def create(self, request: ControlRequest) -> ControlResponse:
         """A new key; credentials that are not given are generated."""
         generated = {"client_id": token_urlsafe(12), "client_secret": token_urlsafe(24)}
-        given = {name: value for name, value in asked.body.items() if value is not None}
+        given = {name: value for name, value in request.body.items() if value is not None}
         api_key = replace(self._made({**generated, **given}), epoch=token_hex(8))
         if len(self._repository.all_api_keys()) >= _MOST:
-            raise Refused(409, f"there are {_MOST} API keys, which is the limit: delete some")
+            raise ResourceError(409, f"there are {_MOST} API keys, which is the limit: delete some")
         if not self._repository.create_api_key(api_key):
-            raise Refused(409, "there is an API key with this client_id already")
-        return Answer(document={**_shown(api_key), "client_secret": api_key.client_secret}, status=201)
+            raise ResourceError(409, "there is an API key with this client_id already")
+        return ControlResponse(
+            document={**_public_members(api_key), "client_secret": api_key.client_secret}, status=201
+        )
 
-    def read(self, asked: Asked) -> Answer:
+    def read(self, request: ControlRequest) -> ControlResponse:
         """One key."""
-        return Answer(document=_shown(api_key_of(asked, self._repository)))
+        return ControlResponse(document=_public_members(api_key_of(request, self._repository)))
 
-    def change(self, asked: Asked) -> Answer:
+    def change(self, request: ControlRequest) -> ControlResponse:
         """Change attributes of a key; null restores the default. Its tokens stay good."""
-        if "client_id" in asked.body:
+        if "client_id" in request.body:
             raise FieldError("client_id", "the client_id of an API key cannot be changed")
 
         def change(before: ApiKey) -> ApiKey:
             members = {name: value for name, value in asdict(before).items() if name not in _OURS}
-            made = self._made({**members, **asked.body})
+            made = self._made({**members, **request.body})
             return replace(made, **{name: getattr(before, name) for name in _OURS})
 
-        changed = self._repository.change_api_key(asked.parameters["client_id"], change)
+        changed = self._repository.change_api_key(request.parameters["client_id"], change)
         if changed is None:
-            raise Refused(404, "there is no API key with this client_id")
-        return Answer(document=_shown(changed))
+            raise ResourceError(404, "there is no API key with this client_id")
+        return ControlResponse(document=_public_members(changed))
 
-    def delete(self, asked: Asked) -> Answer:
+    def delete(self, request: ControlRequest) -> ControlResponse:
         """Delete a key and all that belongs to it; its tokens are dead."""
-        want_members(asked)
-        if not self._repository.delete_api_key(asked.parameters["client_id"]):
-            raise Refused(404, "there is no API key with this client_id")
-        return Answer(status=204)
+        allow_members(request)
+        if not self._repository.delete_api_key(request.parameters["client_id"]):
+            raise ResourceError(404, "there is no API key with this client_id")
+        return ControlResponse(status=204)
 
     def _made(self, members: Mapping[str, Any]) -> ApiKey:
         api_key = make_api_key(members)
@@ -72,5 +82,5 @@ class ApiKeys:
         return api_key
 
 
-def _shown(api_key: ApiKey) -> dict[str, Any]:
+def _public_members(api_key: ApiKey) -> dict[str, Any]:
     return {name: value for name, value in asdict(api_key).items() if name not in ("client_secret", *_OURS)}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from mockmoov.control_plane.resource import Answer, Asked, owner_of, want_members
+from mockmoov.control_plane.resource import ControlRequest, ControlResponse, allow_members, owner_of
 from mockmoov.control_plane.validation import convert, read_time
 from mockmoov.oauth.errors import FieldError
 from mockmoov.server.authorization_server import AuthorizationServer
@@ -21,18 +21,18 @@ class _Duration:
     days: float = 0
 
 
-class Clock:
+class ClockResource:
     """A clock: it can be read, shifted, moved, frozen and resumed."""
 
     def __init__(self, server: AuthorizationServer) -> None:
-        self._conditions = server.conditions
+        self._simulation = server.simulation
         self._owner = partial(owner_of, repository=server.repository)
 
-    def read(self, asked: Asked) -> Answer:
+    def read(self, request: ControlRequest) -> ControlResponse:
         """What the clock shows, and how it is set."""
-        owner = self._owner(asked)
-        setting, now = self._conditions.clock(owner), self._conditions.now(owner)
-        return Answer(
+        owner = self._owner(request)
+        setting, now = self._simulation.clock(owner), self._simulation.now(owner)
+        return ControlResponse(
             document={
                 "client_id": owner,
                 "now": now,
@@ -42,38 +42,38 @@ class Clock:
             }
         )
 
-    def shift(self, asked: Asked) -> Answer:
+    def shift(self, request: ControlRequest) -> ControlResponse:
         """Put it forward, or back."""
-        by = convert(asked.body, _Duration)
+        by = convert(request.body, _Duration)
         seconds = by.seconds + 60 * (by.minutes + 60 * (by.hours + 24 * by.days))
-        if not asked.body:
+        if not request.body:
             raise FieldError("seconds", "seconds, minutes, hours or days must be given")
-        return self._change(asked, lambda setting, base: clock.shift(setting, base, seconds))
+        return self._change(request, lambda setting, base: clock.shift(setting, base, seconds))
 
-    def move_to(self, asked: Asked) -> Answer:
+    def move_to(self, request: ControlRequest) -> ControlResponse:
         """Put it to a time."""
-        want_members(asked, "to")
-        at = read_time("to", asked.body.get("to"))
-        return self._change(asked, lambda setting, base: clock.move_to(setting, base, at))
+        allow_members(request, "to")
+        at = read_time("to", request.body.get("to"))
+        return self._change(request, lambda setting, base: clock.move_to(setting, base, at))
 
-    def freeze(self, asked: Asked) -> Answer:
+    def freeze(self, request: ControlRequest) -> ControlResponse:
         """Stop it, where it is or at a time."""
-        want_members(asked, "at")
-        at = read_time("at", asked.body["at"]) if "at" in asked.body else None
+        allow_members(request, "at")
+        at = read_time("at", request.body["at"]) if "at" in request.body else None
 
         def freeze(setting: ClockSetting, base: float) -> ClockSetting:
             return clock.freeze(setting if at is None else clock.move_to(setting, base, at), base)
 
-        return self._change(asked, freeze)
+        return self._change(request, freeze)
 
-    def resume(self, asked: Asked) -> Answer:
+    def resume(self, request: ControlRequest) -> ControlResponse:
         """Let it tick on."""
-        want_members(asked)
-        return self._change(asked, clock.resume)
+        allow_members(request)
+        return self._change(request, clock.resume)
 
-    def _change(self, asked: Asked, change: ClockChange) -> Answer:
+    def _change(self, request: ControlRequest, change: ClockChange) -> ControlResponse:
         try:
-            self._conditions.set_clock(self._owner(asked), change)
+            self._simulation.set_clock(self._owner(request), change)
         except ValueError as error:
-            raise FieldError(next(iter(asked.body), "..."), f"the clock {error}") from None
-        return self.read(asked)
+            raise FieldError(next(iter(request.body), "..."), f"the clock {error}") from None
+        return self.read(request)

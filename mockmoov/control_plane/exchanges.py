@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from mockmoov.control_plane.resource import Answer, Asked, owner_of, want_members
+from mockmoov.control_plane.resource import ControlRequest, ControlResponse, allow_members, owner_of
 from mockmoov.control_plane.validation import among, convert, endpoint, read_time
 from mockmoov.oauth.grants import GRANTS
 from mockmoov.oauth.messages import Waiting
@@ -30,38 +30,38 @@ class _Wait(Query):
     timeout: Annotated[float, Meta(ge=0, le=LONGEST_WAIT)] = 5.0
 
 
-class Exchanges:
+class ExchangesResource:
     """The journal: it can be asked, waited for, and emptied."""
 
     def __init__(self, server: AuthorizationServer) -> None:
-        self._conditions = server.conditions
+        self._simulation = server.simulation
         self._owner = partial(owner_of, repository=server.repository)
         self._endpoints = server.endpoint_names
 
-    def list_all(self, asked: Asked) -> Answer:
+    def list_all(self, request: ControlRequest) -> ControlResponse:
         """The exchanges that a query is about; with a limit the last ones, while all are counted."""
-        query = convert(self._read(asked.query), _List, strict=False)
-        owner = self._owner(asked)
-        journal = self._conditions.journal(owner)
+        query = convert(self._read(request.query), _List, strict=False)
+        owner = self._owner(request)
+        journal = self._simulation.journal(owner)
         found = select(journal.exchanges, query)
         document = _document(owner, journal, found)
         if query.limit is not None:
             document["exchanges"] = found[max(0, len(found) - query.limit) :]
-        return Answer(document=document)
+        return ControlResponse(document=document)
 
-    def wait(self, asked: Asked) -> Answer:
+    def wait(self, request: ControlRequest) -> ControlResponse:
         """The same once there are `count`, or when the time is up; `complete` tells which."""
-        query = convert(self._read(asked.query), _Wait, strict=False)
-        owner, generation = self._owner(asked), self._conditions.journal_generation()
-        journal = self._conditions.journal(owner)
+        query = convert(self._read(request.query), _Wait, strict=False)
+        owner, generation = self._owner(request), self._simulation.journal_generation()
+        journal = self._simulation.journal(owner)
         found = select(journal.exchanges, query)
         missing = query.count - len(found)
         document = {**_document(owner, journal, found), "complete": missing <= 0}
         if missing <= 0:
-            return Answer(document=document)
+            return ControlResponse(document=document)
         latest = journal.exchanges[-1].number if journal.exchanges else 0
         is_over = self._arrival(owner, query, missing, latest, generation)
-        return Answer(document=document, waiting=Waiting(seconds=query.timeout, is_over=is_over))
+        return ControlResponse(document=document, waiting=Waiting(seconds=query.timeout, is_over=is_over))
 
     def _arrival(
         self, owner: str | None, query: Query, missing: int, latest: int, generation: int
@@ -70,18 +70,18 @@ class Exchanges:
 
         def is_over() -> bool:
             nonlocal missing, latest
-            new = self._conditions.journal(owner, after=latest).exchanges
+            new = self._simulation.journal(owner, after=latest).exchanges
             latest = new[-1].number if new else latest
             missing -= len(select(new, query))
-            return missing <= 0 or self._conditions.journal_generation() != generation
+            return missing <= 0 or self._simulation.journal_generation() != generation
 
         return is_over
 
-    def clear(self, asked: Asked) -> Answer:
+    def clear(self, request: ControlRequest) -> ControlResponse:
         """Empty the journal."""
-        want_members(asked)
-        self._conditions.clear_journal(self._owner(asked))
-        return Answer(status=204)
+        allow_members(request)
+        self._simulation.clear_journal(self._owner(request))
+        return ControlResponse(status=204)
 
     def _read(self, given: Mapping[str, str]) -> dict[str, Any]:
         values: dict[str, Any] = dict(given)

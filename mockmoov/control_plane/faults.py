@@ -6,7 +6,13 @@ from functools import partial
 from secrets import randbelow, token_hex
 from typing import Any
 
-from mockmoov.control_plane.resource import Answer, Asked, Refused, owner_of, want_members
+from mockmoov.control_plane.resource import (
+    ControlRequest,
+    ControlResponse,
+    ResourceError,
+    allow_members,
+    owner_of,
+)
 from mockmoov.control_plane.validation import among, convert, endpoint, known, read_time
 from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.grants import GRANTS
@@ -14,7 +20,7 @@ from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.simulation import fault_effects
 from mockmoov.simulation.faults import MOST, PRESETS, Fault, Where
 
-_ASSIGNED = ("id", "seen", "met")  # members that are ours to give
+_ASSIGNED = ("id", "matched", "triggered")  # members that are ours to give
 # Members that say which exchanges and when; without any other one, nothing would happen to them.
 _AIMS = frozenset(
     (
@@ -24,43 +30,43 @@ _AIMS = frozenset(
 )
 
 
-class Faults:
+class FaultsResource:
     """The plan of faults: they can be listed, added and removed."""
 
     def __init__(self, server: AuthorizationServer) -> None:
-        self._conditions = server.conditions
+        self._simulation = server.simulation
         self._owner = partial(owner_of, repository=server.repository)
         self._endpoints = server.endpoint_names
 
-    def list_all(self, asked: Asked) -> Answer:
-        """The plan in its order, with how often each fault was seen and met."""
-        owner = self._owner(asked)
-        return Answer(document={"client_id": owner, "faults": self._conditions.faults(owner)})
+    def list_all(self, request: ControlRequest) -> ControlResponse:
+        """The plan in its order, with how often each fault matched and triggered."""
+        owner = self._owner(request)
+        return ControlResponse(document={"client_id": owner, "faults": self._simulation.faults(owner)})
 
-    def add(self, asked: Asked) -> Answer:
+    def add(self, request: ControlRequest) -> ControlResponse:
         """Add a fault at the end of the plan."""
-        owner = self._owner(asked)
-        fault = replace(self._read(asked.body), id=token_hex(8))
+        owner = self._owner(request)
+        fault = replace(self._read(request.body), id=token_hex(8))
         if (problem := fault_effects.check(fault)) is not None:
             raise FieldError(problem[0], " ".join(problem))
         try:
-            self._conditions.add_fault(owner, fault)
+            self._simulation.add_fault(owner, fault)
         except ValueError as error:
-            raise Refused(409, str(error)) from None
-        return Answer(document={"client_id": owner, "fault": fault}, status=201)
+            raise ResourceError(409, str(error)) from None
+        return ControlResponse(document={"client_id": owner, "fault": fault}, status=201)
 
-    def remove(self, asked: Asked) -> Answer:
+    def remove(self, request: ControlRequest) -> ControlResponse:
         """Remove one fault."""
-        want_members(asked)
-        if not self._conditions.remove_faults(self._owner(asked), asked.parameters["fault_id"]):
-            raise Refused(404, "there is no fault with this id in the plan")
-        return Answer(status=204)
+        allow_members(request)
+        if not self._simulation.remove_faults(self._owner(request), request.parameters["fault_id"]):
+            raise ResourceError(404, "there is no fault with this id in the plan")
+        return ControlResponse(status=204)
 
-    def remove_all(self, asked: Asked) -> Answer:
+    def remove_all(self, request: ControlRequest) -> ControlResponse:
         """Empty the plan."""
-        want_members(asked)
-        self._conditions.remove_faults(self._owner(asked))
-        return Answer(status=204)
+        allow_members(request)
+        self._simulation.remove_faults(self._owner(request))
+        return ControlResponse(status=204)
 
     def _read(self, body: Mapping[str, Any]) -> Fault:
         members = _members(body)

@@ -10,7 +10,7 @@ from mockmoov.oauth.records import ApiKey
 from mockmoov.storage.repository import Repository
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer
+class ResourceError(Exception):
     """The request cannot be done; `status` says how that is answered."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -19,7 +19,7 @@ class Refused(Exception):  # noqa: N818 - it is an answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ControlRequest:
     """One request to a resource: parameters of its path, of its query, and the members of its body."""
 
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ControlResponse:
     """What a resource says; a document of None is no body. `waiting` as in `HttpResponse`."""
 
     document: object = None
@@ -36,23 +36,23 @@ class Answer:
     waiting: Waiting | None = None
 
 
-Resource = Callable[[Asked], Answer]
+Resource = Callable[[ControlRequest], ControlResponse]
 
 
-def owner_of(asked: Asked, repository: Repository) -> str | None:
+def owner_of(request: ControlRequest, repository: Repository) -> str | None:
     """The client id of the API key that a request is about, None for the server; raises `Refused`."""
-    return api_key_of(asked, repository).client_id if "client_id" in asked.parameters else None
+    return api_key_of(request, repository).client_id if "client_id" in request.parameters else None
 
 
-def api_key_of(asked: Asked, repository: Repository) -> ApiKey:
+def api_key_of(request: ControlRequest, repository: Repository) -> ApiKey:
     """The API key that a request is about; raises `Refused`."""
-    found = repository.api_keys([asked.parameters["client_id"]])
+    found = repository.api_keys([request.parameters["client_id"]])
     if not found:
-        raise Refused(404, "there is no API key with this client_id")
+        raise ResourceError(404, "there is no API key with this client_id")
     return found[0]
 
 
-def want_members(asked: Asked, *names: str) -> None:
+def allow_members(request: ControlRequest, *names: str) -> None:
     """Refuse a body with any other members; raises `FieldError`."""
-    for name in asked.body:
+    for name in request.body:
         known(name, names, "field")

@@ -7,13 +7,13 @@ from urllib.parse import unquote
 from msgspec.structs import replace
 
 from mockmoov.control_plane.access import Guard
-from mockmoov.control_plane.api_keys import ApiKeys
-from mockmoov.control_plane.clock import Clock
-from mockmoov.control_plane.exchanges import Exchanges
-from mockmoov.control_plane.faults import Faults
-from mockmoov.control_plane.resource import Answer, Asked, Refused, Resource
-from mockmoov.control_plane.server import Whole
-from mockmoov.control_plane.tokens import SigningKeysOfServer, Tokens
+from mockmoov.control_plane.api_keys import ApiKeysResource
+from mockmoov.control_plane.clock import ClockResource
+from mockmoov.control_plane.exchanges import ExchangesResource
+from mockmoov.control_plane.faults import FaultsResource
+from mockmoov.control_plane.resource import ControlRequest, ControlResponse, Resource, ResourceError
+from mockmoov.control_plane.server import ServerResource
+from mockmoov.control_plane.tokens import SigningKeysResource, TokensResource
 from mockmoov.control_plane.validation import NotJsonError, read_body, read_query
 from mockmoov.oauth import contracts
 from mockmoov.oauth.encoding import to_json
@@ -29,7 +29,7 @@ _OURS = (("x-mockmoov-extension", "not part of Moov's API"),)
 _JSON = ("content-type", "application/json")
 
 
-class Control:
+class ControlPlane:
     """What is ours and not Moov's, discovery and control plane. `handle` is total, as the server's is."""
 
     def __init__(self, server: AuthorizationServer, guard: Guard, ca_pem: bytes | None = None) -> None:
@@ -61,7 +61,7 @@ class Control:
         try:
             asked = _asked(request, parameters)
             return _render(resource(asked))
-        except Refused as refused:
+        except ResourceError as refused:
             return _problem(refused.status, str(refused))
         except NotJsonError as error:
             return _problem(400, str(error))
@@ -71,8 +71,17 @@ class Control:
 
 def _routes(server: AuthorizationServer) -> Mapping[str, Mapping[str, Resource]]:
     """Every resource by path and method: those that belong to the server or to one API key at both places."""
-    clock, faults, exchanges, whole = Clock(server), Faults(server), Exchanges(server), Whole(server)
-    tokens, signing_keys, api_keys = Tokens(server), SigningKeysOfServer(server), ApiKeys(server)
+    clock, faults, exchanges, whole = (
+        ClockResource(server),
+        FaultsResource(server),
+        ExchangesResource(server),
+        ServerResource(server),
+    )
+    tokens, signing_keys, api_keys = (
+        TokensResource(server),
+        SigningKeysResource(server),
+        ApiKeysResource(server),
+    )
     of_owner: Mapping[str, Mapping[str, Resource]] = {
         "/clock": {"GET": clock.read},
         "/clock/shift": {"POST": clock.shift},
@@ -103,21 +112,21 @@ def _routes(server: AuthorizationServer) -> Mapping[str, Mapping[str, Resource]]
     return {BASE + path: methods for path, methods in table.items()}
 
 
-def _asked(request: HttpRequest, parameters: Mapping[str, str]) -> Asked:
+def _asked(request: HttpRequest, parameters: Mapping[str, str]) -> ControlRequest:
     """What is asked; a change must be labelled as JSON, which no page can do across origins unasked."""
     read_only = request.method == "GET"
     if not read_only:
         media_types = request.headers.get("content-type", ("",))
         if len(media_types) != 1 or media_types[0].partition(";")[0].strip().lower() != _JSON[1]:
-            raise Refused(415, "a change wants Content-Type: application/json, even without a body")
-    return Asked(
+            raise ResourceError(415, "a change wants Content-Type: application/json, even without a body")
+    return ControlRequest(
         parameters={name: unquote(value) for name, value in parameters.items()},
         query=read_query(request),
         body={} if read_only else read_body(request),
     )
 
 
-def _render(answer: Answer) -> HttpResponse:
+def _render(answer: ControlResponse) -> HttpResponse:
     if answer.document is None:
         return contracts.render_empty(answer.status)
     return HttpResponse(

@@ -3,32 +3,32 @@
 from secrets import token_hex
 
 from mockmoov.config.settings import SETTINGS, Settings
-from mockmoov.control_plane.resource import Answer, Asked, owner_of, want_members
+from mockmoov.control_plane.resource import ControlRequest, ControlResponse, allow_members, owner_of
 from mockmoov.server.authorization_server import AuthorizationServer
 
 _SET = "(set)"
 
 
-class Whole:
+class ServerResource:
     """Reset and settings."""
 
     def __init__(self, server: AuthorizationServer) -> None:
         self._server = server
 
-    def reset(self, asked: Asked) -> Answer:
+    def reset(self, request: ControlRequest) -> ControlResponse:
         """Begin again: all of the server, or what belongs to one API key. Tokens of before are dead."""
-        want_members(asked)
-        owner = owner_of(asked, self._server.repository)
+        allow_members(request)
+        owner = owner_of(request, self._server.repository)
         if owner is None:
             self._server.reset()
         else:
             self._server.repository.reset_api_key(owner, epoch=token_hex(8))
-        return Answer(document={"client_id": owner})
+        return ControlResponse(document={"client_id": owner})
 
-    def config(self, _asked: Asked) -> Answer:
+    def config(self, _request: ControlRequest) -> ControlResponse:
         """Each setting with where it was set; of secrets only whether they are."""
         settings = self._server.settings
-        return Answer(
+        return ControlResponse(
             document={
                 "settings": {
                     name: {"value": _value(settings, name), "source": settings.sources.get(name, "default")}

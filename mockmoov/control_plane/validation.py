@@ -79,11 +79,11 @@ def known(name: str, names: Iterable[str], what: str) -> str:
     return name
 
 
-def among(field: str, value: object, options: Iterable[str], described: str = "") -> str:
+def among(field: str, value: object, options: Iterable[str], describe_fault: str = "") -> str:
     """The value of a field, if it is one of these (`described`: what they are); raises `FieldError`."""
     choices = sorted(options)
     if value not in choices:
-        what = described or f"one of {', '.join(choices)}"
+        what = describe_fault or f"one of {', '.join(choices)}"
         raise FieldError(field, f"{field} must be {what}{nearest(str(value), choices)}")
     return str(value)
 

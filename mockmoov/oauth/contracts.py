@@ -22,7 +22,7 @@ _JSON = ("content-type", "application/json")
 _VERSION = re.compile(r"v[0-9]{4}\.(?:01|04|07|10)\.[0-9]{2}|latest")  # docs
 
 
-class Refusal(Struct, frozen=True, kw_only=True):
+class ErrorFormat(Struct, frozen=True, kw_only=True):
     """How one kind of refusal looks: its status, its JSON body (None: empty) and its own headers."""
 
     status: int
@@ -41,7 +41,7 @@ class Contract(Struct, frozen=True, kw_only=True):
     name: str
     token_types: Mapping[str, str]
     expires_in: Callable[[TokenResponse], int]
-    refusals: Mapping[str, Refusal]
+    errors: Mapping[str, ErrorFormat]
     rate_limited: Callable[[float], tuple[tuple[str, str], ...]]
 
 
@@ -71,15 +71,15 @@ def _retry_after_and_in(seconds: float) -> tuple[tuple[str, str], ...]:
     return (*_retry_after(seconds), ("x-retry-in", duration))
 
 
-_CODE = Refusal(status=400, body=_code)
+_CODE = ErrorFormat(status=400, body=_code)
 
 CONTRACT_2023 = Contract(  # seed
     name="2023",
     token_types={"jwt": "Bearer", "opaque": "Bearer"},  # live
     expires_in=lambda token: token.expires_at - token.issued_at,
-    refusals={
+    errors={
         "client_secret": _CODE,
-        ErrorCode.INVALID_CLIENT: Refusal(  # RFC 6749 §5.2
+        ErrorCode.INVALID_CLIENT: ErrorFormat(  # RFC 6749 §5.2
             status=401, body=_code, headers=(("www-authenticate", 'Basic realm="moov"'),)
         ),
     },
@@ -92,9 +92,9 @@ CONTRACT_DATED = Contract(  # spec
     name="dated",
     token_types={"jwt": "Bearer", "opaque": "Bearer"},
     expires_in=lambda token: token.expires_at,
-    refusals={
-        ErrorCode.INVALID_CLIENT: Refusal(status=401, body=None),  # live
-        **dict.fromkeys(_FIELD_TEXTS, Refusal(status=422, body=_field)),
+    errors={
+        ErrorCode.INVALID_CLIENT: ErrorFormat(status=401, body=None),  # live
+        **dict.fromkeys(_FIELD_TEXTS, ErrorFormat(status=422, body=_field)),
     },
     rate_limited=_retry_after,
 )
@@ -132,7 +132,7 @@ def _dated(version: str) -> Contract | None:
 
 def render_malformed_version(default: Contract) -> HttpResponse:
     """The 404 answer to a version that there cannot be (docs, live)."""
-    return render_refusal(
+    return render_error(
         404,
         "X-Moov-Version is malformed: send vYYYY.QQ.BB (QQ: 01, 04, 07, 10) or latest, once; "
         f"without it you get contract {default.name}",
@@ -163,28 +163,28 @@ def render_empty(status: int) -> HttpResponse:
 
 def render_unauthorized(_contract: Contract, error: OAuthError) -> HttpResponse:
     """The 401 of protected paths in either contract: no body, no WWW-Authenticate (live)."""
-    return render_refusal(401, error.reason)
+    return render_error(401, error.reason)
 
 
-def render_error_response(contract: Contract, error: OAuthError) -> HttpResponse:
+def render_oauth_error(contract: Contract, error: OAuthError) -> HttpResponse:
     """The answer to a refused OAuth request."""
-    refusal = contract.refusals.get(error.parameter or "") or contract.refusals.get(error.code, _CODE)
+    refusal = contract.errors.get(error.parameter or "") or contract.errors.get(error.code, _CODE)
     if refusal.body is None:
-        return render_refusal(refusal.status, error.reason, refusal.headers)
-    answer = render_refusal(refusal.status, error.reason, (_JSON, *refusal.headers))
+        return render_error(refusal.status, error.reason, refusal.headers)
+    answer = render_error(refusal.status, error.reason, (_JSON, *refusal.headers))
     return replace(answer, body=to_json(refusal.body(error)))
 
 
 def render_rate_limited(contract: Contract, seconds: float) -> HttpResponse:
     """The 429 answer: wait for that many seconds."""
-    return render_refusal(429, "too many requests for this account", contract.rate_limited(seconds))
+    return render_error(429, "too many requests for this account", contract.rate_limited(seconds))
 
 
 def render_too_large(limit: int) -> HttpResponse:
     """The 413 answer; the rest of the body is not read, so the connection ends."""
-    return render_refusal(413, f"the body is larger than {limit} bytes", (("connection", "close"),))
+    return render_error(413, f"the body is larger than {limit} bytes", (("connection", "close"),))
 
 
-def render_refusal(status: int, reason: str, headers: tuple[tuple[str, str], ...] = ()) -> HttpResponse:
+def render_error(status: int, reason: str, headers: tuple[tuple[str, str], ...] = ()) -> HttpResponse:
     """An answer without a body; the reason goes into its own header."""
     return HttpResponse(status=status, headers=(*headers, *NO_STORE, (REASON_HEADER, printable(reason))))

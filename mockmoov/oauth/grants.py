@@ -14,7 +14,7 @@ from mockmoov.oauth.records import ApiKey, ClientType, RefreshToken, TokenFamily
 NEW_FAMILY = TokenFamily()
 
 
-class Facts(Struct, frozen=True, kw_only=True):
+class GrantFacts(Struct, frozen=True, kw_only=True):
     """All that a decision rests on. `refresh_token` is None if the one presented is not genuine."""
 
     api_key: ApiKey
@@ -64,7 +64,7 @@ def _same(secret: str, shown: Iterable[str]) -> bool:
     return any(matches)
 
 
-def decide(request: TokenRequest, facts: Facts) -> Grant:
+def decide(request: TokenRequest, facts: GrantFacts) -> Grant:
     """What the client may have, or the `OAuthError` that says why not (RFC 6749 §3.2, §5.2)."""
     if request.grant_type is None:
         raise OAuthError(ErrorCode.INVALID_REQUEST, "grant_type is missing")
@@ -78,13 +78,13 @@ def decide(request: TokenRequest, facts: Facts) -> Grant:
     return grant(request, facts)
 
 
-def _client_credentials(request: TokenRequest, facts: Facts) -> Grant:  # RFC 6749 §4.4
+def _client_credentials(request: TokenRequest, facts: GrantFacts) -> Grant:  # RFC 6749 §4.4
     asked = scopes.parse_scope(request.scope or "")
     scopes.grantable(asked, facts.known_scope, facts.api_key.scopes)
     return Grant(scope=asked, client_type=request.client_type)
 
 
-def _refresh_token(request: TokenRequest, facts: Facts) -> Grant:  # RFC 6749 §6
+def _refresh_token(request: TokenRequest, facts: GrantFacts) -> Grant:  # RFC 6749 §6
     if request.refresh_token is None:
         raise OAuthError(ErrorCode.INVALID_REQUEST, "refresh_token is missing", parameter="refresh_token")
     token = _valid(facts)
@@ -98,14 +98,14 @@ def _refresh_token(request: TokenRequest, facts: Facts) -> Grant:  # RFC 6749 §
     return replace(grant, scope=narrowed)
 
 
-def _valid(facts: Facts) -> RefreshToken:
+def _valid(facts: GrantFacts) -> RefreshToken:
     """The refresh token, if its client may still use it."""
     token = facts.refresh_token
     if token is None:
         raise invalid_grant("refresh_token is unknown")
     if token.client_id != facts.api_key.client_id:
         raise invalid_grant("refresh_token was issued to another client")
-    if reason := facts.api_key.buried(token):
+    if reason := facts.api_key.rejection_reason(token):
         raise invalid_grant(f"refresh_token {reason}")
     if token.expires_at <= facts.now:
         raise invalid_grant("refresh_token has expired")
@@ -114,7 +114,7 @@ def _valid(facts: Facts) -> RefreshToken:
     return token
 
 
-GRANTS: dict[str, Callable[[TokenRequest, Facts], Grant]] = {
+GRANTS: dict[str, Callable[[TokenRequest, GrantFacts], Grant]] = {
     "client_credentials": _client_credentials,
     "refresh_token": _refresh_token,
 }

@@ -16,7 +16,7 @@ class Bucket(NamedTuple):
     at: int
 
 
-def spend(bucket: Bucket | None, now: float, rate: int) -> tuple[Bucket, float]:
+def take(bucket: Bucket | None, now: float, rate: int) -> tuple[Bucket, float]:
     """Take one request from a token bucket that holds `rate` and gains `rate` a second; None is a full one.
 
     Returns the bucket after that and the seconds to wait; 0 means that the request may pass. A clock that

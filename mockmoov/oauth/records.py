@@ -41,7 +41,7 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"ApiKey(client_id={self.client_id!r})"
 
-    def buried(self, token: "AccessToken | RefreshToken") -> str:
+    def rejection_reason(self, token: "AccessToken | RefreshToken") -> str:
         """Why a token of this key is dead whatever the time, or ""."""
         if token.epoch == self.epoch:
             return ""
@@ -64,7 +64,7 @@ class TokenFamily(Struct, frozen=True, kw_only=True):
     expires_at: float = 0.0
 
 
-class SigningKeys(Struct, frozen=True, kw_only=True):
+class IssuerKeys(Struct, frozen=True, kw_only=True):
     """The secrets of the issuer, base64url: Ed25519 private keys and the key of refresh tokens.
 
     `private_key` signs; the `retired` ones, the latest first, only verify what they signed before.

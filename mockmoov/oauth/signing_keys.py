@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import decode, encode, encode_json, to_json
-from mockmoov.oauth.records import SigningKeys
+from mockmoov.oauth.records import IssuerKeys
 
 ALGORITHM = "EdDSA"
 
@@ -28,9 +28,9 @@ class KeyPair:
         return self.jwk["kid"]
 
 
-def signing_keys(private_key: bytes) -> SigningKeys:
+def signing_keys(private_key: bytes) -> IssuerKeys:
     """The record of an Ed25519 private key of 32 bytes, with the refresh tokens' own secret (RFC 5869)."""
-    return SigningKeys(
+    return IssuerKeys(
         private_key=encode(private_key),
         refresh_secret=encode(_derive(private_key, b"mockmoov refresh tokens")),
     )
@@ -73,12 +73,12 @@ def key_pair(private_key: str) -> KeyPair:
     )
 
 
-def jwks(keys: SigningKeys) -> dict[str, object]:
+def jwks(keys: IssuerKeys) -> dict[str, object]:
     """The JWK Set that verifies our access tokens (RFC 7517 §5)."""
     return {"keys": [dict(pair.jwk) for pair in key_pairs(keys)]}
 
 
-def public_pem(keys: SigningKeys) -> bytes:
+def public_pem(keys: IssuerKeys) -> bytes:
     """The public key that verifies new access tokens, in PEM (SubjectPublicKeyInfo)."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - rarely
 
@@ -86,7 +86,7 @@ def public_pem(keys: SigningKeys) -> bytes:
     return public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def key_pairs(keys: SigningKeys) -> list[KeyPair]:
+def key_pairs(keys: IssuerKeys) -> list[KeyPair]:
     """Every key that verifies access tokens; the first one signs."""
     return [key_pair(private_key) for private_key in (keys.private_key, *keys.retired)]
 
@@ -95,13 +95,13 @@ class UnknownKeyError(ValueError):
     """There is no such signing key."""
 
 
-def rotate(keys: SigningKeys, private_key: bytes) -> SigningKeys:
+def rotate(keys: IssuerKeys, private_key: bytes) -> IssuerKeys:
     """The keys with another that signs from now on; the one before it verifies on."""
     retired = tuple(key for key in (keys.private_key, *keys.retired) if key != encode(private_key))
     return replace(keys, private_key=encode(private_key), retired=retired)
 
 
-def drop(keys: SigningKeys, kid: str) -> SigningKeys:
+def drop(keys: IssuerKeys, kid: str) -> IssuerKeys:
     """The keys without a retired one: what it signed is no longer good. Raises `ValueError`."""
     if kid == key_pair(keys.private_key).kid:
         raise ValueError("this key signs: rotate first")

@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Callable, Mapping
 
 from mockmoov.oauth.encoding import decode, encode, encode_json
-from mockmoov.oauth.records import SigningKeys
+from mockmoov.oauth.records import IssuerKeys
 from mockmoov.oauth.signing_keys import ALGORITHM, key_pair, public_pem
 from mockmoov.oauth.tokens import sign
 
@@ -42,25 +42,25 @@ OF_CLAIMS: Mapping[str, Callable[[Claims, int], Claims]] = {
 }
 
 
-def _unknown_kid(keys: SigningKeys, claims: Claims) -> str:
+def _unknown_kid(keys: IssuerKeys, claims: Claims) -> str:
     pair = key_pair(keys.private_key)
     unknown = encode(hashlib.sha256(pair.kid.encode()).digest())  # looks like one, and is nobody's
     signing_input = _signing_input({"alg": ALGORITHM, "cty": "JWT", "kid": unknown}, claims)
     return f"{signing_input}.{encode(pair.private_key.sign(signing_input.encode()))}"
 
 
-def _bad_signature(keys: SigningKeys, claims: Claims) -> str:
+def _bad_signature(keys: IssuerKeys, claims: Claims) -> str:
     signing_input, _, signature = sign(keys, claims).rpartition(".")
     raw = decode(signature)
     return f"{signing_input}.{encode(bytes([raw[0] ^ 1]) + raw[1:])}"
 
 
-def _alg_none(keys: SigningKeys, claims: Claims) -> str:
+def _alg_none(keys: IssuerKeys, claims: Claims) -> str:
     kid = key_pair(keys.private_key).kid
     return _signing_input({"alg": "none", "cty": "JWT", "kid": kid}, claims) + "."  # RFC 7519 §6.1
 
 
-def _hs256(keys: SigningKeys, claims: Claims) -> str:
+def _hs256(keys: IssuerKeys, claims: Claims) -> str:
     """The key confusion of RFC 8725 §2.1: a MAC whose secret is the public key, in PEM."""
     kid = key_pair(keys.private_key).kid
     signing_input = _signing_input({"alg": "HS256", "cty": "JWT", "kid": kid}, claims)
@@ -73,7 +73,7 @@ def _signing_input(header: Mapping[str, str], claims: Claims) -> str:
 
 
 # What is wrong with the JWS (RFC 7515 §5.1).
-OF_JWS: Mapping[str, Callable[[SigningKeys, Claims], str]] = {
+OF_JWS: Mapping[str, Callable[[IssuerKeys, Claims], str]] = {
     "unknown-kid": _unknown_kid,
     "bad-signature": _bad_signature,
     "alg-none": _alg_none,

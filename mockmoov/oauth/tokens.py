@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import TypeGuard
 
 from mockmoov.oauth.encoding import INTEGERS, decode, encode, encode_json, to_json
-from mockmoov.oauth.records import AccessToken, ApiKey, ClientType, RefreshToken, SigningKeys
+from mockmoov.oauth.records import AccessToken, ApiKey, ClientType, IssuerKeys, RefreshToken
 from mockmoov.oauth.signing_keys import ALGORITHM, key_pair, key_pairs
 
 MAX_LENGTH = 4096  # characters of a token (seed, spec)
@@ -74,14 +74,14 @@ def access_claims(
     }
 
 
-def sign(keys: SigningKeys, claims: Mapping[str, object]) -> str:
+def sign(keys: IssuerKeys, claims: Mapping[str, object]) -> str:
     """The claims as a compact JWS (RFC 7515 §7.1, RFC 8037 §3.1)."""
     pair = key_pair(keys.private_key)
     signing_input = f"{pair.header}.{encode_json(claims)}"
     return f"{signing_input}.{encode(pair.private_key.sign(signing_input.encode()))}"
 
 
-def verify(keys: SigningKeys, token: str) -> dict[str, object] | None:
+def verify(keys: IssuerKeys, token: str) -> dict[str, object] | None:
     """The claims of an access token that bears our signature; None for anything else. No clock is read."""
     from jwt import api_jws  # noqa: PLC0415 - a start without it is a fifth shorter; the first check pays
     from jwt.exceptions import PyJWTError  # noqa: PLC0415
@@ -187,7 +187,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 # --- refresh tokens -----------------------------------------------------------------------------
 
 
-def write_refresh_token(keys: SigningKeys, token: RefreshToken) -> str:
+def write_refresh_token(keys: IssuerKeys, token: RefreshToken) -> str:
     """The token as `payload.mac` under the refresh tokens' own secret; no JWKS verifies it."""
     payload = encode_json(
         [
@@ -204,7 +204,7 @@ def write_refresh_token(keys: SigningKeys, token: RefreshToken) -> str:
     return f"{payload}.{_mac(keys, payload)}"
 
 
-def read_refresh_token(keys: SigningKeys, text: str) -> RefreshToken | None:
+def read_refresh_token(keys: IssuerKeys, text: str) -> RefreshToken | None:
     """What a genuine refresh token says of itself; None for anything else. No clock is read."""
     if len(text) > MAX_LENGTH or not _REFRESH_TOKEN.fullmatch(text):
         return None
@@ -226,7 +226,7 @@ def read_refresh_token(keys: SigningKeys, text: str) -> RefreshToken | None:
     )
 
 
-def _mac(keys: SigningKeys, payload: str) -> str:
+def _mac(keys: IssuerKeys, payload: str) -> str:
     keyed = _keyed(keys.refresh_secret).copy()
     keyed.update(payload.encode())
     return encode(keyed.digest())

@@ -19,10 +19,10 @@ _KEY = pytest.StashKey["MoovKey | None"]()
 _SERVERS = pytest.StashKey[dict[str, "MockMoov"]]()
 _Answer = TypeVar("_Answer")
 _MARKER = """\
-mockmoov(faults=[...], scope="...", unmet_faults="fail", **members): what `moov` is to be in this test. \
-`faults`: presets by name, or members of faults; `scope`: of `moov_token`; `unmet_faults`: fail or ignore; \
-any other member is an attribute of the API key (scopes, origins, ...) or a setting of the server \
-(default_version, token_format, ...), which then is one of its own."""
+mockmoov(faults=[...], scope="...", untriggered_faults="fail", **members): configure `moov` for this test. \
+`faults`: names of presets, or mappings; `scope`: the scope of `moov_token`; \
+`untriggered_faults`: fail or ignore. Any other member is an attribute of the API key (scopes, origins, ...) \
+or a setting (default_version, token_format, ...), which gives the test a server with that setting."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("mockmoov_ca_file", "CA certificate, PEM, of an https URL there.", default="")
     parser.addini("mockmoov_settings", "Settings of the server, a line each: NAME = VALUE.", type="linelist")
     wish = "fail (default) or ignore: planned faults that never happened."
-    parser.addini("mockmoov_unmet_faults", wish, default="fail")
+    parser.addini("mockmoov_untriggered_faults", wish, default="fail")
     shown = "How many exchanges a failed test shows; default 20, 0 for none."
     parser.addini("mockmoov_exchanges", shown, default="20")
 
@@ -43,8 +43,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker; refuse values in the ini file that mean nothing."""
     config.addinivalue_line("markers", _MARKER)
-    if config.getini("mockmoov_unmet_faults") not in ("fail", "ignore"):
-        raise pytest.UsageError("mockmoov_unmet_faults must be fail or ignore")
+    if config.getini("mockmoov_untriggered_faults") not in ("fail", "ignore"):
+        raise pytest.UsageError("mockmoov_untriggered_faults must be fail or ignore")
     if not re.fullmatch("[0-9]{1,9}", config.getini("mockmoov_exchanges")):
         raise pytest.UsageError("mockmoov_exchanges must be a whole number")
     if not re.fullmatch(r"(https?://[^\s@]+)?", _url(config)):
@@ -211,12 +211,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         )
     key = item.stash.get(_KEY, None)
     if key is not None:
-        from mockmoov.pytest_plugin.reports import unmet_faults  # noqa: PLC0415
+        from mockmoov.pytest_plugin.reports import untriggered_faults  # noqa: PLC0415
 
-        wish = _wishes(item).unmet_faults or item.config.getini("mockmoov_unmet_faults")
-        unmet = _unless_gone(key.faults.unmet) if wish == "fail" else None
-        if unmet:
-            pytest.fail(unmet_faults(unmet), pytrace=False)
+        wish = _wishes(item).untriggered_faults or item.config.getini("mockmoov_untriggered_faults")
+        untriggered = _unless_gone(key.faults.untriggered) if wish == "fail" else None
+        if untriggered:
+            pytest.fail(untriggered_faults(untriggered), pytrace=False)
     return result
 
 
@@ -224,17 +224,6 @@ def _has_idle_marker(item: pytest.Item) -> bool:
     """Whether a test, and not only its class or module, has the marker, but never had `moov`."""
     is_marked = any(marker.name == "mockmoov" for marker in item.own_markers)
     return is_marked and _KEY not in item.stash and "moov" not in getattr(item, "fixturenames", ())
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
-    """Tell of secrets and tokens that differ, and not what they are, as pytest's own comparison does."""
-    kinds = (*type(left).__mro__, *type(right).__mro__)
-    if not any(str(kind.__module__).startswith("mockmoov.") for kind in kinds):
-        return None
-    from mockmoov.pytest_plugin.comparing import compared  # noqa: PLC0415
-
-    return compared(op, left, right)
 
 
 @pytest.hookimpl(wrapper=True)

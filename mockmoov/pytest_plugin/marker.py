@@ -7,8 +7,8 @@ from typing import Any
 from mockmoov.oauth.suggestions import nearest
 from mockmoov.testing.types import KeyArguments, SettingArguments
 
-UNMET_FAULTS = ("fail", "ignore")
-_OURS = ("faults", "scope", "unmet_faults")
+UNTRIGGERED_FAULTS = ("fail", "ignore")
+_OURS = ("faults", "scope", "untriggered_faults")
 
 
 class WishError(ValueError):
@@ -23,7 +23,7 @@ class Wishes:
     settings: Mapping[str, Any]
     faults: tuple[Mapping[str, Any], ...]
     scope: str
-    unmet_faults: str | None
+    untriggered_faults: str | None
 
 
 def read_wishes(members: Mapping[str, Any]) -> Wishes:
@@ -38,7 +38,7 @@ def read_wishes(members: Mapping[str, Any]) -> Wishes:
         settings={name: value for name, value in members.items() if name in settings},
         faults=_faults(members.get("faults", ())),
         scope=members.get("scope", "/ping.read"),
-        unmet_faults=_unmet_faults(members.get("unmet_faults")),
+        untriggered_faults=_untriggered_faults(members.get("untriggered_faults")),
     )
 
 
@@ -68,7 +68,7 @@ def _fault(given: object) -> Mapping[str, Any]:
     raise WishError("a fault must be the name of a preset, or a mapping of names to values")
 
 
-def _unmet_faults(given: object) -> str | None:
-    if given is not None and given not in UNMET_FAULTS:
-        raise WishError(f"unmet_faults must be {' or '.join(UNMET_FAULTS)}")
+def _untriggered_faults(given: object) -> str | None:
+    if given is not None and given not in UNTRIGGERED_FAULTS:
+        raise WishError(f"untriggered_faults must be {' or '.join(UNTRIGGERED_FAULTS)}")
     return given if isinstance(given, str) else None

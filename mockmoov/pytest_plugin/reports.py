@@ -2,20 +2,21 @@
 
 from collections.abc import Iterable
 
-from mockmoov.simulation.faults import Fault, described
-from mockmoov.simulation.journal import told
+from mockmoov.simulation.faults import Fault, describe_fault
+from mockmoov.simulation.journal import format_line
 from mockmoov.testing.mock_moov import MoovKey
 from mockmoov.testing.transport import ControlError
 
 
-def unmet_faults(unmet: Iterable[Fault]) -> str:
+def untriggered_faults(untriggered: Iterable[Fault]) -> str:
     """Which planned faults never happened, and what to do about it."""
     return "\n".join(
         [
             "planned faults that never happened to any request:",
-            *(f"  - {described(fault)}" for fault in unmet),
-            "The program asked less, or otherwise, than the plan expects: compare with the exchanges below.",
-            "To allow this: @pytest.mark.mockmoov(unmet_faults='ignore'), or mockmoov_unmet_faults = ignore.",
+            *(f"  - {describe_fault(fault)}" for fault in untriggered),
+            "The program sent fewer requests, or others, than planned: compare with the exchanges below.",
+            "To allow this, set @pytest.mark.mockmoov(untriggered_faults='ignore')"
+            " or mockmoov_untriggered_faults = ignore.",
         ]
     )
 
@@ -28,5 +29,5 @@ def history(key: MoovKey, most: int) -> str:
         return f"the exchanges of {key} cannot be shown: {error}"
     if not exchanges and not dropped:
         return f"no exchanges of {key}"
-    shown = [told(exchange) for exchange in exchanges[max(0, len(exchanges) - most) :]]
+    shown = [format_line(exchange) for exchange in exchanges[max(0, len(exchanges) - most) :]]
     return "\n".join([f"the last {len(shown)} of {len(exchanges) + dropped} exchanges of {key}", *shown])

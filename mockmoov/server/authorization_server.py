@@ -13,7 +13,7 @@ from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.errors import OAuthError
 from mockmoov.oauth.messages import NO_NOTE, HttpRequest, HttpResponse, Note
 from mockmoov.oauth.origins import ORIGIN_POLICIES
-from mockmoov.oauth.records import SigningKeys
+from mockmoov.oauth.records import IssuerKeys
 from mockmoov.oauth.requests import (
     NO_PARAMETERS,
     Parameters,
@@ -22,21 +22,21 @@ from mockmoov.oauth.requests import (
     read_parameters,
 )
 from mockmoov.oauth.scopes import CATALOGUES
-from mockmoov.server.context import Call, Endpoint
+from mockmoov.server.context import RequestContext, Route
 from mockmoov.server.endpoints import Endpoints, forwarded
 from mockmoov.server.issuing import Issuer
 from mockmoov.server.routes import meant, moov_routes, protected
-from mockmoov.server.validation import Inspector
+from mockmoov.server.validation import TokenValidator
 from mockmoov.simulation import fault_effects
 from mockmoov.simulation.clock import http_date
-from mockmoov.simulation.redaction import shown_path
+from mockmoov.simulation.redaction import redact_path
 from mockmoov.storage.repository import Repository
-from mockmoov.storage.simulation import Conditions
+from mockmoov.storage.simulation import SimulationState
 
 MAX_BODY = 64 * 1024  # bytes (choice)
 REQUEST_ID_HEADER = "x-request-id"
 _NOT_SENT = frozenset(("hang", "reset"))
-_NOWHERE: tuple[Mapping[str, Endpoint], Mapping[str, str]] = ({}, {})
+_NOWHERE: tuple[Mapping[str, Route], Mapping[str, str]] = ({}, {})
 _log = logging.getLogger("mockmoov")
 
 
@@ -69,14 +69,14 @@ class AuthorizationServer:
         self,
         settings: Settings,
         repository: Repository,
-        conditions: Conditions,
+        simulation: SimulationState,
         *,
-        signing_keys: SigningKeys,
+        signing_keys: IssuerKeys,
     ) -> None:
         self.settings = settings
         self._signing_keys = signing_keys
         self.repository = repository
-        self.conditions = conditions
+        self.simulation = simulation
         self.policy = tokens.IssuerPolicy(
             issuer=settings.issuer,
             audiences=settings.audiences,
@@ -88,13 +88,13 @@ class AuthorizationServer:
             reuse_detection=settings.refresh_reuse_detection,
             grace=settings.refresh_grace_seconds,
         )
-        self.inspector = Inspector(repository, self.policy)
+        self.validator = TokenValidator(repository, self.policy)
         self.issuer = Issuer(repository, self.policy, settings.token_format, refresh)
         self._default = cast("Contract", contracts.contract_named(settings.default_version))  # it was parsed
         self._told_default = False
         self._endpoints = Endpoints(
             repository=repository,
-            inspector=self.inspector,
+            validator=self.validator,
             issuer=self.issuer,
             known_scope=CATALOGUES[settings.scope_catalogue],
             origin_policy=ORIGIN_POLICIES[settings.origin_policy],
@@ -128,14 +128,14 @@ class AuthorizationServer:
         """The answer to a request, whatever it is; a delay that a fault wants is not made."""
         return self.answer(self.accept(request))
 
-    def accept(self, request: HttpRequest) -> Call:
+    def accept(self, request: HttpRequest) -> RequestContext:
         """A request on its way, with the fault that happens to it; `answer` is to follow after its delay."""
         methods, path_parameters = self.routes.find(request.path) or _NOWHERE
         return self._accept(request, methods, path_parameters, meant(methods, request.method))
 
     def accept_for(
         self, scopes: tuple[str, ...], request: HttpRequest, path_parameters: Mapping[str, str]
-    ) -> Call:
+    ) -> RequestContext:
         """A request that another program answers, on its way through a check for these scopes."""
         methods, _ = self.routes.find(request.path) or _NOWHERE
         endpoint = meant(methods, request.method)
@@ -145,62 +145,64 @@ class AuthorizationServer:
     def _accept(
         self,
         request: HttpRequest,
-        methods: Mapping[str, Endpoint],
+        methods: Mapping[str, Route],
         path_parameters: Mapping[str, str],
-        endpoint: Endpoint | None,
-    ) -> Call:
+        endpoint: Route | None,
+    ) -> RequestContext:
         parameters = _parameters(request, endpoint)
-        condition = self.conditions.of(self._claimed(request, parameters))
-        call = Call(
+        condition = self.simulation.of(self._claimed(request, parameters))
+        call = RequestContext(
             request,
             methods=methods,
             endpoint=endpoint.name if endpoint else None,
             path_parameters=path_parameters,
-            shown_path=request.path if request.path in self._paths else shown_path(request.path, self._words),
+            redacted_path=request.path
+            if request.path in self._paths
+            else redact_path(request.path, self._words),
             contract=contracts.select_contract(request.headers, self._default),
             parameters=parameters,
             condition=condition,
         )
         if condition.has_faults:
-            call.fault = self.conditions.take_fault(call.client_id, call.facts(), call.now)
+            call.fault = self.simulation.take_fault(call.client_id, call.facts(), call.now)
         return call
 
-    def answer(self, call: Call) -> HttpResponse:
+    def answer(self, call: RequestContext) -> HttpResponse:
         """The answer to a request that was accepted.
 
         One with `forward` is no answer yet: another server has to give it, and `relay` makes it ours.
         """
         if call.fault and call.fault.delay:  # meanwhile clocks went on, or were moved
-            call.now = self.conditions.of([call.client_id] if call.client_id else []).now
+            call.now = self.simulation.of([call.client_id] if call.client_id else []).now
         response = self._respond(call, call.contract or self._default)
         if response.forward is not None:
             call.request_id = _request_id()
             return replace(response, forward=(*response.forward, (REQUEST_ID_HEADER, call.request_id)))
         return self._complete(call, response)
 
-    def relay(self, call: Call, response: HttpResponse) -> HttpResponse:
+    def relay(self, call: RequestContext, response: HttpResponse) -> HttpResponse:
         """What another server answered to a request that was forwarded, as it goes out."""
         return self._complete(call, _altered(call, response, call.contract or self._default))
 
-    def _complete(self, call: Call, response: HttpResponse) -> HttpResponse:
+    def _complete(self, call: RequestContext, response: HttpResponse) -> HttpResponse:
         if self.settings.journal_size:
-            self.conditions.record(call.exchange(response, call.contract or self._default))
+            self.simulation.record(call.exchange(response, call.contract or self._default))
         return identified(response, call.now, call.note(), call.request_id)
 
-    def _respond(self, call: Call, contract: Contract) -> HttpResponse:
+    def _respond(self, call: RequestContext, contract: Contract) -> HttpResponse:
         fault = call.fault
         if fault is None:
             return self._route(call)
-        if fault.connection in _NOT_SENT:
+        if fault.network_error in _NOT_SENT:
             reason = ((contracts.REASON_HEADER, f"fault {fault.id}"),)
-            return HttpResponse(status=0, headers=reason, connection=fault.connection)
+            return HttpResponse(status=0, headers=reason, connection=fault.network_error)
         instead = fault_effects.replacement(fault, contract)
         if instead is not None:
-            return replace(instead, connection=fault.connection)
+            return replace(instead, connection=fault.network_error)
         response = self._route(call)
         return response if response.forward is not None else _altered(call, response, contract)
 
-    def _route(self, call: Call) -> HttpResponse:
+    def _route(self, call: RequestContext) -> HttpResponse:
         request = call.request
         if refused := self.routes.refusal(call.methods, request):
             return refused
@@ -219,7 +221,7 @@ class AuthorizationServer:
     def _claimed(self, request: HttpRequest, parameters: Parameters) -> tuple[str, ...]:
         claimed = claimed_client_ids(request.headers, parameters)
         token = bearer_token(request.headers) if not claimed else None
-        client_id = self.inspector.claimed_client_id(token) if token else None
+        client_id = self.validator.claimed_client_id(token) if token else None
         return (client_id,) if client_id is not None else claimed
 
     def _tell_default(self, request: HttpRequest, contract: Contract) -> None:
@@ -232,15 +234,15 @@ class AuthorizationServer:
             )
 
 
-def _altered(call: Call, response: HttpResponse, contract: Contract) -> HttpResponse:
+def _altered(call: RequestContext, response: HttpResponse, contract: Contract) -> HttpResponse:
     fault = call.fault
     if fault is None:
         return response
     altered = fault_effects.altered(fault, response, contract)
-    return replace(altered, connection=fault.connection or response.connection)
+    return replace(altered, connection=fault.network_error or response.connection)
 
 
-def _parameters(request: HttpRequest, endpoint: Endpoint | None) -> Parameters:
+def _parameters(request: HttpRequest, endpoint: Route | None) -> Parameters:
     if endpoint is None or not endpoint.reads_body or len(request.body) > MAX_BODY:
         return NO_PARAMETERS
     return read_parameters(request)

@@ -12,41 +12,41 @@ from mockmoov.oauth.grants import GRANTS
 from mockmoov.oauth.messages import HttpRequest, HttpResponse, Note, TokenResponse
 from mockmoov.oauth.records import ApiKey, Exchange, TokenFormat
 from mockmoov.oauth.requests import Parameters
-from mockmoov.simulation.faults import Facts, Fault
-from mockmoov.simulation.redaction import short_hash, shown_headers, shown_method, shown_parameters
-from mockmoov.storage.simulation import Condition
+from mockmoov.simulation.faults import Fault, RequestFacts
+from mockmoov.simulation.redaction import redact_headers, redact_method, redact_parameters, short_hash
+from mockmoov.storage.simulation import ClaimedClient
 
 
-class Call:
+class RequestContext:
     """One request on its way. `endpoint` names what it is for, None for what there is not.
 
-    `contract` is None if the request asks for none that there is; `path_parameters` are raw, `shown_path`
+    `contract` is None if the request asks for none that there is; `path_parameters` are raw, `redacted_path`
     is what may be told of the path; `api_key` the one that is claimed, if it exists; `now` the time on its
     clock; `request_id` the one that another server was told, if it was.
     """
 
     __slots__ = (
         "api_key", "contract", "endpoint", "fault", "grant_type", "issued", "methods", "now", "parameters",
-        "path_parameters", "request", "request_id", "shown_path",
+        "path_parameters", "redacted_path", "request", "request_id",
     )  # fmt: skip
 
     def __init__(
         self,
         request: HttpRequest,
         *,
-        methods: "Mapping[str, Endpoint]",
+        methods: "Mapping[str, Route]",
         endpoint: str | None,
         path_parameters: Mapping[str, str],
-        shown_path: str,
+        redacted_path: str,
         contract: Contract | None,
         parameters: Parameters,
-        condition: Condition,
+        condition: ClaimedClient,
     ) -> None:
         self.request = request
         self.methods = methods
         self.endpoint = endpoint
         self.path_parameters = path_parameters
-        self.shown_path = shown_path
+        self.redacted_path = redacted_path
         self.contract = contract
         self.parameters = parameters
         self.api_key: ApiKey | None = condition.api_key
@@ -61,9 +61,9 @@ class Call:
         """The client id that is claimed, if it exists."""
         return self.api_key.client_id if self.api_key else None
 
-    def facts(self) -> Facts:
+    def facts(self) -> RequestFacts:
         """What planned faults look at."""
-        return Facts(
+        return RequestFacts(
             endpoint=self.endpoint,
             method=self.request.method,
             path=self.request.path,
@@ -83,25 +83,25 @@ class Call:
             at=self.now,
             client_id=client_id,
             endpoint=self.endpoint,
-            method=shown_method(self.request.method),
-            path=self.shown_path,
+            method=redact_method(self.request.method),
+            path=self.redacted_path,
             contract=contract.name,
             grant_type=self.grant_type,
             status=response.status or None,
             reason=dict(response.headers).get(REASON_HEADER),
             fault=self.fault.id if self.fault else None,
-            headers=shown_headers(self.request.headers, secret),
-            parameters=shown_parameters(self.parameters.given, client_id),
+            headers=redact_headers(self.request.headers, secret),
+            parameters=redact_parameters(self.parameters.given, client_id),
             issued=_names(self.issued) if self.issued else {},
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class Route:
     """What answers a method on a path, and how the one exception looks there; `name` is for people."""
 
     name: str
-    answer: Callable[[Call, Contract], HttpResponse]
+    answer: Callable[[RequestContext, Contract], HttpResponse]
     refuse: Callable[[Contract, OAuthError], HttpResponse]
     reads_body: bool
 

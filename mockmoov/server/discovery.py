@@ -48,7 +48,7 @@ class Discovery:
         try:
             return answer(request)
         except OAuthError as error:  # RFC 7662 §2.3: 401 wherever the credentials were
-            return contracts.render_error_response(contracts.RFC_ERRORS, OAuthError(error.code, error.reason))
+            return contracts.render_oauth_error(contracts.RFC_ERRORS, OAuthError(error.code, error.reason))
 
     def has(self, path: str) -> bool:
         """Whether a path is answered here, if only with a 404: no other has `/.well-known/`."""
@@ -56,7 +56,7 @@ class Discovery:
 
     def _ca(self, _request: HttpRequest) -> HttpResponse:
         if self._ca_pem is None:
-            return contracts.render_refusal(
+            return contracts.render_error(
                 404, "there is no CA: tls is off, or has a certificate from outside"
             )
         return HttpResponse(status=200, headers=(_PEM, *contracts.NO_STORE), body=self._ca_pem)
@@ -92,12 +92,12 @@ class Discovery:
         return contracts.render_json(self._describe(message.token, api_key))
 
     def _describe(self, text: str, api_key: ApiKey) -> dict[str, object]:
-        now = self._server.conditions.now(api_key.client_id)
-        refresh = self._server.inspector.live_refresh_token(text, api_key, now)
+        now = self._server.simulation.now(api_key.client_id)
+        refresh = self._server.validator.live_refresh_token(text, api_key, now)
         if refresh is not None:
             return _describe_refresh_token(refresh)
         try:
-            owner, access = self._server.inspector.live_access_token(text, now)
+            owner, access = self._server.validator.live_access_token(text, now)
         except OAuthError:
             return {"active": False}
         return _describe_access_token(access) if owner == api_key else {"active": False}

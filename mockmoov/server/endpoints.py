@@ -8,7 +8,7 @@ from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.errors import ErrorCode, OAuthError
 from mockmoov.oauth.messages import ClientCredentials, HttpResponse, TokenRequest, TokenResponse
 from mockmoov.oauth.operations import lacking
-from mockmoov.oauth.records import ApiKey, SigningKeys
+from mockmoov.oauth.records import ApiKey, IssuerKeys
 from mockmoov.oauth.requests import (
     parse_authorization,
     parse_basic,
@@ -16,9 +16,9 @@ from mockmoov.oauth.requests import (
     parse_token_request,
 )
 from mockmoov.oauth.scopes import is_scope_token
-from mockmoov.server.context import Call
+from mockmoov.server.context import RequestContext
 from mockmoov.server.issuing import Issuer
-from mockmoov.server.validation import Inspector
+from mockmoov.server.validation import TokenValidator
 from mockmoov.storage.repository import Repository
 
 CLIENT_ID_HEADER = "x-mockmoov-client-id"
@@ -33,7 +33,7 @@ class Endpoints:
     """Moov's endpoints; each answers or raises `OAuthError`. `rate_limit`: requests a second, 0 for any."""
 
     repository: Repository
-    inspector: Inspector
+    validator: TokenValidator
     issuer: Issuer
     known_scope: Callable[[str], bool]
     origin_policy: origins.OriginPolicy | None
@@ -41,7 +41,7 @@ class Endpoints:
 
     # --- POST /oauth2/token -----------------------------------------------------------------------
 
-    def token(self, call: Call, contract: Contract) -> HttpResponse:
+    def token(self, call: RequestContext, contract: Contract) -> HttpResponse:
         """Issue tokens (RFC 6749 §3.2)."""
         request = parse_token_request(call.request.headers, call.parameters)
         api_key = self._authenticate(request.credentials)
@@ -55,9 +55,11 @@ class Endpoints:
         grant = grants.decide(request, self._facts(keys, request, api_key, now))
         return self.issuer.issue(keys, api_key, grant, now=now)
 
-    def _facts(self, keys: SigningKeys, request: TokenRequest, api_key: ApiKey, now: float) -> grants.Facts:
+    def _facts(
+        self, keys: IssuerKeys, request: TokenRequest, api_key: ApiKey, now: float
+    ) -> grants.GrantFacts:
         presented = tokens.read_refresh_token(keys, request.refresh_token or "")
-        return grants.Facts(
+        return grants.GrantFacts(
             api_key=api_key,
             now=now,
             known_scope=self.known_scope,
@@ -67,7 +69,7 @@ class Endpoints:
 
     # --- POST /oauth2/revoke ----------------------------------------------------------------------
 
-    def revoke(self, call: Call, contract: Contract) -> HttpResponse:
+    def revoke(self, call: RequestContext, contract: Contract) -> HttpResponse:
         """Revoke a token (RFC 7009 §2)."""
         request = parse_revocation_request(call.request.headers, call.parameters)
         api_key = self._authenticate(request.credentials)
@@ -78,13 +80,13 @@ class Endpoints:
         if request.token_type_hint not in _HINTS:
             reason = "token_type_hint is neither access_token nor refresh_token"
             raise OAuthError(ErrorCode.INVALID_REQUEST, reason, parameter="token_type_hint")
-        self.inspector.revoke(request.token, api_key, call.now)
+        self.validator.revoke(request.token, api_key, call.now)
         return contracts.render_empty(204)
 
     # --- protected operations ---------------------------------------------------------------------
 
-    def spend(
-        self, scopes: tuple[str, ...], beyond: "Beyond", call: Call, contract: Contract
+    def authorize(
+        self, scopes: tuple[str, ...], beyond: "Beyond", call: RequestContext, contract: Contract
     ) -> HttpResponse:
         """Answer what wants these scopes: `beyond` does, for who may pass."""
         scheme, rest = parse_authorization(call.request.headers)
@@ -95,15 +97,15 @@ class Endpoints:
         if limited := self._rate_limited(call, contract, api_key):
             return limited
         if granted is not None and (reason := lacking(granted, scopes, call.path_parameters)):
-            return contracts.render_refusal(403, reason)
+            return contracts.render_error(403, reason)
         return beyond(api_key, granted)
 
-    def _basic(self, _call: Call, rest: str) -> tuple[ApiKey, None]:
+    def _basic(self, _call: RequestContext, rest: str) -> tuple[ApiKey, None]:
         """The API key itself: not narrowed by scopes, exempt from the Origin rule (docs)."""
         return self._authenticate(parse_basic(rest)), None
 
-    def _bearer(self, call: Call, rest: str) -> tuple[ApiKey, list[str]]:
-        api_key, token = self.inspector.live_access_token(rest, call.now)
+    def _bearer(self, call: RequestContext, rest: str) -> tuple[ApiKey, list[str]]:
+        api_key, token = self.validator.live_access_token(rest, call.now)
         if token.client_type == "web":
             refusal = origins.origin_refusal(self.origin_policy, call.request.headers, token.audiences)
             if refusal:
@@ -116,10 +118,10 @@ class Endpoints:
         keys = self.repository.api_keys(credentials.client_ids if credentials else ())
         return grants.authenticate_client(keys, credentials)
 
-    def _rate_limited(self, call: Call, contract: Contract, api_key: ApiKey) -> HttpResponse | None:
+    def _rate_limited(self, call: RequestContext, contract: Contract, api_key: ApiKey) -> HttpResponse | None:
         if not self.rate_limit:
             return None
-        wait = self.repository.spend(api_key, now=call.now, rate=self.rate_limit)
+        wait = self.repository.take_request(api_key, now=call.now, rate=self.rate_limit)
         return contracts.render_rate_limited(contract, wait) if wait else None
 
 
@@ -135,7 +137,7 @@ def pong(_api_key: ApiKey, _granted: list[str] | None) -> HttpResponse:
 def nowhere(_api_key: ApiKey, _granted: list[str] | None) -> HttpResponse:
     """The answer of an operation that nobody has behind us."""
     reason = "the request may pass, but nothing here answers it: set upstream to a server that does"
-    return contracts.render_refusal(501, reason)
+    return contracts.render_error(501, reason)
 
 
 def forwarded(api_key: ApiKey, granted: list[str] | None) -> HttpResponse:
@@ -153,7 +155,7 @@ def _is_told(scope: str) -> bool:
     return is_scope_token(scope) and scope != ANY_SCOPE
 
 
-_SCHEMES: Mapping[str, Callable[[Endpoints, Call, str], tuple[ApiKey, list[str] | None]]] = {
+_SCHEMES: Mapping[str, Callable[[Endpoints, RequestContext, str], tuple[ApiKey, list[str] | None]]] = {
     "basic": Endpoints._basic,
     "bearer": Endpoints._bearer,
 }

@@ -10,7 +10,7 @@ from mockmoov.oauth import signing_keys as keys
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
-from mockmoov.storage.simulation import Conditions
+from mockmoov.storage.simulation import SimulationState
 
 
 def wall() -> float:
@@ -23,7 +23,7 @@ def create_server(settings: Settings, *, clock: Callable[[], float] = wall) -> A
     store = MemoryStore(wall=lambda: min(clock(), wall()), log_lines=settings.journal_size)
     signing_keys = keys.signing_keys(_private_key(settings))
     return AuthorizationServer(
-        settings, Repository(store, wall=wall), Conditions(store, wall=clock), signing_keys=signing_keys
+        settings, Repository(store, wall=wall), SimulationState(store, wall=clock), signing_keys=signing_keys
     )
 
 

@@ -6,7 +6,7 @@ from secrets import token_hex, token_urlsafe
 from mockmoov.oauth import tokens
 from mockmoov.oauth.grants import Grant, RefreshPolicy, invalid_grant
 from mockmoov.oauth.messages import TokenResponse
-from mockmoov.oauth.records import ApiKey, RefreshToken, SigningKeys, TokenFormat
+from mockmoov.oauth.records import ApiKey, IssuerKeys, RefreshToken, TokenFormat
 from mockmoov.oauth.scopes import invalid_scope
 from mockmoov.storage.repository import Repository
 
@@ -28,7 +28,7 @@ class Issuer:
         self._format = token_format
         self._refresh = refresh
 
-    def issue(self, keys: SigningKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
+    def issue(self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
         """A new pair; the refresh token of the grant, if there is one, is used up. Raises `OAuthError`.
 
         A refused request uses nothing up: the tokens are made, and measured, before that.
@@ -91,7 +91,7 @@ class Issuer:
             raise invalid_grant("refresh_token was used before, or revoked meanwhile")
 
 
-_ENCODERS: Mapping[TokenFormat, Callable[[SigningKeys, Mapping[str, object]], str]] = {
+_ENCODERS: Mapping[TokenFormat, Callable[[IssuerKeys, Mapping[str, object]], str]] = {
     "jwt": tokens.sign,
     "opaque": lambda _keys, _claims: token_urlsafe(tokens.OPAQUE_BYTES),
 }

@@ -11,7 +11,7 @@ from mockmoov.storage.repository import Repository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class MintRequest:
     """What a token is to be like. `lifetime` in seconds; `claims` are added, or stand in for ours.
 
     `{accountID}` in the scope is the account of the API key.
@@ -32,7 +32,7 @@ class Minted:
     claims: Mapping[str, object]
 
 
-class Mint:
+class Minter:
     """Mints access tokens; no grant is asked for, and no scope refused."""
 
     def __init__(
@@ -42,7 +42,7 @@ class Mint:
         self._policy = policy
         self._format = token_format
 
-    def mint(self, api_key: ApiKey, wish: Wish, *, now: float) -> Minted:
+    def mint(self, api_key: ApiKey, wish: MintRequest, *, now: float) -> Minted:
         """A new access token of this key; raises `FieldError` if it cannot be, or is too long."""
         policy = replace(self._policy, access_token_lifetime=wish.lifetime)
         claims: Mapping[str, object] = tokens.access_claims(
@@ -64,7 +64,7 @@ class Mint:
             self._revoke(claims, now)
         return Minted(access_token=token, claims=claims)
 
-    def _write(self, api_key: ApiKey, claims: Mapping[str, object], wish: Wish, now: float) -> str:
+    def _write(self, api_key: ApiKey, claims: Mapping[str, object], wish: MintRequest, now: float) -> str:
         keys = self._repository.signing_keys()
         if write := token_defects.OF_JWS.get(wish.defect or ""):
             return write(keys, claims)
@@ -89,7 +89,7 @@ class Mint:
         self._repository.revoke_access_token(token, now=now)
 
 
-def _scope(api_key: ApiKey, wish: Wish) -> str:
+def _scope(api_key: ApiKey, wish: MintRequest) -> str:
     """The scope, of this account, if it is not written as a claim anyway; only its form is looked at."""
     scope = wish.scope.replace(scopes.ACCOUNT_ID, api_key.account_id)
     if "scp" not in wish.claims and not all(map(scopes.is_well_formed, scope.split(" "))):

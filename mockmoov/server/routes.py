@@ -5,16 +5,16 @@ from functools import partial
 
 from mockmoov.oauth import contracts
 from mockmoov.oauth.operations import operations
-from mockmoov.server.context import Endpoint
+from mockmoov.server.context import Route
 from mockmoov.server.endpoints import Beyond, Endpoints, forwarded, nowhere, pong
 from mockmoov.server.routing import Routes
 
 _ANSWERED: Mapping[str, Beyond] = {"ping": pong}  # the operations that we answer ourselves
 
 
-def moov_routes(endpoints: Endpoints, *, forwards: bool) -> Routes[Endpoint]:
+def moov_routes(endpoints: Endpoints, *, forwards: bool) -> Routes[Route]:
     """Moov's paths; `forwards`: the operations that are not answered here are, by another server."""
-    oauth = partial(Endpoint, refuse=contracts.render_error_response, reads_body=True)
+    oauth = partial(Route, refuse=contracts.render_oauth_error, reads_body=True)
     beyond = forwarded if forwards else nowhere
     return Routes(
         {
@@ -31,12 +31,12 @@ def moov_routes(endpoints: Endpoints, *, forwards: bool) -> Routes[Endpoint]:
     )
 
 
-def protected(endpoints: Endpoints, scopes: tuple[str, ...], beyond: Beyond, name: str = "") -> Endpoint:
+def protected(endpoints: Endpoints, scopes: tuple[str, ...], beyond: Beyond, name: str = "") -> Route:
     """What wants these scopes, and is answered `beyond` the check for them."""
-    answer = partial(endpoints.spend, scopes, beyond)
-    return Endpoint(name=name, answer=answer, refuse=contracts.render_unauthorized, reads_body=False)
+    answer = partial(endpoints.authorize, scopes, beyond)
+    return Route(name=name, answer=answer, refuse=contracts.render_unauthorized, reads_body=False)
 
 
-def meant(methods: Mapping[str, Endpoint], method: str) -> Endpoint | None:
+def meant(methods: Mapping[str, Route], method: str) -> Route | None:
     """What a request is for: where there is one endpoint on its path that one, whatever the method."""
     return next(iter(methods.values())) if len(methods) == 1 else methods.get(method)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from urllib.parse import unquote
 
-from mockmoov.oauth.contracts import render_refusal
+from mockmoov.oauth.contracts import render_error
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.suggestions import nearest
 
@@ -69,12 +69,10 @@ class Routes(Generic[T]):
     def refusal(self, methods: Mapping[str, object], request: HttpRequest) -> HttpResponse | None:
         """The 404 of a path that has no methods, or the 405 of one that has not this one; None if it has."""
         if not methods:
-            return render_refusal(
-                404, "no such path" + (_ROOTS.get(request.path) or self._near(request.path))
-            )
+            return render_error(404, "no such path" + (_ROOTS.get(request.path) or self._near(request.path)))
         if request.method not in methods:
             allowed = ("allow", ", ".join(methods))
-            return render_refusal(405, "no such method on this path", (allowed,))
+            return render_error(405, "no such method on this path", (allowed,))
         return None
 
     def _near(self, path: str) -> str:

@@ -6,7 +6,7 @@ from mockmoov.oauth.records import AccessToken, ApiKey, RefreshToken
 from mockmoov.storage.repository import Repository
 
 
-class Inspector:
+class TokenValidator:
     """Tells genuine tokens from others, and live ones from dead ones; times are Unix seconds."""
 
     def __init__(self, repository: Repository, policy: tokens.IssuerPolicy) -> None:
@@ -38,7 +38,7 @@ class Inspector:
         keys = self._repository.api_keys([token.client_id])
         if not keys or not keys[0].enabled:
             raise _bad("the token's API key was deleted or disabled")
-        if reason := keys[0].buried(token):
+        if reason := keys[0].rejection_reason(token):
             raise _bad(f"the token {reason}")
         if self._repository.is_revoked(jti=token.jti, family=token.family):
             raise _bad("the token was revoked")
@@ -47,7 +47,7 @@ class Inspector:
     def live_refresh_token(self, text: str, api_key: ApiKey, now: float) -> RefreshToken | None:
         """A refresh token of this key that could be used now, or None."""
         token = self.refresh_token(text, now)
-        if token is None or token.client_id != api_key.client_id or api_key.buried(token):
+        if token is None or token.client_id != api_key.client_id or api_key.rejection_reason(token):
             return None
         family = self._repository.family(token.family)
         return token if not family.revoked and family.sequence == token.sequence else None

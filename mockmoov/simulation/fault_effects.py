@@ -65,7 +65,7 @@ def wants_body(fault: Fault) -> bool:
         or fault.set
         or fault.truncate is not None
         or fault.content_type is not None
-        or fault.connection
+        or fault.network_error
     )
 
 

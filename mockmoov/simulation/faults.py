@@ -18,7 +18,7 @@ Count = Annotated[int, Meta(ge=0, le=MOST)]
 Positive = Annotated[int, Meta(ge=1, le=MOST)]
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
 Text = Annotated[str, Meta(max_length=64 * 1024)]
-Connection = Literal["hang", "reset", "cut"]
+NetworkError = Literal["hang", "reset", "cut"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +41,8 @@ class Fault:
     What: `delay` in seconds first, then an answer with `status`, `headers` and `body` (JSON) or `text`
     (`content_type`); without those the real answer, of which `drop` and `set` change members of the JSON.
     `retry_after` (seconds) says so as the contract does; `truncate` keeps that many bytes of the body;
-    `connection` hangs, resets, or is cut in the middle of the answer.
-    `seen` counts the exchanges that were looked at, `met` those that it happened to.
+    `network_error` hangs, resets, or is cut in the middle of the answer.
+    `matched` counts the exchanges that match, `triggered` those it happened to.
     """
 
     id: str = ""
@@ -67,15 +67,15 @@ class Fault:
     drop: tuple[str, ...] = ()
     set: Mapping[str, Any] = field(default_factory=dict)
     truncate: Count | None = None
-    connection: Connection | None = None
-    seen: int = 0
-    met: int = 0
+    network_error: NetworkError | None = None
+    matched: int = 0
+    triggered: int = 0
 
 
 Plan: TypeAlias = tuple[Fault, ...]
 _NONE = Fault()
 # What a line does not say of a fault: counts, and contents that may be long or secret.
-_UNTOLD = frozenset(("id", "seed", "seen", "met", "where", "headers", "body", "text", "set"))
+_UNTOLD = frozenset(("id", "seed", "matched", "triggered", "where", "headers", "body", "text", "set"))
 
 _HTML = "<!doctype html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>"
 # The faults that most tests want, by name; what is given beside the name wins.
@@ -95,13 +95,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "negative-expires-in": {"set": {"expires_in": -1}},
     "huge-expires-in": {"set": {"expires_in": 10**18}},
     "slow": {"delay": 2},
-    "hang": {"connection": "hang"},
-    "reset": {"connection": "reset"},
-    "cut": {"connection": "cut"},
+    "hang": {"network_error": "hang"},
+    "reset": {"network_error": "reset"},
+    "cut": {"network_error": "cut"},
 }
 
 
-class Facts(Struct, frozen=True, kw_only=True):
+class RequestFacts(Struct, frozen=True, kw_only=True):
     """What a fault may look at: `endpoint` is None where there is none, `path` is raw."""
 
     endpoint: str | None
@@ -111,27 +111,27 @@ class Facts(Struct, frozen=True, kw_only=True):
     parameters: Mapping[str, object]
 
 
-def take(plan: Plan, facts: Facts, now: float) -> tuple[Fault | None, Plan]:
+def take(plan: Plan, facts: RequestFacts, now: float) -> tuple[Fault | None, Plan]:
     """The fault that happens to an exchange, if one does, and the plan with its counts after it."""
     counted: list[Fault] = []
     for index, fault in enumerate(plan):
         if not _is_open(fault, now) or not _matches(fault, facts):
             counted.append(fault)
             continue
-        seen = replace(fault, seen=fault.seen + 1)
-        if _happens(seen):
-            met = replace(seen, met=seen.met + 1)
-            return met, (*counted, met, *plan[index + 1 :])
-        counted.append(seen)
+        matched = replace(fault, matched=fault.matched + 1)
+        if _happens(matched):
+            triggered = replace(matched, triggered=matched.triggered + 1)
+            return triggered, (*counted, triggered, *plan[index + 1 :])
+        counted.append(matched)
     return None, tuple(counted)
 
 
-def unmet(plan: Plan) -> Plan:
+def untriggered(plan: Plan) -> Plan:
     """The faults of a plan that never happened."""
-    return tuple(fault for fault in plan if not fault.met)
+    return tuple(fault for fault in plan if not fault.triggered)
 
 
-def described(fault: Fault) -> str:
+def describe_fault(fault: Fault) -> str:
     """A fault in a line: what was given of it."""
     names = (item.name for item in fields(Fault) if item.name not in _UNTOLD)
     given = {name: getattr(fault, name) for name in names if getattr(fault, name) != getattr(_NONE, name)}
@@ -139,12 +139,12 @@ def described(fault: Fault) -> str:
 
 
 def _is_open(fault: Fault, now: float) -> bool:
-    used_up = fault.times is not None and fault.met >= fault.times
+    used_up = fault.times is not None and fault.triggered >= fault.times
     begun = fault.start is None or now >= fault.start
     return begun and not used_up and (fault.end is None or now < fault.end)
 
 
-def _matches(fault: Fault, facts: Facts) -> bool:
+def _matches(fault: Fault, facts: RequestFacts) -> bool:
     where, shown = fault.where, facts.parameters
     return (
         fault.endpoint in (None, facts.endpoint)
@@ -157,8 +157,8 @@ def _matches(fault: Fault, facts: Facts) -> bool:
 
 
 def _happens(fault: Fault) -> bool:
-    turn = fault.seen - fault.after
-    return turn > 0 and turn % fault.every == 0 and _draw(fault.seed, fault.seen) < fault.probability
+    turn = fault.matched - fault.after
+    return turn > 0 and turn % fault.every == 0 and _draw(fault.seed, fault.matched) < fault.probability
 
 
 def _draw(seed: int, number: int) -> float:

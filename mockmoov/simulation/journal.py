@@ -41,7 +41,7 @@ def _answers(exchange: Exchange, query: Query) -> bool:
     )
 
 
-def told(exchange: Exchange) -> str:
+def format_line(exchange: Exchange) -> str:
     """An exchange in a line: number, time, request, contract, answer, reason."""
     shown = (exchange.parameters.get(name) for name in ("grant_type", "scope", "token"))
     contract = f"(contract {exchange.contract})"

@@ -29,13 +29,13 @@ _CLIENT_TYPES = frozenset(("web", "device", "service", "w", "d", "s"))
 _HINTS = frozenset(("access_token", "refresh_token"))
 
 
-def shown_path(path: str, words: Iterable[str]) -> str:
+def redact_path(path: str, words: Iterable[str]) -> str:
     """A raw path of which only known words and UUIDs are told: a segment may be a credential."""
     segments = (item if item in words or _UUID.fullmatch(item) else HIDDEN for item in path.split("/"))
     return printable("/".join(segments))
 
 
-def shown_method(method: str) -> str:
+def redact_method(method: str) -> str:
     """A method, if it is one of HTTP's own."""
     return method if method in METHODS else HIDDEN
 
@@ -52,7 +52,7 @@ def short_hash(token: str) -> str:
     return "sha256:" + hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-def shown_parameters(given: Mapping[str, object], client_id: str | None) -> dict[str, str]:
+def redact_parameters(given: Mapping[str, object], client_id: str | None) -> dict[str, str]:
     """The known parameters that were given; the client id is told if it is this one, which exists."""
     return {
         name: _PARAMETERS[name](value, client_id) if isinstance(value, str) else HIDDEN
@@ -61,13 +61,13 @@ def shown_parameters(given: Mapping[str, object], client_id: str | None) -> dict
     }
 
 
-def shown_headers(headers: Headers, secret: str | None) -> dict[str, str]:
+def redact_headers(headers: Headers, secret: str | None) -> dict[str, str]:
     """The known headers that were sent; the secret of the client that was claimed is blotted out."""
-    return _shown_headers(tuple([(name, headers[name][0]) for name in headers if name in _HEADERS]), secret)
+    return _redact_headers(tuple([(name, headers[name][0]) for name in headers if name in _HEADERS]), secret)
 
 
 @lru_cache(maxsize=256)
-def _shown_headers(sent: tuple[tuple[str, str], ...], secret: str | None) -> dict[str, str]:
+def _redact_headers(sent: tuple[tuple[str, str], ...], secret: str | None) -> dict[str, str]:
     shown = {name: _HEADERS[name](value) for name, value in sent}
     if secret:
         shown = {name: value.replace(secret, HIDDEN) for name, value in shown.items()}

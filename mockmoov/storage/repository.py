@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.grants import RefreshPolicy, redeem
-from mockmoov.oauth.rate_limit import Bucket, spend
-from mockmoov.oauth.records import AccessToken, ApiKey, Past, RefreshToken, SigningKeys, TokenFamily
+from mockmoov.oauth.rate_limit import Bucket, take
+from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, Past, RefreshToken, TokenFamily
 from mockmoov.storage.store import Store
 
 _SIGNING_KEYS = "signing-keys"
 _API_KEYS = "api-keys"  # the group of their records, which outlive what belongs to them
-_KEYS, _API_KEY = Decoder(SigningKeys), Decoder(ApiKey)
+_KEYS, _API_KEY = Decoder(IssuerKeys), Decoder(ApiKey)
 _FAMILY, _BUCKET = Decoder(TokenFamily), Decoder(Bucket)
 SERVER = "server"  # the group of what belongs to no API key
 
@@ -34,11 +34,11 @@ class Repository:
         self._wall = wall
         self._origins: tuple[tuple[bytes, ...], frozenset[str]] = ((), frozenset())  # and of which records
 
-    def signing_keys(self) -> SigningKeys:
+    def signing_keys(self) -> IssuerKeys:
         """The keys in the store; `reset` has put them there."""
         return _read_signing_keys(self._get(_SIGNING_KEYS) or b"")
 
-    def change_signing_keys(self, change: Callable[[SigningKeys], SigningKeys]) -> SigningKeys:
+    def change_signing_keys(self, change: Callable[[IssuerKeys], IssuerKeys]) -> IssuerKeys:
         """Replace the keys by what `change` makes of them."""
         while True:
             before = self._get(_SIGNING_KEYS) or b""
@@ -102,7 +102,7 @@ class Repository:
             self._origins = records, origins
         return origins
 
-    def reset(self, keys: SigningKeys, api_keys: Iterable[ApiKey]) -> None:
+    def reset(self, keys: IssuerKeys, api_keys: Iterable[ApiKey]) -> None:
         """Remove everything, and begin again with these."""
         records = [(_API_KEYS, f"api-key:{api_key.client_id}", to_json(api_key)) for api_key in api_keys]
         self._store.clear([(SERVER, _SIGNING_KEYS, to_json(keys)), *records])
@@ -187,7 +187,7 @@ class Repository:
         claims: dict[str, object] = json.loads(value)
         return claims
 
-    def spend(self, api_key: ApiKey, *, now: float, rate: int) -> float:
+    def take_request(self, api_key: ApiKey, *, now: float, rate: int) -> float:
         """Take one request from the bucket of a key's account; the seconds to wait, 0 if it may pass.
 
         Keys of one account spend from one bucket even where they live in different times: it gains what
@@ -196,7 +196,7 @@ class Repository:
         key, group = f"bucket:{api_key.account_id}", group_of(api_key.client_id)
         while True:
             before = self._get(key)
-            bucket, wait = spend(_read_bucket(before), now, rate)
+            bucket, wait = take(_read_bucket(before), now, rate)
             if self._store.compare_and_swap(
                 key, before, to_json(bucket), group=group, expires_at=self._deadline(now + 1, now)
             ):
@@ -211,7 +211,7 @@ class Repository:
 
 
 @lru_cache(maxsize=64)
-def _read_signing_keys(value: bytes) -> SigningKeys:
+def _read_signing_keys(value: bytes) -> IssuerKeys:
     return _KEYS.decode(value)
 
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import ApiKey, Exchange
 from mockmoov.simulation.clock import UNCHANGED, ClockSetting, may_run_again
-from mockmoov.simulation.faults import Facts, Fault, Plan, take
+from mockmoov.simulation.faults import Fault, Plan, RequestFacts, take
 from mockmoov.storage.repository import SERVER, Repository, group_of, read_api_key
 from mockmoov.storage.store import Store
 
@@ -31,7 +31,7 @@ _Answer = TypeVar("_Answer")
 ClockChange = Callable[[ClockSetting, float], ClockSetting]
 
 
-class Condition(Struct, frozen=True, kw_only=True):
+class ClaimedClient(Struct, frozen=True, kw_only=True):
     """What holds for one exchange: the API key that it claims to come from, if that exists, and its time."""
 
     api_key: ApiKey | None
@@ -46,7 +46,7 @@ class Journal(Struct, frozen=True, kw_only=True):
     dropped: int
 
 
-class Conditions:
+class SimulationState:
     """The conditions in a store. `wall` tells real time, in Unix seconds."""
 
     def __init__(self, store: Store, *, wall: Callable[[], float]) -> None:
@@ -54,7 +54,7 @@ class Conditions:
         self._repository = Repository(store)
         self._wall = wall
 
-    def of(self, client_ids: Iterable[str]) -> Condition:
+    def of(self, client_ids: Iterable[str]) -> ClaimedClient:
         """The condition of an exchange that claims to come from one of these: the first that exists."""
         names = [f"{record}:{client_id}" for client_id in client_ids for record in _OF_A_KEY]
         server_clock, server_faults, *own = self._store.get_many(["clock", "faults", *names])
@@ -64,8 +64,8 @@ class Conditions:
             if api_key is not None:
                 has_faults = bool(_read_plan(server_faults) or _read_plan(faults))
                 now = _read_clock(clock).read(now)
-                return Condition(api_key=read_api_key(api_key), now=now, has_faults=has_faults)
-        return Condition(api_key=None, now=now, has_faults=bool(_read_plan(server_faults)))
+                return ClaimedClient(api_key=read_api_key(api_key), now=now, has_faults=has_faults)
+        return ClaimedClient(api_key=None, now=now, has_faults=bool(_read_plan(server_faults)))
 
     # --- clocks -----------------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ class Conditions:
 
         return self._change_plan(owner, remove)
 
-    def take_fault(self, client_id: str | None, facts: Facts, now: float) -> Fault | None:
+    def take_fault(self, client_id: str | None, facts: RequestFacts, now: float) -> Fault | None:
         """The fault that happens to this exchange: of the key's plan, or else of the server's.
 
         Windows of either go by the clock of whose plan it is; `now` is what the key's shows.
@@ -134,7 +134,7 @@ class Conditions:
         own = self._take(client_id, facts, now) if client_id is not None else None
         return own or self._take(None, facts, self.now())
 
-    def _take(self, owner: str | None, facts: Facts, now: float) -> Fault | None:
+    def _take(self, owner: str | None, facts: RequestFacts, now: float) -> Fault | None:
         def taken(plan: Plan) -> tuple[Plan, Fault | None]:
             fault, after = take(plan, facts, now)
             return after, fault

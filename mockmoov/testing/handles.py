@@ -12,8 +12,8 @@ import msgspec
 
 from mockmoov.control_plane.exchanges import LONGEST_WAIT
 from mockmoov.oauth.records import Exchange
-from mockmoov.simulation.faults import Fault, unmet
-from mockmoov.simulation.journal import told
+from mockmoov.simulation.faults import Fault, untriggered
+from mockmoov.simulation.journal import format_line
 from mockmoov.testing.transport import Transport, hide_refusals
 from mockmoov.testing.types import FaultArguments, QueryArguments, Time
 
@@ -112,12 +112,12 @@ class Faults(_Handle):
         return msgspec.convert(self._place.change("POST", "/faults", given)["fault"], Fault)
 
     def list(self) -> tuple[Fault, ...]:
-        """The plan, with how often each fault was `seen` and `met`."""
+        """The plan, with how often each fault `matched` and `triggered`."""
         return msgspec.convert(self._place.get("/faults")["faults"], tuple[Fault, ...])
 
-    def unmet(self) -> tuple[Fault, ...]:
+    def untriggered(self) -> tuple[Fault, ...]:
         """The faults that never happened."""
-        return unmet(self.list())
+        return untriggered(self.list())
 
     def remove(self, fault: Fault) -> None:
         """Remove one."""
@@ -196,7 +196,7 @@ def _exchanges(document: Mapping[str, Any]) -> list[Exchange]:
 
 def _too_few(count: int, timeout: float, found: Mapping[str, Any]) -> TimeoutError:
     exchanges = _exchanges(found)
-    shown = [told(exchange) for exchange in exchanges[-_TOLD:]]
+    shown = [format_line(exchange) for exchange in exchanges[-_TOLD:]]
     saw = "\n  ".join([f"{len(exchanges)}", *shown])
     return TimeoutError(f"waited {timeout} s for {count} exchanges like this, saw {saw}")
 

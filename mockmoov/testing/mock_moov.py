@@ -8,8 +8,8 @@ from urllib.parse import quote
 from starlette.types import ASGIApp
 
 from mockmoov.config.settings import Layer, load
-from mockmoov.control_plane.access import make_guard
-from mockmoov.control_plane.router import Control
+from mockmoov.control_plane.access import control_access
+from mockmoov.control_plane.router import ControlPlane
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.factory import create_server
 from mockmoov.testing.environment import Hidden, environment
@@ -17,8 +17,8 @@ from mockmoov.testing.handles import Clock, Exchanges, Faults, MintedToken, Plac
 from mockmoov.testing.transport import ControlError, Local, Remote, Transport, hide_refusals
 from mockmoov.testing.types import KeyArguments, KeyChanges, SettingArguments
 from mockmoov.web.app import create_app
-from mockmoov.web.listeners import Places, open_places
-from mockmoov.web.uvicorn_server import Background
+from mockmoov.web.listeners import Listeners, open_listeners
+from mockmoov.web.uvicorn_server import BackgroundServer
 
 __tracebackhide__ = hide_refusals
 ClientType = Literal["web", "device", "service"]
@@ -156,12 +156,12 @@ class MockMoov(_Controls):
     def __init__(self, **settings: Unpack[SettingArguments]) -> None:
         loaded = load(Layer(values={"port": 0, "tls_port": 0, **settings}, source="MockMoov: "))
         server = create_server(loaded)
-        places = open_places(loaded)
+        places = open_listeners(loaded)
         app = create_app(server, exposure=places.exposure, ca_pem=places.ca_pem)
         self._server: AuthorizationServer | None = server
-        self._background: Background | None = Background(app, places.sockets, places.secure)
-        self._places: Places | None = places
-        inside = Control(server, make_guard(loaded, "process"))
+        self._background: BackgroundServer | None = BackgroundServer(app, places.sockets, places.secure)
+        self._listeners: Listeners | None = places
+        inside = ControlPlane(server, control_access(loaded, "process"))
         self._begin(places.url, Local(inside, loaded.control_token))
 
     @classmethod
@@ -171,7 +171,7 @@ class MockMoov(_Controls):
         `ca_file` has the CA's certificate, PEM, where the URL is https; `ValueError` if it has none.
         """
         handle = cls.__new__(cls)
-        handle._server = handle._background = handle._places = None
+        handle._server = handle._background = handle._listeners = None
         url = url.rstrip("/")
         transport = Remote(url, control_token, ca_file)
         try:
@@ -201,22 +201,22 @@ class MockMoov(_Controls):
     @property
     def app(self) -> ASGIApp:
         """The ASGI application of a server in this process, for transports that need no socket."""
-        ca_pem = self._places.ca_pem if self._places else None
+        ca_pem = self._listeners.ca_pem if self._listeners else None
         return create_app(self.server, exposure="process", ca_pem=ca_pem)
 
     @property
     def https_url(self) -> str:
         """The URL under which it speaks TLS: `MockMoov(tls=True)`."""
-        if self._places is None or self._places.https_url is None:
+        if self._listeners is None or self._listeners.https_url is None:
             raise AttributeError("this server has no https: MockMoov(tls=True)")
-        return self._places.https_url
+        return self._listeners.https_url
 
     @property
     def ca_pem(self) -> str:
         """The certificate of the CA that clients of https must know; `tls_ca_file` writes it to a file."""
-        if self._places is None or self._places.ca_pem is None:
+        if self._listeners is None or self._listeners.ca_pem is None:
             raise AttributeError("this server has no CA: MockMoov(tls=True)")
-        return self._places.ca_pem.decode()
+        return self._listeners.ca_pem.decode()
 
     @property
     def config(self) -> dict[str, Any]:

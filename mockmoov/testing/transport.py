@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from mockmoov.control_plane.access import TOKEN_HEADER
-from mockmoov.control_plane.router import Control
+from mockmoov.control_plane.router import ControlPlane
 from mockmoov.oauth.contracts import REASON_HEADER
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.messages import HttpRequest
@@ -63,7 +63,7 @@ class Transport(Protocol):
 class Local:
     """The control plane of a server in this process, without a socket."""
 
-    def __init__(self, control: Control, token: str | None) -> None:
+    def __init__(self, control: ControlPlane, token: str | None) -> None:
         self._control = control
         self._pause = threading.Event()  # never set: it sleeps where tests replace `time.sleep`
         self._is_closed = False

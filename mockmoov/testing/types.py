@@ -18,7 +18,6 @@ class SettingArguments(TypedDict, total=False):
     port: int
     allowed_hosts: Iterable[str]
     public_url: str
-    trusted_proxies: Iterable[str]
     cors_origins: Iterable[str]
     tls: bool
     tls_port: int
@@ -91,7 +90,7 @@ class FaultArguments(TypedDict, total=False):
     drop: Iterable[str]
     set: Mapping[str, Any]
     truncate: int | None
-    connection: Literal["hang", "reset", "cut"] | None
+    network_error: Literal["hang", "reset", "cut"] | None
 
 
 class QueryArguments(TypedDict, total=False):

@@ -13,17 +13,16 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from mockmoov.config.settings import Settings
-from mockmoov.control_plane.access import Exposure, make_guard
-from mockmoov.control_plane.router import Control
-from mockmoov.oauth.contracts import REASON_HEADER, render_refusal
+from mockmoov.control_plane.access import Exposure, control_access
+from mockmoov.control_plane.router import ControlPlane
+from mockmoov.oauth.contracts import REASON_HEADER, render_error
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer, identified
 from mockmoov.server.hosts import UNKNOWN_HOST, is_known
 from mockmoov.simulation.fault_effects import wants_body
-from mockmoov.simulation.redaction import shown_method, shown_path
+from mockmoov.simulation.redaction import redact_method, redact_path
 from mockmoov.web.asgi_io import Incoming, Reply, Stream, deliver, to_request
-from mockmoov.web.cors import Readers, is_preflight, shared
-from mockmoov.web.proxies import Proxies
+from mockmoov.web.cors import CorsPolicy, is_preflight, shared
 
 if TYPE_CHECKING:
     from mockmoov.web.gateway import Gateway
@@ -38,8 +37,8 @@ Handler = Callable[[HttpRequest, Incoming, Reply], Awaitable[None]]
 
 def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes | None = None) -> Starlette:
     """The ASGI application, for those who can reach it. On loopback it accepts known names in Host only."""
-    settings, ours = server.settings, Control(server, make_guard(server.settings, exposure), ca_pem)
-    readers = Readers(settings.cors_origins, server.repository.origins)
+    settings, ours = server.settings, ControlPlane(server, control_access(server.settings, exposure), ca_pem)
+    readers = CorsPolicy(settings.cors_origins, server.repository.origins)
     gateway = _gateway(settings)
     front = _Front(
         log=_AccessLog((*server.routes.templates, *ours.paths)),
@@ -53,17 +52,15 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     app = Starlette(lifespan=gateway.open if gateway else None)
     app.router.redirect_slashes = False
     app.router.default = front
-    if settings.trusted_proxies:
-        app.add_middleware(Proxies, proxies=settings.trusted_proxies, hosts=settings.known_hosts)
     return app
 
 
 async def _wrong_host(_request: HttpRequest, incoming: Incoming, reply: Reply) -> None:
     incoming.dismiss()
-    await reply(identified(render_refusal(421, UNKNOWN_HOST), time.time()))
+    await reply(identified(render_error(421, UNKNOWN_HOST), time.time()))
 
 
-def _preflights(readers: Readers) -> Handler:
+def _preflights(readers: CorsPolicy) -> Handler:
     """Preflights: no exchanges with Moov, so that no journal, fault or rate limit knows of them."""
 
     async def handle(request: HttpRequest, incoming: Incoming, reply: Reply) -> None:
@@ -98,7 +95,7 @@ def _disturbed(server: AuthorizationServer, gateway: "Gateway | None") -> Handle
         if gateway is None or response.forward is None:
             await reply(response)
         elif not server.routes.is_clear(request.path):
-            await reply(server.relay(call, render_refusal(404, _AMBIGUOUS)))
+            await reply(server.relay(call, render_error(404, _AMBIGUOUS)))
         else:
             whole = call.fault is not None and wants_body(call.fault)
             relay = partial(server.relay, call)
@@ -107,7 +104,7 @@ def _disturbed(server: AuthorizationServer, gateway: "Gateway | None") -> Handle
     return handle
 
 
-def _patient(control: Control) -> Handler:
+def _patient(control: ControlPlane) -> Handler:
     """Our own paths; an answer that is not yet the one that was waited for is asked for again."""
 
     async def handle(request: HttpRequest, incoming: Incoming, reply: Reply) -> None:
@@ -141,7 +138,7 @@ class _Front:
 
     log: "_AccessLog"
     hosts: frozenset[str] | None
-    readers: Readers
+    readers: CorsPolicy
     is_open: Callable[[str], bool]
     preflights: Handler
     own: Handler
@@ -186,8 +183,8 @@ class _AccessLog:
         if _access.isEnabledFor(logging.INFO):
             _access.info(
                 "%s %s %s client=%s grant=%s reason=%r %.1fms",
-                shown_method(request.method),
-                shown_path(request.path, self._words),
+                redact_method(request.method),
+                redact_path(request.path, self._words),
                 response.status or response.connection,
                 response.note.client_id,
                 response.note.grant_type,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
 
-from mockmoov.oauth.contracts import NO_STORE, render_refusal
+from mockmoov.oauth.contracts import NO_STORE, render_error
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.origins import is_loopback, serialize_origin
 
@@ -22,7 +22,7 @@ _NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:, ?[!#$%&'*+.^_`|~0-9A-Za-z-
 _MAX_AGE = "600"  # seconds; each answer is judged by itself all the same
 
 
-class Readers:
+class CorsPolicy:
     """The origins whose pages may read answers: loopback ones, those listed, and those registered now."""
 
     def __init__(self, listed: Iterable[str], registered: Callable[[], Iterable[str]]) -> None:
@@ -44,7 +44,7 @@ class Readers:
     def preflight(self, request: HttpRequest) -> HttpResponse:
         """The answer to a preflight; it asks for no credentials, and any header may be sent."""
         if self.allowed(request.headers["origin"]) is None:
-            return render_refusal(
+            return render_error(
                 403,
                 "pages of this origin may not read answers: register it with an API key, or see cors_origins",
             )

@@ -14,7 +14,7 @@ import anyio
 import httpcore2
 from msgspec.structs import replace
 
-from mockmoov.oauth.contracts import render_refusal
+from mockmoov.oauth.contracts import render_error
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.web import gateway_headers
 from mockmoov.web.asgi_io import BrokenStreamError, ClientLeftError, Incoming, Reply, Stream
@@ -26,7 +26,7 @@ _TOO_LARGE = (
 )
 _KEPT_SECONDS = 2.0  # of an idle connection: less than servers keep it, lest they close it as it is used
 _BROKEN = (httpcore2.NetworkError, httpcore2.RemoteProtocolError, OSError)
-_LEFT = replace(render_refusal(0, "the client left before the upstream answered"), connection="hang")
+_LEFT = replace(render_error(0, "the client left before the upstream answered"), connection="hang")
 _log = logging.getLogger("mockmoov")
 
 _Answer = Callable[[HttpResponse, Stream | None], Awaitable[None]]
@@ -169,7 +169,7 @@ class Gateway:
 
     def _failure(self, status: int, reason: str) -> HttpResponse:
         _log.warning("%s: %s", self._authority, reason)
-        return render_refusal(status, reason)
+        return render_error(status, reason)
 
     async def _timed(self, first: bytes, pieces: Stream, limit: anyio.CancelScope) -> Stream:
         """The pieces of a body; the time that the client takes for them is not the upstream's."""
@@ -227,8 +227,8 @@ async def _collected(head: HttpResponse, stream: Stream) -> HttpResponse:
         async for piece in stream:
             body += piece
             if len(body) > MOST_WHOLE:
-                return render_refusal(502, _TOO_LARGE)
+                return render_error(502, _TOO_LARGE)
     except BrokenStreamError:
-        return render_refusal(502, "the upstream broke off in its answer")
+        return render_error(502, "the upstream broke off in its answer")
     headers = tuple(field for field in head.headers if field[0] != "content-length")
     return replace(head, headers=headers, body=body)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from mockmoov.oauth.contracts import render_refusal
+from mockmoov.oauth.contracts import render_error
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 
 Fields = tuple[tuple[str, str], ...]
@@ -30,16 +30,16 @@ def refusal(request: HttpRequest) -> HttpResponse | None:
     """The answer to a request that is not forwarded, whoever sends it; None if it may be."""
     headers = request.headers
     if "sec-websocket-key" in headers:  # RFC 6455 §4.1
-        return render_refusal(501, "websockets are not forwarded")
+        return render_error(501, "websockets are not forwarded")
     if any("mockmoov" in value for value in headers.get("via", ())):
-        return render_refusal(502, "the upstream leads back to mockmoov")
+        return render_error(502, "the upstream leads back to mockmoov")
     if _DOT_SEGMENT.search(request.path):
-        return render_refusal(404, "no path with dot segments is forwarded: it may be another one elsewhere")
+        return render_error(404, "no path with dot segments is forwarded: it may be another one elsewhere")
     codings, lengths = headers.get("transfer-encoding", ()), headers.get("content-length", ())
     if codings and [coding.lower() for coding in codings] != ["chunked"]:  # RFC 9112 §6.1
-        return render_refusal(501, "no transfer coding but chunked is forwarded")
+        return render_error(501, "no transfer coding but chunked is forwarded")
     if (codings and lengths) or len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):  # RFC 9112 §6.3
-        return render_refusal(400, "the length of the body is not clear")
+        return render_error(400, "the length of the body is not clear")
     return None
 
 

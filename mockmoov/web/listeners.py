@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from mockmoov.config.settings import Settings
 from mockmoov.control_plane.access import Exposure
 from mockmoov.web.certificates import make_tls
-from mockmoov.web.uvicorn_server import Secure, base_url, bind, is_loopback
+from mockmoov.web.uvicorn_server import TlsListeners, base_url, bind, is_loopback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class Listeners:
     """Bound sockets and the URLs they are reached at; `ca_pem` is the CA that clients of https must know."""
 
     sockets: list[socket.socket]
-    secure: Secure | None
+    secure: TlsListeners | None
     url: str
     https_url: str | None
     ca_pem: bytes | None
@@ -27,17 +27,17 @@ class Places:
         return (self.url,) if self.https_url is None else (self.url, self.https_url)
 
 
-def open_places(settings: Settings) -> Places:
+def open_listeners(settings: Settings) -> Listeners:
     """Bind what the settings ask for; raises `BindError` or `SettingsError`."""
     tls = make_tls(settings)
     with contextlib.ExitStack() as cleanup:
         sockets = [cleanup.enter_context(item) for item in bind(settings.host, settings.port)]
         secure = https_url = None
         if tls is not None:
-            secure = Secure(sockets=bind(settings.host, settings.tls_port), context=tls.context)
+            secure = TlsListeners(sockets=bind(settings.host, settings.tls_port), context=tls.context)
             https_url = base_url(settings.host, secure.sockets, scheme="https")
         cleanup.pop_all()
-    return Places(
+    return Listeners(
         sockets=sockets,
         secure=secure,
         url=base_url(settings.host, sockets),

@@ -13,7 +13,7 @@ _SECONDS = 10  # that a handshake may take
 _REST_SECONDS = 0.1  # after a connection that could not be accepted: there are too many
 
 
-class Handshakes:
+class TlsAcceptor:
     """Accepts connections, and hands each to a protocol that `make` makes once it speaks TLS."""
 
     def __init__(self, context: ssl.SSLContext, make: Callable[[], asyncio.Protocol]) -> None:

@@ -19,7 +19,7 @@ _NO_LINGER = struct.pack("ii", 1, 0)  # close with a RST (SO_LINGER of no second
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
-class Connection(HttpToolsProtocol):
+class HttpProtocol(HttpToolsProtocol):
     """uvicorn's connection with its reading mended; RFC 9110 §6.5.1, §7.8."""
 
     _bodiless = 0  # bytes that came since the last ones of a body

@@ -15,8 +15,8 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
-from mockmoov.web.tls_accept import Handshakes
-from mockmoov.web.uvicorn_protocol import Connection
+from mockmoov.web.tls_accept import TlsAcceptor
+from mockmoov.web.uvicorn_protocol import HttpProtocol
 
 # What `localhost` means: both, on the same port (RFC 6761 §6.3).
 _ADDRESSES = {"localhost": ("127.0.0.1", "::1")}
@@ -34,7 +34,7 @@ class BindError(OSError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Secure:
+class TlsListeners:
     """Bound sockets on which TLS is spoken, and how."""
 
     sockets: list[socket.socket]
@@ -109,16 +109,21 @@ def is_loopback(sockets: list[socket.socket]) -> bool:
 
 
 def run(
-    app: ASGIApp, sockets: list[socket.socket], on_ready: Callable[[], None], secure: Secure | None = None
+    app: ASGIApp,
+    sockets: list[socket.socket],
+    on_ready: Callable[[], None],
+    secure: TlsListeners | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then stop within a second; `on_ready` is called once it answers."""
     _Server(app, on_ready, _STOP_SECONDS, secure).run(sockets=sockets)
 
 
-class Background:
+class BackgroundServer:
     """A server on a thread of its own; it answers once this is made. Raises what kept it from starting."""
 
-    def __init__(self, app: ASGIApp, sockets: list[socket.socket], secure: Secure | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, sockets: list[socket.socket], secure: TlsListeners | None = None
+    ) -> None:
         self._ready = threading.Event()
         self._error: BaseException | None = None
         self._server = _Server(app, self._ready.set, _STOP_SECONDS_IN_BACKGROUND, secure)
@@ -144,11 +149,11 @@ class Background:
 
 class _Server(uvicorn.Server):
     def __init__(
-        self, app: ASGIApp, on_ready: Callable[[], None], stop_seconds: float, secure: Secure | None
+        self, app: ASGIApp, on_ready: Callable[[], None], stop_seconds: float, secure: TlsListeners | None
     ) -> None:
         config = uvicorn.Config(
             app,
-            http=Connection,
+            http=HttpProtocol,
             lifespan="on",
             ws="none",
             log_config=None,
@@ -161,7 +166,7 @@ class _Server(uvicorn.Server):
         self._on_ready = on_ready
         self._stop_seconds = stop_seconds
         self._secure = secure
-        self._handshakes: Handshakes | None = None
+        self._tls_acceptor: TlsAcceptor | None = None
         self._ended = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -169,12 +174,12 @@ class _Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
         if self._secure is not None:  # beside http; uvicorn's own option is https instead
-            self._handshakes = Handshakes(self._secure.context, self._connection)
-            self._handshakes.listen(self._secure.sockets)
+            self._tls_acceptor = TlsAcceptor(self._secure.context, self._connection)
+            self._tls_acceptor.listen(self._secure.sockets)
         self._on_ready()
 
-    def _connection(self) -> Connection:
-        return Connection(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+    def _connection(self) -> HttpProtocol:
+        return HttpProtocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     async def main_loop(self) -> None:
         """Wait for the end; uvicorn looks ten times a second whether it has come."""
@@ -192,8 +197,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn does, but in time: what is unfinished is cut, so that its handler sees a disconnect."""
-        if self._handshakes is not None:
-            await self._handshakes.stop()
+        if self._tls_acceptor is not None:
+            await self._tls_acceptor.stop()
         secure = self._secure.sockets if self._secure else ()
         for listener in (*self.servers, *(sockets or ()), *secure):
             listener.close()

@@ -8,7 +8,7 @@ from mockmoov.oauth.errors import ErrorCode, OAuthError
 from mockmoov.oauth.messages import ClientCredentials
 from mockmoov.oauth.records import AccessToken, ApiKey
 from mockmoov.server.endpoints import Endpoints
-from mockmoov.server.validation import Inspector
+from mockmoov.server.validation import TokenValidator
 from tests.breakages.seams import Breakage
 
 
@@ -58,7 +58,7 @@ class DisabledGood(Endpoints):
         return super()._authenticate(credentials)
 
 
-class TokensOutliveKeys(Inspector):
+class TokensOutliveKeys(TokenValidator):
     """What became of a token's API key is not looked at, only whether it was deleted."""
 
     def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
@@ -89,7 +89,7 @@ KEYS: dict[str, Breakage] = {
     "disabled-key-authenticates": Breakage(rule="a disabled key is refused", endpoints=DisabledGood),
     "disabled-key-keeps-tokens": Breakage(
         rule="the tokens of a disabled key are dead",
-        inspector=TokensOutliveKeys,
+        validator=TokensOutliveKeys,
         unseen="no key is disabled after it had tokens",
     ),
 }

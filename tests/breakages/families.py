@@ -8,15 +8,15 @@ from msgspec.structs import replace
 
 from mockmoov.oauth import tokens
 from mockmoov.oauth.errors import ErrorCode, OAuthError
-from mockmoov.oauth.grants import Facts, Grant, RefreshPolicy
+from mockmoov.oauth.grants import Grant, GrantFacts, RefreshPolicy
 from mockmoov.oauth.messages import TokenRequest, TokenResponse
-from mockmoov.oauth.records import AccessToken, ApiKey, RefreshToken, SigningKeys, TokenFamily
+from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, RefreshToken, TokenFamily
 from mockmoov.oauth.scopes import covers, invalid_scope
 from mockmoov.server.endpoints import Endpoints
 from mockmoov.server.issuing import Issuer
-from mockmoov.server.validation import Inspector
+from mockmoov.server.validation import TokenValidator
 from mockmoov.storage.repository import Repository
-from mockmoov.storage.simulation import ClockChange, Conditions
+from mockmoov.storage.simulation import ClockChange, SimulationState
 from tests.breakages.seams import Breakage
 
 
@@ -108,7 +108,7 @@ class OldTokensDie(Issuer):
         super().__init__(*arguments)
         self._latest: dict[str, AccessToken] = {}
 
-    def issue(self, keys: SigningKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
+    def issue(self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
         response = super().issue(keys, api_key, grant, now=now)
         token = tokens.read_claims(tokens.unverified_claims(response.access_token) or {})
         if token:
@@ -139,7 +139,7 @@ def _not_prolonged(_issuer: Issuer, token: RefreshToken, grant: Grant, _now: flo
 class ForgetsClientType(Issuer):
     """A refreshed token is a browser's."""
 
-    def issue(self, keys: SigningKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
+    def issue(self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
         kept = replace(grant, client_type="web") if grant.refreshed else grant
         return super().issue(keys, api_key, kept, now=now)
 
@@ -151,7 +151,7 @@ class SameTokens(Issuer):
         super().__init__(*arguments)
         self._issued: dict[object, TokenResponse] = {}
 
-    def issue(self, keys: SigningKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
+    def issue(self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
         if grant.refreshed:
             return super().issue(keys, api_key, grant, now=now)
         asked = (api_key.client_id, grant.scope, grant.client_type)
@@ -160,7 +160,7 @@ class SameTokens(Issuer):
         return self._issued[asked]
 
 
-class OneClock(Conditions):
+class OneClock(SimulationState):
     """All API keys share a clock."""
 
     def set_clock(self, owner: str | None, change: ClockChange) -> None:
@@ -193,7 +193,7 @@ class ScopeBeforeToken(Endpoints):
 class OthersReplaysCount(Endpoints):
     """A refresh token that another client presents revokes its family."""
 
-    def _facts(self, keys: SigningKeys, request: TokenRequest, api_key: ApiKey, now: float) -> Facts:
+    def _facts(self, keys: IssuerKeys, request: TokenRequest, api_key: ApiKey, now: float) -> GrantFacts:
         facts = super()._facts(keys, request, api_key, now)
         token = facts.refresh_token
         if token and token.client_id != api_key.client_id:
@@ -204,7 +204,7 @@ class OthersReplaysCount(Endpoints):
 class AccessAsRefresh(Endpoints):
     """An access token refreshes as well as a refresh token."""
 
-    def _facts(self, keys: SigningKeys, request: TokenRequest, api_key: ApiKey, now: float) -> Facts:
+    def _facts(self, keys: IssuerKeys, request: TokenRequest, api_key: ApiKey, now: float) -> GrantFacts:
         facts = super()._facts(keys, request, api_key, now)
         claims = tokens.verify(keys, request.refresh_token or "")
         access = tokens.read_claims(claims) if claims else None
@@ -253,7 +253,7 @@ FAMILIES: dict[str, Breakage] = {
     ),
     "clock-shared": Breakage(
         rule="the clock of an API key is its own",
-        conditions=OneClock,
+        simulation=OneClock,
         unseen="no clock is moved",
     ),
     "refresh-not-prolonged": Breakage(
@@ -302,7 +302,7 @@ FAMILIES: dict[str, Breakage] = {
 # --- revocation ----------------------------------------------------------------------------------------
 
 
-class UnknownRefused(Inspector):
+class UnknownRefused(TokenValidator):
     """Refuses to revoke what it does not know."""
 
     def revoke(self, text: str, api_key: ApiKey, now: float) -> None:
@@ -318,7 +318,7 @@ class UnknownRefused(Inspector):
         return False
 
 
-class OncePerToken(Inspector):
+class OncePerToken(TokenValidator):
     """Refuses to revoke what is revoked already."""
 
     def revoke(self, text: str, api_key: ApiKey, now: float) -> None:
@@ -330,7 +330,7 @@ class OncePerToken(Inspector):
         super().revoke(text, api_key, now)
 
 
-class AnyOwner(Inspector):
+class AnyOwner(TokenValidator):
     """Revokes a token whoever asks."""
 
     def revoke(self, text: str, api_key: ApiKey, now: float) -> None:
@@ -347,8 +347,8 @@ class AnyOwner(Inspector):
 
 REVOCATION: dict[str, Breakage] = {
     "revoke-unknown-refused": Breakage(
-        rule="revoking an unknown token is a success", inspector=UnknownRefused
+        rule="revoking an unknown token is a success", validator=UnknownRefused
     ),
-    "revoke-twice-refused": Breakage(rule="revoking a revoked token is a success", inspector=OncePerToken),
-    "revoke-by-anyone": Breakage(rule="a token is revoked by its own client only", inspector=AnyOwner),
+    "revoke-twice-refused": Breakage(rule="revoking a revoked token is a success", validator=OncePerToken),
+    "revoke-by-anyone": Breakage(rule="a token is revoked by its own client only", validator=AnyOwner),
 }

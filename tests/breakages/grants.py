@@ -5,9 +5,9 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from mockmoov.oauth import tokens
-from mockmoov.oauth.grants import Facts
+from mockmoov.oauth.grants import GrantFacts
 from mockmoov.oauth.messages import TokenRequest, TokenResponse
-from mockmoov.oauth.records import ApiKey, SigningKeys
+from mockmoov.oauth.records import ApiKey, IssuerKeys
 from mockmoov.oauth.scopes import CATALOGUES, invalid_scope, template
 from mockmoov.server.endpoints import Endpoints
 from tests.breakages.seams import Breakage
@@ -15,11 +15,11 @@ from tests.breakages.seams import Breakage
 _LONG_AGO = 0.0
 
 
-def believing(change: Callable[[TokenRequest, Facts], Facts]) -> type[Endpoints]:
+def believing(change: Callable[[TokenRequest, GrantFacts], GrantFacts]) -> type[Endpoints]:
     """Decides on other facts than those there are."""
 
     class Believing(Endpoints):
-        def _facts(self, keys: SigningKeys, request: TokenRequest, api_key: ApiKey, now: float) -> Facts:
+        def _facts(self, keys: IssuerKeys, request: TokenRequest, api_key: ApiKey, now: float) -> GrantFacts:
             return change(request, super()._facts(keys, request, api_key, now))
 
     return Believing
@@ -35,29 +35,29 @@ def granting(change: Callable[[TokenRequest], TokenRequest]) -> type[Endpoints]:
     return Granting
 
 
-def _with_token(facts: Facts, **changes: object) -> Facts:
+def _with_token(facts: GrantFacts, **changes: object) -> GrantFacts:
     token = facts.refresh_token
     return replace(facts, refresh_token=replace(token, **changes)) if token else facts
 
 
-def _may_all(_request: TokenRequest, facts: Facts) -> Facts:
+def _may_all(_request: TokenRequest, facts: GrantFacts) -> GrantFacts:
     return replace(facts, api_key=replace(facts.api_key, scopes=None))
 
 
-def _may_either(_request: TokenRequest, facts: Facts) -> Facts:
+def _may_either(_request: TokenRequest, facts: GrantFacts) -> GrantFacts:
     return replace(facts, api_key=replace(facts.api_key, grants=("client_credentials", "refresh_token")))
 
 
-def _of_whoever_asks(_request: TokenRequest, facts: Facts) -> Facts:
+def _of_whoever_asks(_request: TokenRequest, facts: GrantFacts) -> GrantFacts:
     return _with_token(facts, client_id=facts.api_key.client_id, epoch=facts.api_key.epoch)
 
 
-def _granted_all(request: TokenRequest, facts: Facts) -> Facts:
+def _granted_all(request: TokenRequest, facts: GrantFacts) -> GrantFacts:
     token = facts.refresh_token
     return _with_token(facts, scope=f"{token.scope} {request.scope}") if token and request.scope else facts
 
 
-def _read_with_write(_request: TokenRequest, facts: Facts) -> Facts:
+def _read_with_write(_request: TokenRequest, facts: GrantFacts) -> GrantFacts:
     token = facts.refresh_token
     return (
         _with_token(facts, scope=f"{token.scope} {token.scope.replace('.write', '.read')}")
@@ -66,7 +66,7 @@ def _read_with_write(_request: TokenRequest, facts: Facts) -> Facts:
     )
 
 
-def _account_with_global(request: TokenRequest, facts: Facts) -> Facts:
+def _account_with_global(request: TokenRequest, facts: GrantFacts) -> GrantFacts:
     """A scope of an account passes where the same of all accounts was granted."""
     token = facts.refresh_token
     if not token:
@@ -78,17 +78,17 @@ def _account_with_global(request: TokenRequest, facts: Facts) -> Facts:
     return _with_token(facts, scope=" ".join([token.scope, *meant]))
 
 
-def _any_scope(_request: TokenRequest, facts: Facts) -> Facts:
+def _any_scope(_request: TokenRequest, facts: GrantFacts) -> GrantFacts:
     return replace(facts, known_scope=lambda scope: facts.known_scope(scope) or scope.startswith("/"))
 
 
-def _any_account(_request: TokenRequest, facts: Facts) -> Facts:
+def _any_account(_request: TokenRequest, facts: GrantFacts) -> GrantFacts:
     return replace(
         facts, known_scope=lambda scope: facts.known_scope(scope) or scope.startswith("/accounts/")
     )
 
 
-def _scope_without_case(_request: TokenRequest, facts: Facts) -> Facts:
+def _scope_without_case(_request: TokenRequest, facts: GrantFacts) -> GrantFacts:
     return replace(facts, known_scope=lambda scope: facts.known_scope(scope.lower()))
 
 

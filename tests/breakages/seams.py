@@ -8,18 +8,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 
 from mockmoov.config.settings import SETTINGS, Settings
-from mockmoov.control_plane.access import make_guard
-from mockmoov.control_plane.router import Control
+from mockmoov.control_plane.access import control_access
+from mockmoov.control_plane.router import ControlPlane
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.server.authorization_server import AuthorizationServer
-from mockmoov.server.context import Call
+from mockmoov.server.context import RequestContext
 from mockmoov.server.endpoints import Endpoints
 from mockmoov.server.factory import create_server
 from mockmoov.server.issuing import Issuer
 from mockmoov.server.routes import moov_routes
-from mockmoov.server.validation import Inspector
+from mockmoov.server.validation import TokenValidator
 from mockmoov.storage.repository import Repository
-from mockmoov.storage.simulation import Conditions
+from mockmoov.storage.simulation import SimulationState
 
 Bend = Callable[[HttpRequest, HttpResponse], HttpResponse]
 """What goes out instead of the right answer to a request."""
@@ -39,9 +39,9 @@ class Breakage:
     understand: Callable[[HttpRequest], HttpRequest] = lambda request: request
     settings: Mapping[str, object] = field(default_factory=dict)
     repository: type[Repository] = Repository
-    conditions: type[Conditions] = Conditions
+    simulation: type[SimulationState] = SimulationState
     endpoints: type[Endpoints] = Endpoints
-    inspector: type[Inspector] = Inspector
+    validator: type[TokenValidator] = TokenValidator
     issuer: type[Issuer] = Issuer
     unseen: str = ""
     clients: bool = False
@@ -56,28 +56,28 @@ class BrokenServer(AuthorizationServer):
         right = create_server(dataclasses.replace(settings, **bent))
         repository = breakage.repository(right.repository._store)
         keys = right.repository.signing_keys()
-        conditions = breakage.conditions(right.repository._store, wall=right.conditions._wall)
-        super().__init__(right.settings, repository, conditions, signing_keys=keys)
-        self.inspector = breakage.inspector(repository, self.policy)
+        simulation = breakage.simulation(right.repository._store, wall=right.simulation._wall)
+        super().__init__(right.settings, repository, simulation, signing_keys=keys)
+        self.validator = breakage.validator(repository, self.policy)
         self.issuer = breakage.issuer(
             repository, self.policy, self.settings.token_format, right.issuer._refresh
         )
         parts = {item.name: getattr(self._endpoints, item.name) for item in fields(Endpoints)}
-        parts |= {"inspector": self.inspector, "issuer": self.issuer}
+        parts |= {"validator": self.validator, "issuer": self.issuer}
         self.routes = moov_routes(breakage.endpoints(**parts), forwards=False)
 
-    def accept(self, request: HttpRequest) -> Call:
+    def accept(self, request: HttpRequest) -> RequestContext:
         return super().accept(self.breakage.understand(request))
 
-    def answer(self, call: Call) -> HttpResponse:
+    def answer(self, call: RequestContext) -> HttpResponse:
         return self.breakage.bend(call.request, super().answer(call))
 
 
-class BrokenControl(Control):
+class BrokenControl(ControlPlane):
     """Our own endpoints of such a server."""
 
     def __init__(self, server: BrokenServer) -> None:
-        super().__init__(server, make_guard(server.settings, "process"))
+        super().__init__(server, control_access(server.settings, "process"))
         self._ours = server.breakage.ours
 
     def handle(self, request: HttpRequest) -> HttpResponse:

@@ -12,10 +12,10 @@ from mockmoov.oauth.encoding import encode, encode_json
 from mockmoov.oauth.errors import OAuthError
 from mockmoov.oauth.grants import Grant
 from mockmoov.oauth.messages import HttpResponse, TokenResponse
-from mockmoov.oauth.records import AccessToken, ApiKey, RefreshToken, SigningKeys
+from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, RefreshToken
 from mockmoov.oauth.signing_keys import key_pair
 from mockmoov.server.issuing import Issuer
-from mockmoov.server.validation import Inspector
+from mockmoov.server.validation import TokenValidator
 from tests.breakages.bending import because, body
 from tests.breakages.seams import Breakage
 
@@ -32,11 +32,11 @@ def claiming(change: Callable[[Claims], Claims]) -> type[Issuer]:
     return writing(lambda signing_keys, claims: tokens.sign(signing_keys, change(claims)))
 
 
-def writing(write: Callable[[SigningKeys, Claims], str]) -> type[Issuer]:
+def writing(write: Callable[[IssuerKeys, Claims], str]) -> type[Issuer]:
     """Writes an access token in another way."""
 
     class Writing(Issuer):
-        def issue(self, keys: SigningKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
+        def issue(self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
             response = super().issue(keys, api_key, grant, now=now)
             claims = tokens.unverified_claims(response.access_token)
             return response if claims is None else replace(response, access_token=write(keys, claims))
@@ -47,7 +47,7 @@ def writing(write: Callable[[SigningKeys, Claims], str]) -> type[Issuer]:
 def heading(change: Callable[[dict[str, str]], dict[str, str]]) -> type[Issuer]:
     """Signs with another JOSE header."""
 
-    def write(signing_keys: SigningKeys, claims: Claims) -> str:
+    def write(signing_keys: IssuerKeys, claims: Claims) -> str:
         pair = key_pair(signing_keys.private_key)
         right = {"alg": keys.ALGORITHM, "cty": "JWT", "kid": pair.kid}
         signing_input = f"{encode_json(change(right))}.{encode_json(claims)}"
@@ -64,7 +64,7 @@ def with_claim(name: str, value: Callable[[Claims], object]) -> type[Issuer]:
     return claiming(lambda claims: {**claims, name: value(claims)})
 
 
-def _foreign(signing_keys: SigningKeys, claims: Claims) -> str:
+def _foreign(signing_keys: IssuerKeys, claims: Claims) -> str:
     """Signed by a key that nobody publishes, under the right kid."""
     other = key_pair(_OTHER_KEYS.private_key)
     signing_input = f"{key_pair(signing_keys.private_key).header}.{encode_json(claims)}"
@@ -85,7 +85,7 @@ def _too_long(response: HttpResponse) -> HttpResponse:
 class SameJti(Issuer):
     """Numbers no token."""
 
-    def issue(self, keys: SigningKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
+    def issue(self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
         response = super().issue(keys, api_key, grant, now=now)
         claims = {**(tokens.unverified_claims(response.access_token) or {}), "jti": "0" * 32}
         return replace(response, access_token=tokens.sign(keys, claims), jti="0" * 32)
@@ -94,7 +94,7 @@ class SameJti(Issuer):
 class ForgetsApplication(Issuer):
     """A refreshed token names no application."""
 
-    def issue(self, keys: SigningKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
+    def issue(self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
         response = super().issue(keys, api_key, grant, now=now)
         claims = tokens.unverified_claims(response.access_token) or {}
         kept = {name: value for name, value in claims.items() if name != "aid" or not grant.refreshed}
@@ -204,7 +204,7 @@ CLAIMS: dict[str, Breakage] = {
 # --- what makes one good -------------------------------------------------------------------------------
 
 
-class Lenient(Inspector):
+class Lenient(TokenValidator):
     """Lets the claims of a token pass, of those with our signature, that would not."""
 
     forgiven: Mapping[str, object] = {}
@@ -246,7 +246,7 @@ class ExpWithLeeway(Lenient):
         return {"exp": expires + 60} if isinstance(expires, int) else {}
 
 
-class UnsignedGood(Inspector):
+class UnsignedGood(TokenValidator):
     """Reads a token without a look at its signature."""
 
     def access_token(self, text: str, now: float) -> AccessToken:
@@ -262,11 +262,13 @@ class NoneGood(UnsignedGood):
 
     def access_token(self, text: str, now: float) -> AccessToken:
         return (
-            super().access_token(text, now) if text.endswith(".") else Inspector.access_token(self, text, now)
+            super().access_token(text, now)
+            if text.endswith(".")
+            else TokenValidator.access_token(self, text, now)
         )
 
 
-class AnyKid(Inspector):
+class AnyKid(TokenValidator):
     """Verifies with the one key there is, whatever the kid."""
 
     def access_token(self, text: str, now: float) -> AccessToken:
@@ -279,7 +281,7 @@ class AnyKid(Inspector):
         return super().access_token(text, now)
 
 
-class RefreshIsAccess(Inspector):
+class RefreshIsAccess(TokenValidator):
     """Takes a refresh token for an access token."""
 
     def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
@@ -306,7 +308,7 @@ def _as_access(token: RefreshToken) -> AccessToken:
     )
 
 
-class EveryoneABrowser(Inspector):
+class EveryoneABrowser(TokenValidator):
     """Binds every token to an origin."""
 
     def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
@@ -314,7 +316,7 @@ class EveryoneABrowser(Inspector):
         return api_key, replace(token, client_type="web")
 
 
-class NoOriginRegistered(Inspector):
+class NoOriginRegistered(TokenValidator):
     """Knows only Moov's own origins."""
 
     def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
@@ -322,7 +324,7 @@ class NoOriginRegistered(Inspector):
         return api_key, replace(token, audiences=self._policy.audiences)
 
 
-class OriginsByHost(Inspector):
+class OriginsByHost(TokenValidator):
     """Compares origins by their host, whatever the scheme and port."""
 
     def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
@@ -332,7 +334,7 @@ class OriginsByHost(Inspector):
         return api_key, replace(token, audiences=(*token.audiences, *both))
 
 
-class EveryScope(Inspector):
+class EveryScope(TokenValidator):
     """Gives every token every scope."""
 
     def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
@@ -342,7 +344,7 @@ class EveryScope(Inspector):
         return api_key, replace(token, scope=" ".join(wanted))
 
 
-class ScopeByPermission(Inspector):
+class ScopeByPermission(TokenValidator):
     """Takes any scope to read for every scope to read."""
 
     def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
@@ -353,52 +355,52 @@ class ScopeByPermission(Inspector):
 BEARERS: dict[str, Breakage] = {
     "bearer-signature-unread": Breakage(
         rule="a token whose signature does not verify is refused",
-        inspector=UnsignedGood,
+        validator=UnsignedGood,
         unseen="they have no forged token that reads well",
     ),
     "bearer-alg-none": Breakage(
         rule="a token without a signature is refused",
-        inspector=NoneGood,
+        validator=NoneGood,
         unseen="they have no forged token that reads well",
     ),
     "bearer-kid-unread": Breakage(
-        rule="a token with an unknown kid is refused", inspector=AnyKid, unseen="they have none"
+        rule="a token with an unknown kid is refused", validator=AnyKid, unseen="they have none"
     ),
     "bearer-expired-good": Breakage(
-        rule="an expired token is refused", inspector=NoExpiry, unseen="they last no hour"
+        rule="an expired token is refused", validator=NoExpiry, unseen="they last no hour"
     ),
     "bearer-leeway": Breakage(
         rule="a token is expired in the second of its exp",
-        inspector=ExpWithLeeway,
+        validator=ExpWithLeeway,
         unseen="they last no hour",
     ),
     "bearer-any-issuer": Breakage(
-        rule="a token of another issuer is refused", inspector=AnyIssuer, unseen="they have none"
+        rule="a token of another issuer is refused", validator=AnyIssuer, unseen="they have none"
     ),
     "bearer-any-audience": Breakage(
         rule="a token for another audience is refused",
-        inspector=AnyAudience,
+        validator=AnyAudience,
     ),
     "bearer-nbf-unread": Breakage(
-        rule="a token that is not valid yet is refused", inspector=AnyBeginning, unseen="they have none"
+        rule="a token that is not valid yet is refused", validator=AnyBeginning, unseen="they have none"
     ),
     "bearer-refresh-token-good": Breakage(
-        rule="a refresh token is no access token", inspector=RefreshIsAccess
+        rule="a refresh token is no access token", validator=RefreshIsAccess
     ),
-    "bearer-every-scope": Breakage(rule="a token is good for its own scopes only", inspector=EveryScope),
+    "bearer-every-scope": Breakage(rule="a token is good for its own scopes only", validator=EveryScope),
     "bearer-scope-by-permission": Breakage(
         rule="a scope to read one thing is not one to read another",
-        inspector=ScopeByPermission,
+        validator=ScopeByPermission,
         unseen="the token without the scope is one to write",
     ),
     "bearer-service-bound": Breakage(
-        rule="the Origin rule is for tokens of browsers only", inspector=EveryoneABrowser
+        rule="the Origin rule is for tokens of browsers only", validator=EveryoneABrowser
     ),
     "origin-unregistered": Breakage(
         rule="a registered origin passes",
-        inspector=NoOriginRegistered,
+        validator=NoOriginRegistered,
     ),
     "origin-by-host": Breakage(
-        rule="an origin is scheme, host and port", inspector=OriginsByHost, unseen="none differs so little"
+        rule="an origin is scheme, host and port", validator=OriginsByHost, unseen="none differs so little"
     ),
 }

@@ -123,7 +123,7 @@ def key(moov: MockMoov) -> MoovKey:
     return moov.new_api_key()
 
 
-Call = Callable[[Moov, str, Mapping[str, str]], Any]
+RequestContext = Callable[[Moov, str, Mapping[str, str]], Any]
 
 
 def countries(sdk: Moov, account: str, headers: Mapping[str, str]) -> Any:
@@ -147,7 +147,7 @@ def transfer_config(sdk: Moov, account: str, headers: Mapping[str, str]) -> Any:
 
 
 # By operation: how the Python SDK calls it, what Prism's body has there, and the scope that it wants.
-OPERATIONS: Mapping[str, tuple[Call, Any, str]] = {
+OPERATIONS: Mapping[str, tuple[RequestContext, Any, str]] = {
     "listBankAccounts": (
         lambda sdk, account, headers: (
             sdk.bank_accounts.list(account_id=account, http_headers=headers).result[0].fingerprint

@@ -91,8 +91,8 @@ class DocumentedResponse:
         for name, header in self.headers.items():
             if problem := header.problem(headers.get(name)):
                 yield problem
-        described = self.headers.keys() | ({"content-type"} if self.content else set())
-        for name in (TELLING_HEADERS - described) & headers.keys():
+        describe_fault = self.headers.keys() | ({"content-type"} if self.content else set())
+        for name in (TELLING_HEADERS - describe_fault) & headers.keys():
             yield f"{name}: {headers[name]!r} is described for other answers only"
         yield from self._body_problems(headers.get("content-type"), body, bodiless=bodiless)
 
@@ -143,8 +143,8 @@ class Description:
     elsewhere: Mapping[int, DocumentedResponse]
 
     def responses(self, method: str, path: str) -> Mapping[int, DocumentedResponse]:
-        described = self.paths.get(path)
-        return described.responses(method) if described else self.elsewhere
+        describe_fault = self.paths.get(path)
+        return describe_fault.responses(method) if describe_fault else self.elsewhere
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mockmoov.control_plane.access import Exposure
-from mockmoov.control_plane.router import Control
+from mockmoov.control_plane.router import ControlPlane
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.server.authorization_server import AuthorizationServer
 from tests.support.contract_fixtures import DocumentedResponse, description, resolved_openapi
@@ -47,7 +47,7 @@ class Desk:
         self, server: AuthorizationServer | None = None, exposure: Exposure = "process", **settings: object
     ) -> None:
         self.server = server or new_server(**settings)  # type: ignore[arg-type]
-        self.control: Control = new_control(self.server, exposure)
+        self.control: ControlPlane = new_control(self.server, exposure)
         self.send = sender(self.server)
 
     def ask(self, method: str, path: str, body: object = None) -> Reply:
@@ -94,10 +94,10 @@ def checked(method: str, path: str, response: HttpResponse) -> Reply:
     assert len(set(names)) == len(names), f"a header is repeated: {names}"
     headers = dict(response.headers)
     assert "access-control-allow-origin" not in headers
-    described = documented(method, path, response.status, has_body=bool(response.body))
+    describe_fault = documented(method, path, response.status, has_body=bool(response.body))
     where = f"{method} {path} answered {response.status}"
-    assert described is not None, f"{where}, which is not described: {response.body!r}"
-    problems = list(described.problems(headers, response.body, bodiless=False))
+    assert describe_fault is not None, f"{where}, which is not described: {response.body!r}"
+    problems = list(describe_fault.problems(headers, response.body, bodiless=False))
     assert not problems, f"{where}: " + "; ".join(problems)
     document = json.loads(response.body) if response.body else None
     return Reply(status=response.status, headers=headers, document=document)
@@ -105,11 +105,11 @@ def checked(method: str, path: str, response: HttpResponse) -> Reply:
 
 def documented(method: str, path: str, status: int, *, has_body: bool) -> DocumentedResponse | None:
     """What the description says of an answer."""
-    described = description("control")
+    describe_fault = description("control")
     template = template_of(path)
     if (status == 404 and not has_body) or template is None:
-        return described.elsewhere.get(status)
-    return described.paths[template].responses(method).get(status, described.elsewhere.get(status))
+        return describe_fault.elsewhere.get(status)
+    return describe_fault.paths[template].responses(method).get(status, describe_fault.elsewhere.get(status))
 
 
 @cache

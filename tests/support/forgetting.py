@@ -8,7 +8,7 @@ from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.factory import create_server
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
-from mockmoov.storage.simulation import Conditions
+from mockmoov.storage.simulation import SimulationState
 from tests.support.servers import Clock
 
 
@@ -34,6 +34,6 @@ def forgetful_server(wall: Clock, offset: float = 0.0, **values: Any) -> Authori
     """A server on such a store, whose clock is that far ahead of the wall."""
     chosen = load(Layer(values=values))
     store = ForgetfulStore(wall=wall)
-    conditions = Conditions(store, wall=lambda: wall.now + offset)
+    simulation = SimulationState(store, wall=lambda: wall.now + offset)
     keys = create_server(chosen).repository.signing_keys()
-    return AuthorizationServer(chosen, Repository(store, wall=wall), conditions, signing_keys=keys)
+    return AuthorizationServer(chosen, Repository(store, wall=wall), simulation, signing_keys=keys)

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.web.app import create_app
-from mockmoov.web.uvicorn_server import Background, base_url, bind
+from mockmoov.web.uvicorn_server import BackgroundServer, base_url, bind
 
 
 @contextlib.contextmanager
 def listening(server: AuthorizationServer) -> Iterator[str]:
     """Serve on a free loopback port; yields the URL."""
     sockets = bind("127.0.0.1", 0)
-    background = Background(create_app(server, exposure="loopback"), sockets)
+    background = BackgroundServer(create_app(server, exposure="loopback"), sockets)
     try:
         yield base_url("127.0.0.1", sockets)
     finally:

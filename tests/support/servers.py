@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mockmoov.config.settings import Layer, load
-from mockmoov.control_plane.access import Exposure, make_guard
-from mockmoov.control_plane.router import Control
+from mockmoov.control_plane.access import Exposure, control_access
+from mockmoov.control_plane.router import ControlPlane
 from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.oauth.messages import HttpRequest
 from mockmoov.server.authorization_server import AuthorizationServer
@@ -43,12 +43,12 @@ def new_server(
     return create_server(load(layer), clock=clock or Clock())
 
 
-def new_control(server: AuthorizationServer, exposure: Exposure = "process") -> Control:
+def new_control(server: AuthorizationServer, exposure: Exposure = "process") -> ControlPlane:
     """Our own endpoints of a server that those can reach."""
-    return Control(server, make_guard(server.settings, exposure))
+    return ControlPlane(server, control_access(server.settings, exposure))
 
 
-def sender(server: AuthorizationServer, control: Control | None = None) -> Send:
+def sender(server: AuthorizationServer, control: ControlPlane | None = None) -> Send:
     """A callable that asks the server, our own endpoints included, as a connection would."""
     control = control or new_control(server)
 
