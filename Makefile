@@ -12,13 +12,14 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	$(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test coverage lint bench mutate matrix kills comparison build clean
+.PHONY: help serve test coverage lint tables bench mutate matrix kills comparison build clean
 
 help:
 	@echo "make serve     run the server; options in ARGS: make serve ARGS='--port 0'"
 	@echo "make test      run the whole test suite; pytest's options in ARGS: make test ARGS='-k scopes'"
 	@echo "make coverage  make test, with branch coverage of the package"
 	@echo "make lint      ruff and mypy"
+	@echo "make tables    write the Python modules of scopes and operations from their JSON files"
 	@echo "make bench     measure the server beside a bare one"
 	@echo "make mutate    mutation run over core, control plane and double; one of them: make mutate ARGS=core"
 	@echo "make matrix    the contract suite and the foreign clients against every breakage"
@@ -43,6 +44,9 @@ lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
+
+tables: $(VENV)/.installed-dev
+	@$(BIN)/python -m tools.generate_tables
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -13,9 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mockmoov.data.scopes import SCOPES
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.operations import ACCOUNT_PARAMETER
-from mockmoov.oauth.scopes import catalogue, did_you_mean, template
+from mockmoov.oauth.scopes import did_you_mean, template
 from mockmoov.server.authorization_server import REQUEST_ID_HEADER, AuthorizationServer
 from mockmoov.server.context import RequestContext
 from mockmoov.server.endpoints import ACCOUNT_ID_HEADER, ANY_SCOPE, CLIENT_ID_HEADER, SCOPES_HEADER
@@ -44,7 +45,7 @@ def requires(*scopes: str, account: str = ACCOUNT_PARAMETER) -> Callable[[Reques
     if a scope is not in the catalogue.
     """
     for scope in scopes:
-        if template(scope) not in catalogue():
+        if template(scope) not in SCOPES:
             raise ValueError(f"there is no scope {scope}{did_you_mean(scope)}")
 
     async def check(request: Request) -> Caller:

@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mockmoov.asgi import Caller, Guard, requires
-from mockmoov.oauth.scopes import catalogue
+from mockmoov.data.scopes import SCOPES
 from mockmoov.testing import MockMoov, MoovKey
 
 OTHER = "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
@@ -245,7 +245,7 @@ def test_a_check_of_a_scope_that_is_not_in_the_catalogue_is_refused_where_it_is_
 
 
 def test_every_scope_of_the_catalogue_can_be_required_of_any_account_or_of_one() -> None:
-    for scope in catalogue():
+    for scope in SCOPES:
         assert callable(requires(scope, scope.replace("{accountID}", OTHER)))
 
 

@@ -27,7 +27,7 @@ from mockmoov import __version__
 from mockmoov.cli.main import main
 from mockmoov.config.settings import SETTINGS, load
 from mockmoov.config.sources import PREFIX
-from mockmoov.oauth.scopes import catalogue
+from mockmoov.data.scopes import SCOPES
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, another_key, basic
 
 _open = build_opener(ProxyHandler({})).open
@@ -368,7 +368,7 @@ def test_scopes_lists_the_49_of_the_catalogue_each_with_its_sources() -> None:
     assert result.exit_code == 0
     assert len(lines) == 49
     listed = {line.split()[0]: tuple(line.split(maxsplit=1)[1].split(", ")) for line in lines}
-    assert listed == catalogue()
+    assert listed == SCOPES
     assert all(sources for sources in listed.values())
 
 

@@ -13,12 +13,17 @@ from mockmoov.oauth.contracts import (
     CONTRACT_2023,
     CONTRACT_2023_SDK,
     CONTRACT_DATED,
-    NO_STORE,
-    REASON_HEADER,
     RFC_ERRORS,
     Contract,
     ErrorFormat,
     contract_named,
+    select_contract,
+)
+from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.messages import HttpResponse, TokenResponse
+from mockmoov.oauth.responses import (
+    NO_STORE,
+    REASON_HEADER,
     render_empty,
     render_error,
     render_json,
@@ -27,10 +32,7 @@ from mockmoov.oauth.contracts import (
     render_token_response,
     render_too_large,
     render_unauthorized,
-    select_contract,
 )
-from mockmoov.oauth.errors import ErrorCode, OAuthError
-from mockmoov.oauth.messages import HttpResponse, TokenResponse
 
 JSON = ("content-type", "application/json")
 CHALLENGE = ("www-authenticate", 'Basic realm="moov"')

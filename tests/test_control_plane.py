@@ -191,7 +191,8 @@ WORDS = (
     "client_id client_secret account_id origins scopes grants enabled seconds days hours to at preset"
     " endpoint grant_type where method path headers parameters after every times probability seed start end"
     " delay status body text content_type retry_after drop set truncate network_error scope client_type"
-    " lifetime claims defect exp iat nbf aud iss jti mockmoov id matched triggered limit count timeout since until fault"
+    " lifetime claims defect exp iat nbf aud iss jti mockmoov id matched triggered limit count timeout"
+    " since until fault"
 )
 NAMES = st.sampled_from(WORDS.split()) | st.text(max_size=4)
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9)

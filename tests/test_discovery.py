@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockmoov.data.scopes import SCOPES
 from mockmoov.oauth.messages import HttpRequest
-from mockmoov.oauth.scopes import catalogue
 from mockmoov.server.authorization_server import MAX_BODY
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.servers import (
@@ -202,7 +202,7 @@ def test_the_metadata_says_what_the_server_does() -> None:
     assert document["issuer"] == "http://localhost"
     assert document["grant_types_supported"] == ["client_credentials", "refresh_token"]
     assert document["response_types_supported"] == []
-    assert document["scopes_supported"] == list(catalogue())
+    assert document["scopes_supported"] == list(SCOPES)
     methods = [value for name, value in document.items() if name.endswith("_auth_methods_supported")]
     assert methods == [["client_secret_basic", "client_secret_post"]] * 3
 

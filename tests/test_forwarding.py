@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.oauth.contracts import REASON_HEADER
 from mockmoov.oauth.messages import HttpRequest
+from mockmoov.oauth.responses import REASON_HEADER
 from mockmoov.web.gateway_headers import framing, is_answer, passed, refusal, returned
 
 HOP_BY_HOP = (

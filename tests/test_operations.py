@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 import mockmoov
-from mockmoov.oauth.operations import lacking, operations
-from mockmoov.oauth.scopes import catalogue
+from mockmoov.data.scopes import SCOPES
+from mockmoov.oauth.operations import BY_PATH, lacking
 from mockmoov.server.routing import Routes
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.servers import NOW, Clock, Header, basic, bearer, new_server, post_form, sender
+from tools.generate_tables import operations_module, scopes_module
 
 DATA = json.loads((Path(mockmoov.__file__).parent / "data" / "operations.json").read_bytes())
 ACCOUNT, OTHER = "5352b013-ae58-4a63-8a3f-97f316a917cf", "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
@@ -146,10 +147,16 @@ def test_there_are_189_operations_each_with_a_name_of_its_own() -> None:
     assert DATA["source"].startswith("spec: ")
 
 
+def test_generated_tables_match_their_json_files() -> None:
+    folder = Path(mockmoov.__file__).parent / "data"
+    assert (folder / "scopes.py").read_text() == scopes_module()
+    assert (folder / "operations.py").read_text() == operations_module()
+
+
 def test_the_operations_are_those_of_the_data_file() -> None:
     served = {
         (item.name, method, template, item.scopes)
-        for template, methods in operations().items()
+        for template, methods in BY_PATH.items()
         for method, item in methods.items()
     }
     assert served == {(item.name, item.method, item.template, item.scopes) for item in OPERATIONS}
@@ -157,7 +164,7 @@ def test_the_operations_are_those_of_the_data_file() -> None:
 
 @each_operation
 def test_what_an_operation_wants_is_in_the_catalogue(operation: Operation) -> None:
-    assert set(operation.scopes) <= set(catalogue())
+    assert set(operation.scopes) <= set(SCOPES)
 
 
 def test_finding_an_operation_takes_no_longer_among_ten_thousand() -> None:

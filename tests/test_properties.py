@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockmoov.oauth.contracts import REASON_HEADER, contract_named
+from mockmoov.oauth.contracts import contract_named
+from mockmoov.oauth.responses import REASON_HEADER
 from tests.support.contract_fixtures import CONTRACTS, ContractName, Send, check_response
 from tests.support.requests import Drawn, requests
 from tests.support.servers import (

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockmoov.data.scopes import SCOPES
 from mockmoov.oauth.errors import ErrorCode, OAuthError
 from mockmoov.oauth.scopes import (
     ACCOUNT_ID,
     CATALOGUES,
     canonical,
-    catalogue,
     covers,
     did_you_mean,
     few_of,
@@ -41,7 +41,7 @@ def with_account(scope: str, account: str) -> str:
     return scope.replace(ACCOUNT_ID, account)
 
 
-KNOWN = st.builds(with_account, st.sampled_from(sorted(catalogue())), ACCOUNTS)
+KNOWN = st.builds(with_account, st.sampled_from(sorted(SCOPES)), ACCOUNTS)
 SETS = st.lists(KNOWN, max_size=4)
 
 
@@ -57,15 +57,15 @@ def refusal(act: Callable[[], object]) -> OAuthError:
 
 
 def test_the_catalogue_has_49_templates_each_with_its_sources() -> None:
-    assert len(catalogue()) == 49
-    for scope, sources in catalogue().items():
+    assert len(SCOPES) == 49
+    for scope, sources in SCOPES.items():
         assert re.fullmatch(r"(/accounts/\{accountID\})?/[a-z-]+\.[a-z-]+", scope)
         assert sources
         assert set(sources) <= {"operation", "seed", "moov-go", "moov-node"}
 
 
 def test_the_catalogue_has_the_scopes_that_the_contract_names() -> None:
-    assert {"/ping.read", "/accounts.read", "/accounts.write"} <= set(catalogue())
+    assert {"/ping.read", "/accounts.read", "/accounts.write"} <= set(SCOPES)
 
 
 @given(KNOWN)
@@ -74,7 +74,7 @@ def test_a_scope_of_the_catalogue_is_known_for_every_account(scope: str) -> None
     assert OPEN(scope)
 
 
-@pytest.mark.parametrize("scope", [scope for scope in sorted(catalogue()) if ACCOUNT_ID in scope])
+@pytest.mark.parametrize("scope", [scope for scope in sorted(SCOPES) if ACCOUNT_ID in scope])
 def test_a_template_itself_is_no_scope(scope: str) -> None:
     assert not STRICT(scope)
     assert not OPEN(scope)
@@ -166,7 +166,7 @@ def test_a_scope_repeated_with_the_account_in_another_case_is_one_scope(scope: s
     assert parse_scope(f"{scope} {scope.replace(account, account.swapcase())}") == (scope,)
 
 
-@given(st.sampled_from(sorted(catalogue())), st.uuids())
+@given(st.sampled_from(sorted(SCOPES)), st.uuids())
 def test_an_accounts_id_is_compared_without_case_and_all_else_with_it(scope: str, account: UUID) -> None:
     lower, upper = with_account(scope, str(account)), with_account(scope, str(account).upper())
     assert canonical(lower) == canonical(upper) == lower
@@ -255,7 +255,7 @@ def unknown(scope: str, catalogue: Callable[[str], bool] = STRICT) -> str:
     return reason.partition(" is not known")[2]
 
 
-@pytest.mark.parametrize("scope", [scope for scope in sorted(catalogue()) if ACCOUNT_ID in scope])
+@pytest.mark.parametrize("scope", [scope for scope in sorted(SCOPES) if ACCOUNT_ID in scope])
 def test_a_template_is_answered_with_what_to_put_into_it_and_not_with_itself(scope: str) -> None:
     assert unknown(scope) == "; put the UUID of an account in place of {accountID}"
     assert unknown(scope, OPEN) == "; put the UUID of an account in place of {accountID}"

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from mockmoov.config.settings import Layer, load
 from mockmoov.oauth.api_keys import EXAMPLE
-from mockmoov.oauth.contracts import REASON_HEADER
+from mockmoov.oauth.responses import REASON_HEADER
 from mockmoov.oauth.signing_keys import drop, key_pairs, rotate, signing_keys
 from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer
 from mockmoov.simulation.clock import ClockSetting, http_date

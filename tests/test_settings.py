@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from mockmoov.cli import main
 from mockmoov.config.settings import SETTINGS, Layer, Settings, SettingsError, load
 from mockmoov.config.sources import PREFIX, from_environment, from_file
+from mockmoov.data.scopes import SCOPES
 from mockmoov.oauth.api_keys import EXAMPLE
-from mockmoov.oauth.scopes import catalogue
 
 Values = dict[str, Any]
 
@@ -27,14 +27,14 @@ HEADER_VALUE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), mi
 SECRET = st.text(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", min_size=12, max_size=40
 ).map("~{}~".format)
-CONCRETE_SCOPES = [scope.replace("{accountID}", str(EXAMPLE["account_id"])) for scope in catalogue()]
+CONCRETE_SCOPES = [scope.replace("{accountID}", str(EXAMPLE["account_id"])) for scope in SCOPES]
 API_KEY = st.fixed_dictionaries(
     {"client_secret": SECRET},
     optional={
         "account_id": st.uuids().map(str),
         "application_id": st.uuids().map(str),
         "origins": st.lists(st.sampled_from(["https://shop.example", "http://localhost:3000"])),
-        "scopes": st.lists(st.sampled_from([*catalogue(), *CONCRETE_SCOPES]), max_size=3),
+        "scopes": st.lists(st.sampled_from([*SCOPES, *CONCRETE_SCOPES]), max_size=3),
         "grants": st.lists(st.sampled_from(["client_credentials", "refresh_token"]), unique=True),
         "enabled": st.booleans(),
     },
@@ -494,7 +494,7 @@ def test_a_server_is_known_by_the_names_that_its_settings_give_it() -> None:
 
 
 @pytest.mark.parametrize("catalogue_name", ["strict", "open"])
-@given(scope=st.sampled_from([*catalogue(), *CONCRETE_SCOPES]))
+@given(scope=st.sampled_from([*SCOPES, *CONCRETE_SCOPES]))
 def test_a_key_may_have_every_scope_of_the_catalogue(catalogue_name: str, scope: str) -> None:
     key = {"client_id": "a", "client_secret": "s", "scopes": [scope]}
     settings = load(Layer(values={"api_keys": [key], "scope_catalogue": catalogue_name}))

@@ -14,7 +14,7 @@ from mockmoov import __version__
 from mockmoov.cli.asking import fail, healthcheck, token
 from mockmoov.config.settings import SETTINGS, Layer, Settings, SettingsError, load
 from mockmoov.config.sources import PREFIX, from_environment, from_file
-from mockmoov.oauth import scopes
+from mockmoov.data.scopes import SCOPES
 from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.verify.cli import verify
 
@@ -156,5 +156,5 @@ main.add_command(token)
 @main.command("scopes")
 def list_scopes() -> None:
     """List the scopes that Moov is known to accept, each with its sources."""
-    for scope, sources in scopes.catalogue().items():
+    for scope, sources in SCOPES.items():
         click.echo(f"{scope:<55} {', '.join(sources)}")

@@ -10,9 +10,9 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from mockmoov.config.settings import Settings
-from mockmoov.oauth.contracts import render_error
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.origins import serialize_origin
+from mockmoov.oauth.responses import render_error
 from mockmoov.server.hosts import UNKNOWN_HOST, is_known
 
 TOKEN_HEADER = "x-mockmoov-token"  # noqa: S105 - a header's name

@@ -15,7 +15,7 @@ from mockmoov.control_plane.resource import ControlRequest, ControlResponse, Res
 from mockmoov.control_plane.server import ServerResource
 from mockmoov.control_plane.tokens import SigningKeysResource, TokensResource
 from mockmoov.control_plane.validation import NotJsonError, read_body, read_query
-from mockmoov.oauth import contracts
+from mockmoov.oauth import responses
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
@@ -57,7 +57,7 @@ class ControlPlane:
             return found
         resource, parameters = found
         if len(request.body) > MAX_BODY:
-            return contracts.render_too_large(MAX_BODY)
+            return responses.render_too_large(MAX_BODY)
         try:
             asked = _asked(request, parameters)
             return _render(resource(asked))
@@ -128,10 +128,10 @@ def _asked(request: HttpRequest, parameters: Mapping[str, str]) -> ControlReques
 
 def _render(answer: ControlResponse) -> HttpResponse:
     if answer.document is None:
-        return contracts.render_empty(answer.status)
+        return responses.render_empty(answer.status)
     return HttpResponse(
         status=answer.status,
-        headers=(_JSON, *contracts.NO_STORE),
+        headers=(_JSON, *responses.NO_STORE),
         body=to_json(answer.document),
         waiting=answer.waiting,
     )
@@ -139,4 +139,4 @@ def _render(answer: ControlResponse) -> HttpResponse:
 
 def _problem(status: int, message: str, field: str | None = None) -> HttpResponse:
     document = {"error": message} if field is None else {"error": message, "field": field}
-    return HttpResponse(status=status, headers=(_JSON, *contracts.NO_STORE), body=to_json(document))
+    return HttpResponse(status=status, headers=(_JSON, *responses.NO_STORE), body=to_json(document))

@@ -1,7 +1,7 @@
-"""Owns what differs between Moov's contracts, and how answers look on the wire. Must not know grants.
+"""Moov's wire contracts: what differs between versions, as values.
 
-The only file that knows that versions exist. A contract is a value, chosen once a request; nothing
-compares it with another.
+No other module knows that versions exist. Each request gets one contract, chosen by `select_contract`, and
+nothing compares one contract with another.
 """
 
 import math
@@ -11,14 +11,9 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mockmoov.oauth.encoding import to_json
-from mockmoov.oauth.errors import ErrorCode, OAuthError, printable
-from mockmoov.oauth.messages import Headers, HttpResponse, TokenResponse
+from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.messages import Headers, TokenResponse
 
-REASON_HEADER = "x-mockmoov-reason"
-# RFC 6749 §5.1; on every answer, errors included (choice).
-NO_STORE = (("cache-control", "no-store"), ("pragma", "no-cache"))
-_JSON = ("content-type", "application/json")
 _VERSION = re.compile(r"v[0-9]{4}\.(?:01|04|07|10)\.[0-9]{2}|latest")  # docs
 
 
@@ -43,6 +38,10 @@ class Contract(Struct, frozen=True, kw_only=True):
     expires_in: Callable[[TokenResponse], int]
     errors: Mapping[str, ErrorFormat]
     rate_limited: Callable[[float], tuple[tuple[str, str], ...]]
+
+    def error_format(self, error: OAuthError) -> ErrorFormat:
+        """How this contract renders an error."""
+        return self.errors.get(error.parameter or "") or self.errors.get(error.code, _CODE)
 
 
 def _code(error: OAuthError) -> dict[str, str]:
@@ -128,63 +127,3 @@ def select_contract(headers: Headers, default: Contract) -> Contract | None:
 
 def _dated(version: str) -> Contract | None:
     return CONTRACT_DATED if _VERSION.fullmatch(version) else None
-
-
-def render_malformed_version(default: Contract) -> HttpResponse:
-    """The 404 answer to a version that there cannot be (docs, live)."""
-    return render_error(
-        404,
-        "X-Moov-Version is malformed: send vYYYY.QQ.BB (QQ: 01, 04, 07, 10) or latest, once; "
-        f"without it you get contract {default.name}",
-    )
-
-
-def render_json(document: object) -> HttpResponse:
-    """A 200 answer with a JSON body."""
-    return HttpResponse(status=200, headers=(_JSON, *NO_STORE), body=to_json(document))
-
-
-def render_token_response(contract: Contract, token: TokenResponse) -> HttpResponse:
-    """The 200 answer of the token endpoint, with its five members and no other."""
-    members = {
-        "access_token": token.access_token,
-        "expires_in": contract.expires_in(token),
-        "refresh_token": token.refresh_token,
-        "scope": token.scope,
-        "token_type": contract.token_types[token.token_format],
-    }
-    return render_json(members)
-
-
-def render_empty(status: int) -> HttpResponse:
-    """A success without a body: 204 for a revocation (seed, spec; RFC 7009 has 200), 200 for a ping."""
-    return HttpResponse(status=status, headers=NO_STORE)
-
-
-def render_unauthorized(_contract: Contract, error: OAuthError) -> HttpResponse:
-    """The 401 of protected paths in either contract: no body, no WWW-Authenticate (live)."""
-    return render_error(401, error.reason)
-
-
-def render_oauth_error(contract: Contract, error: OAuthError) -> HttpResponse:
-    """The answer to a refused OAuth request."""
-    refusal = contract.errors.get(error.parameter or "") or contract.errors.get(error.code, _CODE)
-    if refusal.body is None:
-        return render_error(refusal.status, error.reason, refusal.headers)
-    answer = render_error(refusal.status, error.reason, (_JSON, *refusal.headers))
-    return replace(answer, body=to_json(refusal.body(error)))
-
-
-def render_rate_limited(contract: Contract, seconds: float) -> HttpResponse:
-    """The 429 answer: wait for that many seconds."""
-    return render_error(429, "too many requests for this account", contract.rate_limited(seconds))
-
-
-def render_too_large(limit: int) -> HttpResponse:
-    """The 413 answer; the rest of the body is not read, so the connection ends."""
-    return render_error(413, f"the body is larger than {limit} bytes", (("connection", "close"),))
-
-
-def render_error(status: int, reason: str, headers: tuple[tuple[str, str], ...] = ()) -> HttpResponse:
-    """An answer without a body; the reason goes into its own header."""
-    return HttpResponse(status=status, headers=(*headers, *NO_STORE, (REASON_HEADER, printable(reason))))

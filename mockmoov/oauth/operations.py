@@ -2,11 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-from msgspec.json import decode
-
+from mockmoov.data.operations import OPERATIONS
 from mockmoov.oauth.scopes import ACCOUNT_ID, covers, few_of, is_account, permits, quoted, template
 
 ACCOUNT_PARAMETER = ACCOUNT_ID[1:-1]  # its name in a path
@@ -20,17 +17,11 @@ class Operation:
     scopes: tuple[str, ...]
 
 
-@cache
-def operations() -> Mapping[str, Mapping[str, Operation]]:
-    """Every operation beside /oauth2/*, by path template and then by method, in the order of the file."""
-    data = Path(__file__).parents[1].joinpath("data").joinpath("operations.json").read_bytes()
-    return {
-        path: {
-            method: Operation(name=item["name"], scopes=tuple(item["scopes"]))
-            for method, item in methods.items()
-        }
-        for path, methods in decode(data)["operations"].items()
-    }
+# Every operation except those of /oauth2, by path template and method.
+BY_PATH: Mapping[str, Mapping[str, Operation]] = {
+    path: {method: Operation(name=name, scopes=scopes) for method, (name, scopes) in methods.items()}
+    for path, methods in OPERATIONS.items()
+}
 
 
 def lacking(granted: Sequence[str], scopes: Iterable[str], parameters: Mapping[str, str]) -> str:

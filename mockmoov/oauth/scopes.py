@@ -1,12 +1,11 @@
 """Owns scope syntax and the catalogue of Moov's scopes. Must not know HTTP, keys or tokens."""
 
-import json
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import islice
-from pathlib import Path
 
+from mockmoov.data.scopes import SCOPES
 from mockmoov.oauth.errors import ErrorCode, OAuthError
 from mockmoov.oauth.suggestions import nearest
 
@@ -22,13 +21,6 @@ _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3, App. 
 _QUOTED = 100  # characters of a scope that a reason may repeat
 _TOLD = 3  # of the scopes of one token
 _SOME_ACCOUNT = "00000000-0000-4000-8000-000000000000"
-
-
-@cache
-def catalogue() -> dict[str, tuple[str, ...]]:
-    """Every known scope template with the names of its sources, in the order of the data file."""
-    data = json.loads(Path(__file__).parents[1].joinpath("data").joinpath("scopes.json").read_bytes())
-    return {scope: tuple(sources) for scope, sources in data["scopes"].items()}
 
 
 def is_account(text: str) -> bool:
@@ -49,7 +41,7 @@ def canonical(scope: str) -> str:
 
 
 def _in_catalogue(scope: str) -> bool:
-    return ACCOUNT_ID not in scope and template(scope) in catalogue()
+    return ACCOUNT_ID not in scope and template(scope) in SCOPES
 
 
 def is_well_formed(scope: str) -> bool:
@@ -153,6 +145,6 @@ def did_you_mean(scope: str) -> str:
 @cache
 def _by_name() -> dict[str, list[str]]:
     names: dict[str, list[str]] = {}
-    for known in catalogue():
+    for known in SCOPES:
         names.setdefault("/" + known.rpartition("/")[2], []).append(known)
     return names

@@ -8,7 +8,7 @@ from typing import cast
 from msgspec.structs import replace
 
 from mockmoov.config.settings import Settings
-from mockmoov.oauth import contracts, grants, tokens
+from mockmoov.oauth import contracts, grants, responses, tokens
 from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.errors import OAuthError
 from mockmoov.oauth.messages import NO_NOTE, HttpRequest, HttpResponse, Note
@@ -194,7 +194,7 @@ class AuthorizationServer:
         if fault is None:
             return self._route(call)
         if fault.network_error in _NOT_SENT:
-            reason = ((contracts.REASON_HEADER, f"fault {fault.id}"),)
+            reason = ((responses.REASON_HEADER, f"fault {fault.id}"),)
             return HttpResponse(status=0, headers=reason, connection=fault.network_error)
         instead = fault_effects.replacement(fault, contract)
         if instead is not None:
@@ -209,9 +209,9 @@ class AuthorizationServer:
         endpoint = call.methods[request.method]
         contract = call.contract
         if contract is None:
-            return contracts.render_malformed_version(self._default)
+            return responses.render_malformed_version(self._default)
         if endpoint.reads_body and len(request.body) > MAX_BODY:
-            return contracts.render_too_large(MAX_BODY)
+            return responses.render_too_large(MAX_BODY)
         self._tell_default(request, contract)
         try:
             return endpoint.answer(call, contract)

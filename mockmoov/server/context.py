@@ -6,12 +6,13 @@ Must not know what answers it, nor stores.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mockmoov.oauth.contracts import REASON_HEADER, Contract
+from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.errors import OAuthError
 from mockmoov.oauth.grants import GRANTS
 from mockmoov.oauth.messages import HttpRequest, HttpResponse, Note, TokenResponse
 from mockmoov.oauth.records import ApiKey, Exchange, TokenFormat
 from mockmoov.oauth.requests import Parameters
+from mockmoov.oauth.responses import REASON_HEADER
 from mockmoov.simulation.faults import Fault, RequestFacts
 from mockmoov.simulation.redaction import redact_headers, redact_method, redact_parameters, short_hash
 from mockmoov.storage.simulation import ClaimedClient

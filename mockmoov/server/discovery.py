@@ -5,13 +5,13 @@ Must not know versions, ASGI or sockets, nor the control plane, whose guard thes
 
 from collections.abc import Callable
 
-from mockmoov.oauth import contracts
+from mockmoov.data.scopes import SCOPES
+from mockmoov.oauth import contracts, responses
 from mockmoov.oauth.errors import ErrorCode, OAuthError
 from mockmoov.oauth.grants import GRANTS, authenticate_client
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.records import AccessToken, ApiKey, RefreshToken
 from mockmoov.oauth.requests import parse_revocation_request, read_parameters
-from mockmoov.oauth.scopes import catalogue
 from mockmoov.oauth.signing_keys import jwks
 from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer
 from mockmoov.server.routing import OWN_LIKENESS, Routes
@@ -44,11 +44,11 @@ class Discovery:
             return found
         answer, _ = found
         if len(request.body) > MAX_BODY:
-            return contracts.render_too_large(MAX_BODY)
+            return responses.render_too_large(MAX_BODY)
         try:
             return answer(request)
         except OAuthError as error:  # RFC 7662 §2.3: 401 wherever the credentials were
-            return contracts.render_oauth_error(contracts.RFC_ERRORS, OAuthError(error.code, error.reason))
+            return responses.render_oauth_error(contracts.RFC_ERRORS, OAuthError(error.code, error.reason))
 
     def has(self, path: str) -> bool:
         """Whether a path is answered here, if only with a 404: no other has `/.well-known/`."""
@@ -56,17 +56,17 @@ class Discovery:
 
     def _ca(self, _request: HttpRequest) -> HttpResponse:
         if self._ca_pem is None:
-            return contracts.render_error(
+            return responses.render_error(
                 404, "there is no CA: tls is off, or has a certificate from outside"
             )
-        return HttpResponse(status=200, headers=(_PEM, *contracts.NO_STORE), body=self._ca_pem)
+        return HttpResponse(status=200, headers=(_PEM, *responses.NO_STORE), body=self._ca_pem)
 
     def _jwks(self, _request: HttpRequest) -> HttpResponse:
-        return contracts.render_json(jwks(self._server.repository.signing_keys()))
+        return responses.render_json(jwks(self._server.repository.signing_keys()))
 
     def _metadata(self, request: HttpRequest) -> HttpResponse:  # RFC 8414 §2
         issuer = self._server.settings.public_url or _asked_url(request)
-        return contracts.render_json(
+        return responses.render_json(
             {
                 "issuer": issuer,
                 "token_endpoint": f"{issuer}/oauth2/token",
@@ -78,7 +78,7 @@ class Discovery:
                 "jwks_uri": f"{issuer}/.well-known/jwks.json",
                 "grant_types_supported": list(GRANTS),
                 "response_types_supported": [],
-                "scopes_supported": list(catalogue()),
+                "scopes_supported": list(SCOPES),
             }
         )
 
@@ -89,7 +89,7 @@ class Discovery:
         api_key = authenticate_client(keys, credentials)
         if message.token is None:  # RFC 7662 §2.1
             raise OAuthError(ErrorCode.INVALID_REQUEST, "token is missing")
-        return contracts.render_json(self._describe(message.token, api_key))
+        return responses.render_json(self._describe(message.token, api_key))
 
     def _describe(self, text: str, api_key: ApiKey) -> dict[str, object]:
         now = self._server.simulation.now(api_key.client_id)
@@ -125,7 +125,7 @@ def _describe_refresh_token(token: RefreshToken) -> dict[str, object]:
 
 
 def _health(_request: HttpRequest) -> HttpResponse:
-    return contracts.render_json({"status": "ok"})
+    return responses.render_json({"status": "ok"})
 
 
 def _asked_url(request: HttpRequest) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mockmoov.oauth import contracts, grants, origins, tokens
+from mockmoov.oauth import grants, origins, responses, tokens
 from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.errors import ErrorCode, OAuthError
 from mockmoov.oauth.messages import ClientCredentials, HttpResponse, TokenRequest, TokenResponse
@@ -48,7 +48,7 @@ class Endpoints:
         if limited := self._rate_limited(call, contract, api_key):
             return limited
         call.issued = self._grant(request, api_key, call.now)
-        return contracts.render_token_response(contract, call.issued)
+        return responses.render_token_response(contract, call.issued)
 
     def _grant(self, request: TokenRequest, api_key: ApiKey, now: float) -> TokenResponse:
         keys = self.repository.signing_keys()
@@ -81,7 +81,7 @@ class Endpoints:
             reason = "token_type_hint is neither access_token nor refresh_token"
             raise OAuthError(ErrorCode.INVALID_REQUEST, reason, parameter="token_type_hint")
         self.validator.revoke(request.token, api_key, call.now)
-        return contracts.render_empty(204)
+        return responses.render_empty(204)
 
     # --- protected operations ---------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class Endpoints:
         if limited := self._rate_limited(call, contract, api_key):
             return limited
         if granted is not None and (reason := lacking(granted, scopes, call.path_parameters)):
-            return contracts.render_error(403, reason)
+            return responses.render_error(403, reason)
         return beyond(api_key, granted)
 
     def _basic(self, _call: RequestContext, rest: str) -> tuple[ApiKey, None]:
@@ -122,7 +122,7 @@ class Endpoints:
         if not self.rate_limit:
             return None
         wait = self.repository.take_request(api_key, now=call.now, rate=self.rate_limit)
-        return contracts.render_rate_limited(contract, wait) if wait else None
+        return responses.render_rate_limited(contract, wait) if wait else None
 
 
 Beyond = Callable[[ApiKey, list[str] | None], HttpResponse]
@@ -131,13 +131,13 @@ Beyond = Callable[[ApiKey, list[str] | None], HttpResponse]
 
 def pong(_api_key: ApiKey, _granted: list[str] | None) -> HttpResponse:
     """The answer of /ping (spec)."""
-    return contracts.render_empty(200)
+    return responses.render_empty(200)
 
 
 def nowhere(_api_key: ApiKey, _granted: list[str] | None) -> HttpResponse:
     """The answer of an operation that nobody has behind us."""
     reason = "the request may pass, but nothing here answers it: set upstream to a server that does"
-    return contracts.render_error(501, reason)
+    return responses.render_error(501, reason)
 
 
 def forwarded(api_key: ApiKey, granted: list[str] | None) -> HttpResponse:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from functools import partial
 
-from mockmoov.oauth import contracts
-from mockmoov.oauth.operations import operations
+from mockmoov.oauth import responses
+from mockmoov.oauth.operations import BY_PATH
 from mockmoov.server.context import Route
 from mockmoov.server.endpoints import Beyond, Endpoints, forwarded, nowhere, pong
 from mockmoov.server.routing import Routes
@@ -14,7 +14,7 @@ _ANSWERED: Mapping[str, Beyond] = {"ping": pong}  # the operations that we answe
 
 def moov_routes(endpoints: Endpoints, *, forwards: bool) -> Routes[Route]:
     """Moov's paths; `forwards`: the operations that are not answered here are, by another server."""
-    oauth = partial(Route, refuse=contracts.render_oauth_error, reads_body=True)
+    oauth = partial(Route, refuse=responses.render_oauth_error, reads_body=True)
     beyond = forwarded if forwards else nowhere
     return Routes(
         {
@@ -25,7 +25,7 @@ def moov_routes(endpoints: Endpoints, *, forwards: bool) -> Routes[Route]:
                     method: protected(endpoints, item.scopes, _ANSWERED.get(item.name, beyond), item.name)
                     for method, item in methods.items()
                 }
-                for path, methods in operations().items()
+                for path, methods in BY_PATH.items()
             },
         }
     )
@@ -34,7 +34,7 @@ def moov_routes(endpoints: Endpoints, *, forwards: bool) -> Routes[Route]:
 def protected(endpoints: Endpoints, scopes: tuple[str, ...], beyond: Beyond, name: str = "") -> Route:
     """What wants these scopes, and is answered `beyond` the check for them."""
     answer = partial(endpoints.authorize, scopes, beyond)
-    return Route(name=name, answer=answer, refuse=contracts.render_unauthorized, reads_body=False)
+    return Route(name=name, answer=answer, refuse=responses.render_unauthorized, reads_body=False)
 
 
 def meant(methods: Mapping[str, Route], method: str) -> Route | None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from urllib.parse import unquote
 
-from mockmoov.oauth.contracts import render_error
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.oauth.responses import render_error
 from mockmoov.oauth.suggestions import nearest
 
 T = TypeVar("T")

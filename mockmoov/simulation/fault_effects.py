@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from mockmoov.oauth.contracts import NO_STORE, REASON_HEADER, Contract
+from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.messages import HttpResponse
+from mockmoov.oauth.responses import NO_STORE, REASON_HEADER
 from mockmoov.simulation.faults import Fault
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # RFC 9110 §5.6.2

@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 
 from mockmoov.control_plane.access import TOKEN_HEADER
 from mockmoov.control_plane.router import ControlPlane
-from mockmoov.oauth.contracts import REASON_HEADER
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.messages import HttpRequest
+from mockmoov.oauth.responses import REASON_HEADER
 
 BASE = "/_mockmoov"
 _JSON = "application/json"

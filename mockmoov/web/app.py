@@ -15,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 from mockmoov.config.settings import Settings
 from mockmoov.control_plane.access import Exposure, control_access
 from mockmoov.control_plane.router import ControlPlane
-from mockmoov.oauth.contracts import REASON_HEADER, render_error
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.oauth.responses import REASON_HEADER, render_error
 from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer, identified
 from mockmoov.server.hosts import UNKNOWN_HOST, is_known
 from mockmoov.simulation.fault_effects import wants_body

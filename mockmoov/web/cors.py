@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
 
-from mockmoov.oauth.contracts import NO_STORE, render_error
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.origins import is_loopback, serialize_origin
+from mockmoov.oauth.responses import NO_STORE, render_error
 
 ANY = "*"
 _ALLOW_ORIGIN, _ASKED_METHOD = "access-control-allow-origin", "access-control-request-method"

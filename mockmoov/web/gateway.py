@@ -14,8 +14,8 @@ import anyio
 import httpcore2
 from msgspec.structs import replace
 
-from mockmoov.oauth.contracts import render_error
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.oauth.responses import render_error
 from mockmoov.web import gateway_headers
 from mockmoov.web.asgi_io import BrokenStreamError, ClientLeftError, Incoming, Reply, Stream
 from mockmoov.web.gateway_headers import Fields

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from mockmoov.oauth.contracts import render_error
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.oauth.responses import render_error
 
 Fields = tuple[tuple[str, str], ...]
 OURS = "x-mockmoov-"

@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mockmoov.oauth.contracts import REASON_HEADER
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.oauth.responses import REASON_HEADER
 from tests.breakages.seams import Bend
 
 Change = Callable[[HttpResponse], HttpResponse]

@@ -1,7 +1,7 @@
 """Owns the breakages of refusals: their status, code, headers and bodies. Must not know what is refused."""
 
-from mockmoov.oauth.contracts import REASON_HEADER
 from mockmoov.oauth.messages import HttpResponse
+from mockmoov.oauth.responses import REASON_HEADER
 from tests.breakages.bending import (
     PING,
     REVOKE,

@@ -339,7 +339,7 @@ class EveryScope(TokenValidator):
 
     def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
         api_key, token = super().live_access_token(text, now)
-        table = operations.operations().values()
+        table = operations.BY_PATH.values()
         wanted = {scope for methods in table for item in methods.values() for scope in item.scopes}
         return api_key, replace(token, scope=" ".join(wanted))
 

@@ -1,0 +1,55 @@
+"""Writes Moov's scopes and operations as Python modules, from the JSON files beside them.
+
+`python -m tools.generate_tables`, or `make tables`. The package imports the modules and never opens the JSON
+files, so that a faked file system or a zipped package cannot take the tables away. A test compares the two.
+"""
+
+import json
+from pathlib import Path
+
+DATA = Path(__file__).parents[1] / "mockmoov" / "data"
+
+
+def scopes_module() -> str:
+    """The text of `mockmoov/data/scopes.py`."""
+    document = json.loads((DATA / "scopes.json").read_bytes())
+    rows = "".join(f"    {scope!r}: {tuple(sources)!r},\n" for scope, sources in document["scopes"].items())
+    return f'''"""Moov's scopes, each with its sources; generated from scopes.json by `make tables`."""
+
+# fmt: off
+SCOPES: dict[str, tuple[str, ...]] = {{
+{rows}}}
+'''
+
+
+def operations_module() -> str:
+    """The text of `mockmoov/data/operations.py`."""
+    document = json.loads((DATA / "operations.json").read_bytes())
+    rows, names = "", []
+    for path, methods in document["operations"].items():
+        rows += f"    {path!r}: {{\n"
+        for method, item in methods.items():
+            names.append(item["name"])
+            rows += f"        {method!r}: ({item['name']!r}, {tuple(item['scopes'])!r}),\n"
+        rows += "    },\n"
+    literal = "".join(f"    {name!r},\n" for name in names)
+    return f'''"""Moov's operations and their scopes; generated from operations.json by `make tables`."""
+
+from typing import Literal
+
+# fmt: off
+OPERATIONS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {{
+{rows}}}
+OperationName = Literal[
+{literal}]
+'''
+
+
+def main() -> None:
+    """Write both modules."""
+    (DATA / "scopes.py").write_text(scopes_module())
+    (DATA / "operations.py").write_text(operations_module())
+
+
+if __name__ == "__main__":
+    main()
