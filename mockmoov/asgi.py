@@ -1,4 +1,4 @@
-"""Owns the guarding of a program's own ASGI endpoints by mockmoov's tokens. Must not know what they answer.
+"""Guards a program's own ASGI endpoints with mockmoov's tokens.
 
 app.add_middleware(Guard, moov=moov)
 cards_read = requires("/accounts/{accountID}/cards.read")  # await cards_read(request), or Depends(cards_read)
@@ -20,16 +20,22 @@ from mockmoov.oauth.scopes import did_you_mean, template
 from mockmoov.server.authorization_server import REQUEST_ID_HEADER, AuthorizationServer
 from mockmoov.server.context import RequestContext
 from mockmoov.server.endpoints import ACCOUNT_ID_HEADER, ANY_SCOPE, CLIENT_ID_HEADER, SCOPES_HEADER
-from mockmoov.simulation.fault_effects import wants_body
+from mockmoov.server.steps import Delay, Forward, Steps
 from mockmoov.testing import MockMoov
-from mockmoov.web.asgi_io import Incoming, deliver, start, to_request
+from mockmoov.web.asgi_io import (
+    ClientConnection,
+    fail_connection,
+    request_of,
+    send_response,
+    start_message,
+)
 
-_PASSAGE = "mockmoov.passage"
+_GUARDED = "mockmoov.guarded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who may pass: the API key's `client_id` and `account_id`; the token's scopes, None for Basic."""
+    """Who sent a sufficient request: an API key's ids, and the scopes of its token (None for Basic)."""
 
     client_id: str
     account_id: str
@@ -37,25 +43,25 @@ class Caller:
 
 
 def requires(*scopes: str, account: str = ACCOUNT_PARAMETER) -> Callable[[Request], Awaitable[Caller]]:
-    """A check that a request may do what wants all of these scopes; await it once in an endpoint.
+    """A check that a request has all of these scopes; await it once in an endpoint.
 
-    `{accountID}` in a scope is the path parameter of the name `account`; on a path without it, any account's
-    scope will do. Who may not pass gets mockmoov's own answer, whatever the application makes of the
-    `HTTPException` that this raises. `RuntimeError` without the middleware `Guard`; here already `ValueError`
-    if a scope is not in the catalogue.
+    `{accountID}` in a scope is the path parameter named `account`; on a path without it, the scope of any
+    account will do. An insufficient request gets mockmoov's own response, whatever the application makes of
+    the `HTTPException` that the check raises. The check raises `RuntimeError` without the middleware `Guard`;
+    `requires` itself raises `ValueError` for a scope that is not in the catalogue.
     """
     for scope in scopes:
         if template(scope) not in SCOPES:
             raise ValueError(f"there is no scope {scope}{did_you_mean(scope)}")
 
     async def check(request: Request) -> Caller:
-        passage = request.scope.get(_PASSAGE)
-        if not isinstance(passage, _Passage):
+        guarded = request.scope.get(_GUARDED)
+        if not isinstance(guarded, _GuardedRequest):
             raise RuntimeError("requires() needs the middleware: app.add_middleware(Guard, moov=...)")
         parameters = {name: str(value) for name, value in request.path_params.items()}
         if account in parameters:
             parameters[ACCOUNT_PARAMETER] = parameters[account]
-        return await passage.check(scopes, parameters)
+        return await guarded.check(scopes, parameters)
 
     return check
 
@@ -63,7 +69,7 @@ def requires(*scopes: str, account: str = ACCOUNT_PARAMETER) -> Callable[[Reques
 class Guard:
     """ASGI middleware that lets `requires` ask `moov`, a server in this process, and journals there.
 
-    The middleware alone refuses nothing; an endpoint is guarded when it awaits a `requires`.
+    The middleware alone refuses nothing: an endpoint is guarded when it awaits a `requires`.
     """
 
     def __init__(self, app: ASGIApp, moov: MockMoov) -> None:
@@ -71,91 +77,110 @@ class Guard:
         try:
             self._server = moov.server
         except AttributeError:
-            raise TypeError(f"Guard wants a MockMoov() of this process, which {moov!r} is not") from None
+            raise TypeError(f"Guard needs a MockMoov() of this process, and {moov!r} is not one") from None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the application answer; what it does not guard is none of our business."""
+        """Let the application answer; an endpoint without `requires` is left alone."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        passage = _Passage(self._server, scope, receive, send)
+        guarded = _GuardedRequest(self._server, scope, receive, send)
         try:
-            await self._app({**scope, _PASSAGE: passage}, receive, passage.send)
+            await self._app({**scope, _GUARDED: guarded}, receive, guarded.send)
         except Exception:
-            if not await passage.ends():
+            if not await guarded.end():
                 raise
 
 
-class _Passage:
-    """One request on its way through the application, and the answer on its way back."""
+class _GuardedRequest:
+    """One request, and the steps of the server that check it and finish the application's response."""
 
     def __init__(self, server: AuthorizationServer, scope: Scope, receive: Receive, send: Send) -> None:
         self._server = server
         self._scope = scope
         self._send = send
-        self._request = to_request(scope)
-        self._incoming = Incoming(self._request, receive)
-        self._call: RequestContext | None = None
-        self._refusal: HttpResponse | None = None
+        self._context = RequestContext(request_of(scope))
+        self._connection = ClientConnection(self._context.request, receive)
+        self._steps: Steps | None = None  # from the moment when the application is to answer
+        self._needs_body = False
+        self._is_rejected = False
+        self._rejection: HttpResponse | None = None
         self._held = HttpResponse(status=500)
         self._is_sent = False
 
     async def check(self, scopes: tuple[str, ...], path_parameters: Mapping[str, str]) -> Caller:
-        call = self._server.accept_for(scopes, self._request, path_parameters)
-        if call.fault:
-            await anyio.sleep(call.fault.delay)
-        response = self._server.answer(call)
-        if response.forward is None:
-            self._refusal = response
-            raise HTTPException(response.status or 503, "mockmoov does not let this request pass")
-        self._call = call
-        told = dict(response.forward)
-        granted = told[SCOPES_HEADER]
+        """Run the server's steps up to where an upstream would answer; raises `HTTPException`."""
+        steps = self._server.guard(self._context, scopes, path_parameters)
+        try:
+            step = next(steps)
+            while not isinstance(step, Forward):
+                if isinstance(step, Delay):
+                    await anyio.sleep(step.seconds)
+                step = steps.send(None)
+        except StopIteration as end:
+            self._is_rejected, self._rejection = True, end.value
+            status = self._rejection.status if self._rejection else 503
+            raise HTTPException(status, "mockmoov answers this request itself") from None
+        self._steps, self._needs_body = steps, step.needs_body
+        headers = dict(step.headers)
+        granted = headers[SCOPES_HEADER]
         return Caller(
-            client_id=told[CLIENT_ID_HEADER],
-            account_id=told[ACCOUNT_ID_HEADER],
+            client_id=headers[CLIENT_ID_HEADER],
+            account_id=headers[ACCOUNT_ID_HEADER],
             scopes=None if granted == ANY_SCOPE else tuple(granted.split()),
         )
 
     async def send(self, message: Message) -> None:
-        """Send what the application answers, or what stands in its place."""
-        if self._refusal is not None:
+        """Send what the application answers, or mockmoov's own response in place of it."""
+        if self._is_rejected:
             if message["type"] == "http.response.start":
-                await self._deliver(self._refusal)
-        elif self._call is None:
+                await self._send_own(self._rejection)
+        elif self._steps is None:
             await self._send(message)
-        elif self._call.fault is not None and wants_body(self._call.fault):
-            await self._alter(self._call, message)
+        elif self._needs_body:
+            await self._hold(message)
         else:
-            await self._relay(self._call, message)
+            if message["type"] == "http.response.start":
+                message = start_message(self._finish(_head(message)))
+            await self._send(message)
 
-    async def ends(self) -> bool:
-        """Whether a refusal goes out although the application raised; of all else a server makes a 500."""
-        if self._refusal is not None and not self._is_sent:
-            await self._deliver(self._refusal)
+    async def end(self) -> bool:
+        """Finish after the application raised; whether a response went out, or else a server makes a 500."""
+        if self._is_rejected and not self._is_sent:
+            await self._send_own(self._rejection)
             return True
-        if self._call is not None:
-            self._server.relay(self._call, self._held)
+        if self._steps is not None:
+            self._finish(self._held)
         return False
 
-    async def _relay(self, call: RequestContext, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self._call = None
-            message = start(_undated(self._server.relay(call, _head(message))))
-        await self._send(message)
-
-    async def _alter(self, call: RequestContext, message: Message) -> None:
+    async def _hold(self, message: Message) -> None:
+        """Collect the whole response, which a fault is to alter."""
         if message["type"] == "http.response.start":
             self._held = _head(message, without="content-length")
             return
         self._held = replace(self._held, body=self._held.body + message.get("body", b""))
         if not message.get("more_body", False):
-            self._call = None
-            await self._deliver(self._server.relay(call, self._held))
+            await self._send_own(self._finish(self._held))
 
-    async def _deliver(self, response: HttpResponse) -> None:
+    def _finish(self, response: HttpResponse) -> HttpResponse:
+        """The response as the server's steps leave it: altered by a fault, journaled, with its request id."""
+        steps, self._steps = self._steps, None
+        assert steps is not None
+        try:
+            steps.send(response)
+        except StopIteration as end:
+            finished: HttpResponse = end.value
+            return _undated(finished)
+        raise AssertionError("a response is the last thing that the steps ask for")
+
+    async def _send_own(self, response: HttpResponse | None) -> None:
         self._is_sent = True
-        await deliver(_undated(response), self._scope, self._incoming, self._send)
+        if self._context.network_error is not None:
+            await fail_connection(
+                self._context.network_error, response, self._scope, self._connection, self._send
+            )
+        elif response is not None:
+            await send_response(_undated(response), self._connection, self._send)
 
 
 def _head(message: Message, without: str = REQUEST_ID_HEADER) -> HttpResponse:
@@ -165,5 +190,5 @@ def _head(message: Message, without: str = REQUEST_ID_HEADER) -> HttpResponse:
 
 
 def _undated(response: HttpResponse) -> HttpResponse:
-    """The response without its date, which the application's own server tells."""
+    """The response without its date, which the application's own server adds."""
     return replace(response, headers=tuple(field for field in response.headers if field[0] != "date"))

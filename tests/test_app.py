@@ -519,7 +519,8 @@ class Ends:
 
 def faulty(connection: Literal["hang", "reset", "cut"], *, text: str | None = None) -> ASGIApp:
     server = new_server()
-    server.simulation.add_fault(None, Fault(id="f", network_error=connection, text=text))
+    status = None if text is None else 503
+    server.simulation.add_fault(None, Fault(id="f", network_error=connection, status=status, text=text))
     return create_app(server, exposure="process")
 
 

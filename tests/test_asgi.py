@@ -223,7 +223,7 @@ def test_a_check_without_the_middleware_says_what_is_missing() -> None:
 def test_a_server_that_runs_elsewhere_guards_nothing_here(moov: MockMoov) -> None:
     with MockMoov.connect(moov.url) as elsewhere:
         for wrong in (elsewhere, moov.new_api_key()):
-            with pytest.raises(TypeError, match=r"^Guard wants a MockMoov\(\) of this process"):
+            with pytest.raises(TypeError, match=r"^Guard needs a MockMoov\(\) of this process"):
                 Guard(Starlette(), wrong)  # type: ignore[arg-type]
 
 

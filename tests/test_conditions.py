@@ -63,7 +63,7 @@ def world() -> World:
 def test_the_first_that_exists_of_those_that_are_claimed_is_who_it_comes_from(
     world: World, claimed: list[str], found: str | None
 ) -> None:
-    condition = world.simulation.of(iter(claimed))
+    condition = world.simulation.claimed_client(iter(claimed))
     assert condition.api_key == (None if found is None else api_key(found))
     assert (condition.now, condition.has_faults) == (NOW, False)
 
@@ -71,7 +71,7 @@ def test_the_first_that_exists_of_those_that_are_claimed_is_who_it_comes_from(
 def test_an_exchange_goes_by_the_clock_of_its_key_over_the_servers(world: World) -> None:
     world.shift(None, 10)
     world.shift("b", 100)
-    assert [world.simulation.of(claimed).now for claimed in ([], ["a"], ["b"], ["x"])] == [
+    assert [world.simulation.claimed_client(claimed).now for claimed in ([], ["a"], ["b"], ["x"])] == [
         1010,
         1010,
         1110,
@@ -83,8 +83,8 @@ def test_an_exchange_goes_by_the_clock_of_its_key_over_the_servers(world: World)
 def test_a_key_that_does_not_exist_has_no_clock_even_if_one_was_left_behind(world: World) -> None:
     world.shift("a", 100)
     world.store.delete("api-key:a")
-    assert world.simulation.of(["a"]).now == NOW
-    assert world.simulation.of(["a", "b"]).api_key == api_key("b")
+    assert world.simulation.claimed_client(["a"]).now == NOW
+    assert world.simulation.claimed_client(["a", "b"]).api_key == api_key("b")
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,9 @@ def test_an_exchange_knows_whether_faults_are_planned_for_it(
     world: World, owner: str | None, expected: list[bool]
 ) -> None:
     world.simulation.add_fault(owner, Fault(id="f"))
-    assert [world.simulation.of(claimed).has_faults for claimed in ([], ["a"], ["b"])] == expected
+    assert [world.simulation.claimed_client(claimed).has_faults for claimed in ([], ["a"], ["b"])] == expected
     world.simulation.remove_faults(owner)
-    assert not any(world.simulation.of(claimed).has_faults for claimed in ([], ["a"], ["b"]))
+    assert not any(world.simulation.claimed_client(claimed).has_faults for claimed in ([], ["a"], ["b"]))
 
 
 # --- Clocks ---------------------------------------------------------------------------------------

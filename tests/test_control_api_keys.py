@@ -7,6 +7,8 @@ import pytest
 from mockmoov.control_plane import api_keys
 from mockmoov.oauth.messages import HttpRequest
 from mockmoov.oauth.records import Exchange
+from mockmoov.server.context import RequestContext
+from mockmoov.server.steps import Delay, ReadBody
 from tests.support.control import Desk
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, basic
 
@@ -204,11 +206,16 @@ def test_a_request_under_way_is_answered_by_what_holds_at_its_end(
     name, value = basic("k", "s")
     body = b"grant_type=client_credentials&scope=/ping.read"
     headers = {name: (value,), "content-type": ("application/x-www-form-urlencoded",)}
-    call = desk.server.accept(HttpRequest(method="POST", path="/oauth2/token", headers=headers, body=body))
-    assert call.fault is not None
+    steps = desk.server.respond(
+        RequestContext(HttpRequest(method="POST", path="/oauth2/token", headers=headers))
+    )
+    assert isinstance(next(steps), ReadBody)
+    assert isinstance(steps.send(body), Delay)
     path = "/api-keys/k/reset" if meanwhile == "POST" else "/api-keys/k"
     assert desk.ask(meanwhile, path, {"enabled": False} if meanwhile == "PATCH" else {}).status < 300
-    assert desk.server.answer(call).status == status
+    with pytest.raises(StopIteration) as ended:
+        steps.send(None)
+    assert ended.value.value.status == status
     last = desk.get("/exchanges")["exchanges"][-1]
     assert last["status"] == status
     assert last["at"] == NOW + (3600 if meanwhile == "PATCH" else 0)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockmoov.oauth.messages import HttpRequest
+from mockmoov.server.steps import Steps, WaitForExchanges
 from tests.support.control import JSON, Desk
 from tests.support.servers import (
     CLIENT_ID,
@@ -170,42 +171,83 @@ def test_who_waits_for_what_is_there_is_answered_at_once(desk: Desk, of: str) ->
     assert (answer["complete"], answer["count"], len(answer["exchanges"])) == (True, 3, 3)
 
 
+def waiting_for(desk: Desk, path: str, query: str) -> tuple[Steps, WaitForExchanges]:
+    request = HttpRequest(method="GET", path=f"/_mockmoov{path}/exchanges/wait", query=query.encode())
+    steps = desk.control.respond(request)
+    next(steps)
+    step = steps.send(b"")
+    assert isinstance(step, WaitForExchanges)
+    return steps, step
+
+
+def document_of(steps: Steps, *, is_late: bool) -> dict[str, Any]:
+    with pytest.raises(StopIteration) as ended:
+        steps.send(is_late)
+    response = ended.value.value
+    document: dict[str, Any] = json.loads(response.body)
+    return {**document, "status": response.status}
+
+
 @given(count=st.integers(1, 9), timeout=st.floats(0, 60))
-def test_an_answer_that_is_not_complete_may_be_asked_for_again_until_the_time_is_up(
-    count: int, timeout: float
-) -> None:
+def test_a_wait_lasts_until_its_time_is_up(count: int, timeout: float) -> None:
     desk = Desk()
     desk.ping("x")
-    query = f"count={count}&timeout={timeout!r}".encode()
-    request = HttpRequest(method="GET", path="/_mockmoov/exchanges/wait", query=query)
-    response = desk.control.handle(request)
-    assert json.loads(response.body)["complete"] == (count == 1)
-    assert (response.waiting.seconds if response.waiting else None) == (None if count == 1 else timeout)
+    query = f"count={count}&timeout={timeout!r}"
+    if count == 1:
+        assert desk.get("/exchanges/wait", count=1, timeout=timeout)["complete"]
+        return
+    steps, step = waiting_for(desk, "", query)
+    assert step.seconds == timeout
+    assert document_of(steps, is_late=True)["complete"] is False
 
 
 @each_journal
-def test_a_wait_is_over_once_what_is_missing_has_come_or_what_was_there_is_gone(desk: Desk, of: str) -> None:
-    path = f"/_mockmoov{of}/exchanges/wait"
+def test_a_wait_ends_once_enough_has_come(desk: Desk, of: str) -> None:
     count = desk.get(f"{of}/exchanges", endpoint="token")["count"] + 2
-    request = HttpRequest(method="GET", path=path, query=f"count={count}&endpoint=token".encode())
-    waiting = desk.control.handle(request).waiting
-    assert waiting is not None
-    for expected in (False, True, True):
+    steps, step = waiting_for(desk, of, f"count={count}&endpoint=token")
+    notified: list[None] = []
+    step.watch.notify = lambda: notified.append(None)
+    for missing in (1, 0, 0):
         desk.ping("x")  # another endpoint
         desk.token()
-        assert waiting.is_over() is expected
-    again = desk.control.handle(HttpRequest(method="GET", path=path, query=b"count=99")).waiting
-    assert again is not None
-    assert not again.is_over()
+        assert step.watch.missing == missing
+    assert len(notified) == 1
+    document = document_of(steps, is_late=False)
+    assert (document["complete"], document["count"]) == (True, count + 1)
+
+
+def test_a_wait_goes_on_when_the_journal_is_cleared(desk: Desk) -> None:
+    steps, step = waiting_for(desk, "", "count=99")
     desk.ask("DELETE", "/exchanges")
-    assert again.is_over()
+    again = steps.send(False)
+    assert isinstance(again, WaitForExchanges)
+    assert again.watch is step.watch
+    assert document_of(steps, is_late=True)["count"] == 0
+
+
+def test_a_wait_ends_with_404_when_its_key_is_deleted(desk: Desk) -> None:
+    desk.new_key(client_id="k", client_secret="s")
+    steps, step = waiting_for(desk, "/api-keys/k", "")
+    notified: list[None] = []
+    step.watch.notify = lambda: notified.append(None)
+    desk.ask("DELETE", "/api-keys/k")
+    assert notified
+    assert document_of(steps, is_late=False)["status"] == 404
+
+
+def test_too_many_waits_are_refused_with_429(desk: Desk) -> None:
+    waits = [waiting_for(desk, "", "status=418") for _ in range(2000)]
+    refused = desk.get("/exchanges/wait", status=418)
+    assert refused.status == 429
+    assert "2000" in refused.problem[1].replace(",", "")
+    for steps, _ in waits:
+        steps.close()
+    assert desk.get("/exchanges/wait", status=418, timeout=0).status == 200
 
 
 def test_by_default_one_is_waited_for_during_five_seconds(desk: Desk) -> None:
-    request = HttpRequest(method="GET", path="/_mockmoov/exchanges/wait", query=b"status=418")
-    waiting = desk.control.handle(request).waiting
-    assert waiting is not None
-    assert waiting.seconds == 5
+    _, step = waiting_for(desk, "", "status=418")
+    assert (step.seconds, step.watch.missing) == (5, 1)
     assert desk.get("/exchanges/wait")["complete"]
 
 

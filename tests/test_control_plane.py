@@ -95,7 +95,11 @@ def test_a_change_that_is_not_labelled_as_json_is_refused(
 ) -> None:
     headers = {} if content_type is None else {"content-type": (content_type,)}
     answer = desk.handle(HttpRequest(method=method, path="/_mockmoov" + target(path), headers=headers))
-    assert answer.problem == (415, "a change wants Content-Type: application/json, even without a body", None)
+    assert answer.problem == (
+        415,
+        "a change requires Content-Type: application/json, even without a body",
+        None,
+    )
 
 
 def test_a_change_with_two_labels_is_refused(desk: Desk) -> None:

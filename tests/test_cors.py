@@ -15,11 +15,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import Message
 
 from mockmoov.control_plane.access import Exposure
-from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.oauth.messages import HttpRequest
 from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer
 from mockmoov.simulation.faults import PRESETS, Fault
 from mockmoov.web.app import create_app
-from mockmoov.web.cors import CorsPolicy, shared
+from mockmoov.web.cors import CorsPolicy, shared_headers
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, another_key, new_server
 
 PAGE, REGISTERED, FOREIGN = "http://localhost:5173", "https://shop.example", "https://evil.example"
@@ -405,8 +405,8 @@ THEIRS = (
 
 @pytest.mark.parametrize(("allowed", "told"), [(PAGE, [PAGE]), (None, [])])
 def test_an_application_behind_has_no_say_in_who_reads(allowed: str | None, told: list[str]) -> None:
-    answer = shared(HttpResponse(status=200, headers=THEIRS), allowed)
-    headers = httpx2.Headers(answer.headers)
+    theirs = [(name.encode(), value.encode()) for name, value in THEIRS]
+    headers = httpx2.Headers(shared_headers(theirs, allowed))
     assert headers.get_list(ALLOW_ORIGIN) == told
     assert headers["vary"] == "Accept-Encoding, Origin"
     assert headers.get_list("set-cookie") == ["a=b", "c=d"]

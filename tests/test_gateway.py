@@ -25,7 +25,7 @@ from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.simulation.faults import Fault
 from mockmoov.web.app import create_app
-from mockmoov.web.gateway import MOST_WHOLE
+from mockmoov.web.gateway import MAX_WHOLE_BODY
 from tests.support.control import Desk
 from tests.support.listening import listening
 from tests.support.servers import (
@@ -840,7 +840,7 @@ def test_a_fault_that_only_adds_headers_lets_the_body_stream(
     http: httpx2.Client, upstream: Upstream, server: AuthorizationServer
 ) -> None:
     plan(server, headers={"X-Fault": "yes"})
-    size = MOST_WHOLE + 1
+    size = MAX_WHOLE_BODY + 1
     upstream.answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
     answer = http.get(CARDS, auth=KEY)
     assert (len(answer.content), answer.headers["x-fault"]) == (size, "yes")
@@ -850,11 +850,11 @@ def test_a_fault_does_not_alter_what_is_too_large_or_never_ends(
     http: httpx2.Client, upstream: Upstream, server: AuthorizationServer
 ) -> None:
     plan(server, truncate=2)
-    size = MOST_WHOLE + 1
+    size = MAX_WHOLE_BODY + 1
     upstream.answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
     answer = http.get(CARDS, auth=KEY)
     assert (answer.status_code, answer.content) == (502, b"")
-    assert str(MOST_WHOLE) in answer.headers["x-mockmoov-reason"]
+    assert str(MAX_WHOLE_BODY) in answer.headers["x-mockmoov-reason"]
     upstream.answer = Gate(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
     assert http.get(CARDS, auth=KEY).status_code == 502
 
@@ -875,7 +875,7 @@ def test_a_client_of_http_1_0_gets_no_chunks(url: str, upstream: Upstream, answe
 
 
 def test_a_long_answer_goes_to_a_client_of_http_1_0_only_with_a_length(url: str, upstream: Upstream) -> None:
-    size = MOST_WHOLE + 1
+    size = MAX_WHOLE_BODY + 1
     body = b"x" * size
     upstream.answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (size, body)
     assert exchange(url, raw(line=OLD)).endswith(b"\r\n\r\n" + body)

@@ -107,7 +107,7 @@ def test_there_is_nothing_elsewhere(path: str) -> None:
 
 
 def reason_of(routes: Routes[int], path: str) -> str:
-    refused = routes.refusal({}, asking("GET", path))
+    refused = routes.error({}, asking("GET", path))
     assert refused is not None
     assert (refused.status, refused.body) == (404, b"")
     return dict(refused.headers)["x-mockmoov-reason"]
@@ -169,7 +169,7 @@ def test_a_path_says_which_methods_it_has() -> None:
 
 
 def test_what_is_there_is_not_refused() -> None:
-    assert ROUTES.refusal({"GET": 0}, asking("GET", "/a")) is None
+    assert ROUTES.error({"GET": 0}, asking("GET", "/a")) is None
 
 
 def test_a_path_with_very_many_segments_is_no_burden() -> None:

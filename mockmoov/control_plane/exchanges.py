@@ -1,20 +1,27 @@
-"""Owns the journal, whole or of one API key, as a resource. Must not know paths or HTTP."""
+"""The journal, of the server or of one API key, as a resource."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
 from msgspec import Meta
 
-from mockmoov.control_plane.resource import ControlRequest, ControlResponse, allow_members, owner_of
+from mockmoov.control_plane.resource import (
+    ControlRequest,
+    ControlResponse,
+    ResourceError,
+    Waiting,
+    allow_members,
+    owner_of,
+)
 from mockmoov.control_plane.validation import among, convert, endpoint, read_time
 from mockmoov.oauth.grants import GRANTS
-from mockmoov.oauth.messages import Waiting
 from mockmoov.oauth.records import Exchange
 from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.server.steps import WaitForExchanges
 from mockmoov.simulation.journal import Query, select
-from mockmoov.storage.simulation import Journal
+from mockmoov.storage.watches import TooManyWatchersError
 
 LONGEST_WAIT = 60.0  # seconds
 
@@ -31,7 +38,7 @@ class _Wait(Query):
 
 
 class ExchangesResource:
-    """The journal: it can be asked, waited for, and emptied."""
+    """The journal: it can be read, waited for, and cleared."""
 
     def __init__(self, server: AuthorizationServer) -> None:
         self._simulation = server.simulation
@@ -39,46 +46,35 @@ class ExchangesResource:
         self._endpoints = server.endpoint_names
 
     def list_all(self, request: ControlRequest) -> ControlResponse:
-        """The exchanges that a query is about; with a limit the last ones, while all are counted."""
+        """The exchanges that match the query; with a limit only the last ones, while all are counted."""
         query = convert(self._read(request.query), _List, strict=False)
         owner = self._owner(request)
         journal = self._simulation.journal(owner)
         found = select(journal.exchanges, query)
-        document = _document(owner, journal, found)
+        document = _document(owner, found, journal.dropped)
         if query.limit is not None:
             document["exchanges"] = found[max(0, len(found) - query.limit) :]
         return ControlResponse(document=document)
 
-    def wait(self, request: ControlRequest) -> ControlResponse:
-        """The same once there are `count`, or when the time is up; `complete` tells which."""
-        query = convert(self._read(request.query), _Wait, strict=False)
-        owner, generation = self._owner(request), self._simulation.journal_generation()
-        journal = self._simulation.journal(owner)
-        found = select(journal.exchanges, query)
-        missing = query.count - len(found)
-        document = {**_document(owner, journal, found), "complete": missing <= 0}
-        if missing <= 0:
-            return ControlResponse(document=document)
-        latest = journal.exchanges[-1].number if journal.exchanges else 0
-        is_over = self._arrival(owner, query, missing, latest, generation)
-        return ControlResponse(document=document, waiting=Waiting(seconds=query.timeout, is_over=is_over))
-
-    def _arrival(
-        self, owner: str | None, query: Query, missing: int, latest: int, generation: int
-    ) -> Callable[[], bool]:
-        """Whether what is missing has come after the latest, or exchanges are gone; looks at each once."""
-
-        def is_over() -> bool:
-            nonlocal missing, latest
-            new = self._simulation.journal(owner, after=latest).exchanges
-            latest = new[-1].number if new else latest
-            missing -= len(select(new, query))
-            return missing <= 0 or self._simulation.journal_generation() != generation
-
-        return is_over
+    def wait(self, request: ControlRequest) -> Waiting:
+        """The exchanges that match once there are `count` of them, or when `timeout` is over."""
+        wait = convert(self._read(request.query), _Wait, strict=False)
+        owner = self._owner(request)
+        try:
+            watch = self._simulation.watch(owner, wait, wait.count)
+        except TooManyWatchersError as error:
+            raise ResourceError(429, str(error)) from None
+        with watch:
+            is_late = False
+            while watch.missing and not is_late:
+                is_late = yield WaitForExchanges(watch, wait.timeout)
+                self._owner(request)  # it may have been deleted
+            is_complete = not watch.missing
+            document = _document(owner, watch.found(), watch.dropped)
+        return ControlResponse(document={**document, "complete": is_complete})
 
     def clear(self, request: ControlRequest) -> ControlResponse:
-        """Empty the journal."""
+        """Clear the journal."""
         allow_members(request)
         self._simulation.clear_journal(self._owner(request))
         return ControlResponse(status=204)
@@ -95,5 +91,5 @@ class ExchangesResource:
         return values
 
 
-def _document(owner: str | None, journal: Journal, found: list[Exchange]) -> dict[str, Any]:
-    return {"client_id": owner, "count": len(found), "dropped": journal.dropped, "exchanges": found}
+def _document(owner: str | None, found: list[Exchange], dropped: int) -> dict[str, Any]:
+    return {"client_id": owner, "count": len(found), "dropped": dropped, "exchanges": found}

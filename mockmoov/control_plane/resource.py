@@ -1,17 +1,17 @@
-"""Owns what a resource of the control plane is asked, and what it says. Must not know HTTP."""
+"""What a resource of the control plane gets and returns."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from mockmoov.control_plane.validation import known
-from mockmoov.oauth.messages import Waiting
 from mockmoov.oauth.records import ApiKey
+from mockmoov.server.steps import Step
 from mockmoov.storage.repository import Repository
 
 
 class ResourceError(Exception):
-    """The request cannot be done; `status` says how that is answered."""
+    """The request cannot be served; `status` is that of the response."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -20,7 +20,7 @@ class ResourceError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlRequest:
-    """One request to a resource: parameters of its path, of its query, and the members of its body."""
+    """One request to a resource: the parameters of its path and query, and the members of its JSON body."""
 
     parameters: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
@@ -29,23 +29,24 @@ class ControlRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlResponse:
-    """What a resource says; a document of None is no body. `waiting` as in `HttpResponse`."""
+    """What a resource returns; without a document the response has no body."""
 
     document: object = None
     status: int = 200
-    waiting: Waiting | None = None
 
 
-Resource = Callable[[ControlRequest], ControlResponse]
+Waiting: TypeAlias = Generator[Step, Any, ControlResponse]
+Resource: TypeAlias = Callable[[ControlRequest], "ControlResponse | Waiting"]
+"""A method of a resource. One that waits is a generator of steps, as in `server.steps`."""
 
 
 def owner_of(request: ControlRequest, repository: Repository) -> str | None:
-    """The client id of the API key that a request is about, None for the server; raises `Refused`."""
+    """The client id of the API key in the path, None for the server itself; raises `ResourceError`."""
     return api_key_of(request, repository).client_id if "client_id" in request.parameters else None
 
 
 def api_key_of(request: ControlRequest, repository: Repository) -> ApiKey:
-    """The API key that a request is about; raises `Refused`."""
+    """The API key in the path; raises `ResourceError`."""
     found = repository.api_keys([request.parameters["client_id"]])
     if not found:
         raise ResourceError(404, "there is no API key with this client_id")
@@ -53,6 +54,6 @@ def api_key_of(request: ControlRequest, repository: Repository) -> ApiKey:
 
 
 def allow_members(request: ControlRequest, *names: str) -> None:
-    """Refuse a body with any other members; raises `FieldError`."""
+    """Reject a body with any other member; raises `FieldError`."""
     for name in request.body:
         known(name, names, "field")

@@ -1,7 +1,8 @@
-"""Owns the control plane: who asks for what, and how it is answered. Must not know what can be controlled."""
+"""The control plane: which resource answers which path, and how its result is rendered."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from typing import Any, cast
 from urllib.parse import unquote
 
 from msgspec.structs import replace
@@ -19,54 +20,75 @@ from mockmoov.oauth import responses
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
-from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer
+from mockmoov.server.authorization_server import (
+    MAX_BODY,
+    REQUEST_ID_HEADER,
+    AuthorizationServer,
+    internal_error,
+)
+from mockmoov.server.context import new_request_id
 from mockmoov.server.discovery import Discovery
 from mockmoov.server.routing import OWN_LIKENESS, Routes
+from mockmoov.server.steps import ReadBody, Step, Steps, run_in_process
 from mockmoov.simulation.clock import http_date
 
 BASE = "/_mockmoov"
-_OURS = (("x-mockmoov-extension", "not part of Moov's API"),)
+_MARK = (("x-mockmoov-extension", "not part of Moov's API"),)
 _JSON = ("content-type", "application/json")
 
 
 class ControlPlane:
-    """What is ours and not Moov's, discovery and control plane. `handle` is total, as the server's is."""
+    """Everything at mockmoov's own paths: the control plane, and discovery, which needs no access to it."""
 
-    def __init__(self, server: AuthorizationServer, guard: Guard, ca_pem: bytes | None = None) -> None:
-        self._guard = guard
+    def __init__(self, server: AuthorizationServer, access: Guard, ca_pem: bytes | None = None) -> None:
+        self._access = access
         self._discovery = Discovery(server, ca_pem)
         self._routes = Routes(_routes(server), likeness=OWN_LIKENESS)
         self.paths = (*self._discovery.routes.templates, *self._routes.templates)
 
     def is_open(self, path: str) -> bool:
-        """Whether a raw path is for anyone, and not the control plane's."""
+        """Whether a raw path is open to anyone, and not guarded as the control plane is."""
         return self._discovery.has(path)
 
     def handle(self, request: HttpRequest) -> HttpResponse:
-        """The answer to a request on one of our own paths."""
-        if self.is_open(request.path):
-            response = self._discovery.handle(request)
-        else:
-            response = self._guard.refusal(request) or self._answer(request)
-        date = http_date(int(time.time()))
-        return replace(response, headers=(*response.headers, *_OURS, ("date", date)))
+        """The response to a request inside the process."""
+        return cast("HttpResponse", run_in_process(self.respond(request), request.body))  # never None
 
-    def _answer(self, request: HttpRequest) -> HttpResponse:
-        found = self._routes.endpoint(request)
+    def respond(self, request: HttpRequest) -> Steps:
+        """The steps that answer a request to one of mockmoov's own paths."""
+        try:
+            body = yield ReadBody(MAX_BODY)
+            response = yield from self._respond(replace(request, body=body))
+        except Exception:
+            request_id = new_request_id()
+            response = internal_error(request_id)
+            response = replace(response, headers=(*response.headers, (REQUEST_ID_HEADER, request_id)))
+        return replace(response, headers=(*response.headers, *_MARK, ("date", http_date(int(time.time())))))
+
+    def _respond(self, request: HttpRequest) -> Generator[Step, Any, HttpResponse]:
+        if self.is_open(request.path):
+            return self._discovery.handle(request)
+        found = self._access.refusal(request) or self._routes.endpoint(request)
         if isinstance(found, HttpResponse):
             return found
-        resource, parameters = found
         if len(request.body) > MAX_BODY:
             return responses.render_too_large(MAX_BODY)
-        try:
-            asked = _asked(request, parameters)
-            return _render(resource(asked))
-        except ResourceError as refused:
-            return _problem(refused.status, str(refused))
-        except NotJsonError as error:
-            return _problem(400, str(error))
-        except FieldError as error:
-            return _problem(422, str(error), error.field)
+        resource, parameters = found
+        return (yield from _ask(resource, request, parameters))
+
+
+def _ask(
+    resource: Resource, request: HttpRequest, parameters: Mapping[str, str]
+) -> Generator[Step, Any, HttpResponse]:
+    try:
+        result = resource(_control_request(request, parameters))
+        return _render(result if isinstance(result, ControlResponse) else (yield from result))
+    except ResourceError as error:
+        return _problem(error.status, str(error))
+    except NotJsonError as error:
+        return _problem(400, str(error))
+    except FieldError as error:
+        return _problem(422, str(error), error.field)
 
 
 def _routes(server: AuthorizationServer) -> Mapping[str, Mapping[str, Resource]]:
@@ -112,13 +134,16 @@ def _routes(server: AuthorizationServer) -> Mapping[str, Mapping[str, Resource]]
     return {BASE + path: methods for path, methods in table.items()}
 
 
-def _asked(request: HttpRequest, parameters: Mapping[str, str]) -> ControlRequest:
-    """What is asked; a change must be labelled as JSON, which no page can do across origins unasked."""
+def _control_request(request: HttpRequest, parameters: Mapping[str, str]) -> ControlRequest:
+    """The request as a resource gets it.
+
+    A change must be labelled as JSON, which a web page of another origin cannot do without a preflight.
+    """
     read_only = request.method == "GET"
     if not read_only:
         media_types = request.headers.get("content-type", ("",))
         if len(media_types) != 1 or media_types[0].partition(";")[0].strip().lower() != _JSON[1]:
-            raise ResourceError(415, "a change wants Content-Type: application/json, even without a body")
+            raise ResourceError(415, "a change requires Content-Type: application/json, even without a body")
     return ControlRequest(
         parameters={name: unquote(value) for name, value in parameters.items()},
         query=read_query(request),
@@ -126,14 +151,11 @@ def _asked(request: HttpRequest, parameters: Mapping[str, str]) -> ControlReques
     )
 
 
-def _render(answer: ControlResponse) -> HttpResponse:
-    if answer.document is None:
-        return responses.render_empty(answer.status)
+def _render(result: ControlResponse) -> HttpResponse:
+    if result.document is None:
+        return responses.render_empty(result.status)
     return HttpResponse(
-        status=answer.status,
-        headers=(_JSON, *responses.NO_STORE),
-        body=to_json(answer.document),
-        waiting=answer.waiting,
+        status=result.status, headers=(_JSON, *responses.NO_STORE), body=to_json(result.document)
     )
 
 

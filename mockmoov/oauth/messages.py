@@ -1,13 +1,15 @@
 """Owns the shapes that pass between the rings: HTTP and OAuth messages. Must not know behaviour."""
 
-from collections.abc import Callable, Mapping
-from typing import Literal
+from collections.abc import Mapping
 
 from msgspec import Struct
 
 from mockmoov.oauth.records import ClientType, TokenFormat
 
 Headers = Mapping[str, tuple[str, ...]]
+"""The header fields of a request: the values of each name, in lower case."""
+Fields = tuple[tuple[str, str], ...]
+"""Header fields in the order in which they are sent."""
 
 
 class HttpRequest(Struct, frozen=True, kw_only=True):
@@ -25,39 +27,12 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
     reads_chunks: bool = True
 
 
-class Note(Struct, frozen=True, kw_only=True):
-    """What the log says of an exchange beside the request line; never a secret or a whole token."""
-
-    client_id: str = "-"
-    grant_type: str = "-"
-
-
-NO_NOTE = Note()
-
-
-class Waiting(Struct, frozen=True, kw_only=True):
-    """For how many `seconds` an answer may be asked for again, and whether it would be another one now."""
-
-    seconds: float
-    is_over: Callable[[], bool]
-
-
 class HttpResponse(Struct, frozen=True, kw_only=True):
-    """One response: header names in lower case, `note` for the log and not for the wire.
-
-    `connection` says how it is kept from arriving whole: none is sent and the client waits (`hang`), none
-    is sent and the connection is reset, or it is `cut` in the middle. `waiting`: it is not yet the answer
-    that was waited for. `forward`, if it is not None: the request may pass, its answer is another server's to
-    give, and these headers tell that one whose it is.
-    """
+    """One response; header names in lower case."""
 
     status: int
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Fields = ()
     body: bytes = b""
-    note: Note = NO_NOTE
-    connection: Literal["hang", "reset", "cut"] | None = None
-    waiting: Waiting | None = None
-    forward: tuple[tuple[str, str], ...] | None = None
 
 
 class ClientCredentials(Struct, frozen=True, kw_only=True):

@@ -1,9 +1,9 @@
-"""Owns the path of a request: `AuthorizationServer.handle`. Must not know ASGI, sockets or command lines."""
+"""Moov's authorization server: the way of a request from its first look at the path to the journal."""
 
 import logging
 from collections.abc import Mapping
 from secrets import token_hex
-from typing import cast
+from typing import Any, cast
 
 from msgspec.structs import replace
 
@@ -11,59 +11,44 @@ from mockmoov.config.settings import Settings
 from mockmoov.oauth import contracts, grants, responses, tokens
 from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.errors import OAuthError
-from mockmoov.oauth.messages import NO_NOTE, HttpRequest, HttpResponse, Note
+from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.origins import ORIGIN_POLICIES
 from mockmoov.oauth.records import IssuerKeys
-from mockmoov.oauth.requests import (
-    NO_PARAMETERS,
-    Parameters,
-    bearer_token,
-    claimed_client_ids,
-    read_parameters,
-)
+from mockmoov.oauth.requests import NO_PARAMETERS, bearer_token, claimed_client_ids, read_parameters
 from mockmoov.oauth.scopes import CATALOGUES
-from mockmoov.server.context import RequestContext, Route
-from mockmoov.server.endpoints import Endpoints, forwarded
+from mockmoov.server.context import RequestContext
+from mockmoov.server.endpoints import Endpoints, forward
 from mockmoov.server.issuing import Issuer
-from mockmoov.server.routes import meant, moov_routes, protected
+from mockmoov.server.routes import Route, matching_route, moov_routes, protected_route
+from mockmoov.server.steps import Delay, Forward, ReadBody, Steps, run_in_process
 from mockmoov.server.validation import TokenValidator
 from mockmoov.simulation import fault_effects
 from mockmoov.simulation.clock import http_date
+from mockmoov.simulation.faults import NO_RESPONSE, Fault
 from mockmoov.simulation.redaction import redact_path
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
 
 MAX_BODY = 64 * 1024  # bytes (choice)
 REQUEST_ID_HEADER = "x-request-id"
-_NOT_SENT = frozenset(("hang", "reset"))
-_NOWHERE: tuple[Mapping[str, Route], Mapping[str, str]] = ({}, {})
+_NO_ROUTE: tuple[Mapping[str, Route[Any]], Mapping[str, str]] = ({}, {})
 _log = logging.getLogger("mockmoov")
 
 
-def identified(
-    response: HttpResponse, now: float, note: Note = NO_NOTE, request_id: str | None = None
-) -> HttpResponse:
-    """The response with the time and with the id that every answer of Moov carries (spec)."""
-    date = http_date(int(now))
-    return HttpResponse(
-        status=response.status,
-        headers=(*response.headers, ("date", date), (REQUEST_ID_HEADER, request_id or _request_id())),
-        body=response.body,
-        note=note,
-        connection=response.connection,
-    )
+def with_request_id(response: HttpResponse, now: float, request_id: str) -> HttpResponse:
+    """The response with the date and with the id that every response of Moov has (spec)."""
+    stamped = (*response.headers, ("date", http_date(int(now))), (REQUEST_ID_HEADER, request_id))
+    return HttpResponse(status=response.status, headers=stamped, body=response.body)
 
 
-def _request_id() -> str:
-    digits = token_hex(16)  # RFC 9562 §5.4, in half the time of uuid4; a caller's is not echoed (choice)
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
+def internal_error(request_id: str) -> HttpResponse:
+    """The response to a request that mockmoov failed to answer; the log gets the traceback."""
+    _log.exception("mockmoov failed while it answered request %s", request_id)
+    return responses.render_error(500, "mockmoov itself failed: see the traceback in its log")
 
 
 class AuthorizationServer:
-    """Moov's authorization server. `handle` is total: it answers every request and never raises.
-
-    Safe from any thread.
-    """
+    """Moov's authorization server. Every request gets a response, whatever it is. Safe from any thread."""
 
     def __init__(
         self,
@@ -91,7 +76,7 @@ class AuthorizationServer:
         self.validator = TokenValidator(repository, self.policy)
         self.issuer = Issuer(repository, self.policy, settings.token_format, refresh)
         self._default = cast("Contract", contracts.contract_named(settings.default_version))  # it was parsed
-        self._told_default = False
+        self._has_logged_default = False
         self._endpoints = Endpoints(
             repository=repository,
             validator=self.validator,
@@ -102,147 +87,165 @@ class AuthorizationServer:
         )
         self.routes = moov_routes(self._endpoints, forwards=settings.upstream is not None)
         self.endpoint_names = tuple(
-            endpoint.name for methods in self.routes.methods for endpoint in methods.values()
-        )
-        self.form_paths = frozenset(
-            path
-            for path, methods in zip(self.routes.templates, self.routes.methods, strict=True)
-            if any(endpoint.reads_body for endpoint in methods.values())
+            route.name for methods in self.routes.methods for route in methods.values()
         )
         self._paths = frozenset(self.routes.templates)
-        self._words = frozenset("/".join(self.routes.templates).split("/"))
+        self._path_words = frozenset("/".join(self.routes.templates).split("/"))
         self.reset()
 
     @property
     def default_contract(self) -> str:
-        """The name of the contract that a request without a version gets."""
+        """The name of the contract for requests without a version."""
         return self._default.name
 
     def reset(self) -> None:
-        """Begin again with the signing keys and the API keys that there were first; all tokens are dead."""
+        """Start over with the initial signing keys and API keys; every token becomes invalid."""
         self.repository.reset(
             self._signing_keys, [replace(key, epoch=token_hex(8)) for key in self.settings.api_keys]
         )
 
-    def handle(self, request: HttpRequest) -> HttpResponse:
-        """The answer to a request, whatever it is; a delay that a fault wants is not made."""
-        return self.answer(self.accept(request))
+    def handle(self, request: HttpRequest) -> HttpResponse | None:
+        """The response to a request inside the process; None if a fault lets the connection fail."""
+        return run_in_process(self.respond(RequestContext(request)), request.body)
 
-    def accept(self, request: HttpRequest) -> RequestContext:
-        """A request on its way, with the fault that happens to it; `answer` is to follow after its delay."""
-        methods, path_parameters = self.routes.find(request.path) or _NOWHERE
-        return self._accept(request, methods, path_parameters, meant(methods, request.method))
+    def respond(self, context: RequestContext) -> Steps:
+        """The steps that answer a request to one of Moov's paths."""
+        request = context.request
+        methods, context.path_parameters = self.routes.find(request.path) or _NO_ROUTE
+        context.methods, context.route = methods, matching_route(methods, request.method)
+        return self._respond(context)
 
-    def accept_for(
-        self, scopes: tuple[str, ...], request: HttpRequest, path_parameters: Mapping[str, str]
-    ) -> RequestContext:
-        """A request that another program answers, on its way through a check for these scopes."""
-        methods, _ = self.routes.find(request.path) or _NOWHERE
-        endpoint = meant(methods, request.method)
-        guarded = {request.method: protected(self._endpoints, scopes, forwarded)}
-        return self._accept(request, guarded, path_parameters, endpoint)
+    def guard(
+        self, context: RequestContext, scopes: tuple[str, ...], path_parameters: Mapping[str, str]
+    ) -> Steps:
+        """The steps that check a request to a program's own endpoint, which answers at the step `Forward`."""
+        request = context.request
+        methods, _ = self.routes.find(request.path) or _NO_ROUTE
+        route = matching_route(methods, request.method)
+        guarded = protected_route(self._endpoints, route.name if route else "", scopes, forward)
+        context.methods, context.route = {request.method: guarded}, guarded
+        context.path_parameters = path_parameters
+        return self._respond(context)
 
-    def _accept(
-        self,
-        request: HttpRequest,
-        methods: Mapping[str, Route],
-        path_parameters: Mapping[str, str],
-        endpoint: Route | None,
-    ) -> RequestContext:
-        parameters = _parameters(request, endpoint)
-        condition = self.simulation.of(self._claimed(request, parameters))
-        call = RequestContext(
-            request,
-            methods=methods,
-            endpoint=endpoint.name if endpoint else None,
-            path_parameters=path_parameters,
-            redacted_path=request.path
-            if request.path in self._paths
-            else redact_path(request.path, self._words),
-            contract=contracts.select_contract(request.headers, self._default),
-            parameters=parameters,
-            condition=condition,
-        )
-        if condition.has_faults:
-            call.fault = self.simulation.take_fault(call.client_id, call.facts(), call.now)
-        return call
+    # --- the way of a request -----------------------------------------------------------------------
 
-    def answer(self, call: RequestContext) -> HttpResponse:
-        """The answer to a request that was accepted.
-
-        One with `forward` is no answer yet: another server has to give it, and `relay` makes it ours.
-        """
-        if call.fault and call.fault.delay:  # meanwhile clocks went on, or were moved
-            call.now = self.simulation.of([call.client_id] if call.client_id else []).now
-        response = self._respond(call, call.contract or self._default)
-        if response.forward is not None:
-            call.request_id = _request_id()
-            return replace(response, forward=(*response.forward, (REQUEST_ID_HEADER, call.request_id)))
-        return self._complete(call, response)
-
-    def relay(self, call: RequestContext, response: HttpResponse) -> HttpResponse:
-        """What another server answered to a request that was forwarded, as it goes out."""
-        return self._complete(call, _altered(call, response, call.contract or self._default))
-
-    def _complete(self, call: RequestContext, response: HttpResponse) -> HttpResponse:
-        if self.settings.journal_size:
-            self.simulation.record(call.exchange(response, call.contract or self._default))
-        return identified(response, call.now, call.note(), call.request_id)
-
-    def _respond(self, call: RequestContext, contract: Contract) -> HttpResponse:
-        fault = call.fault
-        if fault is None:
-            return self._route(call)
-        if fault.network_error in _NOT_SENT:
-            reason = ((responses.REASON_HEADER, f"fault {fault.id}"),)
-            return HttpResponse(status=0, headers=reason, connection=fault.network_error)
-        instead = fault_effects.replacement(fault, contract)
-        if instead is not None:
-            return replace(instead, connection=fault.network_error)
-        response = self._route(call)
-        return response if response.forward is not None else _altered(call, response, contract)
-
-    def _route(self, call: RequestContext) -> HttpResponse:
-        request = call.request
-        if refused := self.routes.refusal(call.methods, request):
-            return refused
-        endpoint = call.methods[request.method]
-        contract = call.contract
-        if contract is None:
-            return responses.render_malformed_version(self._default)
-        if endpoint.reads_body and len(request.body) > MAX_BODY:
-            return responses.render_too_large(MAX_BODY)
-        self._tell_default(request, contract)
+    def _respond(self, context: RequestContext) -> Steps:
         try:
-            return endpoint.answer(call, contract)
-        except OAuthError as error:
-            return endpoint.refuse(contract, error)
+            yield from self._read(context)
+            contract = context.contract or self._default
+            response = yield from self._with_faults(context, contract)
+            if self.settings.journal_size:
+                self.simulation.record(context.exchange(response, contract))
+        except Exception:
+            response = self._fail(context)
+        return response and with_request_id(response, context.now, context.request_id)
 
-    def _claimed(self, request: HttpRequest, parameters: Parameters) -> tuple[str, ...]:
-        claimed = claimed_client_ids(request.headers, parameters)
-        token = bearer_token(request.headers) if not claimed else None
+    def _fail(self, context: RequestContext) -> HttpResponse:
+        """Answer 500, and say so in the journal, unless that is what failed."""
+        response = internal_error(context.request_id)
+        context.network_error = None
+        try:
+            self.simulation.record(context.exchange(response, context.contract or self._default))
+        except Exception:
+            _log.exception("request %s is missing in the journal", context.request_id)
+        return response
+
+    def _read(self, context: RequestContext) -> Steps:
+        """Find out what the request says: parameters, contract, and the API key that it claims."""
+        request = context.request
+        path = request.path
+        context.redacted_path = path if path in self._paths else redact_path(path, self._path_words)
+        if context.route is not None and context.route.reads_body:
+            body = yield ReadBody(MAX_BODY)
+            context.request = request = replace(context.request, body=body)
+            context.parameters = read_parameters(request) if len(body) <= MAX_BODY else NO_PARAMETERS
+        context.contract = contracts.select_contract(request.headers, self._default)
+        context.client = self.simulation.claimed_client(self._claimed_ids(context))
+        return None
+
+    def _claimed_ids(self, context: RequestContext) -> tuple[str, ...]:
+        headers = context.request.headers
+        claimed = claimed_client_ids(headers, context.parameters)
+        token = bearer_token(headers) if not claimed else None
         client_id = self.validator.claimed_client_id(token) if token else None
         return (client_id,) if client_id is not None else claimed
 
-    def _tell_default(self, request: HttpRequest, contract: Contract) -> None:
-        if not self._told_default and "x-moov-version" not in request.headers:
-            self._told_default = True
+    def _with_faults(self, context: RequestContext, contract: Contract) -> Steps:
+        """The response with the fault that happens to the request, if one does."""
+        fault = self._take_fault(context, successes=False)
+        if fault is None:
+            return (yield from self._route(context, contract))
+        yield from self._delay(context, fault)
+        context.network_error = fault.network_error
+        if fault.network_error in NO_RESPONSE:
+            context.reason = f"fault {fault.id}"
+            return None
+        response = fault_effects.replacement(fault, contract)
+        if response is None:
+            response = yield from self._route(context, contract)
+            response = response and fault_effects.altered(fault, response, contract)
+        return response
+
+    def _take_fault(self, context: RequestContext, *, successes: bool) -> Fault | None:
+        if not context.client.has_faults:
+            return None
+        fault = self.simulation.take_fault(
+            context.client_id, context.facts(), context.now, successes=successes
+        )
+        context.fault = fault or context.fault
+        return fault
+
+    def _delay(self, context: RequestContext, fault: Fault) -> Steps:
+        if fault.delay:
+            yield Delay(fault.delay)
+            client_id = context.client_id  # meanwhile clocks went on, or were moved
+            context.client = self.simulation.claimed_client([client_id] if client_id else [])
+        return None
+
+    def _route(self, context: RequestContext, contract: Contract) -> Steps:
+        """The real response: that of the route, or the error that comes before it."""
+        request = context.request
+        if error := self.routes.error(context.methods, request):
+            return error
+        route = context.methods[request.method]
+        if context.contract is None:
+            return responses.render_malformed_version(self._default)
+        if route.reads_body and len(request.body) > MAX_BODY:
+            return responses.render_too_large(MAX_BODY)
+        self._log_default(request, contract)
+        try:
+            return (yield from self._answer(route, context, contract))
+        except OAuthError as refused:
+            return route.render_error(contract, refused)
+
+    def _answer(self, route: Route[Any], context: RequestContext, contract: Contract) -> Steps:
+        """The response of a route. A success that a test planned comes once the request is authorized."""
+        authorized = route.authorize(context, contract)
+        if isinstance(authorized, HttpResponse):
+            return authorized
+        fault = None if context.fault else self._take_fault(context, successes=True)
+        if fault is not None:
+            yield from self._delay(context, fault)
+            context.network_error = fault.network_error
+            return fault_effects.replacement(fault, contract)
+        answer = route.answer(context, contract, authorized)
+        return (yield from self._forward(context, answer)) if isinstance(answer, Forward) else answer
+
+    def _forward(self, context: RequestContext, step: Forward) -> Steps:
+        fault = context.fault
+        response = yield Forward(
+            headers=(*step.headers, (REQUEST_ID_HEADER, context.request_id)),
+            needs_body=fault is not None and fault_effects.wants_body(fault),
+        )
+        if response is None:
+            context.reason = "the client left before the upstream answered"
+        return response  # type: ignore[no-any-return]
+
+    def _log_default(self, request: HttpRequest, contract: Contract) -> None:
+        if not self._has_logged_default and "x-moov-version" not in request.headers:
+            self._has_logged_default = True
             _log.warning(
                 "a request came without X-Moov-Version: it gets contract %s (default_version is %s)",
                 contract.name,
                 self.settings.default_version,
             )
-
-
-def _altered(call: RequestContext, response: HttpResponse, contract: Contract) -> HttpResponse:
-    fault = call.fault
-    if fault is None:
-        return response
-    altered = fault_effects.altered(fault, response, contract)
-    return replace(altered, connection=fault.network_error or response.connection)
-
-
-def _parameters(request: HttpRequest, endpoint: Route | None) -> Parameters:
-    if endpoint is None or not endpoint.reads_body or len(request.body) > MAX_BODY:
-        return NO_PARAMETERS
-    return read_parameters(request)

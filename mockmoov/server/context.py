@@ -1,69 +1,83 @@
-"""Owns one request on its way: what is known of it so far, and what the journal says of it in the end.
-
-Must not know what answers it, nor stores.
-"""
+"""What is known of a request on its way, and what the journal says about it at the end."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
 
 from mockmoov.oauth.contracts import Contract
-from mockmoov.oauth.errors import OAuthError
 from mockmoov.oauth.grants import GRANTS
-from mockmoov.oauth.messages import HttpRequest, HttpResponse, Note, TokenResponse
-from mockmoov.oauth.records import ApiKey, Exchange, TokenFormat
-from mockmoov.oauth.requests import Parameters
+from mockmoov.oauth.messages import HttpRequest, HttpResponse, TokenResponse
+from mockmoov.oauth.records import Exchange, TokenFormat
+from mockmoov.oauth.requests import NO_PARAMETERS, Parameters
 from mockmoov.oauth.responses import REASON_HEADER
-from mockmoov.simulation.faults import Fault, RequestFacts
+from mockmoov.simulation.faults import Fault, NetworkError, RequestFacts
 from mockmoov.simulation.redaction import redact_headers, redact_method, redact_parameters, short_hash
 from mockmoov.storage.simulation import ClaimedClient
 
+if TYPE_CHECKING:
+    from mockmoov.server.routes import Route
+
+_NOBODY = ClaimedClient(api_key=None, now=0.0, has_faults=False)
+
+
+def new_request_id() -> str:
+    """A random UUID (RFC 9562 §5.4), in half the time of uuid4. A caller's own id is not echoed (choice)."""
+    digits = token_hex(16)
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
+
 
 class RequestContext:
-    """One request on its way. `endpoint` names what it is for, None for what there is not.
+    """One request on its way. The server fills it in as it learns more.
 
-    `contract` is None if the request asks for none that there is; `path_parameters` are raw, `redacted_path`
-    is what may be told of the path; `api_key` the one that is claimed, if it exists; `now` the time on its
-    clock; `request_id` the one that another server was told, if it was.
+    `methods` are the routes of its path by method, `route` the one that it is for; `path_parameters` are raw.
+    `contract` is None if the version is malformed. `client` is the API key that the request claims, if there is
+    one, with the time on its clock. `network_error` says how the connection fails, because of a fault, and
+    `reason` explains a response that is not sent.
     """
 
     __slots__ = (
-        "api_key", "contract", "endpoint", "fault", "grant_type", "issued", "methods", "now", "parameters",
-        "path_parameters", "redacted_path", "request", "request_id",
+        "client", "contract", "fault", "issued", "methods", "network_error", "parameters", "path_parameters",
+        "reason", "redacted_path", "request", "request_id", "route",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        request: HttpRequest,
-        *,
-        methods: "Mapping[str, Route]",
-        endpoint: str | None,
-        path_parameters: Mapping[str, str],
-        redacted_path: str,
-        contract: Contract | None,
-        parameters: Parameters,
-        condition: ClaimedClient,
-    ) -> None:
+    def __init__(self, request: HttpRequest) -> None:
         self.request = request
-        self.methods = methods
-        self.endpoint = endpoint
-        self.path_parameters = path_parameters
-        self.redacted_path = redacted_path
-        self.contract = contract
-        self.parameters = parameters
-        self.api_key: ApiKey | None = condition.api_key
-        self.now = condition.now
+        self.request_id = new_request_id()
+        self.methods: Mapping[str, Route[Any]] = {}
+        self.route: Route[Any] | None = None
+        self.path_parameters: Mapping[str, str] = {}
+        self.redacted_path = ""
+        self.parameters: Parameters = NO_PARAMETERS
+        self.contract: Contract | None = None
+        self.client: ClaimedClient = _NOBODY
         self.fault: Fault | None = None
-        self.grant_type = next((name for name in GRANTS if name == parameters.given.get("grant_type")), None)
         self.issued: TokenResponse | None = None
-        self.request_id: str | None = None
+        self.reason: str | None = None
+        self.network_error: NetworkError | None = None
+
+    @property
+    def now(self) -> float:
+        """The time on the clock of the claimed API key, in Unix seconds."""
+        return self.client.now
 
     @property
     def client_id(self) -> str | None:
-        """The client id that is claimed, if it exists."""
-        return self.api_key.client_id if self.api_key else None
+        """The claimed client id, if there is such an API key."""
+        return self.client.api_key.client_id if self.client.api_key else None
+
+    @property
+    def endpoint(self) -> str | None:
+        """The name of the endpoint, as faults and the journal use it; None for an unknown path."""
+        return (self.route.name or None) if self.route else None
+
+    @property
+    def grant_type(self) -> str | None:
+        """The grant type, if it is a known one."""
+        given = self.parameters.given.get("grant_type")
+        return next((name for name in GRANTS if name == given), None)
 
     def facts(self) -> RequestFacts:
-        """What planned faults look at."""
+        """What planned faults can match."""
         return RequestFacts(
             endpoint=self.endpoint,
             method=self.request.method,
@@ -72,13 +86,9 @@ class RequestContext:
             parameters=self.parameters.given,
         )
 
-    def note(self) -> Note:
-        """What the log says beside the request line."""
-        return Note(client_id=self.client_id or "-", grant_type=self.grant_type or "-")
-
-    def exchange(self, response: HttpResponse, contract: Contract) -> Exchange:
-        """What the journal says."""
-        key = self.api_key
+    def exchange(self, response: HttpResponse | None, contract: Contract) -> Exchange:
+        """The journal's record of this request and its response."""
+        key = self.client.api_key
         client_id, secret = (key.client_id, key.client_secret) if key else (None, None)
         return Exchange(
             at=self.now,
@@ -88,30 +98,21 @@ class RequestContext:
             path=self.redacted_path,
             contract=contract.name,
             grant_type=self.grant_type,
-            status=response.status or None,
-            reason=dict(response.headers).get(REASON_HEADER),
+            status=response.status if response else None,
+            reason=dict(response.headers).get(REASON_HEADER) if response else self.reason,
             fault=self.fault.id if self.fault else None,
             headers=redact_headers(self.request.headers, secret),
             parameters=redact_parameters(self.parameters.given, client_id),
-            issued=_names(self.issued) if self.issued else {},
+            issued=_issued_names(self.issued) if self.issued else {},
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """What answers a method on a path, and how the one exception looks there; `name` is for people."""
-
-    name: str
-    answer: Callable[[RequestContext, Contract], HttpResponse]
-    refuse: Callable[[Contract, OAuthError], HttpResponse]
-    reads_body: bool
-
-
-def _names(issued: TokenResponse) -> dict[str, str]:
+def _issued_names(issued: TokenResponse) -> dict[str, str]:
     name = _NAMES[issued.token_format]
     return {"access_token": name(issued), "refresh_token": short_hash(issued.refresh_token)}
 
 
+# How the journal names an issued access token, without showing it.
 _NAMES: Mapping[TokenFormat, Callable[[TokenResponse], str]] = {
     "jwt": lambda issued: issued.jti,
     "opaque": lambda issued: short_hash(issued.access_token),

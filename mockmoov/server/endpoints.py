@@ -1,4 +1,7 @@
-"""Owns what Moov's endpoints do, by a contract that is chosen already. Must not know routes or faults."""
+"""What Moov's endpoints do: first who may use them, then what they answer.
+
+The contract has been chosen already, and faults are somebody else's business.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,7 +9,13 @@ from dataclasses import dataclass
 from mockmoov.oauth import grants, origins, responses, tokens
 from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.errors import ErrorCode, OAuthError
-from mockmoov.oauth.messages import ClientCredentials, HttpResponse, TokenRequest, TokenResponse
+from mockmoov.oauth.messages import (
+    ClientCredentials,
+    HttpResponse,
+    RevocationRequest,
+    TokenRequest,
+    TokenResponse,
+)
 from mockmoov.oauth.operations import lacking
 from mockmoov.oauth.records import ApiKey, IssuerKeys
 from mockmoov.oauth.requests import (
@@ -18,19 +27,28 @@ from mockmoov.oauth.requests import (
 from mockmoov.oauth.scopes import is_scope_token
 from mockmoov.server.context import RequestContext
 from mockmoov.server.issuing import Issuer
+from mockmoov.server.steps import Forward
 from mockmoov.server.validation import TokenValidator
 from mockmoov.storage.repository import Repository
 
 CLIENT_ID_HEADER = "x-mockmoov-client-id"
 ACCOUNT_ID_HEADER = "x-mockmoov-account-id"
 SCOPES_HEADER = "x-mockmoov-scopes"
-ANY_SCOPE = "*"  # of Basic, which scopes do not narrow (docs)
-_HINTS = (None, "access_token", "refresh_token")  # RFC 7009 §2.1
+ANY_SCOPE = "*"  # the scopes of Basic, which scopes do not narrow (docs)
+_TOKEN_TYPE_HINTS = (None, "access_token", "refresh_token")  # RFC 7009 §2.1
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who may use an operation: an API key, and the scopes of its token (None: Basic, not narrowed)."""
+
+    api_key: ApiKey
+    scopes: list[str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
-    """Moov's endpoints; each answers or raises `OAuthError`. `rate_limit`: requests a second, 0 for any."""
+    """Moov's endpoints. `rate_limit` is in requests a second for each account, 0 for no limit."""
 
     repository: Repository
     validator: TokenValidator
@@ -41,14 +59,21 @@ class Endpoints:
 
     # --- POST /oauth2/token -----------------------------------------------------------------------
 
-    def token(self, call: RequestContext, contract: Contract) -> HttpResponse:
-        """Issue tokens (RFC 6749 §3.2)."""
-        request = parse_token_request(call.request.headers, call.parameters)
+    def authenticate_token_request(
+        self, context: RequestContext, contract: Contract
+    ) -> tuple[TokenRequest, ApiKey] | HttpResponse:
+        """The message and the API key that sent it (RFC 6749 §3.2.1), or a 429; raises `OAuthError`."""
+        request = parse_token_request(context.request.headers, context.parameters)
         api_key = self._authenticate(request.credentials)
-        if limited := self._rate_limited(call, contract, api_key):
-            return limited
-        call.issued = self._grant(request, api_key, call.now)
-        return responses.render_token_response(contract, call.issued)
+        return self._rate_limited(context, contract, api_key) or (request, api_key)
+
+    def issue_tokens(
+        self, context: RequestContext, contract: Contract, authorized: tuple[TokenRequest, ApiKey]
+    ) -> HttpResponse:
+        """Issue an access and a refresh token (RFC 6749 §4.4, §6); raises `OAuthError`."""
+        request, api_key = authorized
+        context.issued = self._grant(request, api_key, context.now)
+        return responses.render_token_response(contract, context.issued)
 
     def _grant(self, request: TokenRequest, api_key: ApiKey, now: float) -> TokenResponse:
         keys = self.repository.signing_keys()
@@ -69,48 +94,58 @@ class Endpoints:
 
     # --- POST /oauth2/revoke ----------------------------------------------------------------------
 
-    def revoke(self, call: RequestContext, contract: Contract) -> HttpResponse:
-        """Revoke a token (RFC 7009 §2)."""
-        request = parse_revocation_request(call.request.headers, call.parameters)
+    def authenticate_revocation_request(
+        self, context: RequestContext, contract: Contract
+    ) -> tuple[RevocationRequest, ApiKey] | HttpResponse:
+        """The message and the API key that sent it (RFC 7009 §2.1), or a 429; raises `OAuthError`."""
+        request = parse_revocation_request(context.request.headers, context.parameters)
         api_key = self._authenticate(request.credentials)
-        if limited := self._rate_limited(call, contract, api_key):
-            return limited
+        return self._rate_limited(context, contract, api_key) or (request, api_key)
+
+    def revoke_token(
+        self, context: RequestContext, _contract: Contract, authorized: tuple[RevocationRequest, ApiKey]
+    ) -> HttpResponse:
+        """Revoke a token (RFC 7009 §2); raises `OAuthError`."""
+        request, api_key = authorized
         if request.token is None:
             raise OAuthError(ErrorCode.INVALID_REQUEST, "token is missing", parameter="token")
-        if request.token_type_hint not in _HINTS:
+        if request.token_type_hint not in _TOKEN_TYPE_HINTS:
             reason = "token_type_hint is neither access_token nor refresh_token"
             raise OAuthError(ErrorCode.INVALID_REQUEST, reason, parameter="token_type_hint")
-        self.validator.revoke(request.token, api_key, call.now)
+        self.validator.revoke(request.token, api_key, context.now)
         return responses.render_empty(204)
 
     # --- protected operations ---------------------------------------------------------------------
 
     def authorize(
-        self, scopes: tuple[str, ...], beyond: "Beyond", call: RequestContext, contract: Contract
-    ) -> HttpResponse:
-        """Answer what wants these scopes: `beyond` does, for who may pass."""
-        scheme, rest = parse_authorization(call.request.headers)
+        self, scopes: tuple[str, ...], context: RequestContext, contract: Contract
+    ) -> Caller | HttpResponse:
+        """The caller, if the request may use an operation that requires all of these scopes.
+
+        A 429 or 403 is returned as a response; anything else that is wrong raises `OAuthError`.
+        """
+        scheme, credentials = parse_authorization(context.request.headers)
         authenticate = _SCHEMES.get(scheme)
         if authenticate is None:
             raise OAuthError(ErrorCode.INVALID_CLIENT, "neither Basic nor Bearer credentials were sent")
-        api_key, granted = authenticate(self, call, rest)
-        if limited := self._rate_limited(call, contract, api_key):
+        caller = authenticate(self, context, credentials)
+        if limited := self._rate_limited(context, contract, caller.api_key):
             return limited
-        if granted is not None and (reason := lacking(granted, scopes, call.path_parameters)):
+        if caller.scopes is not None and (reason := lacking(caller.scopes, scopes, context.path_parameters)):
             return responses.render_error(403, reason)
-        return beyond(api_key, granted)
+        return caller
 
-    def _basic(self, _call: RequestContext, rest: str) -> tuple[ApiKey, None]:
+    def _basic(self, _context: RequestContext, credentials: str) -> Caller:
         """The API key itself: not narrowed by scopes, exempt from the Origin rule (docs)."""
-        return self._authenticate(parse_basic(rest)), None
+        return Caller(self._authenticate(parse_basic(credentials)), None)
 
-    def _bearer(self, call: RequestContext, rest: str) -> tuple[ApiKey, list[str]]:
-        api_key, token = self.validator.live_access_token(rest, call.now)
+    def _bearer(self, context: RequestContext, credentials: str) -> Caller:
+        api_key, token = self.validator.live_access_token(credentials, context.now)
         if token.client_type == "web":
-            refusal = origins.origin_refusal(self.origin_policy, call.request.headers, token.audiences)
-            if refusal:
-                raise OAuthError(ErrorCode.INVALID_CLIENT, refusal)
-        return api_key, token.scope.split()
+            reason = origins.origin_refusal(self.origin_policy, context.request.headers, token.audiences)
+            if reason:
+                raise OAuthError(ErrorCode.INVALID_CLIENT, reason)
+        return Caller(api_key, token.scope.split())
 
     # --- shared steps -----------------------------------------------------------------------------
 
@@ -118,44 +153,47 @@ class Endpoints:
         keys = self.repository.api_keys(credentials.client_ids if credentials else ())
         return grants.authenticate_client(keys, credentials)
 
-    def _rate_limited(self, call: RequestContext, contract: Contract, api_key: ApiKey) -> HttpResponse | None:
+    def _rate_limited(
+        self, context: RequestContext, contract: Contract, api_key: ApiKey
+    ) -> HttpResponse | None:
         if not self.rate_limit:
             return None
-        wait = self.repository.take_request(api_key, now=call.now, rate=self.rate_limit)
+        wait = self.repository.take_request(api_key, now=context.now, rate=self.rate_limit)
         return responses.render_rate_limited(contract, wait) if wait else None
 
 
-Beyond = Callable[[ApiKey, list[str] | None], HttpResponse]
-"""What answers a request that may pass: given the API key, and the scopes of the token (None: Basic)."""
-
-
-def pong(_api_key: ApiKey, _granted: list[str] | None) -> HttpResponse:
-    """The answer of /ping (spec)."""
-    return responses.render_empty(200)
-
-
-def nowhere(_api_key: ApiKey, _granted: list[str] | None) -> HttpResponse:
-    """The answer of an operation that nobody has behind us."""
-    reason = "the request may pass, but nothing here answers it: set upstream to a server that does"
-    return responses.render_error(501, reason)
-
-
-def forwarded(api_key: ApiKey, granted: list[str] | None) -> HttpResponse:
-    """The request may pass; whose it is goes along: of a token made to order, only what is a scope."""
-    told = [ANY_SCOPE] if granted is None else [scope for scope in granted if _is_told(scope)]
-    credentials = (
-        (CLIENT_ID_HEADER, api_key.client_id),
-        (ACCOUNT_ID_HEADER, api_key.account_id),
-        (SCOPES_HEADER, " ".join(told)),
-    )
-    return HttpResponse(status=0, forward=credentials)
-
-
-def _is_told(scope: str) -> bool:
-    return is_scope_token(scope) and scope != ANY_SCOPE
-
-
-_SCHEMES: Mapping[str, Callable[[Endpoints, RequestContext, str], tuple[ApiKey, list[str] | None]]] = {
+_SCHEMES: Mapping[str, Callable[[Endpoints, RequestContext, str], Caller]] = {
     "basic": Endpoints._basic,
     "bearer": Endpoints._bearer,
 }
+
+
+# --- what an operation answers to a sufficient request ----------------------------------------------
+
+
+def answer_ping(_context: RequestContext, _contract: Contract, _caller: Caller) -> HttpResponse:
+    """The response of `GET /ping` (spec)."""
+    return responses.render_empty(200)
+
+
+def not_implemented(context: RequestContext, _contract: Contract, _caller: Caller) -> HttpResponse:
+    """The 501 of an operation that nothing answers."""
+    return responses.render_error(
+        501, f"the token is sufficient, but nothing answers {context.endpoint} here: set upstream"
+    )
+
+
+def forward(_context: RequestContext, _contract: Contract, caller: Caller) -> Forward:
+    """The step that lets the upstream answer; of a minted token only well-formed scopes are sent on."""
+    scopes = [ANY_SCOPE] if caller.scopes is None else [scope for scope in caller.scopes if _is_sent(scope)]
+    return Forward(
+        headers=(
+            (CLIENT_ID_HEADER, caller.api_key.client_id),
+            (ACCOUNT_ID_HEADER, caller.api_key.account_id),
+            (SCOPES_HEADER, " ".join(scopes)),
+        )
+    )
+
+
+def _is_sent(scope: str) -> bool:
+    return is_scope_token(scope) and scope != ANY_SCOPE

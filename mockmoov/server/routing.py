@@ -64,9 +64,9 @@ class Routes(Generic[T]):
     def endpoint(self, request: HttpRequest) -> tuple[T, dict[str, str]] | HttpResponse:
         """What answers this request, with the path's parameters; or a 404 or 405."""
         methods, parameters = self.find(request.path) or ({}, {})
-        return self.refusal(methods, request) or (methods[request.method], parameters)
+        return self.error(methods, request) or (methods[request.method], parameters)
 
-    def refusal(self, methods: Mapping[str, object], request: HttpRequest) -> HttpResponse | None:
+    def error(self, methods: Mapping[str, object], request: HttpRequest) -> HttpResponse | None:
         """The 404 of a path that has no methods, or the 405 of one that has not this one; None if it has."""
         if not methods:
             return render_error(404, "no such path" + (_ROOTS.get(request.path) or self._near(request.path)))

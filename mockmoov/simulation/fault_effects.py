@@ -10,7 +10,7 @@ from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.responses import NO_STORE, REASON_HEADER
-from mockmoov.simulation.faults import Fault
+from mockmoov.simulation.faults import Fault, has_response
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # RFC 9110 §5.6.2
 _FIELD_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,2000}[\x21-\x7e])?")  # RFC 9110 §5.5, ASCII only
@@ -31,14 +31,14 @@ def check(fault: Fault) -> tuple[str, str] | None:
         return "content_type", "is not printable ASCII"
     if fault.body is not None and fault.text is not None:
         return "text", "and body exclude each other"
-    if _is_answer(fault) and (fault.status in _WITHOUT_BODY and _body(fault)):
+    if has_response(fault) and (fault.status in _WITHOUT_BODY and _body(fault)):
         return "status", "cannot have a body"
     return None
 
 
 def replacement(fault: Fault, contract: Contract) -> HttpResponse | None:
     """The answer that stands in for the real one; None if the real one is to go out."""
-    if not _is_answer(fault):
+    if not has_response(fault):
         return None
     content_type = fault.content_type or ("application/json" if fault.body is not None else "text/plain")
     headers: dict[str, str] = {"content-type": content_type} if _has_body(fault) else {}
@@ -78,10 +78,6 @@ def _changed(fault: Fault, body: bytes) -> bytes:
         return to_json({**kept, **fault.set})
     except (ValueError, AttributeError, OverflowError, RecursionError):
         return body
-
-
-def _is_answer(fault: Fault) -> bool:
-    return fault.status is not None or _has_body(fault)
 
 
 def _has_body(fault: Fault) -> bool:

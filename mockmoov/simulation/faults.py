@@ -19,6 +19,7 @@ Positive = Annotated[int, Meta(ge=1, le=MOST)]
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
 Text = Annotated[str, Meta(max_length=64 * 1024)]
 NetworkError = Literal["hang", "reset", "cut"]
+NO_RESPONSE = ("hang", "reset")  # the network errors before which nothing is sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +112,26 @@ class RequestFacts(Struct, frozen=True, kw_only=True):
     parameters: Mapping[str, object]
 
 
-def take(plan: Plan, facts: RequestFacts, now: float) -> tuple[Fault | None, Plan]:
-    """The fault that happens to an exchange, if one does, and the plan with its counts after it."""
+def has_response(fault: Fault) -> bool:
+    """Whether the fault gives the response itself, in place of the real one."""
+    return fault.status is not None or fault.body is not None or fault.text is not None
+
+
+def is_success(fault: Fault) -> bool:
+    """Whether the fault answers with a success, which only an authorized request gets."""
+    return has_response(fault) and (fault.status or 200) < 400 and fault.network_error not in NO_RESPONSE
+
+
+def take(
+    plan: Plan, facts: RequestFacts, now: float, *, successes: bool = False
+) -> tuple[Fault | None, Plan]:
+    """The fault that happens to an exchange, if one does, and the plan with its counts after it.
+
+    Only faults that are successes are looked at, or only those that are not.
+    """
     counted: list[Fault] = []
     for index, fault in enumerate(plan):
-        if not _is_open(fault, now) or not _matches(fault, facts):
+        if is_success(fault) != successes or not _is_open(fault, now) or not _matches(fault, facts):
             counted.append(fault)
             continue
         matched = replace(fault, matched=fault.matched + 1)

@@ -54,7 +54,7 @@ class SimulationState:
         self._repository = Repository(store)
         self._wall = wall
 
-    def of(self, client_ids: Iterable[str]) -> ClaimedClient:
+    def claimed_client(self, client_ids: Iterable[str]) -> ClaimedClient:
         """The condition of an exchange that claims to come from one of these: the first that exists."""
         names = [f"{record}:{client_id}" for client_id in client_ids for record in _OF_A_KEY]
         server_clock, server_faults, *own = self._store.get_many(["clock", "faults", *names])
@@ -126,17 +126,20 @@ class SimulationState:
 
         return self._change_plan(owner, remove)
 
-    def take_fault(self, client_id: str | None, facts: RequestFacts, now: float) -> Fault | None:
+    def take_fault(
+        self, client_id: str | None, facts: RequestFacts, now: float, *, successes: bool = False
+    ) -> Fault | None:
         """The fault that happens to this exchange: of the key's plan, or else of the server's.
 
-        Windows of either go by the clock of whose plan it is; `now` is what the key's shows.
+        Windows of either go by the clock of whose plan it is; `now` is what the key's shows. Only faults that
+        are successes are looked at, or only those that are not.
         """
-        own = self._take(client_id, facts, now) if client_id is not None else None
-        return own or self._take(None, facts, self.now())
+        own = self._take(client_id, facts, now, successes) if client_id is not None else None
+        return own or self._take(None, facts, self.now(), successes)
 
-    def _take(self, owner: str | None, facts: RequestFacts, now: float) -> Fault | None:
+    def _take(self, owner: str | None, facts: RequestFacts, now: float, successes: bool) -> Fault | None:
         def taken(plan: Plan) -> tuple[Plan, Fault | None]:
-            fault, after = take(plan, facts, now)
+            fault, after = take(plan, facts, now, successes=successes)
             return after, fault
 
         return self._change_plan(owner, taken)

@@ -2,9 +2,7 @@
 
 import json
 import ssl
-import threading
 from collections.abc import Mapping
-from math import ceil
 from operator import methodcaller
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -19,7 +17,6 @@ BASE = "/_mockmoov"
 _JSON = "application/json"
 _CHANGES = frozenset(("POST", "PATCH"))  # not DELETE: tests clean up after what was stopped
 _OURS = frozenset(("x-mockmoov-extension", REASON_HEADER))  # one of these is on every answer of ours here
-_POLL_SECONDS = 0.002
 _PATIENCE = 10.0  # seconds that a server elsewhere may take, beside what it was asked to wait
 
 
@@ -65,7 +62,6 @@ class Local:
 
     def __init__(self, control: ControlPlane, token: str | None) -> None:
         self._control = control
-        self._pause = threading.Event()  # never set: it sleeps where tests replace `time.sleep`
         self._is_closed = False
         self._headers = {"content-type": (_JSON,)}
         if token is not None:
@@ -80,9 +76,9 @@ class Local:
         query: Mapping[str, Any] | None = None,
         timeout: float = 0,
     ) -> Any:
-        """Ask, again and again for as long as the answer is not yet the one that is waited for."""
+        """Ask, and wait as long as it takes."""
         if self._is_closed and method in _CHANGES:
-            raise ControlError(0, "this MockMoov was stopped: it tells what happened, and changes no more")
+            raise ControlError(0, "this MockMoov was stopped: it can be read, but not changed any more")
         request = HttpRequest(
             method=method,
             path=BASE + path,
@@ -91,12 +87,6 @@ class Local:
             body=_body(body),
         )
         response = self._control.handle(request)
-        turns = ceil(response.waiting.seconds / _POLL_SECONDS) if response.waiting else 0
-        while response.waiting and turns:  # no clock: tests freeze them
-            self._pause.wait(_POLL_SECONDS)
-            turns -= 1
-            if not turns or response.waiting.is_over():
-                response = self._control.handle(request)
         return _read(response.status, dict(response.headers).get(REASON_HEADER, ""), response.body)
 
     def close(self) -> None:

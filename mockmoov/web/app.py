@@ -1,193 +1,229 @@
-"""Owns who answers what comes by ASGI, the Host rule and the access log. Must not know OAuth."""
+"""The ASGI application: routes, middleware, and the driver that runs the steps of a request."""
 
-import logging
-import time
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
-from msgspec.structs import replace
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from mockmoov.config.settings import Settings
 from mockmoov.control_plane.access import Exposure, control_access
 from mockmoov.control_plane.router import ControlPlane
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
-from mockmoov.oauth.responses import REASON_HEADER, render_error
-from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer, identified
-from mockmoov.server.hosts import UNKNOWN_HOST, is_known
-from mockmoov.simulation.fault_effects import wants_body
-from mockmoov.simulation.redaction import redact_method, redact_path
-from mockmoov.web.asgi_io import Incoming, Reply, Stream, deliver, to_request
-from mockmoov.web.cors import CorsPolicy, is_preflight, shared
+from mockmoov.oauth.responses import render_error
+from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.server.context import RequestContext
+from mockmoov.server.steps import Delay, Forward, ReadBody, Step, Steps, WaitForExchanges
+from mockmoov.web.asgi_io import (
+    ClientConnection,
+    ClientLeftError,
+    close_connection,
+    fail_connection,
+    request_of,
+    send_response,
+)
+from mockmoov.web.cors import Cors, CorsPolicy
+from mockmoov.web.middleware import CONTEXT, LOG_LINE, AccessLog, HostRule, LogLine, RawPath
 
 if TYPE_CHECKING:
-    from mockmoov.web.gateway import Gateway
-
-_access = logging.getLogger("mockmoov.access")
-_OWN_PATHS = ("/_mockmoov/", "/.well-known/")
-_POLL_SECONDS = 0.01
-_AMBIGUOUS = "the path is not forwarded: decoded, it is another operation's"
-
-Handler = Callable[[HttpRequest, Incoming, Reply], Awaitable[None]]
+    from mockmoov.web.gateway import Gateway, UpstreamCall
 
 
 def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes | None = None) -> Starlette:
-    """The ASGI application, for those who can reach it. On loopback it accepts known names in Host only."""
-    settings, ours = server.settings, ControlPlane(server, control_access(server.settings, exposure), ca_pem)
-    readers = CorsPolicy(settings.cors_origins, server.repository.origins)
+    """The ASGI application of a server that `exposure` says who can reach.
+
+    On loopback it accepts only known names in Host. It belongs at the root: mount it at `/` or by `Host(...)`.
+    Starlette runs no lifespan of what is mounted, so nothing here relies on one.
+    """
+    settings = server.settings
+    control_plane = ControlPlane(server, control_access(settings, exposure), ca_pem)
     gateway = _gateway(settings)
-    front = _Front(
-        log=_AccessLog((*server.routes.templates, *ours.paths)),
-        hosts=settings.known_hosts if exposure == "loopback" else None,
-        readers=readers,
-        is_open=ours.is_open,
-        preflights=_preflights(readers),
-        own=_patient(ours),
-        moov=_disturbed(server, gateway),
+    moov = MoovEndpoint(server, gateway)
+    own = OwnEndpoint(control_plane)
+    policy = CorsPolicy(settings.cors_origins, server.repository.origins)
+    app = Starlette(
+        routes=[
+            Route("/oauth2/token", moov),
+            Route("/ping", moov),
+            Route("/oauth2/revoke", moov),
+            Mount("/_mockmoov", own),
+            Mount("/.well-known", own),
+            Route("/{operation:path}", moov),
+        ],
+        middleware=[
+            Middleware(RawPath),
+            Middleware(AccessLog, paths=(*server.routes.templates, *control_plane.paths)),
+            *([Middleware(HostRule, hosts=settings.known_hosts)] if exposure == "loopback" else []),
+            Middleware(Cors, policy=policy, is_open=control_plane.is_open),
+        ],
+        lifespan=gateway.open if gateway else None,
     )
-    app = Starlette(lifespan=gateway.open if gateway else None)
-    app.router.redirect_slashes = False
-    app.router.default = front
+    app.router.default = moov  # a target that is no path, such as `*`; and websockets, which it closes
     return app
-
-
-async def _wrong_host(_request: HttpRequest, incoming: Incoming, reply: Reply) -> None:
-    incoming.dismiss()
-    await reply(identified(render_error(421, UNKNOWN_HOST), time.time()))
-
-
-def _preflights(readers: CorsPolicy) -> Handler:
-    """Preflights: no exchanges with Moov, so that no journal, fault or rate limit knows of them."""
-
-    async def handle(request: HttpRequest, incoming: Incoming, reply: Reply) -> None:
-        incoming.dismiss()
-        await reply(identified(readers.preflight(request), time.time()))
-
-    return handle
 
 
 def _gateway(settings: Settings) -> "Gateway | None":
     if settings.upstream is None:
         return None
-    from mockmoov.web.gateway import Gateway  # noqa: PLC0415 - only who has an upstream pays for it
+    from mockmoov.web.gateway import Gateway  # noqa: PLC0415 - only a server with an upstream needs it
 
     return Gateway(settings.upstream, settings.upstream_timeout)
 
 
-def _disturbed(server: AuthorizationServer, gateway: "Gateway | None") -> Handler:
-    """Moov's own paths, with the delays that planned faults want; what is forwarded goes by the gateway."""
+class MoovEndpoint:
+    """Answers Moov's own paths; what is forwarded goes through the gateway."""
 
-    async def handle(request: HttpRequest, incoming: Incoming, reply: Reply) -> None:
-        if request.path in server.form_paths:
-            body = await incoming.read(MAX_BODY)
-            if body is None:
-                return
-            request = replace(request, body=body)
-        call = server.accept(request)
-        if call.fault and call.fault.delay:
-            with anyio.move_on_after(call.fault.delay):
-                await incoming.left()  # who does not wait is not answered; it is done all the same
-        response = server.answer(call)
-        if gateway is None or response.forward is None:
-            await reply(response)
-        elif not server.routes.is_clear(request.path):
-            await reply(server.relay(call, render_error(404, _AMBIGUOUS)))
-        else:
-            whole = call.fault is not None and wants_body(call.fault)
-            relay = partial(server.relay, call)
-            await gateway.forward(request, response.forward, incoming, relay, reply, whole=whole)
-
-    return handle
-
-
-def _patient(control: ControlPlane) -> Handler:
-    """Our own paths; an answer that is not yet the one that was waited for is asked for again."""
-
-    async def handle(request: HttpRequest, incoming: Incoming, reply: Reply) -> None:
-        body = await incoming.read(MAX_BODY)
-        if body is None:
-            return
-        request = replace(request, body=body)
-        response = control.handle(request)
-        if response.waiting is not None:
-            has_left = False
-            with anyio.move_on_after(response.waiting.seconds):
-                while response.waiting and not has_left:
-                    with anyio.move_on_after(_POLL_SECONDS):
-                        await incoming.left()
-                        has_left = True
-                    if response.waiting.is_over():
-                        response = control.handle(request)
-            response = control.handle(request) if response.waiting else response
-        await reply(response)
-
-    return handle
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Front:
-    """The ASGI application: whose each request is, which pages may read the answer, and a line in the log.
-
-    A request with a Host that is not among `hosts` is refused, as a page of another site could have sent it
-    (DNS rebinding). `is_open` says of a raw path of our own whether any page may ever read what is there.
-    """
-
-    log: "_AccessLog"
-    hosts: frozenset[str] | None
-    readers: CorsPolicy
-    is_open: Callable[[str], bool]
-    preflights: Handler
-    own: Handler
-    moov: Handler
+    def __init__(self, server: AuthorizationServer, gateway: "Gateway | None") -> None:
+        self._server = server
+        self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        """Answer the request, or let the connection fail as a fault has planned it."""
+        if scope["type"] == "websocket":
             await send({"type": "websocket.close"})
             return
-        started = time.perf_counter()
-        request = to_request(scope)
-        incoming = Incoming(request, receive)
-        handle, is_shared = self._meant(request)
-        allowed = self.readers.allowed(request.headers.get("origin", ())) if is_shared else None
+        request = request_of(scope)
+        connection = ClientConnection(request, receive)
+        context = scope[CONTEXT] = RequestContext(request)
+        steps = self._server.respond(context)
+        with suppress(ClientLeftError):
+            if self._gateway is None:
+                response = await run_steps(steps, connection)
+                await _finish(response, context, connection, scope, send=send)
+            else:
+                async with self._gateway.call(request, connection) as call:
+                    response = await run_steps(steps, connection, partial(self._forward, request, call))
+                    await _finish(response, context, connection, scope, send=send, call=call)
 
-        async def reply(response: HttpResponse, stream: Stream | None = None) -> None:
-            self.log(request, response, started)
-            if is_shared:
-                response = shared(response, allowed)
-            await deliver(response, scope, incoming, send, stream)
-
-        await handle(request, incoming, reply)
-
-    def _meant(self, request: HttpRequest) -> tuple[Handler, bool]:
-        """Who is to answer, and whether pages of other origins may read it."""
-        if self.hosts is not None and not is_known(request.headers.get("host", ()), self.hosts):
-            return _wrong_host, False
-        is_own = request.path.startswith(_OWN_PATHS)
-        is_shared = not is_own or self.is_open(request.path)
-        if is_shared and is_preflight(request):
-            return self.preflights, True
-        return (self.own if is_own else self.moov), is_shared
+    async def _forward(
+        self, request: HttpRequest, call: "UpstreamCall", step: Forward
+    ) -> HttpResponse | None:
+        if not self._server.routes.is_clear(request.path):
+            return render_error(404, "the path is not forwarded: decoded, it is that of another operation")
+        return await call.forward(step)
 
 
-class _AccessLog:
-    """Writes one line a request: no query, no body, and of the path only what cannot be a credential."""
+async def _finish(
+    response: HttpResponse | None,
+    context: RequestContext,
+    connection: ClientConnection,
+    scope: Scope,
+    *,
+    send: Send,
+    call: "UpstreamCall | None" = None,
+) -> None:
+    if response is not None and context.network_error is None:
+        if call is None or call.stream is None:
+            await send_response(response, connection, send)
+        elif not await call.send_stream(response, send):
+            close_connection(scope, "close", "the response is cut short: the upstream broke off")
+        return
+    line: LogLine | None = scope.get(LOG_LINE)
+    if line:
+        line.write(response.status if response else context.network_error or "left", context.reason)
+    if context.network_error is not None:
+        await fail_connection(context.network_error, response, scope, connection, send)
 
-    def __init__(self, paths: Iterable[str]) -> None:
-        self._words = frozenset("/".join(paths).split("/"))
 
-    def __call__(self, request: HttpRequest, response: HttpResponse, started: float) -> None:
-        if _access.isEnabledFor(logging.INFO):
-            _access.info(
-                "%s %s %s client=%s grant=%s reason=%r %.1fms",
-                redact_method(request.method),
-                redact_path(request.path, self._words),
-                response.status or response.connection,
-                response.note.client_id,
-                response.note.grant_type,
-                dict(response.headers).get(REASON_HEADER, "-"),
-                (time.perf_counter() - started) * 1000,
-            )
+class OwnEndpoint:
+    """Answers mockmoov's own paths."""
+
+    def __init__(self, control_plane: ControlPlane) -> None:
+        self._control_plane = control_plane
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request; a client that leaves before the end of its body has changed nothing."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
+        request = request_of(scope)
+        connection = ClientConnection(request, receive)
+        try:
+            response = await run_steps(self._control_plane.respond(request), connection)
+        except ClientLeftError:
+            return
+        if response is not None:
+            await send_response(response, connection, send)
+
+
+# --- the driver -------------------------------------------------------------------------------------
+
+ForwardStep: TypeAlias = Callable[[Forward], Awaitable[HttpResponse | None]]
+
+
+async def run_steps(
+    steps: Steps, connection: ClientConnection, forward: ForwardStep | None = None
+) -> HttpResponse | None:
+    """The response that the steps end with; raises `ClientLeftError` if the client left in its body.
+
+    A client that leaves later does not stop the work.
+    """
+    driver = _Driver(connection, forward)
+    try:
+        step = steps.send(None)
+        while True:
+            try:
+                result = await driver.run(step)
+            except ClientLeftError:
+                steps.close()
+                raise
+            except Exception as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(result)
+    except StopIteration as end:
+        response: HttpResponse | None = end.value
+        return response
+
+
+class _Driver:
+    """Runs one step after the other on the event loop."""
+
+    def __init__(self, connection: ClientConnection, forward: ForwardStep | None) -> None:
+        self._connection = connection
+        self._forward = forward
+        self._deadline: float | None = None
+
+    async def run(self, step: Step) -> object:
+        match step:
+            case ReadBody():
+                return await self._connection.read(step.limit)
+            case Delay():
+                with anyio.move_on_after(step.seconds):
+                    await self._connection.closed()
+                return None
+            case Forward():
+                return await self._forward(step) if self._forward else None
+            case WaitForExchanges():
+                return await self._wait(step)
+
+    async def _wait(self, step: WaitForExchanges) -> bool:
+        """Wait for a watch; whether the time is up, or the client has left."""
+        loop, notified = asyncio.get_running_loop(), asyncio.Event()
+        self._deadline = self._deadline or anyio.current_time() + step.seconds
+        step.watch.notify = partial(_set_from_any_thread, loop, notified)
+        if not step.watch.missing:
+            return False
+        is_late = True
+        with anyio.CancelScope(deadline=self._deadline):
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._end_when_closed, group.cancel_scope)
+                await notified.wait()
+                is_late = False
+                group.cancel_scope.cancel()
+        return is_late
+
+    async def _end_when_closed(self, scope: anyio.CancelScope) -> None:
+        await self._connection.closed()
+        scope.cancel()
+
+
+def _set_from_any_thread(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(event.set)

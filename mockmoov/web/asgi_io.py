@@ -1,26 +1,20 @@
-"""Owns the way between ASGI's messages and ours, connection faults included. Must not know what is asked."""
+"""Turns ASGI messages into requests and responses into ASGI messages, failing connections included."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Protocol
+from typing import TypeAlias
 from urllib.parse import quote
 
 import anyio
-from msgspec.structs import replace
 from starlette.types import Message, Receive, Scope, Send
 
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.simulation.faults import NetworkError
 from mockmoov.web.uvicorn_protocol import EXTENSION
 
-Stream = AsyncIterator[bytes]
-"""The body of an answer, piece by piece; it raises `BrokenStreamError` if it ends too early."""
+Stream: TypeAlias = AsyncIterator[bytes]
+"""The body of a response, piece by piece; it raises `BrokenStreamError` if it ends too early."""
 
-
-class Reply(Protocol):
-    """Answers the client, with the body of a stream if one is given."""
-
-    def __call__(self, response: HttpResponse, stream: Stream | None = None) -> Awaitable[None]:
-        """Send it, and log it."""
-        ...
+_REQUEST = "mockmoov.request"
 
 
 class BrokenStreamError(Exception):
@@ -28,18 +22,30 @@ class BrokenStreamError(Exception):
 
 
 class ClientLeftError(Exception):
-    """The client has left before the end of its body."""
+    """The client left before the end of its body."""
 
 
-def to_request(scope: Scope) -> HttpRequest:
-    """The request of an ASGI scope, still without its body."""
+def request_of(scope: Scope) -> HttpRequest:
+    """The request of an ASGI scope, without its body; read once, and kept in the scope."""
+    request: HttpRequest | None = scope.get(_REQUEST)
+    if request is None:
+        request = scope[_REQUEST] = _read(scope)
+    return request
+
+
+def raw_path(scope: Scope) -> str:
+    """The path as it was sent, still percent-encoded."""
+    raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    return raw.decode("latin-1")
+
+
+def _read(scope: Scope) -> HttpRequest:
     headers: dict[str, list[str]] = {}
     for name, value in scope["headers"]:
         headers.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1").strip(" \t"))
-    raw_path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     return HttpRequest(
         method=scope["method"],
-        path=raw_path.decode("latin-1"),
+        path=raw_path(scope),
         scheme=scope["scheme"],
         query=scope["query_string"],
         headers={name: tuple(values) for name, values in headers.items()},
@@ -47,17 +53,16 @@ def to_request(scope: Scope) -> HttpRequest:
     )
 
 
-class Incoming:
-    """What still comes from a client: its body, which nobody reads before it is wanted, and its leaving."""
+class ClientConnection:
+    """What still comes from a client: its body, which nobody reads before it is needed, and its leaving."""
 
     def __init__(self, request: HttpRequest, receive: Receive) -> None:
         self._receive = receive
         headers = request.headers
         self.has_body = "transfer-encoding" in headers or headers.get("content-length", ("0",)) != ("0",)
-        self.expects = "expect" in headers
-        self.is_unread = self.has_body
-        """Whether there is more of the body that somebody may want."""
-        self._over: anyio.Event | None = None  # of the body; made by who waits for it
+        self.expects_continue = "expect" in headers
+        self.has_unread_body = self.has_body
+        self._body_ended: anyio.Event | None = None  # made by whoever waits for it
 
     async def pieces(self) -> Stream:
         """The body, piece by piece; raises `ClientLeftError`."""
@@ -66,112 +71,110 @@ class Incoming:
             piece, more = await self._next()
             if piece:
                 yield piece
-        self.dismiss()
+        self.discard_body()
 
-    async def read(self, limit: int) -> bytes | None:
-        """The body, or as much of it as shows that it is larger; None if the client left before its end."""
+    async def read(self, limit: int) -> bytes:
+        """The body, or as much of it as shows that it is longer than `limit`; raises `ClientLeftError`."""
         body, more = b"", True
-        try:
-            while more and len(body) <= limit:
-                piece, more = await self._next()
-                body += piece
-        except ClientLeftError:
-            return None
-        self.dismiss()
+        while more and len(body) <= limit:
+            piece, more = await self._next()
+            body += piece
+        self.discard_body()
         return body
 
     async def _next(self) -> tuple[bytes, bool]:
-        """The next piece of the body, and whether there is more; raises `ClientLeftError`."""
         message = await self._receive()
         if message["type"] == "http.disconnect":
             raise ClientLeftError
         return message.get("body", b""), message.get("more_body", False)
 
-    def dismiss(self) -> None:
-        """Let go of what is left of the body: nobody will read it."""
-        self.is_unread = False
-        if self._over is not None:
-            self._over.set()
+    def discard_body(self) -> None:
+        """Give up what is left of the body: nobody will read it."""
+        self.has_unread_body = False
+        if self._body_ended is not None:
+            self._body_ended.set()
 
-    async def left(self) -> None:
-        """Return once the client has left; as long as somebody may want the body, nobody looks."""
-        if self.is_unread:
-            self._over = self._over or anyio.Event()
-            await self._over.wait()
+    async def closed(self) -> None:
+        """Return once the client has left. As long as the body may be needed, nothing is received here."""
+        if self.has_unread_body:
+            self._body_ended = self._body_ended or anyio.Event()
+            await self._body_ended.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
 
-async def deliver(
-    response: HttpResponse, scope: Scope, incoming: Incoming, send: Send, stream: Stream | None = None
-) -> None:
-    """Send an answer, with its own body or that of a stream, unless a fault keeps it from arriving."""
-    if incoming.is_unread and incoming.expects:  # RFC 9110 §10.1.1: that body may never come
-        response = with_headers(response, ("connection", "close"))
-    if response.connection is not None:
-        incoming.dismiss()
-        await _CONNECTIONS[response.connection](response, scope, incoming, send)
-    elif stream is None:
-        await send(start(response, len(response.body)))
+async def send_response(
+    response: HttpResponse, connection: ClientConnection, send: Send, stream: Stream | None = None
+) -> bool:
+    """Send a response with its own body, or that of a stream; whether the whole of it could be sent."""
+    if connection.has_unread_body and connection.expects_continue:  # RFC 9110 §10.1.1: it may never come
+        response = HttpResponse(
+            status=response.status, headers=(*response.headers, ("connection", "close")), body=response.body
+        )
+    if stream is None:
+        await send(start_message(response, len(response.body)))
         await send({"type": "http.response.body", "body": response.body})
-    else:
-        await _pass_on(response, scope, send, stream)
-
-
-async def _pass_on(response: HttpResponse, scope: Scope, send: Send, stream: Stream) -> None:
-    await send(start(response))
+        return True
+    await send(start_message(response))
     try:
         async for piece in stream:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
     except BrokenStreamError:
-        _end(scope, "close", "the answer is cut short: the upstream broke off")
-    else:
-        await send({"type": "http.response.body", "body": b""})
+        return False
+    await send({"type": "http.response.body", "body": b""})
+    return True
 
 
-def with_headers(response: HttpResponse, *more: tuple[str, str]) -> HttpResponse:
-    """The response with more headers."""
-    return replace(response, headers=(*response.headers, *more))
-
-
-def start(response: HttpResponse, length: int | None = None) -> Message:
-    """The message that begins an answer; `length` is that of its body, if it is known and not said yet."""
+def start_message(response: HttpResponse, length: int | None = None) -> Message:
+    """The message that begins a response; `length` is that of its body, unless a header has it."""
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
     if length is not None and response.status not in (204, 304):  # RFC 9110 §8.6
         headers.append((b"content-length", b"%d" % length))
     return {"type": "http.response.start", "status": response.status, "headers": headers}
 
 
-# --- how a connection is kept from its answer -----------------------------------------------------
+# --- how a connection fails -------------------------------------------------------------------------
 
 
-async def _hang(_response: HttpResponse, _scope: Scope, incoming: Incoming, _send: Send) -> None:
-    await incoming.left()
+async def fail_connection(
+    how: NetworkError,
+    response: HttpResponse | None,
+    scope: Scope,
+    connection: ClientConnection,
+    send: Send,
+) -> None:
+    """Let the connection fail as a fault has planned it, and wait until the client has noticed."""
+    connection.discard_body()
+    await _FAILURES[how](response, scope, send)
+    await connection.closed()
 
 
-async def _reset(response: HttpResponse, scope: Scope, incoming: Incoming, send: Send) -> None:
-    _end(scope, "reset")
-    await _hang(response, scope, incoming, send)
+async def _hang(_response: HttpResponse | None, _scope: Scope, _send: Send) -> None:
+    """Send nothing."""
 
 
-async def _cut(response: HttpResponse, scope: Scope, incoming: Incoming, send: Send) -> None:
-    """Announce the whole body and send half of it; an answer without a body does not arrive at all."""
-    if response.body:
+async def _reset(_response: HttpResponse | None, scope: Scope, _send: Send) -> None:
+    close_connection(scope, "reset")
+
+
+async def _cut(response: HttpResponse | None, scope: Scope, send: Send) -> None:
+    """Announce the whole body and send half of it; a response without a body does not arrive at all."""
+    if response and response.body:
         half = response.body[: len(response.body) // 2]
-        await send(start(response, len(response.body)))
+        await send(start_message(response, len(response.body)))
         await send({"type": "http.response.body", "body": half, "more_body": True})
-    _end(scope, "close")
-    await _hang(response, scope, incoming, send)
+    close_connection(scope, "close")
 
 
-def _end(scope: Scope, how: str, why: str = "a planned fault: the connection is reset") -> None:
+def close_connection(scope: Scope, how: str, why: str = "a planned fault: the connection is reset") -> None:
+    """End the connection: `close` it or `reset` it; raises `ConnectionResetError` on a foreign listener."""
     extension = (scope.get("extensions") or {}).get(EXTENSION)
-    if extension is None:  # not our own listener
+    if extension is None:
         raise ConnectionResetError(why)
     extension[how]()
 
 
-_CONNECTIONS: dict[str, Callable[[HttpResponse, Scope, Incoming, Send], Awaitable[None]]] = {
+_FAILURES: dict[NetworkError, Callable[[HttpResponse | None, Scope, Send], Awaitable[None]]] = {
     "hang": _hang,
     "reset": _reset,
     "cut": _cut,

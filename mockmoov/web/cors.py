@@ -1,25 +1,28 @@
-"""Owns which web pages may read answers: CORS (Fetch standard §3.3). Must not know what is answered.
+"""Which web pages may read responses: CORS (Fetch standard §3.3).
 
-Not Starlette's middleware: a preflight is an answer of ours like any other, empty, with a request id, a line
-in the log, and a reason if it is refused; and which origins are allowed is asked anew for each request.
+Not Starlette's own middleware, for two reasons. A preflight is answered like any other request: empty, with
+a request id, a line in the log, and a reason if it is refused. And which origins are allowed is looked up for
+each request, since API keys register them while the server runs.
 """
 
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from msgspec.structs import replace
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.origins import is_loopback, serialize_origin
 from mockmoov.oauth.responses import NO_STORE, render_error
+from mockmoov.web.asgi_io import request_of
+from mockmoov.web.middleware import send_own_response
 
 ANY = "*"
-_ALLOW_ORIGIN, _ASKED_METHOD = "access-control-allow-origin", "access-control-request-method"
-_EXPOSE = ("access-control-expose-headers", "*")  # every name, as nothing here has cookies
-_OURS = frozenset((_ALLOW_ORIGIN, _EXPOSE[0], "vary"))
+_ALLOW_ORIGIN = b"access-control-allow-origin"
+_EXPOSE_HEADERS = (b"access-control-expose-headers", b"*")  # every name, as nothing here has cookies
+_REPLACED = frozenset((_ALLOW_ORIGIN, _EXPOSE_HEADERS[0], b"vary"))
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:, ?[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
-_MAX_AGE = "600"  # seconds; each answer is judged by itself all the same
+_HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:, ?[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
+_MAX_AGE = "600"  # seconds; each response is judged by itself all the same
 
 
 class CorsPolicy:
@@ -30,7 +33,7 @@ class CorsPolicy:
         self._registered = registered
 
     def allowed(self, origins: Sequence[str]) -> str | None:
-        """What Access-Control-Allow-Origin says to a request with these Origins; None if there is none."""
+        """The value of Access-Control-Allow-Origin for these values of Origin; None for no such header."""
         if len(origins) != 1:
             return None
         if ANY in self._listed:
@@ -42,30 +45,64 @@ class CorsPolicy:
         return origin if known else None
 
     def preflight(self, request: HttpRequest) -> HttpResponse:
-        """The answer to a preflight; it asks for no credentials, and any header may be sent."""
+        """The response to a preflight; no credentials are needed, and any header may be sent."""
         if self.allowed(request.headers["origin"]) is None:
             return render_error(
                 403,
                 "pages of this origin may not read answers: register it with an API key, or see cors_origins",
             )
         headers = [("access-control-allow-methods", _METHODS), ("access-control-max-age", _MAX_AGE)]
-        asked = ",".join(request.headers.get("access-control-request-headers", ()))
-        if _NAMES.fullmatch(asked):
-            headers.append(("access-control-allow-headers", asked))
+        requested = ",".join(request.headers.get("access-control-request-headers", ()))
+        if _HEADER_NAMES.fullmatch(requested):
+            headers.append(("access-control-allow-headers", requested))
         return HttpResponse(status=204, headers=(*headers, *NO_STORE))
 
 
 def is_preflight(request: HttpRequest) -> bool:
     """Whether a browser asks what a page may do, and nothing else."""
-    return request.method == "OPTIONS" and "origin" in request.headers and _ASKED_METHOD in request.headers
+    headers = request.headers
+    return request.method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
 
 
-def shared(response: HttpResponse, allowed: str | None) -> HttpResponse:
-    """The response with headers for browsers, for the page that `allowed` names.
+class Cors:
+    """Answers preflights, and lets the pages that may read a response do so.
 
-    Ours is the last word, whatever a server behind us says of its own pages.
+    A preflight is not a request to Moov: no journal, fault or rate limit knows of it. `is_open` says whether
+    any page may read what is at one of mockmoov's own paths; the control plane shares nothing.
     """
-    vary = ", ".join([*(value for name, value in response.headers if name == "vary"), "Origin"])
-    others = [header for header in response.headers if header[0] not in _OURS]
-    readable = [] if allowed is None else [(_ALLOW_ORIGIN, allowed), _EXPOSE]
-    return replace(response, headers=(*others, ("vary", vary), *readable))
+
+    def __init__(self, app: ASGIApp, policy: "CorsPolicy", is_open: Callable[[str], bool]) -> None:
+        self._app = app
+        self._policy = policy
+        self._is_open = is_open
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and add the headers for browsers to its response."""
+        if scope["type"] != "http" or not self._is_shared(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        request = request_of(scope)
+        allowed = self._policy.allowed(request.headers.get("origin", ()))
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = shared_headers(message["headers"], allowed)
+            await send(message)
+
+        if is_preflight(request):
+            await send_own_response(self._policy.preflight(request), scope, receive, send_with_headers)
+        else:
+            await self._app(scope, receive, send_with_headers)
+
+    def _is_shared(self, path: str) -> bool:
+        return not path.startswith(("/_mockmoov/", "/.well-known/")) or self._is_open(path)
+
+
+def shared_headers(headers: Iterable[tuple[bytes, bytes]], allowed: str | None) -> list[tuple[bytes, bytes]]:
+    """The headers of a response with those for browsers; mockmoov decides, whatever the upstream says."""
+    vary = [value for name, value in headers if name == b"vary"]
+    kept = [header for header in headers if header[0] not in _REPLACED]
+    kept.append((b"vary", b", ".join([*vary, b"Origin"])))
+    if allowed is not None:
+        kept += [(_ALLOW_ORIGIN, allowed.encode("latin-1")), _EXPOSE_HEADERS]
+    return kept

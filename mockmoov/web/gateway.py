@@ -1,39 +1,42 @@
-"""Owns the way to the one upstream and back. Must not know tokens, or what is asked of the upstream.
+"""The way to the upstream and back.
 
-Both bodies are streamed. What is forwarded is the raw path and query; who may pass was decided before.
+Both bodies are streamed; the raw path and query are sent on. Whether a request may pass was decided before.
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from math import inf
 from urllib.parse import urlsplit
 
 import anyio
 import httpcore2
 from msgspec.structs import replace
+from starlette.types import Send
 
-from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.oauth.messages import Fields, HttpRequest, HttpResponse
 from mockmoov.oauth.responses import render_error
+from mockmoov.server.steps import Forward
 from mockmoov.web import gateway_headers
-from mockmoov.web.asgi_io import BrokenStreamError, ClientLeftError, Incoming, Reply, Stream
-from mockmoov.web.gateway_headers import Fields
-
-MOST_WHOLE = 1024 * 1024  # bytes of an answer that is read to its end first
-_TOO_LARGE = (
-    f"at most {MOST_WHOLE} bytes can be altered by a planned fault, or sent in HTTP/1.0 without a length"
+from mockmoov.web.asgi_io import (
+    BrokenStreamError,
+    ClientConnection,
+    ClientLeftError,
+    Stream,
+    send_response,
 )
-_KEPT_SECONDS = 2.0  # of an idle connection: less than servers keep it, lest they close it as it is used
-_BROKEN = (httpcore2.NetworkError, httpcore2.RemoteProtocolError, OSError)
-_LEFT = replace(render_error(0, "the client left before the upstream answered"), connection="hang")
-_log = logging.getLogger("mockmoov")
 
-_Answer = Callable[[HttpResponse, Stream | None], Awaitable[None]]
+MAX_WHOLE_BODY = 1024 * 1024  # bytes of a response that is read to its end first
+_TOO_LARGE = (
+    f"at most {MAX_WHOLE_BODY} bytes can be altered by a planned fault, or sent in HTTP/1.0 without a length"
+)
+_KEEPALIVE_SECONDS = 2.0  # less than servers keep an idle connection, lest they close it as it is used
+_BROKEN = (httpcore2.NetworkError, httpcore2.RemoteProtocolError, OSError)
+_log = logging.getLogger("mockmoov")
 
 
 class Gateway:
-    """The way to `upstream`, a URL; `timeout` is the seconds it may take to answer, or to go on."""
+    """The way to `upstream`, a URL; `timeout` is in seconds, for a response to begin, and for it to go on."""
 
     def __init__(self, upstream: str, timeout: float) -> None:
         parts = urlsplit(upstream)
@@ -43,128 +46,59 @@ class Gateway:
         self._authority = parts.netloc
         self._base = parts.path.encode()
         self._timeout = timeout
-        self._origin = httpcore2.URL(scheme=self._scheme, host=self._host, port=self._port, target="/").origin
         self._tls = httpcore2.default_ssl_context() if parts.scheme == "https" else None
-        self._is_open = False
-        self._idle: list[httpcore2.AsyncHTTPConnection] = []
+        self._pool = self._new_pool(keepalive=0)
+
+    def _new_pool(self, keepalive: int | None) -> httpcore2.AsyncConnectionPool:
+        return httpcore2.AsyncConnectionPool(
+            ssl_context=self._tls,
+            max_connections=None,
+            max_keepalive_connections=keepalive,
+            keepalive_expiry=_KEEPALIVE_SECONDS,
+        )
 
     @asynccontextmanager
     async def open(self, _app: object = None) -> AsyncIterator[None]:
-        """Keep connections to the upstream for as long as this is open; without, each is used once."""
-        self._is_open = True
-        yield
-        self._is_open = False
-        while self._idle:
-            await self._idle.pop().aclose()
+        """Keep connections alive for as long as this is open; otherwise each one is used once."""
+        async with self._new_pool(keepalive=None) as pool:
+            self._pool, single_use = pool, self._pool
+            yield
+            self._pool = single_use
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[httpcore2.AsyncHTTPConnection]:
-        """A connection, the one that was used last if it is still good: the library's pool looks at all."""
-        connection = await self._kept() or httpcore2.AsyncHTTPConnection(
-            self._origin, ssl_context=self._tls, keepalive_expiry=_KEPT_SECONDS
-        )
+    async def call(self, request: HttpRequest, connection: ClientConnection) -> AsyncIterator["UpstreamCall"]:
+        """What the upstream has to do with one request, if anything; closed at the end."""
+        call = UpstreamCall(self, request, connection)
         try:
-            yield connection
+            yield call
         finally:
-            if self._is_open and connection.is_idle() and not connection.is_closed():
-                self._idle.append(connection)
-            else:
-                with anyio.CancelScope(shield=True):
-                    await connection.aclose()
+            await call.close()
 
-    async def _kept(self) -> httpcore2.AsyncHTTPConnection | None:
-        while self._idle and self._idle[0].has_expired():  # the one that was idle for longest
-            await self._idle.pop(0).aclose()
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.has_expired():
-                return connection
-            await connection.aclose()
-        return None
-
-    async def forward(
-        self,
-        request: HttpRequest,
-        added: Fields,
-        incoming: Incoming,
-        relay: Callable[[HttpResponse], HttpResponse],
-        reply: Reply,
-        *,
-        whole: bool,
-    ) -> None:
-        """Forward a request with headers added, and reply once with what `relay` makes of the answer.
-
-        `whole`: the answer is read to its end first, because it is to be altered; so is one without a length
-        for a client that reads no chunks. Who leaves ends it all.
-        """
-        if refusal := gateway_headers.refusal(request):
-            await reply(relay(refusal))
-            return
-        answered = False
-
-        async def answer(response: HttpResponse, stream: Stream | None) -> None:
-            nonlocal answered
-            answered = True
-            await reply(relay(response), stream)
-
-        message = self._message(request, added, incoming, plain=whole)
-        async with anyio.create_task_group() as group:
-            group.start_soon(_cancel_once_left, incoming, group.cancel_scope)
-            async with self._connection() as connection:
-                is_whole = partial(_is_whole, request, whole)
-                await self._exchange(connection, message, incoming, answer, is_whole)
-            group.cancel_scope.cancel()
-        if not answered:
-            await reply(relay(_LEFT))
-
-    async def _exchange(
-        self,
-        connection: httpcore2.AsyncHTTPConnection,
-        message: httpcore2.Request,
-        incoming: Incoming,
-        answer: _Answer,
-        is_whole: Callable[[HttpResponse], bool],
-    ) -> None:
-        try:
-            response = await self._ask(connection, message, incoming)
-        except ClientLeftError:
-            return
-        if isinstance(response, HttpResponse):
-            await answer(response, None)
-            return
-        try:
-            head, stream = _head(response), self._pieces(response)
-            if is_whole(head):
-                await answer(await _collected(head, stream), None)
-            else:
-                await answer(head, stream)
-        finally:
-            await response.aclose()
-
-    async def _ask(
-        self, connection: httpcore2.AsyncHTTPConnection, message: httpcore2.Request, incoming: Incoming
+    async def send(
+        self, request: HttpRequest, added: Fields, connection: ClientConnection, *, plain: bool
     ) -> httpcore2.Response | HttpResponse:
-        """The upstream's answer, of which the body is still to come; or ours, if it gives none."""
-        pieces = incoming.pieces() if incoming.has_body else None
-        first = await anext(pieces, b"") if pieces else b""  # what is no request goes no further than here
+        """The upstream's response, of which the body is still to come; or ours, if it sends none."""
+        message = self._message(request, added, connection, plain=plain)
+        pieces = connection.pieces() if connection.has_body else None
+        first = await anext(pieces, b"") if pieces else b""  # a request that breaks off here is not sent on
         try:
             with anyio.fail_after(self._timeout) as limit:
                 if pieces:
                     message.stream = self._timed(first, pieces, limit)
-                response = await connection.handle_async_request(message)
+                response = await self._pool.handle_async_request(message)
         except (TimeoutError, httpcore2.TimeoutException):
             return self._failure(504, f"the upstream did not answer in {self._timeout:g} s")
         except httpcore2.ConnectError:
             return self._failure(502, "the upstream cannot be reached")
         except httpcore2.LocalProtocolError:
-            return self._failure(400, "the request is not one that can be sent on")
+            return self._failure(400, "the request cannot be sent on: it breaks HTTP's rules")
         except _BROKEN:
             return self._failure(502, "the upstream broke off, or does not speak HTTP")
         finally:
-            incoming.dismiss()  # whatever it did not want of the body
+            connection.discard_body()  # whatever the upstream did not read of it
         if not gateway_headers.is_answer(response.status, response.headers):
             await response.aclose()
-            return self._failure(502, "the upstream answered with what is no status, or no header")
+            return self._failure(502, "the upstream sent an invalid status or header")
         return response
 
     def _failure(self, status: int, reason: str) -> HttpResponse:
@@ -172,7 +106,7 @@ class Gateway:
         return render_error(status, reason)
 
     async def _timed(self, first: bytes, pieces: Stream, limit: anyio.CancelScope) -> Stream:
-        """The pieces of a body; the time that the client takes for them is not the upstream's."""
+        """The pieces of a body; the time that the client takes for them does not count as the upstream's."""
         yield first
         limit.deadline = inf
         async for piece in pieces:
@@ -181,21 +115,22 @@ class Gateway:
             limit.deadline = inf
         limit.deadline = anyio.current_time() + self._timeout
 
-    async def _pieces(self, response: httpcore2.Response) -> Stream:
+    async def pieces_of(self, response: httpcore2.Response) -> Stream:
+        """The body of a response; raises `BrokenStreamError`."""
         try:
             async for piece in response.aiter_stream():
                 yield piece
         except (httpcore2.TimeoutException, *_BROKEN):
-            _log.warning("%s: the upstream broke off in its answer", self._authority)
+            _log.warning("%s: the upstream broke off in its response", self._authority)
             raise BrokenStreamError from None
 
     def _message(
-        self, request: HttpRequest, added: Fields, incoming: Incoming, *, plain: bool
+        self, request: HttpRequest, added: Fields, connection: ClientConnection, *, plain: bool
     ) -> httpcore2.Request:
         query = b"?" + request.query if request.query else b""
         target = self._base + request.path.encode("latin-1") + query
         fields = [("host", self._authority), *gateway_headers.passed(request, plain=plain), *added]
-        if incoming.has_body:
+        if connection.has_body:
             fields.append(gateway_headers.framing(request))
         return httpcore2.Request(
             method=request.method,
@@ -205,6 +140,60 @@ class Gateway:
         )
 
 
+class UpstreamCall:
+    """One request on its way to the upstream. `stream` is the body of its response, if that is streamed."""
+
+    def __init__(self, gateway: Gateway, request: HttpRequest, connection: ClientConnection) -> None:
+        self._gateway = gateway
+        self._request = request
+        self._connection = connection
+        self._response: httpcore2.Response | None = None
+        self.stream: Stream | None = None
+
+    async def forward(self, step: Forward) -> HttpResponse | None:
+        """Forward the request, and return the response's status and headers; None if the client left first.
+
+        The body is in it if the step needs it, or if the client cannot read chunks and there is no length.
+        """
+        if refusal := gateway_headers.refusal(self._request):
+            return refusal
+        response = None
+        async with anyio.create_task_group() as group:
+            group.start_soon(_cancel_when_closed, self._connection, group.cancel_scope)
+            with suppress(ClientLeftError):
+                response = await self._ask(step)
+            group.cancel_scope.cancel()
+        return response
+
+    async def _ask(self, step: Forward) -> HttpResponse:
+        response = await self._gateway.send(
+            self._request, step.headers, self._connection, plain=step.needs_body
+        )
+        if isinstance(response, HttpResponse):
+            return response
+        self._response = response
+        head, stream = _head(response), self._gateway.pieces_of(response)
+        if step.needs_body or not (self._request.reads_chunks or _has_length(head)):
+            return await _with_whole_body(head, stream)
+        self.stream = stream
+        return head
+
+    async def send_stream(self, response: HttpResponse, send: Send) -> bool:
+        """Send the response with the upstream's body while the client stays; whether it was whole."""
+        is_whole = True
+        async with anyio.create_task_group() as group:
+            group.start_soon(_cancel_when_closed, self._connection, group.cancel_scope)
+            is_whole = await send_response(response, self._connection, send, self.stream)
+            group.cancel_scope.cancel()
+        return is_whole
+
+    async def close(self) -> None:
+        """Give the connection back to the pool, or close it in the middle of a response."""
+        if self._response is not None:
+            with anyio.CancelScope(shield=True):
+                await self._response.aclose()
+
+
 def _head(response: httpcore2.Response) -> HttpResponse:
     fields = tuple(
         (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers
@@ -212,23 +201,23 @@ def _head(response: httpcore2.Response) -> HttpResponse:
     return HttpResponse(status=response.status, headers=gateway_headers.returned(response.status, fields))
 
 
-def _is_whole(request: HttpRequest, altered: bool, head: HttpResponse) -> bool:
-    return altered or not (request.reads_chunks or any(name == "content-length" for name, _ in head.headers))
+def _has_length(head: HttpResponse) -> bool:
+    return any(name == "content-length" for name, _ in head.headers)
 
 
-async def _cancel_once_left(incoming: Incoming, scope: anyio.CancelScope) -> None:
-    await incoming.left()
+async def _cancel_when_closed(connection: ClientConnection, scope: anyio.CancelScope) -> None:
+    await connection.closed()
     scope.cancel()
 
 
-async def _collected(head: HttpResponse, stream: Stream) -> HttpResponse:
+async def _with_whole_body(head: HttpResponse, stream: Stream) -> HttpResponse:
     body = b""
     try:
         async for piece in stream:
             body += piece
-            if len(body) > MOST_WHOLE:
+            if len(body) > MAX_WHOLE_BODY:
                 return render_error(502, _TOO_LARGE)
     except BrokenStreamError:
-        return render_error(502, "the upstream broke off in its answer")
+        return render_error(502, "the upstream broke off in its response")
     headers = tuple(field for field in head.headers if field[0] != "content-length")
     return replace(head, headers=headers, body=body)

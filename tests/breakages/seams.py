@@ -6,6 +6,9 @@ The seams, from the outside in: the answer, the request, the settings, and subcl
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from typing import Any
+
+from msgspec.structs import replace
 
 from mockmoov.config.settings import SETTINGS, Settings
 from mockmoov.control_plane.access import control_access
@@ -17,6 +20,7 @@ from mockmoov.server.endpoints import Endpoints
 from mockmoov.server.factory import create_server
 from mockmoov.server.issuing import Issuer
 from mockmoov.server.routes import moov_routes
+from mockmoov.server.steps import ReadBody, Steps
 from mockmoov.server.validation import TokenValidator
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
@@ -66,11 +70,22 @@ class BrokenServer(AuthorizationServer):
         parts |= {"validator": self.validator, "issuer": self.issuer}
         self.routes = moov_routes(breakage.endpoints(**parts), forwards=False)
 
-    def accept(self, request: HttpRequest) -> RequestContext:
-        return super().accept(self.breakage.understand(request))
-
-    def answer(self, call: RequestContext) -> HttpResponse:
-        return self.breakage.bend(call.request, super().answer(call))
+    def respond(self, context: RequestContext) -> Steps:
+        """The right steps, with what the client sent understood otherwise, and another response at the end."""
+        understand = self.breakage.understand
+        context.request = understand(context.request)
+        steps = super().respond(context)
+        result: Any = None
+        try:
+            while True:
+                step = steps.send(result)
+                result = yield step
+                if isinstance(step, ReadBody):
+                    context.request = understand(replace(context.request, body=result))
+                    result = context.request.body
+        except StopIteration as end:
+            response: HttpResponse | None = end.value
+            return response and self.breakage.bend(context.request, response)
 
 
 class BrokenControl(ControlPlane):

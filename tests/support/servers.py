@@ -62,6 +62,7 @@ def sender(server: AuthorizationServer, control: ControlPlane | None = None) -> 
         )
         ours = path.startswith(("/_mockmoov/", "/.well-known/"))
         response = control.handle(request) if ours else server.handle(request)
+        assert response is not None, "no response was sent"
         assert len(dict(response.headers)) == len(response.headers), "a header is repeated"
         return response.status, dict(response.headers), response.body
 

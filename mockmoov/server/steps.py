@@ -1,0 +1,99 @@
+"""The steps of a request, and the driver for requests inside the process.
+
+Theory of operation. A request is answered by a generator: `AuthorizationServer.respond` for Moov's paths,
+`ControlPlane.respond` for mockmoov's own. Everything that needs no waiting happens inside it. Wherever it has to
+wait, it yields a step, and is resumed with the result. It ends with the response, or with None if none is to be
+sent. How to wait is up to the driver that runs the generator. There are three:
+
+- `web.app` awaits each step on the event loop: it reads from the socket, sleeps, calls the upstream.
+- `asgi.Guard` runs the steps up to `Forward`, where a program's own endpoint answers in place of an upstream.
+- `run_in_process`, below, has the body already and skips delays. `MockMoov` and most tests use it.
+
+A driver has no order to remember: it hands back the result of each step. An exception in a driver is thrown
+into the generator, and every exception in the generator becomes a response with status 500.
+"""
+
+import threading
+from collections.abc import Callable, Generator
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from mockmoov.oauth.messages import Fields, HttpResponse
+from mockmoov.oauth.responses import render_error
+from mockmoov.storage.watches import Watch
+
+_TURN_SECONDS = 0.05
+
+
+class ReadBody(Struct, frozen=True):
+    """Read the body, as far as it takes to see that it is longer than `limit` bytes. Result: bytes."""
+
+    limit: int
+
+
+class Delay(Struct, frozen=True):
+    """Wait that many seconds, or until the client leaves. No result."""
+
+    seconds: float
+
+
+class Forward(Struct, frozen=True):
+    """Let the upstream answer: the request is sufficient, and `headers` tell the upstream whose it is.
+
+    The result is the upstream's response, with its whole body if `needs_body`; None if the client left first.
+    """
+
+    headers: Fields
+    needs_body: bool = False
+
+
+class WaitForExchanges(Struct, frozen=True):
+    """Wait until `watch` notifies, for `seconds` in all however often the step is repeated.
+
+    Result: whether the time is up.
+    """
+
+    watch: Watch
+    seconds: float
+
+
+Step: TypeAlias = ReadBody | Delay | Forward | WaitForExchanges
+Steps: TypeAlias = Generator[Step, Any, HttpResponse | None]
+
+
+def _no_upstream(_step: Forward) -> HttpResponse:
+    return render_error(502, "nothing is forwarded inside the process")
+
+
+def run_in_process(
+    steps: Steps, body: bytes = b"", forward: Callable[[Forward], HttpResponse | None] = _no_upstream
+) -> HttpResponse | None:
+    """The response of a request whose body is here already; delays are skipped."""
+    turns = 0
+    result: object = None
+    try:
+        while True:
+            match steps.send(result):
+                case ReadBody():
+                    result = body
+                case Delay():
+                    result = None
+                case Forward() as step:
+                    result = forward(step)
+                case WaitForExchanges(watch=watch, seconds=seconds):
+                    turns = turns or int(seconds / _TURN_SECONDS) + 1
+                    turns = _wait(watch, turns)
+                    result = turns <= 1
+    except StopIteration as end:
+        response: HttpResponse | None = end.value
+        return response
+
+
+def _wait(watch: Watch, turns: int) -> int:
+    """Wait for a watch in turns; how many turns are left. No clock is read, since tests freeze clocks."""
+    notified = threading.Event()
+    watch.notify = notified.set
+    while watch.missing and turns > 1 and not notified.wait(_TURN_SECONDS):
+        turns -= 1
+    return turns

@@ -1,0 +1,111 @@
+"""What every request passes first: its raw path, a line in the access log, and the Host rule."""
+
+import logging
+import time
+from collections.abc import Iterable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mockmoov.oauth.messages import HttpResponse
+from mockmoov.oauth.responses import REASON_HEADER, render_error
+from mockmoov.server.authorization_server import with_request_id
+from mockmoov.server.context import RequestContext, new_request_id
+from mockmoov.server.hosts import UNKNOWN_HOST, is_known
+from mockmoov.simulation.redaction import redact_method, redact_path
+from mockmoov.web.asgi_io import ClientConnection, raw_path, request_of, send_response
+
+CONTEXT = "mockmoov.context"
+"""Where an endpoint leaves the `RequestContext` in the scope, for the access log."""
+LOG_LINE = "mockmoov.log_line"
+"""Where the access log leaves its line in the scope, for an endpoint that will send no response."""
+_access = logging.getLogger("mockmoov.access")
+_REASON = REASON_HEADER.encode()
+
+
+async def send_own_response(response: HttpResponse, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send a response that needs neither the body nor an API key."""
+    connection = ClientConnection(request_of(scope), receive)
+    connection.discard_body()
+    await send_response(with_request_id(response, time.time(), new_request_id()), connection, send)
+
+
+class RawPath:
+    """Lets routes match the path as it was sent, so that `%6e` is not `n`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with its raw path."""
+        if scope["type"] == "http":
+            scope["path"] = raw_path(scope)
+        await self._app(scope, receive, send)
+
+
+class AccessLog:
+    """Writes a line for each request: no query, no body, and of the path only what cannot be a credential."""
+
+    def __init__(self, app: ASGIApp, paths: Iterable[str]) -> None:
+        self._app = app
+        self._path_words = frozenset("/".join(paths).split("/"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and log it when its response begins."""
+        if scope["type"] != "http" or not _access.isEnabledFor(logging.INFO):
+            await self._app(scope, receive, send)
+            return
+        line = scope[LOG_LINE] = LogLine(scope, self._path_words)
+
+        async def send_and_log(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                reasons = [value.decode() for name, value in message["headers"] if name == _REASON]
+                line.write(message["status"], reasons[0] if reasons else None)
+            await send(message)
+
+        await self._app(scope, receive, send_and_log)
+
+
+class LogLine:
+    """The line of one request, which is written once."""
+
+    def __init__(self, scope: Scope, path_words: frozenset[str]) -> None:
+        self._scope = scope
+        self._path_words = path_words
+        self._started = time.perf_counter()
+        self._is_written = False
+
+    def write(self, outcome: int | str, reason: str | None) -> None:
+        """Write it, with the status of the response or the way the connection fails."""
+        if self._is_written:
+            return
+        self._is_written = True
+        request = request_of(self._scope)
+        context: RequestContext | None = self._scope.get(CONTEXT)
+        _access.info(
+            "%s %s %s client=%s grant=%s reason=%r %.1fms",
+            redact_method(request.method),
+            redact_path(request.path, self._path_words),
+            outcome,
+            (context and context.client_id) or "-",
+            (context and context.grant_type) or "-",
+            reason or "-",
+            (time.perf_counter() - self._started) * 1000,
+        )
+
+
+class HostRule:
+    """Refuses a request whose Host is not among `hosts`: a page of another site may have sent it.
+
+    Such a page can make its own name resolve to this machine (DNS rebinding), but cannot send another Host.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 421."""
+        if scope["type"] == "http" and not is_known(request_of(scope).headers.get("host", ()), self._hosts):
+            await send_own_response(render_error(421, UNKNOWN_HOST), scope, receive, send)
+            return
+        await self._app(scope, receive, send)
