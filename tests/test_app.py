@@ -23,14 +23,14 @@ from hypothesis import strategies as st
 from starlette.types import ASGIApp, Message
 
 from mockmoov.config.settings import load
+from mockmoov.oauth.records import Exchange
 from mockmoov.oauth.signing_keys import signing_keys
 from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer
 from mockmoov.simulation.clock import http_date
 from mockmoov.simulation.faults import Fault
-from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.memory import MemoryJournal, MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
-from mockmoov.storage.store import Log
 from mockmoov.web.app import create_app
 from tests.support.servers import (
     CLIENT_ID,
@@ -433,19 +433,20 @@ def test_who_waits_in_vain_is_told_so_when_the_time_is_up(timeout: float) -> Non
     assert timeout <= time.monotonic() - started < timeout + 10
 
 
-class CountingStore(MemoryStore):
-    """Counts how many lines of its log are read."""
+class CountingJournal(MemoryJournal):
+    """Counts how many of its exchanges are read."""
 
     reads = 0
 
-    def read_log(self, group: str | None = None, *, after: int = 0) -> Log:
-        log = super().read_log(group, after=after)
-        self.reads += len(log.lines)
-        return log
+    def read(self, owner: str | None = None, *, after: int = 0) -> tuple[list[Exchange], int]:
+        exchanges, dropped = super().read(owner, after=after)
+        self.reads += len(exchanges)
+        return exchanges, dropped
 
 
 def test_who_waits_in_vain_has_each_exchange_looked_at_once_and_all_of_them_at_the_end() -> None:
-    store = CountingStore()
+    store = MemoryStore()
+    store.journal = journal = CountingJournal()
     server = AuthorizationServer(
         load(),
         Repository(store),
@@ -467,7 +468,7 @@ def test_who_waits_in_vain_has_each_exchange_looked_at_once_and_all_of_them_at_t
 
     answer = asyncio.run(go())
     assert (answer.json()["complete"], answer.json()["count"]) == (False, 0)
-    assert 200 <= store.reads <= 100 + 10 + 110  # of the ten, those that came in time
+    assert 200 <= journal.reads <= 100 + 10 + 110  # of the ten, those that came in time
 
 
 @pytest.mark.parametrize("gone", ["/_mockmoov/reset", "/_mockmoov/api-keys/{}/reset"])

@@ -321,7 +321,7 @@ def test_a_journal_is_emptied_for_its_owner(world: World, owner: str | None, lef
 
 
 def test_what_had_no_room_is_counted() -> None:
-    small = SimulationState(MemoryStore(log_lines=1), wall=lambda: NOW)
+    small = SimulationState(MemoryStore(journal_size=1), wall=lambda: NOW)
     for client_id in ("a", "b", "a"):
         small.record(replace(EXCHANGE, client_id=client_id))
     assert [small.journal(owner).dropped for owner in OWNERS] == [2, 1, 1]

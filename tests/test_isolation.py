@@ -25,9 +25,11 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import httpx2
 import pytest
+from msgspec.structs import replace
 
 from mockmoov import MockMoov, MoovKey
 from mockmoov.config.settings import Layer, load
+from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.signing_keys import signing_keys
 from mockmoov.oauth.token_defects import DEFECTS
 from mockmoov.pytest_plugin.reports import history
@@ -425,6 +427,7 @@ markers = slow: of the tests beside the lives
 GENERATED = """\
 import httpx2
 import pytest
+from msgspec.structs import replace
 
 pytest.register_assert_rewrite("tests.test_isolation")
 from tests.test_isolation import Life
@@ -610,7 +613,7 @@ def logged() -> Iterator[list[str]]:
 def ageing_server(clock: Clock, **settings: object) -> AuthorizationServer:
     """A server for which the time that passes is the clock's alone, so that what expires is forgotten."""
     loaded = load(Layer(values={"api_keys": [OWNER, OTHER], **settings}))
-    store = MemoryStore(wall=clock, log_lines=loaded.journal_size)
+    store = MemoryStore(wall=clock, journal_size=loaded.journal_size)
     repository, simulation = Repository(store, wall=clock), SimulationState(store, wall=clock)
     keys = signing_keys(bytes(range(32)))
     return AuthorizationServer(loaded, repository, simulation, signing_keys=keys)
@@ -683,8 +686,9 @@ def test_the_journal_holds_16_mib_of_the_largest_exchanges_and_counts_what_it_dr
                 sizes.append(held_bytes())
     finally:
         tracemalloc.stop()
-    lines = server.simulation._store.read_log().lines
-    total, longest = sum(len(line.value) for line in lines), max(len(line.value) for line in lines)
+    lines = server.simulation.journal().exchanges
+    encoded = [len(to_json(replace(line, number=0))) for line in lines]
+    total, longest = sum(encoded), max(encoded)
     assert longest > 60_000
     assert 2**24 - longest < total <= 2**24
     assert lines[-1].number == exchanges

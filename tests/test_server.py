@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mockmoov.config.settings import Layer, load
+from mockmoov.oauth import records
 from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.oauth.responses import REASON_HEADER
 from mockmoov.oauth.signing_keys import drop, key_pairs, rotate, signing_keys
 from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer
 from mockmoov.simulation.clock import ClockSetting, http_date
-from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.memory import MemoryJournal, MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
 from tests.support.contract_fixtures import (
@@ -705,12 +706,25 @@ def test_no_token_passes_4096_characters(contract: ContractName, token_format: s
         assert "4096" in answer[1][REASON_HEADER]
 
 
+class RecordingJournal(MemoryJournal):
+    """A journal that notes when it is written."""
+
+    def __init__(self, writes: list[str]) -> None:
+        super().__init__()
+        self._writes = writes
+
+    def append(self, exchange: records.Exchange) -> None:
+        self._writes.append("log")
+        super().append(exchange)
+
+
 class Recording(MemoryStore):
     """A store that notes which keys are written."""
 
     def __init__(self) -> None:
         super().__init__()
         self.writes: list[str] = []
+        self.journal = RecordingJournal(self.writes)
 
     def put(self, key: str, value: bytes, *, group: str, expires_at: float | None = None) -> None:
         self.writes.append(key)
@@ -721,10 +735,6 @@ class Recording(MemoryStore):
     ) -> bool:
         self.writes.append(key)
         return super().compare_and_swap(key, expected, value, group=group, expires_at=expires_at)
-
-    def append(self, value: bytes, *, group: str) -> None:
-        self.writes.append("log")
-        super().append(value, group=group)
 
 
 @pytest.mark.parametrize(("journal_size", "written"), [(0, []), (10, ["log"])])

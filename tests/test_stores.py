@@ -12,17 +12,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
-from mockmoov.storage.memory import MemoryStore
-from mockmoov.storage.store import Line, Log, Store
+from mockmoov.oauth.records import Exchange
+from mockmoov.storage.memory import MemoryJournal, MemoryStore
+from mockmoov.storage.store import Store
 from tests.support.servers import Clock
 
 KEYS = ["a", "b", "c", "family:ü", ""]
 GROUPS = ["x", "y", ""]
-LOG_LINES, LOG_BYTES = 4, 9
 keys, groups = st.sampled_from(KEYS), st.sampled_from(GROUPS)
 values = st.binary(max_size=3)
+EXCHANGE = Exchange(
+    at=5.0, client_id=None, endpoint=None, method="GET", path="/", contract="2023", grant_type=None,
+    status=404, reason="x", fault=None, headers={"a": "b"}, parameters={}, issued={},
+)  # fmt: skip
 lifetimes = st.none() | st.sampled_from([-1.0, 0.0, 0.5, 10.0]) | st.floats(-5, 50)
 
 
@@ -51,38 +56,14 @@ class Entries:
         self.kept.discard(group)
 
 
-@dataclass
-class Lines:
-    """What must be in a log: all lines, and how many of the first ones are gone."""
-
-    lines: list[tuple[Line, str]] = field(default_factory=list)
-    dropped: list[str] = field(default_factory=list)
-    number: int = 0
-
-    def append(self, value: bytes, group: str) -> None:
-        self.number += 1
-        self.lines.append((Line(self.number, value), group))
-        while len(self.lines) > LOG_LINES or sum(len(line.value) for line, _ in self.lines) > LOG_BYTES:
-            self.dropped.append(self.lines.pop(0)[1])
-
-    def read(self, group: str | None, after: int = 0) -> Log:
-        lines = [line for line, of in self.lines if group in (None, of) and line.number > after]
-        return Log(lines, sum(group in (None, of) for of in self.dropped))
-
-    def forget(self, group: str) -> None:
-        self.lines = [(line, of) for line, of in self.lines if of != group]
-        self.dropped = [of for of in self.dropped if of != group]
-
-
 class StoreAgainstDict(RuleBasedStateMachine):
     """The model is a dict. What has expired there may be gone in the store; nothing else may."""
 
     def __init__(self) -> None:
         super().__init__()
         self.wall = Clock()
-        self.store: Store = MemoryStore(wall=self.wall, log_lines=LOG_LINES, log_bytes=LOG_BYTES)
+        self.store: Store = MemoryStore(wall=self.wall)
         self.model = Entries()
-        self.log = Lines()
 
     def expiry(self, lifetime: float | None) -> float | None:
         return None if lifetime is None else self.wall.now + lifetime
@@ -149,29 +130,13 @@ class StoreAgainstDict(RuleBasedStateMachine):
     def forget(self, group: str) -> None:
         self.store.forget(group)
         self.model.forget(group)
-        self.log.forget(group)
 
     @rule(entries=st.lists(st.tuples(groups, keys, values), max_size=4))
     def clear(self, entries: list[tuple[str, str, bytes]]) -> None:
         self.store.clear(iter(entries))
-        self.model, self.log = Entries(), Lines()
+        self.model = Entries()
         for group, key, value in entries:
             self.model.write(key, value, group, None)
-
-    # --- the log ---
-
-    @rule(value=st.binary(max_size=LOG_BYTES + 1), group=groups)
-    def append(self, value: bytes, group: str) -> None:
-        self.store.append(value, group=group)
-        self.log.append(value, group)
-
-    @rule(group=st.none() | groups)
-    def clear_log(self, group: str | None) -> None:
-        self.store.clear_log(group)
-        if group is None:
-            self.log = Lines()
-        else:
-            self.log.forget(group)
 
     # --- the world ---
 
@@ -198,12 +163,6 @@ class StoreAgainstDict(RuleBasedStateMachine):
         for group in GROUPS:
             assert self.store.scan(group) is self.store.scan(group)
             assert self.store.scan(group) == tuple(self.model.entries[key][0] for key in self.model.of(group))
-
-    @invariant()
-    def the_log_has_the_last_lines_that_fit_and_tells_how_many_are_gone(self) -> None:
-        for group in (None, *GROUPS):
-            assert self.store.read_log(group) == self.log.read(group)
-            assert self.store.read_log(group, after=3) == self.log.read(group, 3)
 
 
 TestStoreAgainstDict = StoreAgainstDict.TestCase
@@ -347,26 +306,31 @@ def test_between_clearing_and_writing_anew_nobody_comes() -> None:
 
 
 def test_fifty_threads_that_write_to_the_log_get_a_number_each() -> None:
-    store = MemoryStore()
+    journal = MemoryJournal()
+
+    def append(number: int) -> None:
+        journal.append(replace(EXCHANGE, at=float(number), client_id=str(number % 3)))
+
     with ThreadPoolExecutor(50) as pool:
-        list(pool.map(lambda number: store.append(b"%d" % number, group=str(number % 3)), range(1000)))
-    lines, dropped = store.read_log()
-    assert [line.number for line in lines] == list(range(1, 1001))
-    assert sorted(int(line.value) for line in lines) == list(range(1000))
+        list(pool.map(append, range(1000)))
+    exchanges, dropped = journal.read()
+    assert [exchange.number for exchange in exchanges] == list(range(1, 1001))
+    assert sorted(exchange.at for exchange in exchanges) == list(range(1000))
     assert dropped == 0
-    assert sum(len(store.read_log(str(group)).lines) for group in range(3)) == 1000
+    assert sum(len(journal.read(str(owner))[0]) for owner in range(3)) == 1000
 
 
 def test_a_log_that_is_bounded_in_bytes_takes_hardly_more_memory_than_that() -> None:
-    """Lines as they come: longer inside than they look, each with its group's name spelled anew."""
-    store = MemoryStore(log_lines=10_000, log_bytes=2**20)
+    """Exchanges as they come: longer encoded than they look, each with its owner spelled anew."""
+    journal = MemoryJournal(max_bytes=2**20)
     tracemalloc.start()
     try:
-        for number in range(200):
-            store.append(to_json([number, "x" * 20_000]), group="g" * 20_000)
+        for _ in range(200):
+            journal.append(replace(EXCHANGE, path="x" * 20_000, client_id="g" * 20_000))
         gc.collect()
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert 2**20 - 20_100 < sum(len(line.value) for line in store.read_log().lines) <= 2**20
+    size = sum(len(to_json(replace(exchange, number=0))) for exchange in journal.read()[0])
+    assert 2**20 - 40_500 < size <= 2**20
     assert held < 2**20 + 2**17

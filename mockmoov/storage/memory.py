@@ -1,14 +1,22 @@
-"""Owns a store in the memory of one process. Must not know records."""
+"""A store and a journal in the memory of one process, safe to use from any thread."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Reversible
 from dataclasses import dataclass
+from itertools import takewhile
 from math import inf
 from threading import Lock
 
-from mockmoov.storage.memory_log import MemoryLog
-from mockmoov.storage.store import Log
+from msgspec.json import Decoder
+from msgspec.structs import replace
 
+from mockmoov.oauth.encoding import to_json
+from mockmoov.oauth.records import Exchange
+from mockmoov.simulation.journal import Query, select
+from mockmoov.storage.watches import Tally, Watch, Watches
+
+_EXCHANGE = Decoder(Exchange)
 _SWEEP_EVERY = 1024  # writes, at least; then as many as there are entries
 
 
@@ -23,13 +31,13 @@ class MemoryStore:
     """A `Store` that lives and dies with the process. Safe from any thread; `wall` tells real time."""
 
     def __init__(
-        self, *, wall: Callable[[], float] = time.time, log_lines: int = 10_000, log_bytes: int = 2**24
+        self, *, wall: Callable[[], float] = time.time, journal_size: int = 10_000, journal_bytes: int = 2**24
     ) -> None:
+        self.journal = MemoryJournal(max_exchanges=journal_size, max_bytes=journal_bytes)
         self._entries: dict[str, _Entry] = {}
         self._groups: dict[str, dict[str, None]] = {}  # the keys of each, in the order they came
         self._scans: dict[str, tuple[bytes, ...]] = {}  # of each that was not changed since
         self._kept: set[str | None] = set()
-        self._log = MemoryLog(max_lines=log_lines, max_bytes=log_bytes)
         self._lock = Lock()
         self._wall = wall
         self._writes_left = _SWEEP_EVERY
@@ -74,40 +82,20 @@ class MemoryStore:
             self._kept.add(group)
 
     def forget(self, group: str) -> None:
-        """Remove all entries and lines of a group."""
+        """Remove all entries of a group."""
         with self._lock:
             for key in self._groups.pop(group, ()):
                 del self._entries[key]
             self._scans.pop(group, None)
             self._kept.discard(group)
-            self._log.forget(group)
 
     def clear(self, entries: Iterable[tuple[str, str, bytes]]) -> None:
         """Remove everything, and in the same moment write these: group, key, value."""
         with self._lock:
-            for gone in (self._entries, self._groups, self._scans, self._kept, self._log):
+            for gone in (self._entries, self._groups, self._scans, self._kept):
                 gone.clear()
             for group, key, value in entries:
                 self._write(key, value, group, None)
-
-    def append(self, value: bytes, *, group: str) -> None:
-        """Add a line to the log; the oldest ones make room for it."""
-        with self._lock:
-            self._log.append(value, group)
-
-    def read_log(self, group: str | None = None, *, after: int = 0) -> Log:
-        """The lines of a group (None: of all) with higher numbers than `after` that are still there."""
-        with self._lock:
-            return self._log.read(group, after)
-
-    def log_generation(self) -> int:
-        """A number that is another one once lines were removed, other than to make room."""
-        return self._log.generation
-
-    def clear_log(self, group: str | None = None) -> None:
-        """Remove the lines of a group (None: of all)."""
-        with self._lock:
-            self._log.clear() if group is None else self._log.forget(group)
 
     def _write(self, key: str, value: bytes, group: str, expires_at: float | None) -> None:
         before = self._entries.get(key)
@@ -141,3 +129,142 @@ class MemoryStore:
             ]:
                 self._remove(key)
         self._writes_left = max(_SWEEP_EVERY, len(self._entries))
+
+
+class _Owner:
+    """The encoded exchanges of one API key by number, and how many made room for newer ones."""
+
+    __slots__ = ("client_id", "dropped", "exchanges")
+
+    def __init__(self, client_id: str | None) -> None:
+        self.client_id = client_id
+        self.exchanges: dict[int, bytes] = {}
+        self.dropped = 0
+
+
+class MemoryJournal:
+    """A `JournalStore` that keeps exchanges encoded. With `max_exchanges` 0 it keeps and counts none."""
+
+    def __init__(self, *, max_exchanges: int = 10_000, max_bytes: int = 2**24) -> None:
+        self._max_exchanges = max_exchanges
+        self._max_bytes = max_bytes
+        self._lock = Lock()
+        self._watches = Watches()
+        self.generation = 0  # changes whenever exchanges are removed, other than to make room
+        self._clearings = 0  # how often numbering began again
+        self._start()
+
+    def _start(self) -> None:
+        self._owners: dict[str | None, _Owner] = {}
+        self._owner_of: OrderedDict[int, _Owner] = OrderedDict()
+        self._number = self._bytes = 0
+
+    def append(self, exchange: Exchange) -> None:
+        """Add an exchange and number it; the oldest ones make room."""
+        if not self._max_exchanges:
+            return
+        # A copy of the exact length: a buffer of msgspec may be half as large again.
+        value = memoryview(to_json(exchange)).tobytes()
+        client_id = exchange.client_id
+        with self._lock:
+            self._number = number = self._number + 1
+            owner = self._owners.get(client_id) or self._owners.setdefault(client_id, _Owner(client_id))
+            self._owner_of[number] = owner
+            owner.exchanges[number] = value
+            self._bytes += len(value)
+            while len(self._owner_of) > self._max_exchanges or self._bytes > self._max_bytes:
+                self._drop_oldest()
+            complete = self._watches.match(number, exchange) if number in self._owner_of else []
+        _notify(complete)
+
+    def _drop_oldest(self) -> None:
+        number, owner = self._owner_of.popitem(last=False)
+        self._bytes -= len(owner.exchanges.pop(number))
+        owner.dropped += 1
+        self._watches.drop(number, owner.client_id)
+
+    def read(self, owner: str | None = None, *, after: int = 0) -> tuple[list[Exchange], int]:
+        """The exchanges of an owner, or (None) all, after a number; and how many were dropped before them."""
+        with self._lock:
+            values, dropped = self._values(owner, after), self._dropped(owner)
+        return [_decode(*value) for value in values], dropped
+
+    def clear(self, owner: str | None = None) -> None:
+        """Remove the exchanges of an owner, or (None) all; then numbers start at 1 again."""
+        with self._lock:
+            self.generation += 1
+            if owner is None:
+                self._clearings += 1
+                self._start()
+                concerned = self._watches.clear_all()
+            else:
+                removed = self._owners.pop(owner, _Owner(owner)).exchanges
+                for number, value in removed.items():
+                    del self._owner_of[number]
+                    self._bytes -= len(value)
+                concerned = self._watches.clear(owner, removed)
+        _notify(concerned)
+
+    def watch(self, owner: str | None, query: Query, count: int, notify: Callable[[], None]) -> Watch:
+        """Wait for exchanges of an owner, or (None) any; raises `TooManyWatchersError`."""
+        with self._lock:
+            clearings, last = self._clearings, self._number
+            known = self._watches.find_tally(owner, query) is not None
+            values = [] if known else self._values(owner)
+        matching = _matching(values, query)  # takes a while, so without the lock
+        with self._lock:
+            if clearings != self._clearings:
+                matching, last = [], 0
+            tally = self._watches.find_tally(owner, query)
+            if tally is None:
+                numbers = [number for number in matching if number in self._owner_of]
+                tally = Tally(owner, query, numbers + _matching(self._values(owner, last), query))
+            watch = Watch(self, tally, count, notify)
+            self._watches.add(watch)
+        return watch
+
+    def read_tally(self, tally: Tally) -> list[Exchange]:
+        """The exchanges of a tally."""
+        with self._lock:
+            values = [(number, self._owner_of[number].exchanges[number]) for number in tally.numbers]
+        return [_decode(*value) for value in values]
+
+    def dropped(self, owner: str | None) -> int:
+        """How many exchanges of an owner, or (None) of all, made room for newer ones."""
+        with self._lock:
+            return self._dropped(owner)
+
+    def close_watch(self, watch: Watch) -> None:
+        """Stop counting for a watch."""
+        with self._lock:
+            self._watches.remove(watch)
+
+    def _values(self, owner: str | None, after: int = 0) -> list[tuple[int, bytes]]:
+        if owner is None:
+            return [(n, self._owner_of[n].exchanges[n]) for n in _later(self._owner_of, after)]
+        exchanges = self._owners.get(owner, _Owner(owner)).exchanges
+        return [(n, exchanges[n]) for n in _later(exchanges, after)]
+
+    def _dropped(self, owner: str | None) -> int:
+        if owner is None:
+            return sum(each.dropped for each in self._owners.values())
+        return self._owners.get(owner, _Owner(owner)).dropped
+
+
+def _later(numbers: Reversible[int], after: int) -> list[int]:
+    """Those of the numbers, which are in order, that are higher; the others are not looked at."""
+    return [*takewhile(after.__lt__, reversed(numbers))][::-1]
+
+
+def _decode(number: int, value: bytes) -> Exchange:
+    return replace(_EXCHANGE.decode(value), number=number)
+
+
+def _matching(values: Iterable[tuple[int, bytes]], query: Query) -> list[int]:
+    """The numbers of the encoded exchanges that match a query."""
+    return [number for number, value in values if select((_EXCHANGE.decode(value),), query)]
+
+
+def _notify(watches: Iterable[Watch]) -> None:
+    for watch in watches:
+        watch.notify()

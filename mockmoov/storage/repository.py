@@ -54,7 +54,7 @@ class Repository:
         name = f"api-key:{api_key.client_id}"
         created = self._store.compare_and_swap(name, None, to_json(api_key), group=_API_KEYS)
         if created:
-            self._store.forget(group_of(api_key.client_id))
+            self._forget(api_key.client_id)
         return created
 
     def change_api_key(self, client_id: str, change: Callable[[ApiKey], ApiKey]) -> ApiKey | None:
@@ -71,13 +71,13 @@ class Repository:
     def delete_api_key(self, client_id: str) -> bool:
         """Remove an API key and all that belongs to it; whether there was one."""
         found = self._store.delete(f"api-key:{client_id}")
-        self._store.forget(group_of(client_id))
+        self._forget(client_id)
         return found
 
     def reset_api_key(self, client_id: str, *, epoch: str) -> ApiKey | None:
         """Remove all that belongs to an API key; its tokens are dead. None if there is none."""
         api_key = self.change_api_key(client_id, lambda before: replace(before, epoch=epoch, past=None))
-        self._store.forget(group_of(client_id))
+        self._forget(client_id)
         return api_key
 
     def close_past(self, client_id: str | None, *, until: float) -> None:
@@ -106,6 +106,7 @@ class Repository:
         """Remove everything, and begin again with these."""
         records = [(_API_KEYS, f"api-key:{api_key.client_id}", to_json(api_key)) for api_key in api_keys]
         self._store.clear([(SERVER, _SIGNING_KEYS, to_json(keys)), *records])
+        self._store.journal.clear()
 
     def api_keys(self, client_ids: Iterable[str]) -> list[ApiKey]:
         """The API keys that exist among these."""
@@ -201,6 +202,11 @@ class Repository:
                 key, before, to_json(bucket), group=group, expires_at=self._deadline(now + 1, now)
             ):
                 return wait
+
+    def _forget(self, client_id: str) -> None:
+        """Remove all that belongs to an API key, but not the key."""
+        self._store.forget(group_of(client_id))
+        self._store.journal.clear(client_id)
 
     def _get(self, key: str) -> bytes | None:
         return self._store.get_many((key,))[0]

@@ -6,26 +6,27 @@ is written into the journal under that key.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from functools import lru_cache
 from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.json import Decoder
-from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import ApiKey, Exchange
 from mockmoov.simulation.clock import UNCHANGED, ClockSetting, may_run_again
 from mockmoov.simulation.faults import Fault, Plan, RequestFacts, take
+from mockmoov.simulation.journal import Query
 from mockmoov.storage.repository import SERVER, Repository, group_of, read_api_key
 from mockmoov.storage.store import Store
+from mockmoov.storage.watches import Watch
 
 MOST_FAULTS = 1000  # in a plan
 MOST_BYTES = 2**20  # of a plan: it is read and written with every exchange that it is about
 _OF_A_KEY = ("api-key", "clock", "faults")
 _CLOCK = Decoder(ClockSetting)
 _PLAN = Decoder(Plan)
-_EXCHANGE = Decoder(Exchange)
 _Answer = TypeVar("_Answer")
 
 ClockChange = Callable[[ClockSetting, float], ClockSetting]
@@ -155,23 +156,32 @@ class SimulationState:
     # --- the journal ------------------------------------------------------------------------------
 
     def record(self, exchange: Exchange) -> None:
-        """Write an exchange into the journal, under its API key."""
-        group = SERVER if exchange.client_id is None else group_of(exchange.client_id)
-        self._store.append(to_json(exchange), group=group)
+        """Write an exchange into the journal."""
+        self._store.journal.append(exchange)
 
     def journal(self, owner: str | None = None, *, after: int = 0) -> Journal:
-        """The exchanges of an API key, or (None) all, that came after the one of this number."""
-        log = self._store.read_log(None if owner is None else group_of(owner), after=after)
-        exchanges = [replace(_EXCHANGE.decode(line.value), number=line.number) for line in log.lines]
-        return Journal(exchanges=exchanges, dropped=log.dropped)
+        """The exchanges of an API key, or (None) all, after a number."""
+        exchanges, dropped = self._store.journal.read(owner, after=after)
+        return Journal(exchanges=exchanges, dropped=dropped)
+
+    def watch(
+        self, owner: str | None, query: Query, count: int, notify: Callable[[], None] = lambda: None
+    ) -> Watch:
+        """Wait until the journal of an API key, or (None) the whole one, has `count` matching exchanges.
+
+        Look at `missing` first: `notify` reports only what happens from now on (see `Watch`). Raises
+        `TooManyWatchersError`.
+        """
+        plain = Query(**{field.name: getattr(query, field.name) for field in fields(Query)})
+        return self._store.journal.watch(owner, plain, count, notify)
 
     def journal_generation(self) -> int:
-        """A number that is another one once exchanges were removed, other than to make room."""
-        return self._store.log_generation()
+        """A number that changes whenever exchanges are removed, other than to make room."""
+        return self._store.journal.generation
 
     def clear_journal(self, owner: str | None = None) -> None:
         """Remove the exchanges of an API key, or (None) all."""
-        self._store.clear_log(None if owner is None else group_of(owner))
+        self._store.journal.clear(owner)
 
     # ----------------------------------------------------------------------------------------------
 

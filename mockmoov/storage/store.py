@@ -1,30 +1,50 @@
-"""Owns what a store can do: bytes under keys, and a log. Must not know records or any one backend."""
+"""What a backend must do: store bytes under keys, and keep a journal of exchanges that can be waited for."""
 
-from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
-
-class Line(NamedTuple):
-    """One line of the log: lines are numbered from 1 in the order they were appended."""
-
-    number: int
-    value: bytes
+from mockmoov.oauth.records import Exchange
+from mockmoov.simulation.journal import Query
+from mockmoov.storage.watches import Watch
 
 
-class Log(NamedTuple):
-    """Lines in their order, and how many that were before them are gone."""
+class JournalStore(Protocol):
+    """Where exchanges are recorded, numbered from 1; when there are too many, the oldest ones make room.
 
-    lines: list[Line]
-    dropped: int
+    The owner of an exchange is its `client_id`. Each method is atomic and safe to call from any thread.
+    """
+
+    generation: int
+
+    def append(self, exchange: Exchange) -> None:
+        """Add an exchange and number it; the oldest ones make room."""
+        ...
+
+    def read(self, owner: str | None = None, *, after: int = 0) -> tuple[list[Exchange], int]:
+        """The exchanges of an owner, or (None) all, after a number; and how many were dropped before them."""
+        ...
+
+    def clear(self, owner: str | None = None) -> None:
+        """Remove the exchanges of an owner, or (None) all; then numbers start at 1 again."""
+        ...
+
+    def watch(self, owner: str | None, query: Query, count: int, notify: Callable[[], None]) -> Watch:
+        """Wait for exchanges of an owner, or (None) any; raises `TooManyWatchersError`."""
+        ...
 
 
 class Store(Protocol):
     """Where all mutable facts live. Each method is atomic, and one round trip where there is a wire.
 
-    Every entry and every line of the log belongs to a group, so that what belongs together is found and
-    forgotten together. `expires_at` is wall-clock Unix seconds after which an entry may be forgotten; it
+    Every entry belongs to a group, so that what belongs together is found and forgotten together.
+    `expires_at` is wall-clock Unix seconds after which an entry may be forgotten; it
     need not be: whoever reads an entry still asks the clock.
     """
+
+    @property
+    def journal(self) -> JournalStore:
+        """The journal that goes with the entries."""
+        ...
 
     def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
         """The values of these keys, in their order; None for one that is absent."""
@@ -56,25 +76,9 @@ class Store(Protocol):
         ...
 
     def forget(self, group: str) -> None:
-        """Remove all entries and lines of a group."""
+        """Remove all entries of a group."""
         ...
 
     def clear(self, entries: Iterable[tuple[str, str, bytes]]) -> None:
         """Remove everything, and in the same moment write these: group, key, value."""
-        ...
-
-    def append(self, value: bytes, *, group: str) -> None:
-        """Add a line to the log; the oldest ones make room for it."""
-        ...
-
-    def read_log(self, group: str | None = None, *, after: int = 0) -> Log:
-        """The lines of a group (None: of all) with higher numbers than `after` that are still there."""
-        ...
-
-    def log_generation(self) -> int:
-        """A number that is another one once lines were removed, other than to make room."""
-        ...
-
-    def clear_log(self, group: str | None = None) -> None:
-        """Remove the lines of a group (None: of all)."""
         ...
