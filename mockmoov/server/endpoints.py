@@ -107,7 +107,9 @@ class Endpoints:
     def _bearer(self, call: RequestContext, rest: str) -> tuple[ApiKey, list[str]]:
         api_key, token = self.validator.live_access_token(rest, call.now)
         if token.client_type == "web":
-            refusal = origins.origin_refusal(self.origin_policy, call.request.headers, token.audiences)
+            refusal = origins.origin_rejection_reason(
+                self.origin_policy, call.request.headers, token.audiences
+            )
             if refusal:
                 raise OAuthError(ErrorCode.INVALID_CLIENT, refusal)
         return api_key, token.scope.split()
