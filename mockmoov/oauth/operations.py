@@ -24,7 +24,7 @@ BY_PATH: Mapping[str, Mapping[str, Operation]] = {
 }
 
 
-def lacking(granted: Sequence[str], scopes: Iterable[str], parameters: Mapping[str, str]) -> str:
+def missing_scope_reason(granted: Sequence[str], scopes: Iterable[str], parameters: Mapping[str, str]) -> str:
     """Why a token with the granted scopes may not do what wants these, or "" if it may.
 
     Scopes of an account are those of the account in the path, given by the path's parameters; where none is

@@ -7,7 +7,7 @@ from mockmoov.oauth import grants, origins, responses, tokens
 from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.errors import ErrorCode, OAuthError
 from mockmoov.oauth.messages import ClientCredentials, HttpResponse, TokenRequest, TokenResponse
-from mockmoov.oauth.operations import lacking
+from mockmoov.oauth.operations import missing_scope_reason
 from mockmoov.oauth.records import ApiKey, IssuerKeys
 from mockmoov.oauth.requests import (
     parse_authorization,
@@ -96,7 +96,7 @@ class Endpoints:
         api_key, granted = authenticate(self, call, rest)
         if limited := self._rate_limited(call, contract, api_key):
             return limited
-        if granted is not None and (reason := lacking(granted, scopes, call.path_parameters)):
+        if granted is not None and (reason := missing_scope_reason(granted, scopes, call.path_parameters)):
             return responses.render_error(403, reason)
         return beyond(api_key, granted)
 
