@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mockmoov.data.operations import OPERATIONS
-from mockmoov.oauth.scopes import ACCOUNT_ID, covers, few_of, is_account, permits, quoted, template
+from mockmoov.oauth.scopes import ACCOUNT_ID, covers, few_of, is_account, permits, quote_scope, template
 
 ACCOUNT_PARAMETER = ACCOUNT_ID[1:-1]  # its name in a path
 
@@ -43,4 +43,4 @@ def missing_scope_reason(granted: Sequence[str], scopes: Iterable[str], paramete
         return ""
     elsewhere = permits(granted, map(template, missing))
     hint = "it has it for another account" if elsewhere else f"it has {few_of(granted)}"
-    return f"the token lacks scope {' '.join(map(quoted, missing))}; {hint}"
+    return f"the token lacks scope {' '.join(map(quote_scope, missing))}; {hint}"
