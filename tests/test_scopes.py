@@ -17,12 +17,12 @@ from mockmoov.oauth.scopes import (
     canonical,
     covers,
     did_you_mean,
-    few_of,
     grantable,
     invalid_scope,
     is_account,
     parse_scope,
     permits,
+    summarize_scopes,
     template,
 )
 
@@ -284,12 +284,12 @@ def test_scopes_with_commas_between_them_are_answered_with_spaces(scopes: list[s
 def test_of_the_scopes_of_a_token_the_first_few_are_told_that_read_like_scopes(
     granted: list[str], told: str
 ) -> None:
-    assert few_of(granted) == told
+    assert summarize_scopes(granted) == told
 
 
 @given(st.lists(TOKENS, max_size=6))
 def test_what_does_not_read_like_a_scope_is_counted_only(granted: list[str]) -> None:
-    words = few_of(granted).split()
+    words = summarize_scopes(granted).split()
     assert {word for word in words if word.startswith("/")} <= set(granted)
     assert len(words) <= 3 + len(["and", "3", "more"])
 

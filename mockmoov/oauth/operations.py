@@ -4,7 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mockmoov.data.operations import OPERATIONS
-from mockmoov.oauth.scopes import ACCOUNT_ID, covers, few_of, is_account, permits, quote_scope, template
+from mockmoov.oauth.scopes import (
+    ACCOUNT_ID,
+    covers,
+    is_account,
+    permits,
+    quote_scope,
+    summarize_scopes,
+    template,
+)
 
 ACCOUNT_PARAMETER = ACCOUNT_ID[1:-1]  # its name in a path
 
@@ -42,5 +50,5 @@ def missing_scope_reason(granted: Sequence[str], scopes: Iterable[str], paramete
     if not missing:
         return ""
     elsewhere = permits(granted, map(template, missing))
-    hint = "it has it for another account" if elsewhere else f"it has {few_of(granted)}"
+    hint = "it has it for another account" if elsewhere else f"it has {summarize_scopes(granted)}"
     return f"the token lacks scope {' '.join(map(quote_scope, missing))}; {hint}"

@@ -103,7 +103,7 @@ def quote_scope(scope: str) -> str:
     return scope if plain else "(not of the form /family.permission)"
 
 
-def few_of(granted: Iterable[str]) -> str:
+def summarize_scopes(granted: Iterable[str]) -> str:
     """What a token has, as a reason may say it: the first few that read like scopes, and how many others."""
     scopes = list(granted)
     told = list(islice((scope for scope in scopes if scope == quote_scope(scope)), _TOLD))
