@@ -72,7 +72,7 @@ def is_scope_token(scope: str) -> bool:
     return _SCOPE_TOKEN.fullmatch(scope) is not None
 
 
-def grantable(tokens: Iterable[str], known: _Known, allowed: tuple[str, ...] | None) -> None:
+def check_grantable(tokens: Iterable[str], known: _Known, allowed: tuple[str, ...] | None) -> None:
     """Refuse the first token that is not known, or not among those `allowed` to the key (None: all)."""
     for token in tokens:
         if not known(token):
