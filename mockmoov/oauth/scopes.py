@@ -10,7 +10,7 @@ from mockmoov.oauth.errors import ErrorCode, OAuthError
 from mockmoov.oauth.suggestions import nearest
 
 ACCOUNT_ID = "{accountID}"
-FORM = f"of the form /family.permission or /accounts/{ACCOUNT_ID}/family.permission"
+SCOPE_FORM = f"of the form /family.permission or /accounts/{ACCOUNT_ID}/family.permission"
 UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 _ACCOUNT = re.compile(UUID)
 _ACCOUNT_SCOPE = re.compile(rf"/accounts/({UUID})(/.+)")

@@ -93,5 +93,5 @@ def _scope(api_key: ApiKey, wish: MintRequest) -> str:
     """The scope, of this account, if it is not written as a claim anyway; only its form is looked at."""
     scope = wish.scope.replace(scopes.ACCOUNT_ID, api_key.account_id)
     if "scp" not in wish.claims and not all(map(scopes.is_well_formed, scope.split(" "))):
-        raise FieldError("scope", f"each scope must be {scopes.FORM}")
+        raise FieldError("scope", f"each scope must be {scopes.SCOPE_FORM}")
     return scope
