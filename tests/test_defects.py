@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockmoov.oauth.encoding import decode, encode
-from mockmoov.oauth.signing_keys import jwks, key_pair, public_pem, signing_keys
+from mockmoov.oauth.signing_keys import jwks, key_pair, make_issuer_keys, public_pem
 from mockmoov.oauth.token_defects import DEFECTS, OF_CLAIMS, OF_JWS, REVOKED
 from mockmoov.oauth.tokens import sign
 
-KEYS = signing_keys(bytes(range(32)))
+KEYS = make_issuer_keys(bytes(range(32)))
 KID = key_pair(KEYS.private_key).kid
 NOW = 1_800_000_000
 CLAIMS: dict[str, Any] = {

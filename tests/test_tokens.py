@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 
 from mockmoov.oauth.encoding import decode, encode, encode_json
 from mockmoov.oauth.records import ApiKey, RefreshToken
-from mockmoov.oauth.signing_keys import drop, jwks, key_pair, key_pairs, rotate, signing_keys
+from mockmoov.oauth.signing_keys import drop, jwks, key_pair, key_pairs, make_issuer_keys, rotate
 from mockmoov.oauth.tokens import (
     MAX_LENGTH,
     IssuerPolicy,
@@ -30,7 +30,7 @@ from mockmoov.oauth.tokens import (
     write_refresh_token,
 )
 
-KEYS, OTHER_KEYS = signing_keys(bytes(range(32))), signing_keys(bytes(range(1, 33)))
+KEYS, OTHER_KEYS = make_issuer_keys(bytes(range(32))), make_issuer_keys(bytes(range(1, 33)))
 PAIR = key_pair(KEYS.private_key)
 NOW = 1_750_000_000
 POLICY = IssuerPolicy(

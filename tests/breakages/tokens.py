@@ -20,7 +20,7 @@ from tests.breakages.bending import because, body
 from tests.breakages.seams import Breakage
 
 Claims = dict[str, Any]
-_OTHER_KEYS = keys.signing_keys(b"\x07" * 32)
+_OTHER_KEYS = keys.make_issuer_keys(b"\x07" * 32)
 _NO_RECORD = "they do not look into a token"
 
 
