@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mockmoov.oauth.encoding import decode, encode
 from mockmoov.oauth.signing_keys import jwks, key_pair, make_issuer_keys, public_pem
-from mockmoov.oauth.token_defects import DEFECTS, OF_CLAIMS, OF_JWS, REVOKED
+from mockmoov.oauth.token_defects import CLAIM_DEFECTS, DEFECTS, OF_JWS, REVOKED
 from mockmoov.oauth.tokens import sign
 
 KEYS = make_issuer_keys(bytes(range(32)))
@@ -36,7 +36,7 @@ each_of_jws = pytest.mark.parametrize("defect", OF_JWS)
 
 
 def spoilt(defect: str, **changes: object) -> dict[str, Any]:
-    return dict(OF_CLAIMS[defect]({**CLAIMS, **changes}, NOW))
+    return dict(CLAIM_DEFECTS[defect]({**CLAIMS, **changes}, NOW))
 
 
 def changed(claims: dict[str, Any]) -> set[str]:
@@ -50,7 +50,7 @@ def parts(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes]:
 
 def test_there_are_ten_defects_and_one_happens_afterwards() -> None:
     assert len(DEFECTS) == len(set(DEFECTS)) == 10
-    assert (*OF_CLAIMS, *OF_JWS, REVOKED) == DEFECTS
+    assert (*CLAIM_DEFECTS, *OF_JWS, REVOKED) == DEFECTS
     assert REVOKED == "revoked"
 
 
@@ -88,7 +88,7 @@ def test_a_token_without_expiry_has_all_else() -> None:
     assert "exp" not in claims
 
 
-@pytest.mark.parametrize("defect", OF_CLAIMS)
+@pytest.mark.parametrize("defect", CLAIM_DEFECTS)
 @given(iat=VALUES, exp=VALUES)
 def test_claims_that_were_odd_before_can_be_spoilt_too(defect: str, iat: object, exp: object) -> None:
     claims = spoilt(defect, iat=iat, exp=exp)

@@ -33,7 +33,7 @@ def _whole(value: object) -> int:
 
 
 # What is wrong with the claims; `now` in Unix seconds (RFC 7519 §4.1).
-OF_CLAIMS: Mapping[str, Callable[[Claims, int], Claims]] = {
+CLAIM_DEFECTS: Mapping[str, Callable[[Claims, int], Claims]] = {
     "expired": _expired,
     "not-yet-valid": _not_yet_valid,
     "wrong-audience": lambda claims, _: {**claims, "aud": [_OTHER_AUDIENCE]},
@@ -79,4 +79,4 @@ OF_JWS: Mapping[str, Callable[[IssuerKeys, Claims], str]] = {
     "alg-none": _alg_none,
     "hs256-public-key": _hs256,
 }
-DEFECTS = (*OF_CLAIMS, *OF_JWS, REVOKED)
+DEFECTS = (*CLAIM_DEFECTS, *OF_JWS, REVOKED)

@@ -55,7 +55,7 @@ class Minter:
             now=now,
         )
         claims = {**claims, **wish.claims}
-        if spoil := token_defects.OF_CLAIMS.get(wish.defect or ""):
+        if spoil := token_defects.CLAIM_DEFECTS.get(wish.defect or ""):
             claims = spoil(claims, int(now))
         token = self._write(api_key, claims, wish, now)
         if len(token) > tokens.MAX_LENGTH:
