@@ -73,10 +73,10 @@ def _signing_input(header: Mapping[str, str], claims: Claims) -> str:
 
 
 # What is wrong with the JWS (RFC 7515 §5.1).
-OF_JWS: Mapping[str, Callable[[IssuerKeys, Claims], str]] = {
+JWS_DEFECTS: Mapping[str, Callable[[IssuerKeys, Claims], str]] = {
     "unknown-kid": _unknown_kid,
     "bad-signature": _bad_signature,
     "alg-none": _alg_none,
     "hs256-public-key": _hs256,
 }
-DEFECTS = (*CLAIM_DEFECTS, *OF_JWS, REVOKED)
+DEFECTS = (*CLAIM_DEFECTS, *JWS_DEFECTS, REVOKED)

@@ -66,7 +66,7 @@ class Minter:
 
     def _write(self, api_key: ApiKey, claims: Mapping[str, object], wish: MintRequest, now: float) -> str:
         keys = self._repository.signing_keys()
-        if write := token_defects.OF_JWS.get(wish.defect or ""):
+        if write := token_defects.JWS_DEFECTS.get(wish.defect or ""):
             return write(keys, claims)
         if self._format == "jwt":
             return tokens.sign(keys, claims)

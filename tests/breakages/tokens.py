@@ -103,14 +103,14 @@ class ForgetsApplication(Issuer):
 
 CLAIMS: dict[str, Breakage] = {
     "token-unsigned": Breakage(
-        rule="an access token is signed", issuer=writing(token_defects.OF_JWS["alg-none"])
+        rule="an access token is signed", issuer=writing(token_defects.JWS_DEFECTS["alg-none"])
     ),
     "token-hs256": Breakage(
         rule="an access token is signed with Ed25519",
-        issuer=writing(token_defects.OF_JWS["hs256-public-key"]),
+        issuer=writing(token_defects.JWS_DEFECTS["hs256-public-key"]),
     ),
     "token-bad-signature": Breakage(
-        rule="the signature of a token verifies", issuer=writing(token_defects.OF_JWS["bad-signature"])
+        rule="the signature of a token verifies", issuer=writing(token_defects.JWS_DEFECTS["bad-signature"])
     ),
     "token-foreign-key": Breakage(
         rule="a token is signed by the key that its kid names", issuer=writing(_foreign)
