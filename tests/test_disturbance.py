@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mockmoov.oauth.contracts import CONTRACT_2023, CONTRACT_DATED
 from mockmoov.oauth.messages import HttpResponse
-from mockmoov.simulation.fault_effects import altered, check, replacement, wants_body
+from mockmoov.simulation.fault_effects import apply_to_response, check, replacement, wants_body
 from mockmoov.simulation.faults import PRESETS, Fault
 
 STORE = (("cache-control", "no-store"), ("pragma", "no-cache"))
@@ -138,7 +138,7 @@ def test_what_is_given_as_a_header_wins_and_is_there_once() -> None:
     assert dict(headers)["retry-after"] == "1"
     assert ("x-a", "C") in headers
     assert len(dict(headers)) == len(headers)
-    headers = altered(fault, REAL, CONTRACT_2023).headers
+    headers = apply_to_response(fault, REAL, CONTRACT_2023).headers
     assert (dict(headers)["content-type"], dict(headers)["retry-after"]) == ("b/b", "1")
     assert len(dict(headers)) == len(headers)
 
@@ -150,7 +150,7 @@ def test_a_time_to_wait_is_told_as_the_contract_tells_it() -> None:
     ):
         for response in (
             replacement(Fault(status=429, retry_after=1.5), contract),
-            altered(Fault(retry_after=1.5), EMPTY, contract),
+            apply_to_response(Fault(retry_after=1.5), EMPTY, contract),
         ):
             assert response is not None
             shown = {name: value for name, value in response.headers if "retry" in name}
@@ -163,7 +163,7 @@ def test_a_time_to_wait_is_told_as_the_contract_tells_it() -> None:
 def test_of_a_truncated_body_the_first_bytes_are_left(text: str, truncate: int | None) -> None:
     """Bytes, not characters: the last one may be half."""
     assert sent(Fault(text=text, truncate=truncate)).body == text.encode()[:truncate]
-    assert altered(Fault(truncate=truncate), REAL, CONTRACT_2023).body == REAL.body[:truncate]
+    assert apply_to_response(Fault(truncate=truncate), REAL, CONTRACT_2023).body == REAL.body[:truncate]
 
 
 # --- The real answer as it is left ----------------------------------------------------------------
@@ -171,7 +171,7 @@ def test_of_a_truncated_body_the_first_bytes_are_left(text: str, truncate: int |
 
 @pytest.mark.parametrize("response", [REAL, EMPTY, REFUSED])
 def test_a_fault_that_changes_nothing_leaves_it_as_it_is(response: HttpResponse) -> None:
-    assert altered(Fault(delay=1, times=2), response, CONTRACT_2023) == response
+    assert apply_to_response(Fault(delay=1, times=2), response, CONTRACT_2023) == response
 
 
 @given(
@@ -181,7 +181,7 @@ def test_a_fault_that_changes_nothing_leaves_it_as_it_is(response: HttpResponse)
     ),
 )
 def test_members_are_dropped_and_then_set(drop: tuple[str, ...], added: dict[str, Any]) -> None:
-    response = altered(Fault(drop=drop, set=added), REAL, CONTRACT_2023)
+    response = apply_to_response(Fault(drop=drop, set=added), REAL, CONTRACT_2023)
     left = {name: value for name, value in MEMBERS.items() if name not in drop}
     assert json.loads(response.body) == {**left, **added}
     assert (response.status, response.headers) == (REAL.status, REAL.headers)
@@ -194,28 +194,28 @@ def test_members_are_dropped_and_then_set(drop: tuple[str, ...], added: dict[str
 def test_members_are_changed_only_where_it_is_a_success_with_json(
     response: HttpResponse, fault: Fault
 ) -> None:
-    assert altered(fault, response, CONTRACT_2023) == response
+    assert apply_to_response(fault, response, CONTRACT_2023) == response
 
 
 def test_one_of_drop_and_set_is_enough() -> None:
-    assert json.loads(altered(Fault(drop=("expires_in",)), REAL, CONTRACT_2023).body) == {
+    assert json.loads(apply_to_response(Fault(drop=("expires_in",)), REAL, CONTRACT_2023).body) == {
         "access_token": "abc"
     }
-    assert json.loads(altered(Fault(set={"a": 1}), REAL, CONTRACT_2023).body) == {**MEMBERS, "a": 1}
+    assert json.loads(apply_to_response(Fault(set={"a": 1}), REAL, CONTRACT_2023).body) == {**MEMBERS, "a": 1}
 
 
 def test_a_content_type_is_changed_only_where_there_is_a_body() -> None:
     fault = Fault(content_type="text/plain")
-    assert dict(altered(fault, REAL, CONTRACT_2023).headers) == {
+    assert dict(apply_to_response(fault, REAL, CONTRACT_2023).headers) == {
         **dict(REAL.headers),
         "content-type": "text/plain",
     }
-    assert dict(altered(fault, REFUSED, CONTRACT_2023).headers)["content-type"] == "text/plain"
-    assert altered(fault, EMPTY, CONTRACT_2023) == EMPTY
+    assert dict(apply_to_response(fault, REFUSED, CONTRACT_2023).headers)["content-type"] == "text/plain"
+    assert apply_to_response(fault, EMPTY, CONTRACT_2023) == EMPTY
 
 
 def test_headers_are_added_or_take_the_place_of_the_real_ones() -> None:
-    response = altered(Fault(headers={"Pragma": "x", "X-New": "y"}), REAL, CONTRACT_2023)
+    response = apply_to_response(Fault(headers={"Pragma": "x", "X-New": "y"}), REAL, CONTRACT_2023)
     assert dict(response.headers) == {**dict(REAL.headers), "pragma": "x", "x-new": "y"}
     assert (response.status, response.body) == (REAL.status, REAL.body)
 
@@ -242,4 +242,4 @@ def test_the_body_of_what_is_not_read_whole_stays_as_it_is(
 ) -> None:
     fault = Fault(delay=delay, retry_after=1, headers={"a": "b"} if headers else {})
     assert not wants_body(fault)
-    assert altered(fault, response, CONTRACT_2023).body == response.body
+    assert apply_to_response(fault, response, CONTRACT_2023).body == response.body

@@ -238,7 +238,7 @@ def _altered(call: RequestContext, response: HttpResponse, contract: Contract) -
     fault = call.fault
     if fault is None:
         return response
-    altered = fault_effects.altered(fault, response, contract)
+    altered = fault_effects.apply_to_response(fault, response, contract)
     return replace(altered, connection=fault.network_error or response.connection)
 
 

@@ -47,7 +47,7 @@ def replacement(fault: Fault, contract: Contract) -> HttpResponse | None:
     return HttpResponse(status=fault.status or 200, headers=_with(headers.items(), fault.headers), body=body)
 
 
-def altered(fault: Fault, response: HttpResponse, contract: Contract) -> HttpResponse:
+def apply_to_response(fault: Fault, response: HttpResponse, contract: Contract) -> HttpResponse:
     """The real answer as the fault leaves it: members are changed only where it is a success with JSON."""
     changes = dict(_retry_after(fault, contract))
     if fault.content_type is not None and response.body:
