@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mockmoov.oauth.contracts import CONTRACT_2023, CONTRACT_DATED
 from mockmoov.oauth.messages import HttpResponse
-from mockmoov.simulation.fault_effects import apply_to_response, check, replacement, wants_body
+from mockmoov.simulation.fault_effects import apply_to_response, check, planned_response, wants_body
 from mockmoov.simulation.faults import PRESETS, Fault
 
 STORE = (("cache-control", "no-store"), ("pragma", "no-cache"))
@@ -22,7 +22,7 @@ REFUSED = HttpResponse(status=400, headers=(("content-type", "application/json")
 
 
 def sent(fault: Fault) -> HttpResponse:
-    response = replacement(fault, CONTRACT_2023)
+    response = planned_response(fault, CONTRACT_2023)
     assert response is not None
     return response
 
@@ -100,7 +100,7 @@ def test_presets_can_be_sent(members: dict[str, Any]) -> None:
     ],
 )
 def test_without_status_body_and_text_the_real_answer_goes_out(fault: Fault) -> None:
-    assert replacement(fault, CONTRACT_2023) is None
+    assert planned_response(fault, CONTRACT_2023) is None
 
 
 def test_a_status_alone_is_an_empty_answer() -> None:
@@ -149,7 +149,7 @@ def test_a_time_to_wait_is_told_as_the_contract_tells_it() -> None:
         (CONTRACT_DATED, {"retry-after": "2"}),
     ):
         for response in (
-            replacement(Fault(status=429, retry_after=1.5), contract),
+            planned_response(Fault(status=429, retry_after=1.5), contract),
             apply_to_response(Fault(retry_after=1.5), EMPTY, contract),
         ):
             assert response is not None

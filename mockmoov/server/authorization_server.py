@@ -196,7 +196,7 @@ class AuthorizationServer:
         if fault.network_error in _NOT_SENT:
             reason = ((responses.REASON_HEADER, f"fault {fault.id}"),)
             return HttpResponse(status=0, headers=reason, connection=fault.network_error)
-        instead = fault_effects.replacement(fault, contract)
+        instead = fault_effects.planned_response(fault, contract)
         if instead is not None:
             return replace(instead, connection=fault.network_error)
         response = self._route(call)

@@ -36,7 +36,7 @@ def check(fault: Fault) -> tuple[str, str] | None:
     return None
 
 
-def replacement(fault: Fault, contract: Contract) -> HttpResponse | None:
+def planned_response(fault: Fault, contract: Contract) -> HttpResponse | None:
     """The answer that stands in for the real one; None if the real one is to go out."""
     if not _is_answer(fault):
         return None
