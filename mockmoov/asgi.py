@@ -20,7 +20,7 @@ from mockmoov.oauth.scopes import did_you_mean, template
 from mockmoov.server.authorization_server import REQUEST_ID_HEADER, AuthorizationServer
 from mockmoov.server.context import RequestContext
 from mockmoov.server.endpoints import ACCOUNT_ID_HEADER, ANY_SCOPE, CLIENT_ID_HEADER, SCOPES_HEADER
-from mockmoov.simulation.fault_effects import wants_body
+from mockmoov.simulation.fault_effects import needs_whole_body
 from mockmoov.testing import MockMoov
 from mockmoov.web.asgi_io import Incoming, deliver, start, to_request
 
@@ -124,7 +124,7 @@ class _Passage:
                 await self._deliver(self._refusal)
         elif self._call is None:
             await self._send(message)
-        elif self._call.fault is not None and wants_body(self._call.fault):
+        elif self._call.fault is not None and needs_whole_body(self._call.fault):
             await self._alter(self._call, message)
         else:
             await self._relay(self._call, message)

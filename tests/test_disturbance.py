@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mockmoov.oauth.contracts import CONTRACT_2023, CONTRACT_DATED
 from mockmoov.oauth.messages import HttpResponse
-from mockmoov.simulation.fault_effects import apply_to_response, check, planned_response, wants_body
+from mockmoov.simulation.fault_effects import apply_to_response, check, needs_whole_body, planned_response
 from mockmoov.simulation.faults import PRESETS, Fault
 
 STORE = (("cache-control", "no-store"), ("pragma", "no-cache"))
@@ -233,7 +233,7 @@ def test_headers_are_added_or_take_the_place_of_the_real_ones() -> None:
     ],
 )
 def test_a_real_answer_is_read_whole_where_its_body_is_altered_or_cut(fault: Fault, wanted: bool) -> None:
-    assert wants_body(fault) is wanted
+    assert needs_whole_body(fault) is wanted
 
 
 @given(response=st.sampled_from([REAL, EMPTY, REFUSED]), headers=st.booleans(), delay=st.sampled_from([0, 1]))
@@ -241,5 +241,5 @@ def test_the_body_of_what_is_not_read_whole_stays_as_it_is(
     response: HttpResponse, headers: bool, delay: int
 ) -> None:
     fault = Fault(delay=delay, retry_after=1, headers={"a": "b"} if headers else {})
-    assert not wants_body(fault)
+    assert not needs_whole_body(fault)
     assert apply_to_response(fault, response, CONTRACT_2023).body == response.body

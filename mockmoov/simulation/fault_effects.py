@@ -59,7 +59,7 @@ def apply_to_response(fault: Fault, response: HttpResponse, contract: Contract) 
     return replace(response, headers=headers, body=body[: fault.truncate])
 
 
-def wants_body(fault: Fault) -> bool:
+def needs_whole_body(fault: Fault) -> bool:
     """Whether the real answer must be known whole before the fault can alter it."""
     return bool(
         fault.drop

@@ -19,7 +19,7 @@ from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.responses import REASON_HEADER, render_error
 from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer, identified
 from mockmoov.server.hosts import UNKNOWN_HOST, is_known
-from mockmoov.simulation.fault_effects import wants_body
+from mockmoov.simulation.fault_effects import needs_whole_body
 from mockmoov.simulation.redaction import redact_method, redact_path
 from mockmoov.web.asgi_io import Incoming, Reply, Stream, deliver, to_request
 from mockmoov.web.cors import CorsPolicy, is_preflight, shared
@@ -97,7 +97,7 @@ def _disturbed(server: AuthorizationServer, gateway: "Gateway | None") -> Handle
         elif not server.routes.is_clear(request.path):
             await reply(server.relay(call, render_error(404, _AMBIGUOUS)))
         else:
-            whole = call.fault is not None and wants_body(call.fault)
+            whole = call.fault is not None and needs_whole_body(call.fault)
             relay = partial(server.relay, call)
             await gateway.forward(request, response.forward, incoming, relay, reply, whole=whole)
 
