@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from mockmoov.oauth.contracts import CONTRACT_2023, CONTRACT_DATED
 from mockmoov.oauth.messages import HttpResponse
-from mockmoov.simulation.fault_effects import apply_to_response, check, needs_whole_body, planned_response
+from mockmoov.simulation.fault_effects import (
+    apply_to_response,
+    invalid_member,
+    needs_whole_body,
+    planned_response,
+)
 from mockmoov.simulation.faults import PRESETS, Fault
 
 STORE = (("cache-control", "no-store"), ("pragma", "no-cache"))
@@ -38,7 +43,7 @@ VALUE = ("headers", "has a value that is not printable ASCII")
 )
 @pytest.mark.parametrize("value", ["v", "a b", "!~", "x" * 2002, 'a; b="c"'])
 def test_a_header_of_rfc_9110_can_be_sent(name: str, value: str) -> None:
-    assert check(Fault(headers={name: value})) is None
+    assert invalid_member(Fault(headers={name: value})) is None
 
 
 @pytest.mark.parametrize(
@@ -47,29 +52,29 @@ def test_a_header_of_rfc_9110_can_be_sent(name: str, value: str) -> None:
      "Date", "X-Request-Id", "X-Mockmoov-Reason", "Trailer"],
 )  # fmt: skip
 def test_a_name_that_would_break_the_frame_or_is_ours_cannot(name: str) -> None:
-    assert check(Fault(headers={"x": "y", name: "v"})) == NAME
+    assert invalid_member(Fault(headers={"x": "y", name: "v"})) == NAME
 
 
 @pytest.mark.parametrize(
     "value", ["", " ", " a", "a ", "a\r\nb: c", "a\n", "é", "\t", "a\0b", "\x7f", "x" * 2003]
 )
 def test_a_value_that_would_break_the_frame_cannot(value: str) -> None:
-    assert check(Fault(headers={"x": "y", "a": value})) == VALUE
-    assert check(Fault(content_type=value)) == ("content_type", "is not printable ASCII")
+    assert invalid_member(Fault(headers={"x": "y", "a": value})) == VALUE
+    assert invalid_member(Fault(content_type=value)) == ("content_type", "is not printable ASCII")
 
 
 def test_body_and_text_exclude_each_other() -> None:
-    assert check(Fault(body={}, text="")) == ("text", "and body exclude each other")
-    assert check(Fault(body=None, text="")) is None
-    assert check(Fault(body=False)) is None
+    assert invalid_member(Fault(body={}, text="")) == ("text", "and body exclude each other")
+    assert invalid_member(Fault(body=None, text="")) is None
+    assert invalid_member(Fault(body=False)) is None
 
 
 @pytest.mark.parametrize("status", [204, 205, 304])
 def test_an_answer_that_has_no_body_cannot_have_one(status: int) -> None:
-    assert check(Fault(status=status, text="x")) == ("status", "cannot have a body")
-    assert check(Fault(status=status, body=0)) == ("status", "cannot have a body")
-    assert check(Fault(status=status, text="")) is None
-    assert check(Fault(status=status)) is None
+    assert invalid_member(Fault(status=status, text="x")) == ("status", "cannot have a body")
+    assert invalid_member(Fault(status=status, body=0)) == ("status", "cannot have a body")
+    assert invalid_member(Fault(status=status, text="")) is None
+    assert invalid_member(Fault(status=status)) is None
 
 
 @given(
@@ -77,12 +82,12 @@ def test_an_answer_that_has_no_body_cannot_have_one(status: int) -> None:
     text=st.text(),
 )
 def test_any_other_answer_can_have_one(status: int | None, text: str) -> None:
-    assert check(Fault(status=status, text=text)) is None
+    assert invalid_member(Fault(status=status, text=text)) is None
 
 
 @pytest.mark.parametrize("members", PRESETS.values())
 def test_presets_can_be_sent(members: dict[str, Any]) -> None:
-    assert check(Fault(**members)) is None
+    assert invalid_member(Fault(**members)) is None
 
 
 # --- In place of the real answer ------------------------------------------------------------------

@@ -47,7 +47,7 @@ class FaultsResource:
         """Add a fault at the end of the plan."""
         owner = self._owner(request)
         fault = replace(self._read(request.body), id=token_hex(8))
-        if (problem := fault_effects.check(fault)) is not None:
+        if (problem := fault_effects.invalid_member(fault)) is not None:
             raise FieldError(problem[0], " ".join(problem))
         try:
             self._simulation.add_fault(owner, fault)

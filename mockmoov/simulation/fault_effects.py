@@ -20,7 +20,7 @@ _OURS = frozenset(
 _WITHOUT_BODY = frozenset({204, 205, 304})  # RFC 9110 §15.3.5, §15.3.6, §15.4.5
 
 
-def check(fault: Fault) -> tuple[str, str] | None:
+def invalid_member(fault: Fault) -> tuple[str, str] | None:
     """The member of a fault that could not be sent, and why; None if all can."""
     for name, value in fault.headers.items():
         if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
