@@ -111,7 +111,7 @@ class RequestFacts(Struct, frozen=True, kw_only=True):
     parameters: Mapping[str, object]
 
 
-def take(plan: Plan, facts: RequestFacts, now: float) -> tuple[Fault | None, Plan]:
+def select_fault(plan: Plan, facts: RequestFacts, now: float) -> tuple[Fault | None, Plan]:
     """The fault that happens to an exchange, if one does, and the plan with its counts after it."""
     counted: list[Fault] = []
     for index, fault in enumerate(plan):
