@@ -13,7 +13,7 @@ from mockmoov.oauth.grants import GRANTS
 from mockmoov.oauth.messages import Waiting
 from mockmoov.oauth.records import Exchange
 from mockmoov.server.authorization_server import AuthorizationServer
-from mockmoov.simulation.journal import Query, select
+from mockmoov.simulation.journal import Query, matching
 from mockmoov.storage.simulation import Journal
 
 LONGEST_WAIT = 60.0  # seconds
@@ -43,7 +43,7 @@ class ExchangesResource:
         query = convert(self._read(request.query), _List, strict=False)
         owner = self._owner(request)
         journal = self._simulation.journal(owner)
-        found = select(journal.exchanges, query)
+        found = matching(journal.exchanges, query)
         document = _document(owner, journal, found)
         if query.limit is not None:
             document["exchanges"] = found[max(0, len(found) - query.limit) :]
@@ -54,7 +54,7 @@ class ExchangesResource:
         query = convert(self._read(request.query), _Wait, strict=False)
         owner, generation = self._owner(request), self._simulation.journal_generation()
         journal = self._simulation.journal(owner)
-        found = select(journal.exchanges, query)
+        found = matching(journal.exchanges, query)
         missing = query.count - len(found)
         document = {**_document(owner, journal, found), "complete": missing <= 0}
         if missing <= 0:
@@ -72,7 +72,7 @@ class ExchangesResource:
             nonlocal missing, latest
             new = self._simulation.journal(owner, after=latest).exchanges
             latest = new[-1].number if new else latest
-            missing -= len(select(new, query))
+            missing -= len(matching(new, query))
             return missing <= 0 or self._simulation.journal_generation() != generation
 
         return is_over
