@@ -53,7 +53,9 @@ class RequestContext:
         self.api_key: ApiKey | None = condition.api_key
         self.now = condition.now
         self.fault: Fault | None = None
-        self.grant_type = next((name for name in GRANTS if name == parameters.given.get("grant_type")), None)
+        self.grant_type = next(
+            (name for name in GRANTS if name == parameters.by_name.get("grant_type")), None
+        )
         self.issued: TokenResponse | None = None
         self.request_id: str | None = None
 
@@ -69,7 +71,7 @@ class RequestContext:
             method=self.request.method,
             path=self.request.path,
             headers=self.request.headers,
-            parameters=self.parameters.given,
+            parameters=self.parameters.by_name,
         )
 
     def note(self) -> Note:
@@ -92,7 +94,7 @@ class RequestContext:
             reason=dict(response.headers).get(REASON_HEADER),
             fault=self.fault.id if self.fault else None,
             headers=redact_headers(self.request.headers, secret),
-            parameters=redact_parameters(self.parameters.given, client_id),
+            parameters=redact_parameters(self.parameters.by_name, client_id),
             issued=_names(self.issued) if self.issued else {},
         )
 
