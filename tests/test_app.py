@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message
 
 from mockmoov.config.settings import load
 from mockmoov.oauth.records import Exchange
-from mockmoov.oauth.signing_keys import signing_keys
+from mockmoov.oauth.signing_keys import make_issuer_keys
 from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer
 from mockmoov.simulation.clock import http_date
 from mockmoov.simulation.faults import Fault
@@ -451,7 +451,7 @@ def test_who_waits_in_vain_has_each_exchange_looked_at_once_and_all_of_them_at_t
         load(),
         Repository(store),
         SimulationState(store, wall=time.time),
-        signing_keys=signing_keys(bytes(32)),
+        signing_keys=make_issuer_keys(bytes(32)),
     )
     app = create_app(server, exposure="process")
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from mockmoov.oauth.api_keys import make_api_key
 from mockmoov.oauth.records import ApiKey, Exchange
-from mockmoov.oauth.signing_keys import signing_keys
+from mockmoov.oauth.signing_keys import make_issuer_keys
 from mockmoov.simulation import clock
 from mockmoov.simulation.clock import UNCHANGED, ClockSetting
 from mockmoov.simulation.faults import Fault, RequestFacts
@@ -41,7 +41,7 @@ class World:
         self.now = NOW
         self.store = MemoryStore(wall=lambda: self.now)
         self.repository = Repository(self.store, wall=lambda: self.now)
-        self.repository.reset(signing_keys(bytes(32)), [api_key("a"), api_key("b")])
+        self.repository.reset(make_issuer_keys(bytes(32)), [api_key("a"), api_key("b")])
         self.simulation = SimulationState(self.store, wall=lambda: self.now)
 
     def shift(self, owner: str | None, seconds: float) -> None:

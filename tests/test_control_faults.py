@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mockmoov.simulation.faults import MOST, PRESETS
+from mockmoov.simulation.faults import MAX_COUNT, PRESETS
 from mockmoov.storage import simulation
 from tests.support.control import Desk
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, basic, bearer, post_form
@@ -129,7 +129,7 @@ def test_with_a_seed_chance_is_the_same_each_time() -> None:
 def test_a_seed_that_is_not_given_is_one_that_could_be(desk: Desk) -> None:
     seeds = [desk.post("/faults", status=503, probability=0.5)["fault"]["seed"] for _ in range(40)]
     assert len(set(seeds)) > 30
-    assert max(seeds) <= MOST
+    assert max(seeds) <= MAX_COUNT
     assert desk.token() in (200, 503)
     assert desk.post("/faults", status=503)["fault"]["seed"] == 0
 

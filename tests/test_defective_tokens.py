@@ -27,7 +27,7 @@ from joserfc.jwk import KeySet
 from jwt.types import Options
 
 from mockmoov import MockMoov, MoovKey
-from mockmoov.oauth.token_defects import DEFECTS, OF_CLAIMS
+from mockmoov.oauth.token_defects import CLAIM_DEFECTS, DEFECTS
 
 # RFC 9864 gives Ed25519 a name of its own; live Moov's tokens have the older one.
 pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated:joserfc.errors.SecurityWarning")
@@ -439,7 +439,7 @@ def test_a_defect_keeps_the_claims_that_were_wished_for_and_the_scope(defect: st
 def test_an_opaque_token_may_have_the_defects_that_its_claims_can_have(http: httpx2.Client) -> None:
     with MockMoov(token_format="opaque") as moov:
         key = moov.new_api_key()
-        for defect in (None, *OF_CLAIMS, "revoked"):
+        for defect in (None, *CLAIM_DEFECTS, "revoked"):
             token = key.mint(defect=defect)
             assert "." not in token
             answer = http.get(f"{key.url}/ping", headers={"authorization": f"Bearer {token}"})

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockmoov.oauth.encoding import decode, encode
-from mockmoov.oauth.signing_keys import jwks, key_pair, public_pem, signing_keys
-from mockmoov.oauth.token_defects import DEFECTS, OF_CLAIMS, OF_JWS, REVOKED
+from mockmoov.oauth.signing_keys import jwks, key_pair, make_issuer_keys, public_pem
+from mockmoov.oauth.token_defects import CLAIM_DEFECTS, DEFECTS, JWS_DEFECTS, REVOKED
 from mockmoov.oauth.tokens import sign
 
-KEYS = signing_keys(bytes(range(32)))
+KEYS = make_issuer_keys(bytes(range(32)))
 KID = key_pair(KEYS.private_key).kid
 NOW = 1_800_000_000
 CLAIMS: dict[str, Any] = {
@@ -32,11 +32,11 @@ VALUES = (
     | st.floats(allow_nan=False)
     | st.booleans()
 )
-each_of_jws = pytest.mark.parametrize("defect", OF_JWS)
+each_of_jws = pytest.mark.parametrize("defect", JWS_DEFECTS)
 
 
 def spoilt(defect: str, **changes: object) -> dict[str, Any]:
-    return dict(OF_CLAIMS[defect]({**CLAIMS, **changes}, NOW))
+    return dict(CLAIM_DEFECTS[defect]({**CLAIMS, **changes}, NOW))
 
 
 def changed(claims: dict[str, Any]) -> set[str]:
@@ -50,7 +50,7 @@ def parts(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes]:
 
 def test_there_are_ten_defects_and_one_happens_afterwards() -> None:
     assert len(DEFECTS) == len(set(DEFECTS)) == 10
-    assert (*OF_CLAIMS, *OF_JWS, REVOKED) == DEFECTS
+    assert (*CLAIM_DEFECTS, *JWS_DEFECTS, REVOKED) == DEFECTS
     assert REVOKED == "revoked"
 
 
@@ -88,7 +88,7 @@ def test_a_token_without_expiry_has_all_else() -> None:
     assert "exp" not in claims
 
 
-@pytest.mark.parametrize("defect", OF_CLAIMS)
+@pytest.mark.parametrize("defect", CLAIM_DEFECTS)
 @given(iat=VALUES, exp=VALUES)
 def test_claims_that_were_odd_before_can_be_spoilt_too(defect: str, iat: object, exp: object) -> None:
     claims = spoilt(defect, iat=iat, exp=exp)
@@ -106,22 +106,22 @@ def test_a_time_that_is_no_whole_number_counts_as_none() -> None:
 
 @each_of_jws
 def test_the_claims_stay_as_they_are(defect: str) -> None:
-    assert parts(OF_JWS[defect](KEYS, CLAIMS))[1] == CLAIMS
+    assert parts(JWS_DEFECTS[defect](KEYS, CLAIMS))[1] == CLAIMS
 
 
 @each_of_jws
 def test_only_what_is_broken_differs_from_a_good_token(defect: str) -> None:
-    good, bad = parts(sign(KEYS, CLAIMS))[0], parts(OF_JWS[defect](KEYS, CLAIMS))[0]
+    good, bad = parts(sign(KEYS, CLAIMS))[0], parts(JWS_DEFECTS[defect](KEYS, CLAIMS))[0]
     differing = {name for name in good.keys() | bad.keys() if good.get(name) != bad.get(name)}
     assert differing == {"unknown-kid": {"kid"}, "bad-signature": set()}.get(defect, {"alg"})
 
 
 def test_the_key_of_an_unknown_kid_is_the_right_one() -> None:
-    token = OF_JWS["unknown-kid"](KEYS, CLAIMS)
+    token = JWS_DEFECTS["unknown-kid"](KEYS, CLAIMS)
     header, _, _ = parts(token)
     assert len(header["kid"]) == len(KID)
     assert header["kid"] not in str(jwks(KEYS))
-    assert header["kid"] == parts(OF_JWS["unknown-kid"](KEYS, {}))[0]["kid"]  # the same each time
+    assert header["kid"] == parts(JWS_DEFECTS["unknown-kid"](KEYS, {}))[0]["kid"]  # the same each time
     assert jwt.decode(token, public_pem(KEYS), ["EdDSA"], options=UNTIMED) == CLAIMS
 
 
@@ -129,18 +129,18 @@ def test_a_bad_signature_differs_in_one_bit() -> None:
     good, bad = (parts(make(KEYS, CLAIMS))[2] for make in MAKERS)
     assert [one ^ other for one, other in zip(good, bad, strict=True)] == [1] + [0] * 63
     with pytest.raises(jwt.InvalidSignatureError):
-        jwt.decode(OF_JWS["bad-signature"](KEYS, CLAIMS), public_pem(KEYS), ["EdDSA"], options=UNTIMED)
+        jwt.decode(JWS_DEFECTS["bad-signature"](KEYS, CLAIMS), public_pem(KEYS), ["EdDSA"], options=UNTIMED)
 
 
 def test_alg_none_has_no_signature() -> None:
-    token = OF_JWS["alg-none"](KEYS, CLAIMS)
+    token = JWS_DEFECTS["alg-none"](KEYS, CLAIMS)
     assert token.endswith(".")
     assert (parts(token)[0]["alg"], parts(token)[2]) == ("none", b"")
     assert jwt.decode(token, options=UNVERIFIED) == CLAIMS
 
 
 def test_hs256_is_a_mac_under_the_public_key() -> None:
-    token = OF_JWS["hs256-public-key"](KEYS, CLAIMS)
+    token = JWS_DEFECTS["hs256-public-key"](KEYS, CLAIMS)
     signing_input, _, signature = token.rpartition(".")
     assert parts(token)[0] == {"alg": "HS256", "cty": "JWT", "kid": KID}
     assert signature == encode(hmac.digest(public_pem(KEYS), signing_input.encode(), "sha256"))
@@ -148,4 +148,4 @@ def test_hs256_is_a_mac_under_the_public_key() -> None:
 
 UNTIMED: Any = {"verify_aud": False, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
 UNVERIFIED: Any = {**UNTIMED, "verify_signature": False}
-MAKERS: tuple[Callable[..., str], ...] = (sign, OF_JWS["bad-signature"])
+MAKERS: tuple[Callable[..., str], ...] = (sign, JWS_DEFECTS["bad-signature"])

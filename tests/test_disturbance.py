@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from mockmoov.oauth.contracts import CONTRACT_2023, CONTRACT_DATED
 from mockmoov.oauth.messages import HttpResponse
-from mockmoov.simulation.fault_effects import altered, check, replacement, wants_body
+from mockmoov.simulation.fault_effects import (
+    apply_to_response,
+    invalid_member,
+    needs_whole_body,
+    planned_response,
+)
 from mockmoov.simulation.faults import PRESETS, Fault
 
 STORE = (("cache-control", "no-store"), ("pragma", "no-cache"))
@@ -22,7 +27,7 @@ REFUSED = HttpResponse(status=400, headers=(("content-type", "application/json")
 
 
 def sent(fault: Fault) -> HttpResponse:
-    response = replacement(fault, CONTRACT_2023)
+    response = planned_response(fault, CONTRACT_2023)
     assert response is not None
     return response
 
@@ -38,7 +43,7 @@ VALUE = ("headers", "has a value that is not printable ASCII")
 )
 @pytest.mark.parametrize("value", ["v", "a b", "!~", "x" * 2002, 'a; b="c"'])
 def test_a_header_of_rfc_9110_can_be_sent(name: str, value: str) -> None:
-    assert check(Fault(headers={name: value})) is None
+    assert invalid_member(Fault(headers={name: value})) is None
 
 
 @pytest.mark.parametrize(
@@ -47,29 +52,29 @@ def test_a_header_of_rfc_9110_can_be_sent(name: str, value: str) -> None:
      "Date", "X-Request-Id", "X-Mockmoov-Reason", "Trailer"],
 )  # fmt: skip
 def test_a_name_that_would_break_the_frame_or_is_ours_cannot(name: str) -> None:
-    assert check(Fault(headers={"x": "y", name: "v"})) == NAME
+    assert invalid_member(Fault(headers={"x": "y", name: "v"})) == NAME
 
 
 @pytest.mark.parametrize(
     "value", ["", " ", " a", "a ", "a\r\nb: c", "a\n", "é", "\t", "a\0b", "\x7f", "x" * 2003]
 )
 def test_a_value_that_would_break_the_frame_cannot(value: str) -> None:
-    assert check(Fault(headers={"x": "y", "a": value})) == VALUE
-    assert check(Fault(content_type=value)) == ("content_type", "is not printable ASCII")
+    assert invalid_member(Fault(headers={"x": "y", "a": value})) == VALUE
+    assert invalid_member(Fault(content_type=value)) == ("content_type", "is not printable ASCII")
 
 
 def test_body_and_text_exclude_each_other() -> None:
-    assert check(Fault(body={}, text="")) == ("text", "and body exclude each other")
-    assert check(Fault(body=None, text="")) is None
-    assert check(Fault(body=False)) is None
+    assert invalid_member(Fault(body={}, text="")) == ("text", "and body exclude each other")
+    assert invalid_member(Fault(body=None, text="")) is None
+    assert invalid_member(Fault(body=False)) is None
 
 
 @pytest.mark.parametrize("status", [204, 205, 304])
 def test_an_answer_that_has_no_body_cannot_have_one(status: int) -> None:
-    assert check(Fault(status=status, text="x")) == ("status", "cannot have a body")
-    assert check(Fault(status=status, body=0)) == ("status", "cannot have a body")
-    assert check(Fault(status=status, text="")) is None
-    assert check(Fault(status=status)) is None
+    assert invalid_member(Fault(status=status, text="x")) == ("status", "cannot have a body")
+    assert invalid_member(Fault(status=status, body=0)) == ("status", "cannot have a body")
+    assert invalid_member(Fault(status=status, text="")) is None
+    assert invalid_member(Fault(status=status)) is None
 
 
 @given(
@@ -77,12 +82,12 @@ def test_an_answer_that_has_no_body_cannot_have_one(status: int) -> None:
     text=st.text(),
 )
 def test_any_other_answer_can_have_one(status: int | None, text: str) -> None:
-    assert check(Fault(status=status, text=text)) is None
+    assert invalid_member(Fault(status=status, text=text)) is None
 
 
 @pytest.mark.parametrize("members", PRESETS.values())
 def test_presets_can_be_sent(members: dict[str, Any]) -> None:
-    assert check(Fault(**members)) is None
+    assert invalid_member(Fault(**members)) is None
 
 
 # --- In place of the real answer ------------------------------------------------------------------
@@ -100,7 +105,7 @@ def test_presets_can_be_sent(members: dict[str, Any]) -> None:
     ],
 )
 def test_without_status_body_and_text_the_real_answer_goes_out(fault: Fault) -> None:
-    assert replacement(fault, CONTRACT_2023) is None
+    assert planned_response(fault, CONTRACT_2023) is None
 
 
 def test_a_status_alone_is_an_empty_answer() -> None:
@@ -138,7 +143,7 @@ def test_what_is_given_as_a_header_wins_and_is_there_once() -> None:
     assert dict(headers)["retry-after"] == "1"
     assert ("x-a", "C") in headers
     assert len(dict(headers)) == len(headers)
-    headers = altered(fault, REAL, CONTRACT_2023).headers
+    headers = apply_to_response(fault, REAL, CONTRACT_2023).headers
     assert (dict(headers)["content-type"], dict(headers)["retry-after"]) == ("b/b", "1")
     assert len(dict(headers)) == len(headers)
 
@@ -149,8 +154,8 @@ def test_a_time_to_wait_is_told_as_the_contract_tells_it() -> None:
         (CONTRACT_DATED, {"retry-after": "2"}),
     ):
         for response in (
-            replacement(Fault(status=429, retry_after=1.5), contract),
-            altered(Fault(retry_after=1.5), EMPTY, contract),
+            planned_response(Fault(status=429, retry_after=1.5), contract),
+            apply_to_response(Fault(retry_after=1.5), EMPTY, contract),
         ):
             assert response is not None
             shown = {name: value for name, value in response.headers if "retry" in name}
@@ -163,7 +168,7 @@ def test_a_time_to_wait_is_told_as_the_contract_tells_it() -> None:
 def test_of_a_truncated_body_the_first_bytes_are_left(text: str, truncate: int | None) -> None:
     """Bytes, not characters: the last one may be half."""
     assert sent(Fault(text=text, truncate=truncate)).body == text.encode()[:truncate]
-    assert altered(Fault(truncate=truncate), REAL, CONTRACT_2023).body == REAL.body[:truncate]
+    assert apply_to_response(Fault(truncate=truncate), REAL, CONTRACT_2023).body == REAL.body[:truncate]
 
 
 # --- The real answer as it is left ----------------------------------------------------------------
@@ -171,7 +176,7 @@ def test_of_a_truncated_body_the_first_bytes_are_left(text: str, truncate: int |
 
 @pytest.mark.parametrize("response", [REAL, EMPTY, REFUSED])
 def test_a_fault_that_changes_nothing_leaves_it_as_it_is(response: HttpResponse) -> None:
-    assert altered(Fault(delay=1, times=2), response, CONTRACT_2023) == response
+    assert apply_to_response(Fault(delay=1, times=2), response, CONTRACT_2023) == response
 
 
 @given(
@@ -181,7 +186,7 @@ def test_a_fault_that_changes_nothing_leaves_it_as_it_is(response: HttpResponse)
     ),
 )
 def test_members_are_dropped_and_then_set(drop: tuple[str, ...], added: dict[str, Any]) -> None:
-    response = altered(Fault(drop=drop, set=added), REAL, CONTRACT_2023)
+    response = apply_to_response(Fault(drop=drop, set=added), REAL, CONTRACT_2023)
     left = {name: value for name, value in MEMBERS.items() if name not in drop}
     assert json.loads(response.body) == {**left, **added}
     assert (response.status, response.headers) == (REAL.status, REAL.headers)
@@ -194,28 +199,28 @@ def test_members_are_dropped_and_then_set(drop: tuple[str, ...], added: dict[str
 def test_members_are_changed_only_where_it_is_a_success_with_json(
     response: HttpResponse, fault: Fault
 ) -> None:
-    assert altered(fault, response, CONTRACT_2023) == response
+    assert apply_to_response(fault, response, CONTRACT_2023) == response
 
 
 def test_one_of_drop_and_set_is_enough() -> None:
-    assert json.loads(altered(Fault(drop=("expires_in",)), REAL, CONTRACT_2023).body) == {
+    assert json.loads(apply_to_response(Fault(drop=("expires_in",)), REAL, CONTRACT_2023).body) == {
         "access_token": "abc"
     }
-    assert json.loads(altered(Fault(set={"a": 1}), REAL, CONTRACT_2023).body) == {**MEMBERS, "a": 1}
+    assert json.loads(apply_to_response(Fault(set={"a": 1}), REAL, CONTRACT_2023).body) == {**MEMBERS, "a": 1}
 
 
 def test_a_content_type_is_changed_only_where_there_is_a_body() -> None:
     fault = Fault(content_type="text/plain")
-    assert dict(altered(fault, REAL, CONTRACT_2023).headers) == {
+    assert dict(apply_to_response(fault, REAL, CONTRACT_2023).headers) == {
         **dict(REAL.headers),
         "content-type": "text/plain",
     }
-    assert dict(altered(fault, REFUSED, CONTRACT_2023).headers)["content-type"] == "text/plain"
-    assert altered(fault, EMPTY, CONTRACT_2023) == EMPTY
+    assert dict(apply_to_response(fault, REFUSED, CONTRACT_2023).headers)["content-type"] == "text/plain"
+    assert apply_to_response(fault, EMPTY, CONTRACT_2023) == EMPTY
 
 
 def test_headers_are_added_or_take_the_place_of_the_real_ones() -> None:
-    response = altered(Fault(headers={"Pragma": "x", "X-New": "y"}), REAL, CONTRACT_2023)
+    response = apply_to_response(Fault(headers={"Pragma": "x", "X-New": "y"}), REAL, CONTRACT_2023)
     assert dict(response.headers) == {**dict(REAL.headers), "pragma": "x", "x-new": "y"}
     assert (response.status, response.body) == (REAL.status, REAL.body)
 
@@ -233,7 +238,7 @@ def test_headers_are_added_or_take_the_place_of_the_real_ones() -> None:
     ],
 )
 def test_a_real_answer_is_read_whole_where_its_body_is_altered_or_cut(fault: Fault, wanted: bool) -> None:
-    assert wants_body(fault) is wanted
+    assert needs_whole_body(fault) is wanted
 
 
 @given(response=st.sampled_from([REAL, EMPTY, REFUSED]), headers=st.booleans(), delay=st.sampled_from([0, 1]))
@@ -241,5 +246,5 @@ def test_the_body_of_what_is_not_read_whole_stays_as_it_is(
     response: HttpResponse, headers: bool, delay: int
 ) -> None:
     fault = Fault(delay=delay, retry_after=1, headers={"a": "b"} if headers else {})
-    assert not wants_body(fault)
-    assert altered(fault, response, CONTRACT_2023).body == response.body
+    assert not needs_whole_body(fault)
+    assert apply_to_response(fault, response, CONTRACT_2023).body == response.body

@@ -15,7 +15,7 @@ from mockmoov.simulation.faults import (
     RequestFacts,
     Where,
     describe_fault,
-    take,
+    select_fault,
     untriggered,
 )
 
@@ -34,7 +34,7 @@ def met(plan: Plan, exchanges: int, facts: RequestFacts = TOKEN, now: float = NO
     """The ids of the faults that so many exchanges meet, one after another."""
     ids: list[str | None] = []
     for _ in range(exchanges):
-        fault, plan = take(plan, facts, now)
+        fault, plan = select_fault(plan, facts, now)
         ids.append(fault.id if fault else None)
     return ids
 
@@ -48,7 +48,7 @@ def numbers(fault: Fault, exchanges: int = 12) -> list[int]:
 
 
 def test_no_plan_no_fault() -> None:
-    assert take((), TOKEN, NOW) == (None, ())
+    assert select_fault((), TOKEN, NOW) == (None, ())
 
 
 def test_a_fault_without_a_condition_happens_to_every_exchange() -> None:
@@ -62,10 +62,10 @@ def test_the_first_in_the_plan_happens_and_the_next_one_when_it_is_used_up() -> 
 
 def test_those_after_the_one_that_happens_do_not_see_the_exchange() -> None:
     plan: Plan = (Fault(id="a", every=2), Fault(id="b", after=1), Fault(id="c"))
-    fault, plan = take(plan, TOKEN, NOW)
+    fault, plan = select_fault(plan, TOKEN, NOW)
     assert fault == Fault(id="c", matched=1, triggered=1)
     assert [(each.matched, each.triggered) for each in plan] == [(1, 0), (1, 0), (1, 1)]
-    fault, plan = take(plan, TOKEN, NOW)
+    fault, plan = select_fault(plan, TOKEN, NOW)
     assert fault is not None
     assert fault.id == "a"
     assert [(each.matched, each.triggered) for each in plan] == [(2, 1), (1, 0), (1, 1)]
@@ -93,7 +93,7 @@ EXCHANGES = st.lists(st.tuples(st.sampled_from([TOKEN, PING]), st.floats(0, 10))
 @given(plan=PLANS, exchanges=EXCHANGES)
 def test_only_counts_change_and_only_of_those_up_to_the_one_that_happens(plan: Plan, exchanges: Any) -> None:
     for facts, now in exchanges:
-        fault, after = take(plan, facts, now)
+        fault, after = select_fault(plan, facts, now)
         assert [replace(each, matched=0, triggered=0) for each in after] == [
             replace(each, matched=0, triggered=0) for each in plan
         ]
@@ -121,8 +121,8 @@ def test_what_one_fault_alone_would_do_is_done_by_the_first(plan: Plan, exchange
     """The first fault of a plan does not notice the others."""
     alone = plan[:1]
     for facts, now in exchanges:
-        fault, plan = take(plan, facts, now)
-        lonely, alone = take(alone, facts, now)
+        fault, plan = select_fault(plan, facts, now)
+        lonely, alone = select_fault(alone, facts, now)
         assert plan[:1] == alone
         assert lonely is None or lonely == fault
 
@@ -146,7 +146,7 @@ def test_after_the_first_few_every_so_many_th_at_most_so_often(
 def test_what_does_not_match_or_is_used_up_is_not_counted() -> None:
     plan: Plan = (Fault(id="a", endpoint="token", times=1), Fault(id="b", start=NOW + 1))
     for facts in (PING, TOKEN, TOKEN):
-        _, plan = take(plan, facts, NOW)
+        _, plan = select_fault(plan, facts, NOW)
     assert [(each.matched, each.triggered) for each in plan] == [(1, 1), (0, 0)]
 
 
@@ -165,7 +165,7 @@ def test_a_window_is_open_from_its_start_until_before_its_end(
     start: float | None, end: float | None, open_at: list[int]
 ) -> None:
     fault = Fault(id="a", start=start, end=end)
-    assert [now for now in (0, 4, 5, 6, 9) if take((fault,), TOKEN, now)[0]] == open_at
+    assert [now for now in (0, 4, 5, 6, 9) if select_fault((fault,), TOKEN, now)[0]] == open_at
 
 
 @given(probability=st.floats(0, 1, exclude_min=True), seed=st.integers(0, 10**9))
@@ -226,7 +226,7 @@ def test_chance_is_fair() -> None:
     ],
 )
 def test_all_that_is_given_must_hold(simulation: dict[str, Any], matches: bool) -> None:
-    fault, plan = take((Fault(id="a", **simulation),), TOKEN, NOW)
+    fault, plan = select_fault((Fault(id="a", **simulation),), TOKEN, NOW)
     assert (fault is not None) == matches
     assert plan[0].matched == matches
 

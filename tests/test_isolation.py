@@ -30,7 +30,6 @@ from msgspec.structs import replace
 from mockmoov import MockMoov, MoovKey
 from mockmoov.config.settings import Layer, load
 from mockmoov.oauth.encoding import to_json
-from mockmoov.oauth.signing_keys import signing_keys
 from mockmoov.oauth.token_defects import DEFECTS
 from mockmoov.pytest_plugin.reports import history
 from mockmoov.server.authorization_server import AuthorizationServer
@@ -615,7 +614,7 @@ def ageing_server(clock: Clock, **settings: object) -> AuthorizationServer:
     loaded = load(Layer(values={"api_keys": [OWNER, OTHER], **settings}))
     store = MemoryStore(wall=clock, journal_size=loaded.journal_size)
     repository, simulation = Repository(store, wall=clock), SimulationState(store, wall=clock)
-    keys = signing_keys(bytes(range(32)))
+    keys = make_issuer_keys(bytes(range(32)))
     return AuthorizationServer(loaded, repository, simulation, signing_keys=keys)
 
 

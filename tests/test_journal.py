@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mockmoov.oauth.records import Exchange
-from mockmoov.simulation.journal import Query, format_line, select
+from mockmoov.simulation.journal import Query, format_line, matching
 
 EXCHANGE = Exchange(
     number=7,
@@ -63,7 +63,7 @@ def test_those_are_selected_that_are_like_all_that_is_asked_in_their_order(
         left = [each for each in left if each.at >= query.since]
     if query.until is not None:
         left = [each for each in left if each.at < query.until]
-    assert select(iter(exchanges), query) == left
+    assert matching(iter(exchanges), query) == left
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_those_are_selected_that_are_like_all_that_is_asked_in_their_order(
     ],
 )
 def test_each_member_of_a_query_counts(name: str, right: Any, wrong: Any) -> None:
-    assert select([EXCHANGE], Query(**{name: right})) == [EXCHANGE]
-    assert select([EXCHANGE], Query(**{name: wrong})) == []
+    assert matching([EXCHANGE], Query(**{name: right})) == [EXCHANGE]
+    assert matching([EXCHANGE], Query(**{name: wrong})) == []
 
 
 @pytest.mark.parametrize(

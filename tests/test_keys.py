@@ -22,11 +22,11 @@ from mockmoov.oauth.signing_keys import (
     jwks,
     key_pair,
     key_pairs,
+    make_issuer_keys,
     private_key_from_file,
     private_key_from_seed,
     public_pem,
     rotate,
-    signing_keys,
 )
 
 # RFC 8037 Appendix A.1 to A.3: an Ed25519 key and its thumbprint.
@@ -62,7 +62,7 @@ def test_the_same_seed_gives_the_same_key_by_hkdf(seed: str) -> None:
 
 @given(st.binary(min_size=32, max_size=32))
 def test_refresh_tokens_have_a_secret_of_their_own_derived_by_hkdf(private_key: bytes) -> None:
-    keys = signing_keys(private_key)
+    keys = make_issuer_keys(private_key)
     assert decode(keys.private_key) == private_key
     assert decode(keys.refresh_secret) == hkdf(private_key, b"mockmoov refresh tokens", 32)
     assert keys.refresh_secret != keys.private_key
@@ -87,7 +87,7 @@ def test_a_token_header_names_algorithm_content_type_and_key() -> None:
 
 
 def test_the_jwk_set_has_the_one_public_key_and_nothing_private() -> None:
-    assert jwks(signing_keys(decode(PRIVATE))) == {
+    assert jwks(make_issuer_keys(decode(PRIVATE))) == {
         "keys": [
             {"crv": "Ed25519", "kty": "OKP", "x": PUBLIC, "alg": "EdDSA", "kid": THUMBPRINT, "use": "sig"}
         ]
@@ -95,19 +95,19 @@ def test_the_jwk_set_has_the_one_public_key_and_nothing_private() -> None:
 
 
 def test_the_jwk_set_is_one_that_a_jose_library_reads() -> None:
-    document: Any = jwks(signing_keys(decode(PRIVATE)))
+    document: Any = jwks(make_issuer_keys(decode(PRIVATE)))
     key: Any = PyJWK(document["keys"][0])
     assert (key.key_id, key.algorithm_name, key.public_key_use) == (THUMBPRINT, "EdDSA", "sig")
 
 
 def test_the_jwk_set_is_a_copy_that_may_be_changed() -> None:
-    keys = signing_keys(decode(PRIVATE))
+    keys = make_issuer_keys(decode(PRIVATE))
     jwks(keys)["keys"][0]["kid"] = "other"  # type: ignore[index]
     assert key_pair(keys.private_key).kid == THUMBPRINT
 
 
 def test_the_public_key_in_pem_is_the_one_that_verifies() -> None:
-    keys = rotate(signing_keys(bytes(32)), decode(PRIVATE))
+    keys = rotate(make_issuer_keys(bytes(32)), decode(PRIVATE))
     key = serialization.load_pem_public_key(public_pem(keys))
     assert isinstance(key, ed25519.Ed25519PublicKey)
     assert encode(key.public_bytes_raw()) == PUBLIC
@@ -122,7 +122,7 @@ KIDS = [key_pair(encode(key)).kid for key in SOME_KEYS]
 
 def rotated(*numbers: int) -> IssuerKeys:
     """The first key, and then the others in their turn."""
-    keys = signing_keys(SOME_KEYS[numbers[0]])
+    keys = make_issuer_keys(SOME_KEYS[numbers[0]])
     for number in numbers[1:]:
         keys = rotate(keys, SOME_KEYS[number])
     return keys

@@ -15,7 +15,7 @@ import pytest
 
 import mockmoov
 from mockmoov.data.scopes import SCOPES
-from mockmoov.oauth.operations import BY_PATH, lacking
+from mockmoov.oauth.operations import BY_PATH, missing_scope_reason
 from mockmoov.server.routing import Routes
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.servers import NOW, Clock, Header, basic, bearer, new_server, post_form, sender
@@ -301,22 +301,28 @@ def test_a_refusal_says_which_scope_is_missing_and_that_it_is_there_for_another(
 
 def test_a_refusal_does_not_repeat_what_is_no_account() -> None:
     secret = "dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-"
-    refusal = lacking(["/ping.read"], ["/accounts/{accountID}/cards.read"], {"accountID": secret})
+    refusal = missing_scope_reason(
+        ["/ping.read"], ["/accounts/{accountID}/cards.read"], {"accountID": secret}
+    )
     assert refusal == (
         "the token lacks scope /accounts/{accountID}/cards.read; the account in the path is no UUID"
     )
 
 
 def test_what_is_no_account_is_not_to_blame_where_no_scope_names_an_account() -> None:
-    assert lacking([], ["/ping.read"], {"accountID": "me"}) == "the token lacks scope /ping.read; it has none"
+    assert (
+        missing_scope_reason([], ["/ping.read"], {"accountID": "me"})
+        == "the token lacks scope /ping.read; it has none"
+    )
 
 
 def test_a_refusal_says_what_the_token_has_and_nothing_that_is_no_scope() -> None:
     secret = "dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-"
     assert (
-        lacking(["/ping.raed"], ["/ping.read"], {}) == "the token lacks scope /ping.read; it has /ping.raed"
+        missing_scope_reason(["/ping.raed"], ["/ping.read"], {})
+        == "the token lacks scope /ping.read; it has /ping.raed"
     )
-    assert secret not in lacking([secret], ["/ping.read"], {})
+    assert secret not in missing_scope_reason([secret], ["/ping.read"], {})
 
 
 def test_without_an_upstream_the_answer_says_how_to_have_one(spending: Spending) -> None:

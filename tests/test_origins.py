@@ -9,7 +9,7 @@ from mockmoov.oauth.origins import (
     OriginPolicy,
     is_loopback,
     is_loopback_host,
-    origin_refusal,
+    origin_rejection_reason,
     request_origin,
     serialize_origin,
 )
@@ -184,7 +184,7 @@ FOREIGN = [
 @pytest.mark.parametrize("sent", FOREIGN)
 def test_a_foreign_origin_is_refused(policy: OriginPolicy, sent: dict[str, tuple[str, ...]]) -> None:
     assert (
-        origin_refusal(policy, sent, AUDIENCES)
+        origin_rejection_reason(policy, sent, AUDIENCES)
         == "the token is not for this origin: it was not registered when the token was made"
         "; register it, then mint again"
     )
@@ -201,13 +201,13 @@ def test_a_foreign_origin_is_refused(policy: OriginPolicy, sent: dict[str, tuple
     ],
 )
 def test_an_origin_among_the_audiences_passes(policy: OriginPolicy, sent: dict[str, tuple[str, ...]]) -> None:
-    assert origin_refusal(policy, sent, AUDIENCES) == ""
-    assert origin_refusal(policy, sent, ["HTTPS://Shop.Example:443", "https://API.moov.money"]) == ""
+    assert origin_rejection_reason(policy, sent, AUDIENCES) == ""
+    assert origin_rejection_reason(policy, sent, ["HTTPS://Shop.Example:443", "https://API.moov.money"]) == ""
 
 
 def test_no_origin_passes_unless_one_is_required() -> None:
-    assert origin_refusal(ORIGIN_POLICIES["if-present"], {}, AUDIENCES) == ""
-    required = origin_refusal(ORIGIN_POLICIES["required"], {}, AUDIENCES)
+    assert origin_rejection_reason(ORIGIN_POLICIES["if-present"], {}, AUDIENCES) == ""
+    required = origin_rejection_reason(ORIGIN_POLICIES["required"], {}, AUDIENCES)
     assert required == "neither Origin nor Referer was sent"
 
 
@@ -216,14 +216,14 @@ def test_no_origin_passes_unless_one_is_required() -> None:
 )
 def test_a_loopback_origin_on_any_port_passes_unless_the_docs_are_followed_to_the_letter(origin: str) -> None:
     sent = headers(origin=origin)
-    assert origin_refusal(ORIGIN_POLICIES["if-present"], sent, AUDIENCES) == ""
-    required = origin_refusal(ORIGIN_POLICIES["required"], sent, (*AUDIENCES, origin))
+    assert origin_rejection_reason(ORIGIN_POLICIES["if-present"], sent, AUDIENCES) == ""
+    required = origin_rejection_reason(ORIGIN_POLICIES["required"], sent, (*AUDIENCES, origin))
     assert required == "the origin is this machine's, which Moov refuses"
 
 
 @pytest.mark.parametrize("sent", [headers(), *FOREIGN])
 def test_the_rule_can_be_off(sent: dict[str, tuple[str, ...]]) -> None:
-    assert origin_refusal(ORIGIN_POLICIES["off"], sent, AUDIENCES) == ""
+    assert origin_rejection_reason(ORIGIN_POLICIES["off"], sent, AUDIENCES) == ""
 
 
 def test_there_are_three_policies() -> None:

@@ -569,7 +569,7 @@ def test_of_a_form_with_a_repeat_all_before_it_is_given_beside_the_error(
     pairs = urlencode({**given_before, "name": "first"}).encode()
     message = request(pairs + b"&name=again&" + after.replace(b"%", b""))
     found = read_parameters(message)
-    assert found.given == {**given_before, "name": "first"}
+    assert found.by_name == {**given_before, "name": "first"}
     assert found.error is not None
     assert found.error.reason == "a parameter is repeated"
 
@@ -578,7 +578,7 @@ def test_of_a_form_with_a_repeat_all_before_it_is_given_beside_the_error(
 def test_of_json_with_a_repeat_all_before_it_is_given_beside_the_error(given_before: dict[str, str]) -> None:
     document = json.dumps({**given_before, "name": "first"})
     found = read_parameters(request(document[:-1] + ', "name": "again", "later": "x"}', JSON))
-    assert found.given == {**given_before, "name": "first"}
+    assert found.by_name == {**given_before, "name": "first"}
     assert found.error is not None
     assert found.error.reason == "a parameter is repeated"
 
@@ -597,7 +597,7 @@ def test_of_json_with_a_repeat_all_before_it_is_given_beside_the_error(given_bef
 )
 def test_of_a_request_that_cannot_be_read_at_all_nothing_is_given_but_the_error(message: HttpRequest) -> None:
     found = read_parameters(message)
-    assert found.given == {}
+    assert found.by_name == {}
     assert found.error is not None
     assert refused(message) == found.error.reason
 
@@ -605,7 +605,7 @@ def test_of_a_request_that_cannot_be_read_at_all_nothing_is_given_but_the_error(
 @given(MESSAGES)
 def test_of_a_good_request_everything_is_given_and_no_error(parameters: dict[str, str]) -> None:
     for message in (form(parameters), as_json(parameters)):
-        assert read_parameters(message) == Parameters(given=parameters)
+        assert read_parameters(message) == Parameters(by_name=parameters)
     assert read_parameters(request(content_type=None)) == NO_PARAMETERS
 
 
@@ -614,7 +614,7 @@ def test_the_error_of_the_parameters_is_raised_before_anything_else(
     parse: Callable[[Headers, Parameters], object],
 ) -> None:
     error = OAuthError(ErrorCode.INVALID_REQUEST, "because")
-    parameters = Parameters(given={"client_id": 1}, error=error)
+    parameters = Parameters(by_name={"client_id": 1}, error=error)
     twice = {"authorization": ("Basic !", "Basic !")}
     assert refusal(lambda: parse(twice, parameters)) is error
 
@@ -660,13 +660,13 @@ def test_of_a_client_id_that_is_repeated_the_first_is_claimed() -> None:
 
 def test_behind_two_authorization_headers_the_parameters_are_asked() -> None:
     headers = {"authorization": (basic("a", "b"),) * 2}
-    assert claimed_client_ids(headers, Parameters(given={"client_id": "c"})) == ("c",)
+    assert claimed_client_ids(headers, Parameters(by_name={"client_id": "c"})) == ("c",)
     assert claimed_client_ids(headers, NO_PARAMETERS) == ()
 
 
 @pytest.mark.parametrize("value", [None, 1, True, ("a",), ()])
 def test_a_client_id_that_is_no_text_claims_nothing(value: object) -> None:
-    assert claimed_client_ids({}, Parameters(given={"client_id": value})) == ()
+    assert claimed_client_ids({}, Parameters(by_name={"client_id": value})) == ()
 
 
 def test_a_request_that_names_nobody_claims_nothing() -> None:

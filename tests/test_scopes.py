@@ -15,14 +15,14 @@ from mockmoov.oauth.scopes import (
     ACCOUNT_ID,
     CATALOGUES,
     canonical,
+    check_grantable,
     covers,
     did_you_mean,
-    few_of,
-    grantable,
     invalid_scope,
     is_account,
     parse_scope,
     permits,
+    summarize_scopes,
     template,
 )
 
@@ -186,7 +186,7 @@ def test_what_names_no_account_is_its_own_template(scope: str) -> None:
 
 @given(SETS)
 def test_every_known_scope_may_be_granted_to_a_key_without_a_list(asked: list[str]) -> None:
-    grantable(asked, STRICT, None)
+    check_grantable(asked, STRICT, None)
 
 
 @given(SETS, SETS)
@@ -194,29 +194,29 @@ def test_a_key_with_a_list_gets_what_is_on_it_or_covered_by_a_template_on_it(
     exact: list[str], templates: list[str]
 ) -> None:
     allowed = (*map(canonical, exact), *map(template, templates))
-    grantable([*exact, *templates], STRICT, allowed)
+    check_grantable([*exact, *templates], STRICT, allowed)
 
 
 @given(st.lists(KNOWN, min_size=1), KNOWN)
 def test_a_key_with_a_list_gets_nothing_else(allowed: list[str], other: str) -> None:
     listed = tuple(map(canonical, allowed))
     if canonical(other) not in listed and template(other) not in listed:
-        error = refusal(lambda: grantable([allowed[0], other], STRICT, listed))
+        error = refusal(lambda: check_grantable([allowed[0], other], STRICT, listed))
         assert error.reason == f"scope {other} is not allowed to this API key"
 
 
 def test_a_key_with_an_empty_list_gets_nothing() -> None:
-    refusal(lambda: grantable(["/ping.read"], STRICT, ()))
+    refusal(lambda: check_grantable(["/ping.read"], STRICT, ()))
 
 
 def test_an_accounts_scope_on_the_list_does_not_stand_for_another_accounts() -> None:
     allowed = (CARDS,)
-    grantable([CARDS.replace(ACCOUNT, ACCOUNT.upper())], STRICT, allowed)
-    refusal(lambda: grantable([CARDS.replace(ACCOUNT, OTHER)], STRICT, allowed))
+    check_grantable([CARDS.replace(ACCOUNT, ACCOUNT.upper())], STRICT, allowed)
+    refusal(lambda: check_grantable([CARDS.replace(ACCOUNT, OTHER)], STRICT, allowed))
 
 
 def test_an_unknown_scope_is_refused_with_the_nearest_known_one() -> None:
-    error = refusal(lambda: grantable(["/ping.read", "/acounts.write"], STRICT, None))
+    error = refusal(lambda: check_grantable(["/ping.read", "/acounts.write"], STRICT, None))
     assert error.reason == "scope /acounts.write is not known; did you mean /accounts.write?"
 
 
@@ -230,19 +230,19 @@ def test_an_unknown_scope_is_refused_with_the_nearest_known_one() -> None:
     ],
 )
 def test_what_does_not_look_like_a_scope_is_not_repeated_in_the_reason(secret: str) -> None:
-    error = refusal(lambda: grantable([secret], STRICT, None))
+    error = refusal(lambda: check_grantable([secret], STRICT, None))
     assert error.reason == "scope (not of the form /family.permission) is not known"
 
 
 @pytest.mark.parametrize("scope", ["/zzz-zzz.qqq", f"/accounts/{ACCOUNT}/zzz-zzz.qqq"])
 def test_what_reads_like_a_scope_is_repeated_in_the_reason(scope: str) -> None:
-    assert refusal(lambda: grantable([scope], STRICT, None)).reason == f"scope {scope} is not known"
+    assert refusal(lambda: check_grantable([scope], STRICT, None)).reason == f"scope {scope} is not known"
 
 
 @pytest.mark.parametrize(("length", "repeated"), [(100, True), (101, False)])
 def test_no_more_than_100_characters_of_a_scope_are_repeated(length: int, repeated: bool) -> None:
     scope = (f"/accounts/{ACCOUNT}/" + "z" * 26 + "." + "q" * 99)[:length]
-    assert (scope in refusal(lambda: grantable([scope], STRICT, None)).reason) == repeated
+    assert (scope in refusal(lambda: check_grantable([scope], STRICT, None)).reason) == repeated
 
 
 def test_the_refusal_of_a_scope_blames_the_scope() -> None:
@@ -251,7 +251,7 @@ def test_the_refusal_of_a_scope_blames_the_scope() -> None:
 
 
 def unknown(scope: str, catalogue: Callable[[str], bool] = STRICT) -> str:
-    reason = refusal(lambda: grantable([scope], catalogue, None)).reason
+    reason = refusal(lambda: check_grantable([scope], catalogue, None)).reason
     return reason.partition(" is not known")[2]
 
 
@@ -284,12 +284,12 @@ def test_scopes_with_commas_between_them_are_answered_with_spaces(scopes: list[s
 def test_of_the_scopes_of_a_token_the_first_few_are_told_that_read_like_scopes(
     granted: list[str], told: str
 ) -> None:
-    assert few_of(granted) == told
+    assert summarize_scopes(granted) == told
 
 
 @given(st.lists(TOKENS, max_size=6))
 def test_what_does_not_read_like_a_scope_is_counted_only(granted: list[str]) -> None:
-    words = few_of(granted).split()
+    words = summarize_scopes(granted).split()
     assert {word for word in words if word.startswith("/")} <= set(granted)
     assert len(words) <= 3 + len(["and", "3", "more"])
 

@@ -18,7 +18,7 @@ from mockmoov.config.settings import Layer, load
 from mockmoov.oauth import records
 from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.oauth.responses import REASON_HEADER
-from mockmoov.oauth.signing_keys import drop, key_pairs, rotate, signing_keys
+from mockmoov.oauth.signing_keys import drop, key_pairs, make_issuer_keys, rotate
 from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer
 from mockmoov.simulation.clock import ClockSetting, http_date
 from mockmoov.storage.memory import MemoryJournal, MemoryStore
@@ -746,7 +746,7 @@ def test_minting_writes_nothing_to_the_store_but_a_line_of_the_journal(
         load(Layer(values={"journal_size": journal_size})),
         Repository(store, wall=clock),
         SimulationState(store, wall=clock),
-        signing_keys=signing_keys(bytes(32)),
+        signing_keys=make_issuer_keys(bytes(32)),
     )
     store.writes.clear()
     for client_type in ("web", "device"):

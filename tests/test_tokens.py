@@ -14,13 +14,13 @@ from msgspec.structs import asdict
 
 from mockmoov.oauth.encoding import decode, encode, encode_json
 from mockmoov.oauth.records import ApiKey, RefreshToken
-from mockmoov.oauth.signing_keys import drop, jwks, key_pair, key_pairs, rotate, signing_keys
+from mockmoov.oauth.signing_keys import drop, jwks, key_pair, key_pairs, make_issuer_keys, rotate
 from mockmoov.oauth.tokens import (
     MAX_LENGTH,
     IssuerPolicy,
     access_claims,
-    check_claims,
     claimed_client_id,
+    claims_rejection_reason,
     fingerprint,
     read_claims,
     read_refresh_token,
@@ -30,7 +30,7 @@ from mockmoov.oauth.tokens import (
     write_refresh_token,
 )
 
-KEYS, OTHER_KEYS = signing_keys(bytes(range(32))), signing_keys(bytes(range(1, 33)))
+KEYS, OTHER_KEYS = make_issuer_keys(bytes(range(32))), make_issuer_keys(bytes(range(1, 33)))
 PAIR = key_pair(KEYS.private_key)
 NOW = 1_750_000_000
 POLICY = IssuerPolicy(
@@ -82,7 +82,11 @@ def forged(header: object, payload: str = PAYLOAD, keys: Any = KEYS) -> str:
 
 def accepted(token: str, now: float = NOW) -> bool:
     claims = verify(KEYS, token)
-    return claims is not None and check_claims(claims, now, POLICY) == "" and read_claims(claims) is not None
+    return (
+        claims is not None
+        and claims_rejection_reason(claims, now, POLICY) == ""
+        and read_claims(claims) is not None
+    )
 
 
 SOME_ODD: list[object] = [None, 1, ["web"], {}]
@@ -375,7 +379,7 @@ def test_claims_that_name_no_client_claim_none(claims: dict[str, object]) -> Non
     ],
 )
 def test_a_token_is_good_until_the_moment_it_expires(now: float, reason: str) -> None:
-    assert check_claims(CLAIMS, now, POLICY) == reason
+    assert claims_rejection_reason(CLAIMS, now, POLICY) == reason
 
 
 ODD: list[object] = [
@@ -394,18 +398,18 @@ ODD: list[object] = [
 
 @pytest.mark.parametrize("expires", ODD)
 def test_an_expiry_that_is_no_number_is_none(expires: object) -> None:
-    assert check_claims({**CLAIMS, "exp": expires}, NOW, POLICY) == "the token has no expiry"
+    assert claims_rejection_reason({**CLAIMS, "exp": expires}, NOW, POLICY) == "the token has no expiry"
 
 
 def test_a_token_without_expiry_is_not_good() -> None:
     claims = {name: value for name, value in CLAIMS.items() if name != "exp"}
-    assert check_claims(claims, NOW, POLICY) == "the token has no expiry"
+    assert claims_rejection_reason(claims, NOW, POLICY) == "the token has no expiry"
     assert not accepted(sign(KEYS, claims))
 
 
 @pytest.mark.parametrize("expires", [NOW + 0.001, 1e300, 10**400])
 def test_an_expiry_may_be_any_finite_number(expires: float) -> None:
-    assert check_claims({**CLAIMS, "exp": expires}, float(NOW), POLICY) == ""
+    assert claims_rejection_reason({**CLAIMS, "exp": expires}, float(NOW), POLICY) == ""
 
 
 @pytest.mark.parametrize(
@@ -420,13 +424,13 @@ def test_an_expiry_may_be_any_finite_number(expires: float) -> None:
     ],
 )
 def test_a_token_is_not_good_before_its_time(not_before: object, good: bool) -> None:
-    reason = check_claims({**CLAIMS, "nbf": not_before}, NOW, POLICY)
+    reason = claims_rejection_reason({**CLAIMS, "nbf": not_before}, NOW, POLICY)
     assert reason == ("" if good else "the token is not valid yet")
 
 
 @pytest.mark.parametrize("issuer", [None, "", "https://api.moov.io", ["https://api.moov.io#applications"], 1])
 def test_a_token_of_another_issuer_is_not_good(issuer: object) -> None:
-    assert check_claims({**CLAIMS, "iss": issuer}, NOW, POLICY) == "the token has another issuer"
+    assert claims_rejection_reason({**CLAIMS, "iss": issuer}, NOW, POLICY) == "the token has another issuer"
 
 
 @pytest.mark.parametrize(
@@ -434,7 +438,10 @@ def test_a_token_of_another_issuer_is_not_good(issuer: object) -> None:
     [None, [], "https://shop.example", ["https://cards.moov.io"], {"https://api.moov.io": 1}, [["x"]], 1],
 )
 def test_a_token_that_is_not_for_the_api_itself_is_not_good(audience: object) -> None:
-    assert check_claims({**CLAIMS, "aud": audience}, NOW, POLICY) == "the token is not for this audience"
+    assert (
+        claims_rejection_reason({**CLAIMS, "aud": audience}, NOW, POLICY)
+        == "the token is not for this audience"
+    )
 
 
 @pytest.mark.parametrize(
@@ -442,7 +449,7 @@ def test_a_token_that_is_not_for_the_api_itself_is_not_good(audience: object) ->
 )
 def test_an_audience_may_be_one_text_or_a_list(audience: object) -> None:
     claims = {**CLAIMS, "aud": audience}
-    assert check_claims(claims, NOW, POLICY) == ""
+    assert claims_rejection_reason(claims, NOW, POLICY) == ""
     token = read_claims(claims)
     assert token is not None
     assert token.audiences == ("https://api.moov.io",)
@@ -450,7 +457,7 @@ def test_an_audience_may_be_one_text_or_a_list(audience: object) -> None:
 
 @given(st.dictionaries(st.sampled_from([*CLAIMS, "nbf"]), JSON, max_size=9))
 def test_claims_of_any_type_are_checked_without_fail(claims: dict[str, object]) -> None:
-    assert isinstance(check_claims(claims, NOW, POLICY), str)
+    assert isinstance(claims_rejection_reason(claims, NOW, POLICY), str)
     token = read_claims(claims)
     assert token is None or isinstance(token.jti, str)
 

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from msgspec.structs import replace
 
 from mockmoov.oauth.records import Exchange
-from mockmoov.simulation.journal import Query, select
+from mockmoov.simulation.journal import Query, matching
 from mockmoov.storage import memory, watches
 from mockmoov.storage.memory import MemoryJournal, MemoryStore
 from mockmoov.storage.simulation import SimulationState
@@ -62,7 +62,7 @@ class Model:
         self.exchanges = [*self.exchanges, replace(new, number=self.number)][-SIZE:]
 
     def of(self, owner: str | None, query: Query) -> list[Exchange]:
-        return select([each for each in self.exchanges if owner in (None, each.client_id)], query)
+        return matching([each for each in self.exchanges if owner in (None, each.client_id)], query)
 
 
 class WatchesAgainstList(RuleBasedStateMachine):
@@ -274,7 +274,7 @@ def test_watches_that_come_and_go_while_exchanges_do_leave_nothing_behind() -> N
         with journal.watch(owner, QUERIES[number % 4], 3, lambda: None) as watch:
             journal.append(exchange(owner, (200, 404)[number % 2], ("token", None)[number % 2]))
             found = watch.found()
-            assert found == select(found, QUERIES[number % 4])
+            assert found == matching(found, QUERIES[number % 4])
             if number % 10 == 0:
                 journal.clear(owner)
 

@@ -20,7 +20,7 @@ from mockmoov.oauth.grants import GRANTS
 from mockmoov.oauth.records import Exchange
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.steps import WaitForExchanges
-from mockmoov.simulation.journal import Query, select
+from mockmoov.simulation.journal import Query, matching
 from mockmoov.storage.watches import TooManyWatchersError
 
 LONGEST_WAIT = 60.0  # seconds
@@ -50,7 +50,7 @@ class ExchangesResource:
         query = convert(self._read(request.query), _List, strict=False)
         owner = self._owner(request)
         journal = self._simulation.journal(owner)
-        found = select(journal.exchanges, query)
+        found = matching(journal.exchanges, query)
         document = _document(owner, found, journal.dropped)
         if query.limit is not None:
             document["exchanges"] = found[max(0, len(found) - query.limit) :]

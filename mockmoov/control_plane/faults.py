@@ -18,7 +18,7 @@ from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.grants import GRANTS
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.simulation import fault_effects
-from mockmoov.simulation.faults import MOST, PRESETS, Fault, Where
+from mockmoov.simulation.faults import MAX_COUNT, PRESETS, Fault, Where
 
 _ASSIGNED = ("id", "matched", "triggered")  # members that are ours to give
 # Members that say which exchanges and when; without any other one, nothing would happen to them.
@@ -47,7 +47,7 @@ class FaultsResource:
         """Add a fault at the end of the plan."""
         owner = self._owner(request)
         fault = replace(self._read(request.body), id=token_hex(8))
-        if (problem := fault_effects.check(fault)) is not None:
+        if (problem := fault_effects.invalid_member(fault)) is not None:
             raise FieldError(problem[0], " ".join(problem))
         try:
             self._simulation.add_fault(owner, fault)
@@ -79,7 +79,11 @@ class FaultsResource:
             raise FieldError("end", "end must be after start")
         if not members.keys() - _AIMS:
             raise FieldError("preset", "nothing would happen: give a preset, a status, a delay or the like")
-        return fault if fault.probability == 1 or "seed" in members else replace(fault, seed=randbelow(MOST))
+        return (
+            fault
+            if fault.probability == 1 or "seed" in members
+            else replace(fault, seed=randbelow(MAX_COUNT))
+        )
 
 
 def _members(body: Mapping[str, Any]) -> dict[str, Any]:

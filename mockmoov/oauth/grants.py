@@ -80,7 +80,7 @@ def decide(request: TokenRequest, facts: GrantFacts) -> Grant:
 
 def _client_credentials(request: TokenRequest, facts: GrantFacts) -> Grant:  # RFC 6749 §4.4
     asked = scopes.parse_scope(request.scope or "")
-    scopes.grantable(asked, facts.known_scope, facts.api_key.scopes)
+    scopes.check_grantable(asked, facts.known_scope, facts.api_key.scopes)
     return Grant(scope=asked, client_type=request.client_type)
 
 

@@ -4,7 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mockmoov.data.operations import OPERATIONS
-from mockmoov.oauth.scopes import ACCOUNT_ID, covers, few_of, is_account, permits, quoted, template
+from mockmoov.oauth.scopes import (
+    ACCOUNT_ID,
+    covers,
+    is_account,
+    permits,
+    quote_scope,
+    summarize_scopes,
+    template,
+)
 
 ACCOUNT_PARAMETER = ACCOUNT_ID[1:-1]  # its name in a path
 
@@ -24,7 +32,7 @@ BY_PATH: Mapping[str, Mapping[str, Operation]] = {
 }
 
 
-def lacking(granted: Sequence[str], scopes: Iterable[str], parameters: Mapping[str, str]) -> str:
+def missing_scope_reason(granted: Sequence[str], scopes: Iterable[str], parameters: Mapping[str, str]) -> str:
     """Why a token with the granted scopes may not do what wants these, or "" if it may.
 
     Scopes of an account are those of the account in the path, given by the path's parameters; where none is
@@ -42,5 +50,5 @@ def lacking(granted: Sequence[str], scopes: Iterable[str], parameters: Mapping[s
     if not missing:
         return ""
     elsewhere = permits(granted, map(template, missing))
-    hint = "it has it for another account" if elsewhere else f"it has {few_of(granted)}"
-    return f"the token lacks scope {' '.join(map(quoted, missing))}; {hint}"
+    hint = "it has it for another account" if elsewhere else f"it has {summarize_scopes(granted)}"
+    return f"the token lacks scope {' '.join(map(quote_scope, missing))}; {hint}"

@@ -80,7 +80,7 @@ def _referer_origin(values: tuple[str, ...]) -> str:
     return serialize_origin(f"{parts.scheme}://{parts.netloc}") or ""
 
 
-def origin_refusal(policy: OriginPolicy | None, headers: Headers, audiences: Iterable[str]) -> str:
+def origin_rejection_reason(policy: OriginPolicy | None, headers: Headers, audiences: Iterable[str]) -> str:
     """Why the Origin rule refuses a request with a browser's token, or "" if it does not (docs)."""
     if policy is None:
         return ""

@@ -40,11 +40,11 @@ Pairs = Iterable[tuple[str, object]]
 class Parameters(Struct, frozen=True, kw_only=True):
     """The parameters of a request as far as they could be read, and why they are not good, if so."""
 
-    given: Mapping[str, object]
+    by_name: Mapping[str, object]
     error: OAuthError | None = None
 
 
-NO_PARAMETERS = Parameters(given={})
+NO_PARAMETERS = Parameters(by_name={})
 
 
 def read_parameters(request: HttpRequest) -> Parameters:
@@ -58,8 +58,8 @@ def read_parameters(request: HttpRequest) -> Parameters:
                 raise _invalid("a parameter is repeated")  # whatever its name (RFC 6749 §3.2)
             given[name] = value
     except OAuthError as error:
-        return Parameters(given=given, error=error)
-    return Parameters(given=given)
+        return Parameters(by_name=given, error=error)
+    return Parameters(by_name=given)
 
 
 def parse_token_request(headers: Headers, parameters: Parameters) -> TokenRequest:
@@ -149,7 +149,7 @@ def claimed_client_ids(headers: Headers, parameters: Parameters) -> tuple[str, .
             return parse_basic(rest).client_ids
     except OAuthError:
         pass
-    client_id = parameters.given.get("client_id")
+    client_id = parameters.by_name.get("client_id")
     return (client_id,) if isinstance(client_id, str) else ()
 
 
@@ -168,7 +168,7 @@ def _known(parameters: Parameters, names: Iterable[str]) -> dict[str, str]:
         raise parameters.error
     values: dict[str, str] = {}
     for name in names:
-        value = parameters.given.get(name)
+        value = parameters.by_name.get(name)
         if not (value is None or isinstance(value, str)):
             raise _invalid(f"{name} is not a string")
         if value:

@@ -10,7 +10,7 @@ from mockmoov.oauth.errors import ErrorCode, OAuthError
 from mockmoov.oauth.suggestions import nearest
 
 ACCOUNT_ID = "{accountID}"
-FORM = f"of the form /family.permission or /accounts/{ACCOUNT_ID}/family.permission"
+SCOPE_FORM = f"of the form /family.permission or /accounts/{ACCOUNT_ID}/family.permission"
 UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 _ACCOUNT = re.compile(UUID)
 _ACCOUNT_SCOPE = re.compile(rf"/accounts/({UUID})(/.+)")
@@ -72,13 +72,13 @@ def is_scope_token(scope: str) -> bool:
     return _SCOPE_TOKEN.fullmatch(scope) is not None
 
 
-def grantable(tokens: Iterable[str], known: _Known, allowed: tuple[str, ...] | None) -> None:
+def check_grantable(tokens: Iterable[str], known: _Known, allowed: tuple[str, ...] | None) -> None:
     """Refuse the first token that is not known, or not among those `allowed` to the key (None: all)."""
     for token in tokens:
         if not known(token):
-            raise invalid_scope(f"scope {quoted(token)} is not known{_advice(token, known)}")
+            raise invalid_scope(f"scope {quote_scope(token)} is not known{_advice(token, known)}")
         if allowed is not None and canonical(token) not in allowed and template(token) not in allowed:
-            raise invalid_scope(f"scope {quoted(token)} is not allowed to this API key")
+            raise invalid_scope(f"scope {quote_scope(token)} is not allowed to this API key")
 
 
 def covers(granted: Iterable[str], requested: Iterable[str]) -> bool:
@@ -97,16 +97,16 @@ def invalid_scope(reason: str) -> OAuthError:
     return OAuthError(ErrorCode.INVALID_SCOPE, reason, parameter="scope")
 
 
-def quoted(scope: str) -> str:
+def quote_scope(scope: str) -> str:
     """The scope as a reason or a journal may repeat it: only what reads like one, lest it be a secret."""
     plain = len(scope) <= _QUOTED and _PLAIN.fullmatch(template(scope))
     return scope if plain else "(not of the form /family.permission)"
 
 
-def few_of(granted: Iterable[str]) -> str:
+def summarize_scopes(granted: Iterable[str]) -> str:
     """What a token has, as a reason may say it: the first few that read like scopes, and how many others."""
     scopes = list(granted)
-    told = list(islice((scope for scope in scopes if scope == quoted(scope)), _TOLD))
+    told = list(islice((scope for scope in scopes if scope == quote_scope(scope)), _TOLD))
     others = len(scopes) - len(told)
     if not told:
         return f"{others} of another form" if others else "none"

@@ -28,7 +28,7 @@ class KeyPair:
         return self.jwk["kid"]
 
 
-def signing_keys(private_key: bytes) -> IssuerKeys:
+def make_issuer_keys(private_key: bytes) -> IssuerKeys:
     """The record of an Ed25519 private key of 32 bytes, with the refresh tokens' own secret (RFC 5869)."""
     return IssuerKeys(
         private_key=encode(private_key),

@@ -33,7 +33,7 @@ def _whole(value: object) -> int:
 
 
 # What is wrong with the claims; `now` in Unix seconds (RFC 7519 §4.1).
-OF_CLAIMS: Mapping[str, Callable[[Claims, int], Claims]] = {
+CLAIM_DEFECTS: Mapping[str, Callable[[Claims, int], Claims]] = {
     "expired": _expired,
     "not-yet-valid": _not_yet_valid,
     "wrong-audience": lambda claims, _: {**claims, "aud": [_OTHER_AUDIENCE]},
@@ -73,10 +73,10 @@ def _signing_input(header: Mapping[str, str], claims: Claims) -> str:
 
 
 # What is wrong with the JWS (RFC 7515 §5.1).
-OF_JWS: Mapping[str, Callable[[IssuerKeys, Claims], str]] = {
+JWS_DEFECTS: Mapping[str, Callable[[IssuerKeys, Claims], str]] = {
     "unknown-kid": _unknown_kid,
     "bad-signature": _bad_signature,
     "alg-none": _alg_none,
     "hs256-public-key": _hs256,
 }
-DEFECTS = (*OF_CLAIMS, *OF_JWS, REVOKED)
+DEFECTS = (*CLAIM_DEFECTS, *JWS_DEFECTS, REVOKED)

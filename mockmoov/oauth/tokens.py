@@ -132,7 +132,7 @@ def claimed_client_id(claims: Mapping[str, object]) -> str | None:
     return client_id if isinstance(client_id, str) else None
 
 
-def check_claims(claims: Mapping[str, object], now: float, policy: IssuerPolicy) -> str:
+def claims_rejection_reason(claims: Mapping[str, object], now: float, policy: IssuerPolicy) -> str:
     """Why these claims are not good at this time, or "" if they are (RFC 7519 §4.1)."""
     expires, not_before = claims.get("exp"), claims.get("nbf", 0)
     failures = {

@@ -180,10 +180,10 @@ class AuthorizationServer:
         if fault.network_error in NO_RESPONSE:
             context.reason = f"fault {fault.id}"
             return None
-        response = fault_effects.replacement(fault, contract)
+        response = fault_effects.planned_response(fault, contract)
         if response is None:
             response = yield from self._route(context, contract)
-            response = response and fault_effects.altered(fault, response, contract)
+            response = response and fault_effects.apply_to_response(fault, response, contract)
         return response
 
     def _take_fault(self, context: RequestContext, *, successes: bool) -> Fault | None:
@@ -227,7 +227,7 @@ class AuthorizationServer:
         if fault is not None:
             yield from self._delay(context, fault)
             context.network_error = fault.network_error
-            return fault_effects.replacement(fault, contract)
+            return fault_effects.planned_response(fault, contract)
         answer = route.answer(context, contract, authorized)
         return (yield from self._forward(context, answer)) if isinstance(answer, Forward) else answer
 
@@ -235,7 +235,7 @@ class AuthorizationServer:
         fault = context.fault
         response = yield Forward(
             headers=(*step.headers, (REQUEST_ID_HEADER, context.request_id)),
-            needs_body=fault is not None and fault_effects.wants_body(fault),
+            needs_body=fault is not None and fault_effects.needs_whole_body(fault),
         )
         if response is None:
             context.reason = "the client left before the upstream answered"

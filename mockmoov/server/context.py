@@ -30,8 +30,8 @@ class RequestContext:
     """One request on its way. The server fills it in as it learns more.
 
     `methods` are the routes of its path by method, `route` the one that it is for; `path_parameters` are raw.
-    `contract` is None if the version is malformed. `client` is the API key that the request claims, if there is
-    one, with the time on its clock. `network_error` says how the connection fails, because of a fault, and
+    `contract` is None if the version is malformed. `client` is the API key that the request claims, if there
+    is one, with the time on its clock. `network_error` says how the connection fails, because of a fault, and
     `reason` explains a response that is not sent.
     """
 
@@ -73,7 +73,7 @@ class RequestContext:
     @property
     def grant_type(self) -> str | None:
         """The grant type, if it is a known one."""
-        given = self.parameters.given.get("grant_type")
+        given = self.parameters.by_name.get("grant_type")
         return next((name for name in GRANTS if name == given), None)
 
     def facts(self) -> RequestFacts:
@@ -83,7 +83,7 @@ class RequestContext:
             method=self.request.method,
             path=self.request.path,
             headers=self.request.headers,
-            parameters=self.parameters.given,
+            parameters=self.parameters.by_name,
         )
 
     def exchange(self, response: HttpResponse | None, contract: Contract) -> Exchange:
@@ -102,7 +102,7 @@ class RequestContext:
             reason=dict(response.headers).get(REASON_HEADER) if response else self.reason,
             fault=self.fault.id if self.fault else None,
             headers=redact_headers(self.request.headers, secret),
-            parameters=redact_parameters(self.parameters.given, client_id),
+            parameters=redact_parameters(self.parameters.by_name, client_id),
             issued=_issued_names(self.issued) if self.issued else {},
         )
 

@@ -16,7 +16,7 @@ from mockmoov.oauth.messages import (
     TokenRequest,
     TokenResponse,
 )
-from mockmoov.oauth.operations import lacking
+from mockmoov.oauth.operations import missing_scope_reason
 from mockmoov.oauth.records import ApiKey, IssuerKeys
 from mockmoov.oauth.requests import (
     parse_authorization,
@@ -131,7 +131,9 @@ class Endpoints:
         caller = authenticate(self, context, credentials)
         if limited := self._rate_limited(context, contract, caller.api_key):
             return limited
-        if caller.scopes is not None and (reason := lacking(caller.scopes, scopes, context.path_parameters)):
+        if caller.scopes is not None and (
+            reason := missing_scope_reason(caller.scopes, scopes, context.path_parameters)
+        ):
             return responses.render_error(403, reason)
         return caller
 
@@ -142,7 +144,9 @@ class Endpoints:
     def _bearer(self, context: RequestContext, credentials: str) -> Caller:
         api_key, token = self.validator.live_access_token(credentials, context.now)
         if token.client_type == "web":
-            reason = origins.origin_refusal(self.origin_policy, context.request.headers, token.audiences)
+            reason = origins.origin_rejection_reason(
+                self.origin_policy, context.request.headers, token.audiences
+            )
             if reason:
                 raise OAuthError(ErrorCode.INVALID_CLIENT, reason)
         return Caller(api_key, token.scope.split())

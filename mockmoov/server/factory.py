@@ -21,7 +21,7 @@ def wall() -> float:
 def create_server(settings: Settings, *, clock: Callable[[], float] = wall) -> AuthorizationServer:
     """A server with a memory store, its signing key and its API keys in it; raises `SettingsError`."""
     store = MemoryStore(wall=lambda: min(clock(), wall()), journal_size=settings.journal_size)
-    signing_keys = keys.signing_keys(_private_key(settings))
+    signing_keys = keys.make_issuer_keys(_private_key(settings))
     return AuthorizationServer(
         settings, Repository(store, wall=wall), SimulationState(store, wall=clock), signing_keys=signing_keys
     )

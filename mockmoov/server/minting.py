@@ -55,7 +55,7 @@ class Minter:
             now=now,
         )
         claims = {**claims, **wish.claims}
-        if spoil := token_defects.OF_CLAIMS.get(wish.defect or ""):
+        if spoil := token_defects.CLAIM_DEFECTS.get(wish.defect or ""):
             claims = spoil(claims, int(now))
         token = self._write(api_key, claims, wish, now)
         if len(token) > tokens.MAX_LENGTH:
@@ -66,7 +66,7 @@ class Minter:
 
     def _write(self, api_key: ApiKey, claims: Mapping[str, object], wish: MintRequest, now: float) -> str:
         keys = self._repository.signing_keys()
-        if write := token_defects.OF_JWS.get(wish.defect or ""):
+        if write := token_defects.JWS_DEFECTS.get(wish.defect or ""):
             return write(keys, claims)
         if self._format == "jwt":
             return tokens.sign(keys, claims)
@@ -93,5 +93,5 @@ def _scope(api_key: ApiKey, wish: MintRequest) -> str:
     """The scope, of this account, if it is not written as a claim anyway; only its form is looked at."""
     scope = wish.scope.replace(scopes.ACCOUNT_ID, api_key.account_id)
     if "scp" not in wish.claims and not all(map(scopes.is_well_formed, scope.split(" "))):
-        raise FieldError("scope", f"each scope must be {scopes.FORM}")
+        raise FieldError("scope", f"each scope must be {scopes.SCOPE_FORM}")
     return scope

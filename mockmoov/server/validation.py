@@ -25,7 +25,7 @@ class TokenValidator:
             claims = self._repository.opaque_token(tokens.fingerprint(text))
         if claims is None:
             raise _bad("the token is not one of ours: unknown, altered, or signed by another key")
-        if reason := tokens.check_claims(claims, now, self._policy):
+        if reason := tokens.claims_rejection_reason(claims, now, self._policy):
             raise _bad(reason)
         token = tokens.read_claims(claims)
         if token is None:

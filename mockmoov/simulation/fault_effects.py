@@ -20,7 +20,7 @@ _OURS = frozenset(
 _WITHOUT_BODY = frozenset({204, 205, 304})  # RFC 9110 §15.3.5, §15.3.6, §15.4.5
 
 
-def check(fault: Fault) -> tuple[str, str] | None:
+def invalid_member(fault: Fault) -> tuple[str, str] | None:
     """The member of a fault that could not be sent, and why; None if all can."""
     for name, value in fault.headers.items():
         if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
@@ -36,7 +36,7 @@ def check(fault: Fault) -> tuple[str, str] | None:
     return None
 
 
-def replacement(fault: Fault, contract: Contract) -> HttpResponse | None:
+def planned_response(fault: Fault, contract: Contract) -> HttpResponse | None:
     """The answer that stands in for the real one; None if the real one is to go out."""
     if not has_response(fault):
         return None
@@ -47,7 +47,7 @@ def replacement(fault: Fault, contract: Contract) -> HttpResponse | None:
     return HttpResponse(status=fault.status or 200, headers=_with(headers.items(), fault.headers), body=body)
 
 
-def altered(fault: Fault, response: HttpResponse, contract: Contract) -> HttpResponse:
+def apply_to_response(fault: Fault, response: HttpResponse, contract: Contract) -> HttpResponse:
     """The real answer as the fault leaves it: members are changed only where it is a success with JSON."""
     changes = dict(_retry_after(fault, contract))
     if fault.content_type is not None and response.body:
@@ -59,7 +59,7 @@ def altered(fault: Fault, response: HttpResponse, contract: Contract) -> HttpRes
     return replace(response, headers=headers, body=body[: fault.truncate])
 
 
-def wants_body(fault: Fault) -> bool:
+def needs_whole_body(fault: Fault) -> bool:
     """Whether the real answer must be known whole before the fault can alter it."""
     return bool(
         fault.drop

@@ -13,9 +13,9 @@ from msgspec import Meta, Struct
 
 from mockmoov.oauth.messages import Headers
 
-MOST = 10**9
-Count = Annotated[int, Meta(ge=0, le=MOST)]
-Positive = Annotated[int, Meta(ge=1, le=MOST)]
+MAX_COUNT = 10**9
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Positive = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
 Text = Annotated[str, Meta(max_length=64 * 1024)]
 NetworkError = Literal["hang", "reset", "cut"]
@@ -122,7 +122,7 @@ def is_success(fault: Fault) -> bool:
     return has_response(fault) and (fault.status or 200) < 400 and fault.network_error not in NO_RESPONSE
 
 
-def take(
+def select_fault(
     plan: Plan, facts: RequestFacts, now: float, *, successes: bool = False
 ) -> tuple[Fault | None, Plan]:
     """The fault that happens to an exchange, if one does, and the plan with its counts after it.

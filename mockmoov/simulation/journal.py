@@ -24,7 +24,7 @@ class Query:
     until: float | None = None
 
 
-def select(exchanges: Iterable[Exchange], query: Query) -> list[Exchange]:
+def matching(exchanges: Iterable[Exchange], query: Query) -> list[Exchange]:
     """The exchanges that a query is about, in their order."""
     return [exchange for exchange in exchanges if _answers(exchange, query)]
 

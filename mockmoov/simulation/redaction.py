@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from mockmoov.oauth.errors import printable
 from mockmoov.oauth.messages import Headers
 from mockmoov.oauth.origins import request_origin
-from mockmoov.oauth.scopes import UUID, quoted
+from mockmoov.oauth.scopes import UUID, quote_scope
 from mockmoov.oauth.tokens import unverified_claims
 
 HIDDEN = "..."
@@ -81,7 +81,7 @@ def _among(known: frozenset[str], value: str, _client_id: str | None) -> str:
 @lru_cache(maxsize=256)
 def _scope(value: str, _client_id: str | None) -> str:
     asked = value.split()
-    return " ".join([*map(quoted, asked[:_SCOPES]), *([HIDDEN] if len(asked) > _SCOPES else [])])
+    return " ".join([*map(quote_scope, asked[:_SCOPES]), *([HIDDEN] if len(asked) > _SCOPES else [])])
 
 
 # How a parameter is told; what is not here is not.

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import Exchange
-from mockmoov.simulation.journal import Query, select
+from mockmoov.simulation.journal import Query, matching
 from mockmoov.storage.watches import Tally, Watch, Watches
 
 _EXCHANGE = Decoder(Exchange)
@@ -262,7 +262,7 @@ def _decode(number: int, value: bytes) -> Exchange:
 
 def _matching(values: Iterable[tuple[int, bytes]], query: Query) -> list[int]:
     """The numbers of the encoded exchanges that match a query."""
-    return [number for number, value in values if select((_EXCHANGE.decode(value),), query)]
+    return [number for number, value in values if matching((_EXCHANGE.decode(value),), query)]
 
 
 def _notify(watches: Iterable[Watch]) -> None:

@@ -16,7 +16,7 @@ from msgspec.json import Decoder
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import ApiKey, Exchange
 from mockmoov.simulation.clock import UNCHANGED, ClockSetting, may_run_again
-from mockmoov.simulation.faults import Fault, Plan, RequestFacts, take
+from mockmoov.simulation.faults import Fault, Plan, RequestFacts, select_fault
 from mockmoov.simulation.journal import Query
 from mockmoov.storage.repository import SERVER, Repository, group_of, read_api_key
 from mockmoov.storage.store import Store
@@ -140,7 +140,7 @@ class SimulationState:
 
     def _take(self, owner: str | None, facts: RequestFacts, now: float, successes: bool) -> Fault | None:
         def taken(plan: Plan) -> tuple[Plan, Fault | None]:
-            fault, after = take(plan, facts, now, successes=successes)
+            fault, after = select_fault(plan, facts, now, successes=successes)
             return after, fault
 
         return self._change_plan(owner, taken)

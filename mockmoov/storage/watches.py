@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from mockmoov.oauth.records import Exchange
-from mockmoov.simulation.journal import Query, select
+from mockmoov.simulation.journal import Query, matching
 
 MAX_WATCHES = 2_000
 
@@ -130,7 +130,7 @@ class Watches:
         """Count a new exchange; the watches for which it was the last one missing."""
         complete: list[Watch] = []
         for tally in self._tallies_of(exchange.client_id):
-            if select((exchange,), tally.query):
+            if matching((exchange,), tally.query):
                 tally.numbers.append(number)
                 complete += tally.watches.get(len(tally.numbers), ())
         return complete

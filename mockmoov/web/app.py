@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes | None = None) -> Starlette:
     """The ASGI application of a server that `exposure` says who can reach.
 
-    On loopback it accepts only known names in Host. It belongs at the root: mount it at `/` or by `Host(...)`.
-    Starlette runs no lifespan of what is mounted, so nothing here relies on one.
+    On loopback it accepts only known names in Host. Mount it at the root, at `/` or by `Host(...)`. Starlette
+    runs no lifespan of what is mounted, so nothing here relies on one.
     """
     settings = server.settings
     control_plane = ControlPlane(server, control_access(settings, exposure), ca_pem)

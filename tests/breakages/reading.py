@@ -52,7 +52,7 @@ def looks_like_json(request: HttpRequest) -> bool:
 def given(request: HttpRequest) -> Given:
     """The parameters, from body or query; none if they cannot be read."""
     parameters = read_parameters(request)
-    return {} if parameters.error else dict(parameters.given)
+    return {} if parameters.error else dict(parameters.by_name)
 
 
 def with_parameters(change: Callable[[Given], Given]) -> Understand:

@@ -71,7 +71,7 @@ class BrokenServer(AuthorizationServer):
         self.routes = moov_routes(breakage.endpoints(**parts), forwards=False)
 
     def respond(self, context: RequestContext) -> Steps:
-        """The right steps, with what the client sent understood otherwise, and another response at the end."""
+        """The right steps, with the request understood otherwise and the response changed."""
         understand = self.breakage.understand
         context.request = understand(context.request)
         steps = super().respond(context)

@@ -20,7 +20,7 @@ from tests.breakages.bending import because, body
 from tests.breakages.seams import Breakage
 
 Claims = dict[str, Any]
-_OTHER_KEYS = keys.signing_keys(b"\x07" * 32)
+_OTHER_KEYS = keys.make_issuer_keys(b"\x07" * 32)
 _NO_RECORD = "they do not look into a token"
 
 
@@ -103,14 +103,14 @@ class ForgetsApplication(Issuer):
 
 CLAIMS: dict[str, Breakage] = {
     "token-unsigned": Breakage(
-        rule="an access token is signed", issuer=writing(token_defects.OF_JWS["alg-none"])
+        rule="an access token is signed", issuer=writing(token_defects.JWS_DEFECTS["alg-none"])
     ),
     "token-hs256": Breakage(
         rule="an access token is signed with Ed25519",
-        issuer=writing(token_defects.OF_JWS["hs256-public-key"]),
+        issuer=writing(token_defects.JWS_DEFECTS["hs256-public-key"]),
     ),
     "token-bad-signature": Breakage(
-        rule="the signature of a token verifies", issuer=writing(token_defects.OF_JWS["bad-signature"])
+        rule="the signature of a token verifies", issuer=writing(token_defects.JWS_DEFECTS["bad-signature"])
     ),
     "token-foreign-key": Breakage(
         rule="a token is signed by the key that its kid names", issuer=writing(_foreign)
@@ -214,7 +214,7 @@ class Lenient(TokenValidator):
         if claims is not None:
             mended = {**claims, **self._mended(claims, now)}
             token = tokens.read_claims(mended)
-            if token and not tokens.check_claims(mended, now, self._policy):
+            if token and not tokens.claims_rejection_reason(mended, now, self._policy):
                 return token
         return super().access_token(text, now)
 
@@ -252,7 +252,7 @@ class UnsignedGood(TokenValidator):
     def access_token(self, text: str, now: float) -> AccessToken:
         claims = tokens.unverified_claims(text)
         token = tokens.read_claims(claims) if claims else None
-        if claims and token and not tokens.check_claims(claims, now, self._policy):
+        if claims and token and not tokens.claims_rejection_reason(claims, now, self._policy):
             return token
         return super().access_token(text, now)
 
