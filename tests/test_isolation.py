@@ -30,6 +30,7 @@ from msgspec.structs import replace
 from mockmoov import MockMoov, MoovKey
 from mockmoov.config.settings import Layer, load
 from mockmoov.oauth.encoding import to_json
+from mockmoov.oauth.signing_keys import make_issuer_keys
 from mockmoov.oauth.token_defects import DEFECTS
 from mockmoov.pytest_plugin.reports import history
 from mockmoov.server.authorization_server import AuthorizationServer
