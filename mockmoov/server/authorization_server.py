@@ -130,10 +130,20 @@ class AuthorizationServer:
     # --- the way of a request -----------------------------------------------------------------------
 
     def _respond(self, context: RequestContext) -> Steps:
+        """Read, decide, respond. Everything in between waits for nothing; what has to wait is a step."""
         try:
-            yield from self._read(context)
+            if context.route is not None and context.route.reads_body:
+                self._read_parameters(context, (yield ReadBody(MAX_BODY)))
+            self._identify(context)
             contract = context.contract or self._default
-            response = yield from self._with_faults(context, contract)
+            fault = self._take_fault(context, successes=False)
+            if fault is not None:
+                response = yield from self._with_fault(context, contract, fault)
+            else:
+                answer = self._route(context, contract)
+                response = (
+                    answer if isinstance(answer, HttpResponse) else (yield from self._wait(context, answer))
+                )
             if self.settings.journal_size:
                 self.simulation.record(context.exchange(response, contract))
         except Exception:
@@ -141,7 +151,7 @@ class AuthorizationServer:
         return response and with_request_id(response, context.now, context.request_id)
 
     def _fail(self, context: RequestContext) -> HttpResponse:
-        """Answer 500, and say so in the journal, unless that is what failed."""
+        """Answer 500, and journal it, unless it is the journal that failed."""
         response = internal_error(context.request_id)
         context.network_error = None
         try:
@@ -150,60 +160,46 @@ class AuthorizationServer:
             _log.exception("request %s is missing in the journal", context.request_id)
         return response
 
-    def _read(self, context: RequestContext) -> Steps:
-        """Find out what the request says: parameters, contract, and the API key that it claims."""
+    def _read_parameters(self, context: RequestContext, body: bytes) -> None:
+        context.request = request = replace(context.request, body=body)
+        context.parameters = read_parameters(request) if len(body) <= MAX_BODY else NO_PARAMETERS
+
+    def _identify(self, context: RequestContext) -> None:
+        """Find out the contract, and the API key that the request claims."""
         request = context.request
         path = request.path
         context.redacted_path = path if path in self._paths else redact_path(path, self._path_words)
-        if context.route is not None and context.route.reads_body:
-            body = yield ReadBody(MAX_BODY)
-            context.request = request = replace(context.request, body=body)
-            context.parameters = read_parameters(request) if len(body) <= MAX_BODY else NO_PARAMETERS
         context.contract = contracts.select_contract(request.headers, self._default)
-        context.client = self.simulation.claimed_client(self._claimed_ids(context))
-        return None
+        claimed = claimed_client_ids(request.headers, context.parameters)
+        if not claimed and (token := bearer_token(request.headers)):
+            client_id = self.validator.claimed_client_id(token)
+            claimed = () if client_id is None else (client_id,)
+        context.client = self.simulation.claimed_client(claimed)
 
-    def _claimed_ids(self, context: RequestContext) -> tuple[str, ...]:
-        headers = context.request.headers
-        claimed = claimed_client_ids(headers, context.parameters)
-        token = bearer_token(headers) if not claimed else None
-        client_id = self.validator.claimed_client_id(token) if token else None
-        return (client_id,) if client_id is not None else claimed
+    def _take_fault(self, context: RequestContext, *, successes: bool) -> Fault | None:
+        """The planned fault that happens to the request, if one does."""
+        if context.fault is not None or not context.client.has_faults:
+            return None
+        context.fault = self.simulation.take_fault(
+            context.client_id, context.facts(), context.now, successes=successes
+        )
+        return context.fault
 
-    def _with_faults(self, context: RequestContext, contract: Contract) -> Steps:
-        """The response with the fault that happens to the request, if one does."""
-        fault = self._take_fault(context, successes=False)
-        if fault is None:
-            return (yield from self._route(context, contract))
+    def _with_fault(self, context: RequestContext, contract: Contract, fault: Fault) -> Steps:
+        """The fault's own response, or the real one as the fault leaves it, or none at all."""
         yield from self._delay(context, fault)
         context.network_error = fault.network_error
         if fault.network_error in NO_RESPONSE:
             context.reason = f"fault {fault.id}"
             return None
-        response = fault_effects.planned_response(fault, contract)
-        if response is None:
-            response = yield from self._route(context, contract)
-            response = response and fault_effects.apply_to_response(fault, response, contract)
-        return response
+        if response := fault_effects.planned_response(fault, contract):
+            return response
+        answer = self._route(context, contract)
+        response = answer if isinstance(answer, HttpResponse) else (yield from self._wait(context, answer))
+        return response and fault_effects.apply_to_response(fault, response, contract)
 
-    def _take_fault(self, context: RequestContext, *, successes: bool) -> Fault | None:
-        if not context.client.has_faults:
-            return None
-        fault = self.simulation.take_fault(
-            context.client_id, context.facts(), context.now, successes=successes
-        )
-        context.fault = fault or context.fault
-        return fault
-
-    def _delay(self, context: RequestContext, fault: Fault) -> Steps:
-        if fault.delay:
-            yield Delay(fault.delay)
-            client_id = context.client_id  # meanwhile clocks went on, or were moved
-            context.client = self.simulation.claimed_client([client_id] if client_id else [])
-        return None
-
-    def _route(self, context: RequestContext, contract: Contract) -> Steps:
-        """The real response: that of the route, or the error that comes before it."""
+    def _route(self, context: RequestContext, contract: Contract) -> HttpResponse | Forward | Fault:
+        """The real response; or what gives it, the upstream or a success that a test planned."""
         request = context.request
         if error := self.routes.error(context.methods, request):
             return error
@@ -214,32 +210,35 @@ class AuthorizationServer:
             return responses.render_too_large(MAX_BODY)
         self._log_default(request, contract)
         try:
-            return (yield from self._answer(route, context, contract))
+            authorized = route.authorize(context, contract)
+            if isinstance(authorized, HttpResponse):
+                return authorized
+            planned = self._take_fault(context, successes=True)
+            return planned or route.answer(context, contract, authorized)
         except OAuthError as refused:
             return route.render_error(contract, refused)
 
-    def _answer(self, route: Route[Any], context: RequestContext, contract: Contract) -> Steps:
-        """The response of a route. A success that a test planned comes once the request is authorized."""
-        authorized = route.authorize(context, contract)
-        if isinstance(authorized, HttpResponse):
-            return authorized
-        fault = None if context.fault else self._take_fault(context, successes=True)
-        if fault is not None:
-            yield from self._delay(context, fault)
-            context.network_error = fault.network_error
-            return fault_effects.planned_response(fault, contract)
-        answer = route.answer(context, contract, authorized)
-        return (yield from self._forward(context, answer)) if isinstance(answer, Forward) else answer
-
-    def _forward(self, context: RequestContext, step: Forward) -> Steps:
+    def _wait(self, context: RequestContext, answer: Forward | Fault) -> Steps:
+        """The response of the upstream, or of a planned success; the request is authorized."""
+        if isinstance(answer, Fault):
+            yield from self._delay(context, answer)
+            context.network_error = answer.network_error
+            return fault_effects.planned_response(answer, context.contract or self._default)
         fault = context.fault
-        response = yield Forward(
-            headers=(*step.headers, (REQUEST_ID_HEADER, context.request_id)),
+        response: HttpResponse | None = yield Forward(
+            headers=(*answer.headers, (REQUEST_ID_HEADER, context.request_id)),
             needs_body=fault is not None and fault_effects.needs_whole_body(fault),
         )
         if response is None:
             context.reason = "the client left before the upstream answered"
-        return response  # type: ignore[no-any-return]
+        return response
+
+    def _delay(self, context: RequestContext, fault: Fault) -> Steps:
+        if fault.delay:
+            yield Delay(fault.delay)
+            client_id = context.client_id  # meanwhile clocks went on, or were moved
+            context.client = self.simulation.claimed_client([client_id] if client_id else [])
+        return None
 
     def _log_default(self, request: HttpRequest, contract: Contract) -> None:
         if not self._has_logged_default and "x-moov-version" not in request.headers:

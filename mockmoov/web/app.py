@@ -47,6 +47,7 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     moov = MoovEndpoint(server, gateway)
     own = OwnEndpoint(control_plane)
     policy = CorsPolicy(settings.cors_origins, server.repository.origins)
+    paths = (*server.routes.templates, *control_plane.paths)
     app = Starlette(
         routes=[
             Route("/oauth2/token", moov),
@@ -58,7 +59,7 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
         ],
         middleware=[
             Middleware(RawPath),
-            Middleware(AccessLog, paths=(*server.routes.templates, *control_plane.paths)),
+            *([Middleware(AccessLog, paths=paths)] if settings.access_log else []),
             *([Middleware(HostRule, hosts=settings.known_hosts)] if exposure == "loopback" else []),
             Middleware(Cors, policy=policy, is_open=control_plane.is_open),
         ],
