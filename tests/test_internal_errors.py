@@ -1,0 +1,159 @@
+"""What breaks inside mockmoov becomes one 500 that explains itself; where the application can be mounted."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Host, Mount
+from starlette.types import ASGIApp
+
+from mockmoov.control_plane import clock as clock_resource
+from mockmoov.oauth.messages import HttpRequest
+from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.server.context import RequestContext
+from mockmoov.server.steps import ReadBody, run_in_process
+from mockmoov.storage.repository import Repository
+from mockmoov.storage.simulation import SimulationState
+from mockmoov.web.app import create_app
+from tests.support.control import Desk
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET, basic, new_server, sender
+from tests.support.upstream import recording
+
+MINT = {"grant_type": "client_credentials", "scope": "/ping.read"}
+
+
+class BrokenRepository(Repository):
+    """Fails when a token is issued."""
+
+    def signing_keys(self) -> Any:
+        raise ZeroDivisionError("broken on purpose")
+
+
+class BrokenJournal(SimulationState):
+    """Fails when an exchange is recorded."""
+
+    def record(self, exchange: Any) -> None:
+        raise ZeroDivisionError("broken on purpose")
+
+
+def broken(
+    repository: type[Repository] = Repository, simulation: type[SimulationState] = SimulationState
+) -> AuthorizationServer:
+    right = new_server()
+    store = right.repository._store
+    return AuthorizationServer(
+        right.settings,
+        repository(store),
+        simulation(store, wall=lambda: 1.8e9),
+        signing_keys=right.repository.signing_keys(),
+    )
+
+
+def ask(app: ASGIApp, method: str, target: str, **options: Any) -> httpx2.Response:
+    async def go() -> httpx2.Response:
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.request(method, target, **options)
+
+    return asyncio.run(go())
+
+
+def test_an_error_inside_is_a_500_with_id_reason_and_journal(caplog: pytest.LogCaptureFixture) -> None:
+    server = broken(BrokenRepository)
+    app = create_app(server, exposure="process")
+    response = ask(app, "POST", "/oauth2/token", data=MINT, auth=(CLIENT_ID, CLIENT_SECRET))
+    assert (response.status_code, response.content) == (500, b"")
+    assert "traceback" in response.headers["x-mockmoov-reason"]
+    (exchange,) = server.simulation.journal().exchanges
+    assert (exchange.status, exchange.endpoint, exchange.client_id) == (500, "token", CLIENT_ID)
+    assert exchange.reason == response.headers["x-mockmoov-reason"]
+    (record,) = [item for item in caplog.records if item.levelno == logging.ERROR]
+    assert response.headers["x-request-id"] in record.getMessage()
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError
+
+
+def test_a_journal_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    server = broken(simulation=BrokenJournal)
+    status, headers, _ = sender(server)("GET", "/ping", [basic()], b"")
+    assert status == 500
+    assert headers["x-request-id"] in caplog.text
+    assert "missing in the journal" in caplog.text
+
+
+def test_an_error_in_a_driver_is_a_500_too() -> None:
+    context = RequestContext(HttpRequest(method="POST", path="/oauth2/token"))
+    steps = new_server().respond(context)
+    assert isinstance(next(steps), ReadBody)
+    with pytest.raises(StopIteration) as ended:
+        steps.throw(RuntimeError("the driver failed"))
+    assert ended.value.value.status == 500
+
+
+def test_an_error_in_the_control_plane_is_a_500_with_an_id(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk()
+    monkeypatch.setattr(clock_resource, "allow_members", None)
+    request = HttpRequest(
+        method="POST", path="/_mockmoov/clock/resume", headers={"content-type": ("application/json",)}
+    )
+    response = desk.control.handle(request)
+    headers = dict(response.headers)
+    assert (response.status, response.body) == (500, b"")
+    assert headers["x-request-id"] in caplog.text
+    assert "x-mockmoov-extension" in headers
+
+
+def test_inside_the_process_nothing_is_forwarded() -> None:
+    server = new_server(upstream="http://localhost:1")
+    status, headers, _ = sender(server)("GET", "/accounts", [basic()], b"")
+    assert (status, headers["x-mockmoov-reason"]) == (502, "nothing is forwarded inside the process")
+
+
+def test_a_driver_may_forward_and_a_client_may_leave_meanwhile() -> None:
+    server = new_server(upstream="http://localhost:1")
+    name, value = basic()
+    request = HttpRequest(method="GET", path="/accounts", headers={name: (value,)})
+    assert run_in_process(server.respond(RequestContext(request)), forward=lambda _: None) is None
+    (exchange,) = server.simulation.journal().exchanges
+    assert (exchange.status, exchange.reason) == (None, "the client left before the upstream answered")
+
+
+# --- where the application can be mounted -------------------------------------------------------------
+
+MOUNTS: dict[str, Callable[[ASGIApp], Any]] = {
+    "at the root": lambda app: Mount("/", app),
+    "by host": lambda app: Host("localhost", app),
+}
+
+
+@pytest.mark.parametrize("mount", MOUNTS.values(), ids=MOUNTS)
+def test_a_mounted_application_answers_without_a_lifespan(mount: Callable[[ASGIApp], Any]) -> None:
+    with recording() as upstream:
+        app = create_app(new_server(upstream=upstream.url), exposure="loopback")
+        mounted = Starlette(routes=[mount(app)])
+        token = ask(mounted, "POST", "/oauth2/token", data=MINT, auth=(CLIENT_ID, CLIENT_SECRET))
+        bearer = {"authorization": f"Bearer {token.json()['access_token']}"}
+        assert ask(mounted, "GET", "/ping", headers=bearer).status_code == 200
+        assert ask(mounted, "GET", "/_mockmoov/health").status_code == 200
+        assert ask(mounted, "GET", "/.well-known/jwks.json").status_code == 200
+        assert ask(mounted, "GET", "/accounts", auth=(CLIENT_ID, CLIENT_SECRET)).status_code == 200
+        assert ask(mounted, "GET", "/none").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/oauth2/toke%6e", "/%6fauth2/token", "/oauth2%2ftoken", "/pin%67"])
+def test_an_encoded_path_is_not_an_alias(path: str) -> None:
+    app = create_app(new_server(), exposure="process")
+    method = "GET" if "pin" in path else "POST"
+    assert ask(app, method, path, data=MINT, auth=(CLIENT_ID, CLIENT_SECRET)).status_code == 404
+
+
+def test_no_slash_is_added_or_removed_by_a_redirect() -> None:
+    app = create_app(new_server(), exposure="process")
+    for path in ("/ping/", "/oauth2/token/", "/_mockmoov", "/_mockmoov/health/", "/.well-known/jwks.json/"):
+        assert ask(app, "GET", path).status_code == 404
