@@ -100,7 +100,7 @@ class _GuardedRequest:
         self._scope = scope
         self._send = send
         self._context = RequestContext(request_of(scope))
-        self._connection = ClientConnection(self._context.request, receive)
+        self._client = ClientConnection(self._context.request, receive)
         self._steps: Steps | None = None  # from the moment when the application is to answer
         self._needs_body = False
         self._is_rejected = False
@@ -177,10 +177,10 @@ class _GuardedRequest:
         self._is_sent = True
         if self._context.network_error is not None:
             await fail_connection(
-                self._context.network_error, response, self._scope, self._connection, self._send
+                self._context.network_error, response, self._scope, self._client, self._send
             )
         elif response is not None:
-            await send_response(_undated(response), self._connection, self._send)
+            await send_response(_undated(response), self._client, self._send)
 
 
 def _head(message: Message, without: str = REQUEST_ID_HEADER) -> HttpResponse:

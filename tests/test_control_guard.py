@@ -153,7 +153,7 @@ def test_an_unknown_or_repeated_host_is_refused(exposure: str, host: str | tuple
     refused = refusal(exposure, {"host": host}, control="on")
     assert refused is not None
     assert refused.status == 421
-    assert reason(refused).startswith("the Host header names no known host, or is repeated")
+    assert reason(refused).startswith("the Host header is unknown, missing or repeated")
 
 
 @pytest.mark.parametrize(

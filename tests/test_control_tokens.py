@@ -183,10 +183,10 @@ REASONS = {
     "wrong-audience": "the token is not for this audience",
     "wrong-issuer": "the token has another issuer",
     "no-exp": "the token has no expiry",
-    "unknown-kid": "the token is not one of ours: unknown, altered, or signed by another key",
-    "bad-signature": "the token is not one of ours: unknown, altered, or signed by another key",
-    "alg-none": "the token is not one of ours: unknown, altered, or signed by another key",
-    "hs256-public-key": "the token is not one of ours: unknown, altered, or signed by another key",
+    "unknown-kid": "the token is unknown: it was altered, signed by another key, or issued by another server",
+    "bad-signature": "the token is unknown: it was altered, signed by another key, or issued by another server",
+    "alg-none": "the token is unknown: it was altered, signed by another key, or issued by another server",
+    "hs256-public-key": "the token is unknown: it was altered, signed by another key, or issued by another server",
     "revoked": "the token was revoked",
 }
 
@@ -240,7 +240,7 @@ def test_an_opaque_token_without_an_expiry_is_remembered_for_its_reason() -> Non
         ({"client_type": "w"}, "client_type", "invalid enum value"),
         ({"claims": []}, "claims", "claims must be an object, got a list"),
         ({"claims": {"a": "b" * 5000}}, "claims", "the token would be longer"),
-        ({"claims": {"jti": 5}, "defect": "revoked"}, "claims", "it is no access token"),
+        ({"claims": {"jti": 5}, "defect": "revoked"}, "claims", "it is not an access token"),
         ({"defect": "expird"}, "defect", "; did you mean expired?"),
         ({"defects": "expired"}, "defects", "there is no field defects; did you mean defect?"),
     ],

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated:joserfc.erro
 ISSUER, AUDIENCE = "https://api.moov.io#applications", "https://api.moov.io"
 ALGORITHM = "EdDSA"
 REQUIRED = ("iss", "aud", "exp", "iat", "jti", "scp", "aid", "caid")
-ALTERED = "the token is not one of ours: unknown, altered, or signed by another key"
+ALTERED = "the token is unknown: it was altered, signed by another key, or issued by another server"
 
 
 @dataclass(frozen=True, kw_only=True)

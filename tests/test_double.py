@@ -53,10 +53,10 @@ DEFECT_REASONS = {
     "wrong-audience": "the token is not for this audience",
     "wrong-issuer": "the token has another issuer",
     "no-exp": "the token has no expiry",
-    "unknown-kid": "the token is not one of ours: unknown, altered, or signed by another key",
-    "bad-signature": "the token is not one of ours: unknown, altered, or signed by another key",
-    "alg-none": "the token is not one of ours: unknown, altered, or signed by another key",
-    "hs256-public-key": "the token is not one of ours: unknown, altered, or signed by another key",
+    "unknown-kid": "the token is unknown: it was altered, signed by another key, or issued by another server",
+    "bad-signature": "the token is unknown: it was altered, signed by another key, or issued by another server",
+    "alg-none": "the token is unknown: it was altered, signed by another key, or issued by another server",
+    "hs256-public-key": "the token is unknown: it was altered, signed by another key, or issued by another server",
     "revoked": "the token was revoked",
 }
 

@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 
 from mockmoov.oauth.messages import HttpRequest
 from mockmoov.oauth.responses import REASON_HEADER
-from mockmoov.web.gateway_headers import framing, is_answer, passed, refusal, returned
+from mockmoov.web.gateway_headers import (
+    forwarding_error,
+    framing_header,
+    is_valid_response,
+    request_headers,
+    response_headers,
+)
 
 HOP_BY_HOP = (
     "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te",
@@ -41,7 +47,7 @@ def request(path: str = "/accounts", /, **headers: tuple[str, ...] | str) -> Htt
 
 
 def status(message: HttpRequest) -> int | None:
-    answer = refusal(message)
+    answer = forwarding_error(message)
     return answer.status if answer else None
 
 
@@ -52,49 +58,51 @@ def status(message: HttpRequest) -> int | None:
 def test_what_is_meant_for_the_next_hop_ends_here_and_the_rest_passes(headers: dict[str, list[str]]) -> None:
     named = {item.strip() for value in headers.get("connection", ()) for item in value.split(",")}
     message = HttpRequest(method="GET", path="/", headers={name: tuple(v) for name, v in headers.items()})
-    fields = passed(message, plain=False)
+    fields = request_headers(message, plain=False)
     ends = {*HOP_BY_HOP, "host", "expect", "content-length", "x-request-id", *named}
     assert fields[:-1] == [(name, v) for name, values in headers.items() if name not in ends for v in values]
     assert fields[-1] == ("via", "1.1 mockmoov")
 
 
 def test_what_connection_names_ends_here_whatever_its_case() -> None:
-    fields = passed(request(connection=("X-A , close", "x-b"), x_a="1", x_b="2", x_c="3"), plain=False)
+    fields = request_headers(
+        request(connection=("X-A , close", "x-b"), x_a="1", x_b="2", x_c="3"), plain=False
+    )
     assert fields == [("x-c", "3"), ("via", "1.1 mockmoov")]
 
 
 @pytest.mark.parametrize("name", ["transfer_encoding", "x_request_id", "content_length", "x_a"])
 def test_what_ends_here_does_so_with_underscores_too(name: str) -> None:
     message = HttpRequest(method="GET", path="/", headers={"connection": ("x_a",), name: ("1",)})
-    assert passed(message, plain=False) == [("via", "1.1 mockmoov")]
+    assert request_headers(message, plain=False) == [("via", "1.1 mockmoov")]
 
 
 @pytest.mark.parametrize("name", [*FORGED, "forwarded", "x-forwarded-for", "x_forwarded_proto"])
 def test_nobody_outside_speaks_in_our_name(name: str) -> None:
     message = HttpRequest(method="GET", path="/", headers={name: ("forged",)})
-    assert passed(message, plain=False) == [("via", "1.1 mockmoov")]
+    assert request_headers(message, plain=False) == [("via", "1.1 mockmoov")]
 
 
 def test_names_in_connection_need_no_space_between_them() -> None:
-    fields = passed(request(connection="x-a,x-b", x_a="1", x_b="2", x_c="3"), plain=False)
+    fields = request_headers(request(connection="x-a,x-b", x_a="1", x_b="2", x_c="3"), plain=False)
     assert fields == [("x-c", "3"), ("via", "1.1 mockmoov")]
 
 
 def test_who_a_request_came_by_is_told_in_order() -> None:
-    fields = passed(request(via=("1.0 first", "1.1 second")), plain=False)
+    fields = request_headers(request(via=("1.0 first", "1.1 second")), plain=False)
     assert fields == [("via", "1.0 first"), ("via", "1.1 second"), ("via", "1.1 mockmoov")]
 
 
 def test_an_answer_that_is_to_be_read_is_asked_for_uncompressed() -> None:
     message = request(accept_encoding="gzip", accept="*/*", te="trailers", connection="x-a", x_a="1")
-    assert ("accept-encoding", "gzip") in passed(message, plain=False)
-    assert passed(message, plain=True) == [("accept", "*/*"), ("via", "1.1 mockmoov")]
+    assert ("accept-encoding", "gzip") in request_headers(message, plain=False)
+    assert request_headers(message, plain=True) == [("accept", "*/*"), ("via", "1.1 mockmoov")]
 
 
 def test_a_body_keeps_its_framing() -> None:
-    assert framing(request(content_length="7")) == ("content-length", "7")
-    assert framing(request(content_length="007")) == ("content-length", "7")
-    assert framing(request(transfer_encoding="Chunked")) == ("transfer-encoding", "chunked")
+    assert framing_header(request(content_length="7")) == ("content-length", "7")
+    assert framing_header(request(content_length="007")) == ("content-length", "7")
+    assert framing_header(request(transfer_encoding="Chunked")) == ("transfer-encoding", "chunked")
 
 
 # --- what is not forwarded at all ---------------------------------------------------------------
@@ -105,13 +113,16 @@ def test_a_body_keeps_its_framing() -> None:
     [
         (request(sec_websocket_key="x"), "websockets are not forwarded"),
         (request(via="1.1 mockmoov"), "the upstream leads back to mockmoov"),
-        (request("/a/.."), "no path with dot segments is forwarded: it may be another one elsewhere"),
-        (request(transfer_encoding="gzip"), "no transfer coding but chunked is forwarded"),
-        (request(content_length=("1", "1")), "the length of the body is not clear"),
+        (
+            request("/a/.."),
+            "a path with dot segments is not forwarded: the upstream may read it as another path",
+        ),
+        (request(transfer_encoding="gzip"), "only the transfer coding chunked is forwarded"),
+        (request(content_length=("1", "1")), "the length of the body is ambiguous"),
     ],
 )
 def test_it_is_told_why_a_request_is_not_forwarded(message: HttpRequest, reason: str) -> None:
-    answer = refusal(message)
+    answer = forwarding_error(message)
     assert answer is not None
     assert dict(answer.headers)[REASON_HEADER] == reason
 
@@ -195,14 +206,14 @@ def test_other_dots_and_slashes_pass(segment: str) -> None:
     ("status", "good"), [(200, True), (201, True), (599, True), (199, False), (101, False), (600, False)]
 )
 def test_an_answer_has_a_status_that_ends_an_exchange(status: int, good: bool) -> None:
-    assert is_answer(status, [(b"x-a", b"1")]) is good
-    assert is_answer(status, []) is good
+    assert is_valid_response(status, [(b"x-a", b"1")]) is good
+    assert is_valid_response(status, []) is good
 
 
 @given(value=st.binary(max_size=5))
 def test_an_answer_with_control_characters_but_tabs_in_a_field_is_none(value: bytes) -> None:
     control = any(byte < 32 or byte == 127 for byte in value.replace(b"\t", b""))
-    assert is_answer(200, [(b"x-a", b"1"), (b"x-b", value), (b"x-c", b"2")]) is not control
+    assert is_valid_response(200, [(b"x-a", b"1"), (b"x-b", value), (b"x-c", b"2")]) is not control
 
 
 def test_an_answer_comes_back_without_what_is_ours_to_say() -> None:
@@ -219,17 +230,17 @@ def test_an_answer_comes_back_without_what_is_ours_to_say() -> None:
             for name in ("date", "x-request-id", "x-mockmoov-reason", "access-control-allow-origin")
         ),
     )
-    assert returned(200, (*kept[:2], *ours, *kept[2:])) == kept
+    assert response_headers(200, (*kept[:2], *ours, *kept[2:])) == kept
 
 
 def test_what_connection_names_in_an_answer_ends_here() -> None:
-    assert returned(200, (("connection", "x-a"), ("x-a", "1"), ("x-b", "2"))) == (("x-b", "2"),)
+    assert response_headers(200, (("connection", "x-a"), ("x-a", "1"), ("x-b", "2"))) == (("x-b", "2"),)
 
 
 @pytest.mark.parametrize("status", [204, 304])
 def test_an_answer_without_a_body_says_no_length(status: int) -> None:
-    assert returned(status, (("content-length", "5"), ("etag", "e"))) == (("etag", "e"),)
+    assert response_headers(status, (("content-length", "5"), ("etag", "e"))) == (("etag", "e"),)
 
 
 def test_the_length_of_a_chunked_answer_is_not_believed() -> None:
-    assert returned(200, (("transfer-encoding", "chunked"), ("content-length", "5"))) == ()
+    assert response_headers(200, (("transfer-encoding", "chunked"), ("content-length", "5"))) == ()

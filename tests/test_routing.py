@@ -141,12 +141,12 @@ def test_a_path_that_is_near_to_none_or_too_long_for_a_slip_is_answered_with_non
 def test_no_answer_repeats_a_path_that_was_sent(path: str) -> None:
     hints = {f"; did you mean {template}?" for template in MOOVS.templates if "{" not in template}
     said = reason_of(MOOVS, f"/{path}").removeprefix("no such path")
-    assert said in {"", *hints, "; /_mockmoov/health tells whether the server is well"}
+    assert said in {"", *hints, "; try /_mockmoov/health"}
 
 
 @pytest.mark.parametrize("path", ["/", "/_mockmoov", "/_mockmoov/"])
 def test_who_looks_whether_anyone_is_there_is_told_where_to_ask(path: str) -> None:
-    assert reason_of(MOOVS, path) == "no such path; /_mockmoov/health tells whether the server is well"
+    assert reason_of(MOOVS, path) == "no such path; try /_mockmoov/health"
 
 
 def test_how_much_alike_a_path_must_be_is_for_the_table_to_say() -> None:

@@ -1,7 +1,4 @@
-"""Owns what anyone may ask of us that Moov does not have: health, keys, metadata, introspection.
-
-Must not know versions, ASGI or sockets, nor the control plane, whose guard these stand outside of.
-"""
+"""Endpoints of mockmoov that need no access to the control plane: health, keys, metadata, introspection."""
 
 from collections.abc import Callable
 
@@ -21,7 +18,7 @@ _CLIENT_AUTHENTICATION = ["client_secret_basic", "client_secret_post"]  # RFC 75
 
 
 class Discovery:
-    """What mockmoov serves to anyone beside Moov's contract. `handle` is total, as the server's is."""
+    """mockmoov's own public endpoints."""
 
     def __init__(self, server: AuthorizationServer, ca_pem: bytes | None = None) -> None:
         self._server = server
@@ -38,7 +35,7 @@ class Discovery:
         )
 
     def handle(self, request: HttpRequest) -> HttpResponse:
-        """The answer to a request on one of these paths."""
+        """The response to a request to one of these paths."""
         found = self.routes.endpoint(request)
         if isinstance(found, HttpResponse):
             return found
@@ -51,13 +48,13 @@ class Discovery:
             return responses.render_oauth_error(contracts.RFC_ERRORS, OAuthError(error.code, error.reason))
 
     def has(self, path: str) -> bool:
-        """Whether a path is answered here, if only with a 404: no other has `/.well-known/`."""
+        """Whether a path belongs here; all of `/.well-known/` does."""
         return path.startswith("/.well-known/") or self.routes.find(path) is not None
 
     def _ca(self, _request: HttpRequest) -> HttpResponse:
         if self._ca_pem is None:
             return responses.render_error(
-                404, "there is no CA: tls is off, or has a certificate from outside"
+                404, "there is no CA: tls is off, or uses the certificate of tls_cert"
             )
         return HttpResponse(status=200, headers=(_PEM, *responses.NO_STORE), body=self._ca_pem)
 
@@ -65,7 +62,7 @@ class Discovery:
         return responses.render_json(jwks(self._server.repository.signing_keys()))
 
     def _metadata(self, request: HttpRequest) -> HttpResponse:  # RFC 8414 §2
-        issuer = self._server.settings.public_url or _asked_url(request)
+        issuer = self._server.settings.public_url or _requested_url(request)
         return responses.render_json(
             {
                 "issuer": issuer,
@@ -128,5 +125,5 @@ def _health(_request: HttpRequest) -> HttpResponse:
     return responses.render_json({"status": "ok"})
 
 
-def _asked_url(request: HttpRequest) -> str:
+def _requested_url(request: HttpRequest) -> str:
     return f"{request.scheme}://{request.headers.get('host', ('localhost',))[0]}"

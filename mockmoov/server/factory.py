@@ -1,4 +1,4 @@
-"""Owns putting a server together from settings: its store, its keys. Must not know ASGI or sockets."""
+"""Builds a server from settings: its store, its signing keys, its API keys."""
 
 import time
 from collections.abc import Callable

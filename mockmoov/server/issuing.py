@@ -1,4 +1,4 @@
-"""Owns the way from a grant to a pair of tokens. Must not know HTTP, contracts or who asked."""
+"""Issues an access token and a refresh token for a grant."""
 
 from collections.abc import Callable, Mapping
 from secrets import token_hex, token_urlsafe
@@ -14,7 +14,7 @@ _ROOM = 12  # characters by which a refresh token may grow as its sequence gains
 
 
 class Issuer:
-    """Issues tokens. Nothing is written for a pair of which the access token is a JWT."""
+    """Issues pairs of tokens. The store is written only where the access token is opaque."""
 
     def __init__(
         self,
@@ -29,9 +29,9 @@ class Issuer:
         self._refresh = refresh
 
     def issue(self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
-        """A new pair; the refresh token of the grant, if there is one, is used up. Raises `OAuthError`.
+        """A new pair; uses up the refresh token of the grant, if there is one. Raises `OAuthError`.
 
-        A refused request uses nothing up: the tokens are made, and measured, before that.
+        The tokens are made and measured first, so that a refused request uses nothing up.
         """
         family = grant.refreshed.family if grant.refreshed else token_hex(16)
         jti = token_hex(16)
@@ -68,7 +68,7 @@ class Issuer:
         return response
 
     def _next(self, api_key: ApiKey, grant: Grant, family: str, now: float) -> RefreshToken:
-        """The refresh token that goes out: it keeps what was granted, whatever this request narrowed."""
+        """The new refresh token; it keeps the granted scope, however this request narrowed it."""
         before = grant.refreshed
         if before and not self._refresh.rotation:
             return before
@@ -88,7 +88,7 @@ class Issuer:
         if not self._repository.consume_refresh_token(
             token, now=now, policy=self._refresh, expires_at=expires_at
         ):
-            raise invalid_grant("refresh_token was used before, or revoked meanwhile")
+            raise invalid_grant("refresh_token was used already, or revoked meanwhile")
 
 
 _ENCODERS: Mapping[TokenFormat, Callable[[IssuerKeys, Mapping[str, object]], str]] = {

@@ -1,4 +1,4 @@
-"""Owns access tokens on demand, good or with one defect. Must not know HTTP, or who asks."""
+"""Mints access tokens for tests, valid or with one defect."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from mockmoov.storage.repository import Repository
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MintRequest:
-    """What a token is to be like. `lifetime` in seconds; `claims` are added, or stand in for ours.
+    """The token to mint. `lifetime` is in seconds; `claims` are added to the usual ones or replace them.
 
     `{accountID}` in the scope is the account of the API key.
     """
@@ -26,14 +26,14 @@ class MintRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Minted:
-    """An access token, and the claims that it stands for."""
+    """An access token and its claims."""
 
     access_token: str
     claims: Mapping[str, object]
 
 
 class Minter:
-    """Mints access tokens; no grant is asked for, and no scope refused."""
+    """Mints access tokens without a grant; any well-formed scope will do."""
 
     def __init__(
         self, repository: Repository, policy: tokens.IssuerPolicy, token_format: TokenFormat
@@ -43,7 +43,7 @@ class Minter:
         self._format = token_format
 
     def mint(self, api_key: ApiKey, wish: MintRequest, *, now: float) -> Minted:
-        """A new access token of this key; raises `FieldError` if it cannot be, or is too long."""
+        """A new access token of this key; raises `FieldError` if it cannot be minted or is too long."""
         policy = replace(self._policy, access_token_lifetime=wish.lifetime)
         claims: Mapping[str, object] = tokens.access_claims(
             policy,
@@ -78,19 +78,21 @@ class Minter:
             claims,
             client_id=api_key.client_id,
             now=now,
-            expires_at=max(expires_at, now + wish.lifetime),  # what is bad from the start is refused for that
+            expires_at=max(
+                expires_at, now + wish.lifetime
+            ),  # a defect is refused for itself, not because the record is gone
         )
         return token
 
     def _revoke(self, claims: Mapping[str, object], now: float) -> None:
         token = tokens.read_claims(claims)
         if token is None:
-            raise FieldError("claims", "with these claims it is no access token, and cannot be revoked")
+            raise FieldError("claims", "with these claims it is not an access token and cannot be revoked")
         self._repository.revoke_access_token(token, now=now)
 
 
 def _scope(api_key: ApiKey, wish: MintRequest) -> str:
-    """The scope, of this account, if it is not written as a claim anyway; only its form is looked at."""
+    """The scope with the key's account filled in; its form is checked unless `scp` is given."""
     scope = wish.scope.replace(scopes.ACCOUNT_ID, api_key.account_id)
     if "scp" not in wish.claims and not all(map(scopes.is_well_formed, scope.split(" "))):
         raise FieldError("scope", f"each scope must be {scopes.SCOPE_FORM}")

@@ -1,6 +1,6 @@
-"""Owns the way from a method and a path to what answers there. Must not know what that is.
+"""Finds what answers a method and a path.
 
-Raw path segments are matched, still percent-encoded; a literal segment wins over a `{parameter}`; nothing is
+Raw path segments are matched, still percent-encoded. A literal segment wins over a `{parameter}`. Nothing is
 redirected. A look-up takes as many steps as the path has segments, however many templates there are.
 """
 
@@ -15,12 +15,12 @@ from mockmoov.oauth.responses import render_error
 from mockmoov.oauth.suggestions import nearest
 
 T = TypeVar("T")
-_HEALTH = "; /_mockmoov/health tells whether the server is well"
-# Where people look who want to see whether anyone is there.
+_HEALTH = "; try /_mockmoov/health"
+# Where people look to see whether a server is there.
 _ROOTS = {"/": _HEALTH, "/_mockmoov": _HEALTH, "/_mockmoov/": _HEALTH}
-_LONGEST_SLIP = 40  # characters of a path that is taken for a slip: comparing takes their square
-_LIKENESS = 0.65  # a known path twice in a row has more, as a base URL with the path in it makes it
-OWN_LIKENESS = 0.85  # of paths that all begin with /_mockmoov/ or /.well-known/
+_LONGEST_SLIP = 40  # characters of a path that may be a slip: comparing takes their square
+_LIKENESS = 0.65  # a base URL that already has the path doubles it, which is more alike than this
+OWN_LIKENESS = 0.85  # for paths that all begin with /_mockmoov/ or /.well-known/
 
 
 @dataclass(slots=True)
@@ -31,9 +31,9 @@ class _Node(Generic[T]):
 
 
 class Routes(Generic[T]):
-    """Endpoints by path template (`/accounts/{accountID}`), then by method.
+    """What answers, by path template (`/accounts/{accountID}`) and method.
 
-    `likeness`: how much a wrong path must be like one of these to be taken for it, from 0 to 1.
+    `likeness`, from 0 to 1: how much a wrong path must be like one of these for it to be suggested.
     """
 
     def __init__(self, table: Mapping[str, Mapping[str, T]], *, likeness: float = _LIKENESS) -> None:
@@ -51,23 +51,23 @@ class Routes(Generic[T]):
             node.methods = methods
 
     def find(self, path: str) -> tuple[Mapping[str, T], dict[str, str]] | None:
-        """The methods of a path, and its parameters; None if no template is like it."""
+        """The methods of a path, and its parameters; None if no template matches."""
         if methods := self._plain.get(path):
             return methods, {}
         return next(_walk(self._root, path.split("/"), 0), None)
 
     def is_clear(self, path: str) -> bool:
-        """Whether it leads to nothing else where paths are decoded first, or parts of them overlooked."""
+        """Whether a server that decodes paths, or ignores parts of them, finds the same template."""
         raw, read = ((self.find(form) or (None,))[0] for form in (path, _read(path)))
         return read in (None, raw)
 
     def endpoint(self, request: HttpRequest) -> tuple[T, dict[str, str]] | HttpResponse:
-        """What answers this request, with the path's parameters; or a 404 or 405."""
+        """What answers this request, with the path's parameters; or the 404 or 405."""
         methods, parameters = self.find(request.path) or ({}, {})
         return self.error(methods, request) or (methods[request.method], parameters)
 
     def error(self, methods: Mapping[str, object], request: HttpRequest) -> HttpResponse | None:
-        """The 404 of a path that has no methods, or the 405 of one that has not this one; None if it has."""
+        """The 404 of an unknown path, or the 405 of a path without this method; None if there is neither."""
         if not methods:
             return render_error(404, "no such path" + (_ROOTS.get(request.path) or self._near(request.path)))
         if request.method not in methods:
@@ -76,7 +76,7 @@ class Routes(Generic[T]):
         return None
 
     def _near(self, path: str) -> str:
-        """`; did you mean ...?` with the nearest path that has no parameters, or nothing."""
+        """`; did you mean ...?` with the nearest path without parameters, or nothing."""
         return nearest(path, self._plain, likeness=self._likeness) if len(path) <= _LONGEST_SLIP else ""
 
 

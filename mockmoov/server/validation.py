@@ -1,4 +1,4 @@
-"""Owns the way from a token to what it is worth now. Must not know HTTP messages or contracts."""
+"""Validates access and refresh tokens, and revokes them."""
 
 from mockmoov.oauth import tokens
 from mockmoov.oauth.errors import ErrorCode, OAuthError
@@ -7,14 +7,14 @@ from mockmoov.storage.repository import Repository
 
 
 class TokenValidator:
-    """Tells genuine tokens from others, and live ones from dead ones; times are Unix seconds."""
+    """Decides whether a token is genuine and still good. Times are Unix seconds."""
 
     def __init__(self, repository: Repository, policy: tokens.IssuerPolicy) -> None:
         self._repository = repository
         self._policy = policy
 
     def claimed_client_id(self, text: str) -> str | None:
-        """Whom an access token names as its client, genuine or not; None if it names none."""
+        """The client id in an access token, genuine or not; None if there is none."""
         claims = tokens.unverified_claims(text) or self._repository.opaque_token(tokens.fingerprint(text))
         return tokens.claimed_client_id(claims) if claims else None
 
@@ -24,12 +24,14 @@ class TokenValidator:
         if claims is None:
             claims = self._repository.opaque_token(tokens.fingerprint(text))
         if claims is None:
-            raise _bad("the token is not one of ours: unknown, altered, or signed by another key")
+            raise _bad(
+                "the token is unknown: it was altered, signed by another key, or issued by another server"
+            )
         if reason := tokens.claims_rejection_reason(claims, now, self._policy):
             raise _bad(reason)
         token = tokens.read_claims(claims)
         if token is None:
-            raise _bad("the token lacks claims that every access token of ours has")
+            raise _bad("the token lacks claims that every access token of mockmoov has")
         return token
 
     def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:

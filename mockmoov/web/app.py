@@ -90,17 +90,17 @@ class MoovEndpoint:
             await send({"type": "websocket.close"})
             return
         request = request_of(scope)
-        connection = ClientConnection(request, receive)
+        client = ClientConnection(request, receive)
         context = scope[CONTEXT] = RequestContext(request)
         steps = self._server.respond(context)
         with suppress(ClientLeftError):
             if self._gateway is None:
-                response = await run_steps(steps, connection)
-                await _finish(response, context, connection, scope, send=send)
+                response = await run_steps(steps, client)
+                await _finish(response, context, client, scope, send=send)
             else:
-                async with self._gateway.call(request, connection) as call:
-                    response = await run_steps(steps, connection, partial(self._forward, request, call))
-                    await _finish(response, context, connection, scope, send=send, call=call)
+                async with self._gateway.call(request, client) as call:
+                    response = await run_steps(steps, client, partial(self._forward, request, call))
+                    await _finish(response, context, client, scope, send=send, call=call)
 
     async def _forward(
         self, request: HttpRequest, call: "UpstreamCall", step: Forward
@@ -113,7 +113,7 @@ class MoovEndpoint:
 async def _finish(
     response: HttpResponse | None,
     context: RequestContext,
-    connection: ClientConnection,
+    client: ClientConnection,
     scope: Scope,
     *,
     send: Send,
@@ -121,7 +121,7 @@ async def _finish(
 ) -> None:
     if response is not None and context.network_error is None:
         if call is None or call.stream is None:
-            await send_response(response, connection, send)
+            await send_response(response, client, send)
         elif not await call.send_stream(response, send):
             close_connection(scope, "close", "the response is cut short: the upstream broke off")
         return
@@ -129,7 +129,7 @@ async def _finish(
     if line:
         line.write(response.status if response else context.network_error or "left", context.reason)
     if context.network_error is not None:
-        await fail_connection(context.network_error, response, scope, connection, send)
+        await fail_connection(context.network_error, response, scope, client, send)
 
 
 class OwnEndpoint:
@@ -144,13 +144,13 @@ class OwnEndpoint:
             await send({"type": "websocket.close"})
             return
         request = request_of(scope)
-        connection = ClientConnection(request, receive)
+        client = ClientConnection(request, receive)
         try:
-            response = await run_steps(self._control_plane.respond(request), connection)
+            response = await run_steps(self._control_plane.respond(request), client)
         except ClientLeftError:
             return
         if response is not None:
-            await send_response(response, connection, send)
+            await send_response(response, client, send)
 
 
 # --- the driver -------------------------------------------------------------------------------------
@@ -159,13 +159,13 @@ ForwardStep: TypeAlias = Callable[[Forward], Awaitable[HttpResponse | None]]
 
 
 async def run_steps(
-    steps: Steps, connection: ClientConnection, forward: ForwardStep | None = None
+    steps: Steps, client: ClientConnection, forward: ForwardStep | None = None
 ) -> HttpResponse | None:
     """The response that the steps end with; raises `ClientLeftError` if the client left in its body.
 
     A client that leaves later does not stop the work.
     """
-    driver = _Driver(connection, forward)
+    driver = _Driver(client, forward)
     try:
         step = steps.send(None)
         while True:
@@ -186,18 +186,18 @@ async def run_steps(
 class _Driver:
     """Runs one step after the other on the event loop."""
 
-    def __init__(self, connection: ClientConnection, forward: ForwardStep | None) -> None:
-        self._connection = connection
+    def __init__(self, client: ClientConnection, forward: ForwardStep | None) -> None:
+        self._client = client
         self._forward = forward
         self._deadline: float | None = None
 
     async def run(self, step: Step) -> object:
         match step:
             case ReadBody():
-                return await self._connection.read(step.limit)
+                return await self._client.read(step.limit)
             case Delay():
                 with anyio.move_on_after(step.seconds):
-                    await self._connection.closed()
+                    await self._client.closed()
                 return None
             case Forward():
                 return await self._forward(step) if self._forward else None
@@ -221,7 +221,7 @@ class _Driver:
         return is_late
 
     async def _end_when_closed(self, scope: anyio.CancelScope) -> None:
-        await self._connection.closed()
+        await self._client.closed()
         scope.cancel()
 
 

@@ -104,10 +104,10 @@ class ClientConnection:
 
 
 async def send_response(
-    response: HttpResponse, connection: ClientConnection, send: Send, stream: Stream | None = None
+    response: HttpResponse, client: ClientConnection, send: Send, stream: Stream | None = None
 ) -> bool:
     """Send a response with its own body, or that of a stream; whether the whole of it could be sent."""
-    if connection.has_unread_body and connection.expects_continue:  # RFC 9110 §10.1.1: it may never come
+    if client.has_unread_body and client.expects_continue:  # RFC 9110 §10.1.1: it may never come
         response = HttpResponse(
             status=response.status, headers=(*response.headers, ("connection", "close")), body=response.body
         )
@@ -140,13 +140,13 @@ async def fail_connection(
     how: NetworkError,
     response: HttpResponse | None,
     scope: Scope,
-    connection: ClientConnection,
+    client: ClientConnection,
     send: Send,
 ) -> None:
     """Let the connection fail as a fault has planned it, and wait until the client has noticed."""
-    connection.discard_body()
+    client.discard_body()
     await _FAILURES[how](response, scope, send)
-    await connection.closed()
+    await client.closed()
 
 
 async def _hang(_response: HttpResponse | None, _scope: Scope, _send: Send) -> None:

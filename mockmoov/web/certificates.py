@@ -1,4 +1,4 @@
-"""Owns certificates: a CA of our own, or what is brought. Must not know sockets or what is served."""
+"""The certificate that https uses: one of a CA that mockmoov makes, or one from the settings."""
 
 import os
 import ssl
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     import trustme
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_LIFETIME = timedelta(days=397)  # of a server's certificate; some clients refuse longer ones
+_LIFETIME = timedelta(days=397)  # of a server's certificate: some clients refuse longer ones
 _KEPT = "ca-with-key.pem"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """How TLS is spoken, and the certificate of the CA, PEM; None if the certificate came from outside."""
+    """The TLS context, and the CA's certificate in PEM; None if the settings name a certificate."""
 
     context: ssl.SSLContext
     ca_pem: bytes | None
 
 
 def make_tls(settings: Settings) -> Tls | None:
-    """What the settings ask for, None if that is no TLS; raises `SettingsError`."""
+    """The TLS of the settings, None if it is off; raises `SettingsError`."""
     if not settings.tls:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -54,7 +54,7 @@ def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
 
 
 def _certify(context: ssl.SSLContext, settings: Settings) -> bytes:
-    """Give the context a certificate of a CA that is made or kept here; the CA's own, PEM."""
+    """Give the context a certificate of mockmoov's own CA; returns the CA's certificate in PEM."""
     ca = _kept_ca(Path(settings.tls_ca_folder)) if settings.tls_ca_folder else _new_ca()
     now = datetime.now(UTC)
     names = dict.fromkeys((*_LOOPBACK, *settings.tls_names))
@@ -75,7 +75,7 @@ def _new_ca() -> "trustme.CA":
 
 
 def _kept_ca(folder: Path) -> "trustme.CA":
-    """The CA of a folder; a new one if it has none yet. Where two make one at once, the first stays."""
+    """The CA kept in a folder, made if there is none; of two made at once the first stays."""
     kept = folder / _KEPT
     if not kept.exists():
         ca = _new_ca()

@@ -66,20 +66,20 @@ class Gateway:
             self._pool = single_use
 
     @asynccontextmanager
-    async def call(self, request: HttpRequest, connection: ClientConnection) -> AsyncIterator["UpstreamCall"]:
+    async def call(self, request: HttpRequest, client: ClientConnection) -> AsyncIterator["UpstreamCall"]:
         """What the upstream has to do with one request, if anything; closed at the end."""
-        call = UpstreamCall(self, request, connection)
+        call = UpstreamCall(self, request, client)
         try:
             yield call
         finally:
             await call.close()
 
     async def send(
-        self, request: HttpRequest, added: Fields, connection: ClientConnection, *, plain: bool
+        self, request: HttpRequest, added: Fields, client: ClientConnection, *, plain: bool
     ) -> httpcore2.Response | HttpResponse:
         """The upstream's response, of which the body is still to come; or ours, if it sends none."""
-        message = self._message(request, added, connection, plain=plain)
-        pieces = connection.pieces() if connection.has_body else None
+        message = self._message(request, added, client, plain=plain)
+        pieces = client.pieces() if client.has_body else None
         first = await anext(pieces, b"") if pieces else b""  # a request that breaks off here is not sent on
         try:
             with anyio.fail_after(self._timeout) as limit:
@@ -95,8 +95,8 @@ class Gateway:
         except _BROKEN:
             return self._failure(502, "the upstream broke off, or does not speak HTTP")
         finally:
-            connection.discard_body()  # whatever the upstream did not read of it
-        if not gateway_headers.is_answer(response.status, response.headers):
+            client.discard_body()  # whatever the upstream did not read of it
+        if not gateway_headers.is_valid_response(response.status, response.headers):
             await response.aclose()
             return self._failure(502, "the upstream sent an invalid status or header")
         return response
@@ -125,13 +125,13 @@ class Gateway:
             raise BrokenStreamError from None
 
     def _message(
-        self, request: HttpRequest, added: Fields, connection: ClientConnection, *, plain: bool
+        self, request: HttpRequest, added: Fields, client: ClientConnection, *, plain: bool
     ) -> httpcore2.Request:
         query = b"?" + request.query if request.query else b""
         target = self._base + request.path.encode("latin-1") + query
-        fields = [("host", self._authority), *gateway_headers.passed(request, plain=plain), *added]
-        if connection.has_body:
-            fields.append(gateway_headers.framing(request))
+        fields = [("host", self._authority), *gateway_headers.request_headers(request, plain=plain), *added]
+        if client.has_body:
+            fields.append(gateway_headers.framing_header(request))
         return httpcore2.Request(
             method=request.method,
             url=httpcore2.URL(scheme=self._scheme, host=self._host, port=self._port, target=target),
@@ -143,10 +143,10 @@ class Gateway:
 class UpstreamCall:
     """One request on its way to the upstream. `stream` is the body of its response, if that is streamed."""
 
-    def __init__(self, gateway: Gateway, request: HttpRequest, connection: ClientConnection) -> None:
+    def __init__(self, gateway: Gateway, request: HttpRequest, client: ClientConnection) -> None:
         self._gateway = gateway
         self._request = request
-        self._connection = connection
+        self._client = client
         self._response: httpcore2.Response | None = None
         self.stream: Stream | None = None
 
@@ -155,20 +155,18 @@ class UpstreamCall:
 
         The body is in it if the step needs it, or if the client cannot read chunks and there is no length.
         """
-        if refusal := gateway_headers.refusal(self._request):
-            return refusal
+        if forwarding_error := gateway_headers.forwarding_error(self._request):
+            return forwarding_error
         response = None
         async with anyio.create_task_group() as group:
-            group.start_soon(_cancel_when_closed, self._connection, group.cancel_scope)
+            group.start_soon(_cancel_when_closed, self._client, group.cancel_scope)
             with suppress(ClientLeftError):
                 response = await self._ask(step)
             group.cancel_scope.cancel()
         return response
 
     async def _ask(self, step: Forward) -> HttpResponse:
-        response = await self._gateway.send(
-            self._request, step.headers, self._connection, plain=step.needs_body
-        )
+        response = await self._gateway.send(self._request, step.headers, self._client, plain=step.needs_body)
         if isinstance(response, HttpResponse):
             return response
         self._response = response
@@ -182,8 +180,8 @@ class UpstreamCall:
         """Send the response with the upstream's body while the client stays; whether it was whole."""
         is_whole = True
         async with anyio.create_task_group() as group:
-            group.start_soon(_cancel_when_closed, self._connection, group.cancel_scope)
-            is_whole = await send_response(response, self._connection, send, self.stream)
+            group.start_soon(_cancel_when_closed, self._client, group.cancel_scope)
+            is_whole = await send_response(response, self._client, send, self.stream)
             group.cancel_scope.cancel()
         return is_whole
 
@@ -198,15 +196,17 @@ def _head(response: httpcore2.Response) -> HttpResponse:
     fields = tuple(
         (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers
     )
-    return HttpResponse(status=response.status, headers=gateway_headers.returned(response.status, fields))
+    return HttpResponse(
+        status=response.status, headers=gateway_headers.response_headers(response.status, fields)
+    )
 
 
 def _has_length(head: HttpResponse) -> bool:
     return any(name == "content-length" for name, _ in head.headers)
 
 
-async def _cancel_when_closed(connection: ClientConnection, scope: anyio.CancelScope) -> None:
-    await connection.closed()
+async def _cancel_when_closed(client: ClientConnection, scope: anyio.CancelScope) -> None:
+    await client.closed()
     scope.cancel()
 
 

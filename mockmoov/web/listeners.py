@@ -1,4 +1,4 @@
-"""Owns where a server listens by its settings, and who can reach it there. Must not know what is served."""
+"""The sockets that a server listens on by its settings, and who can reach it there."""
 
 import contextlib
 import socket
@@ -12,7 +12,7 @@ from mockmoov.web.uvicorn_server import TlsListeners, base_url, bind, is_loopbac
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listeners:
-    """Bound sockets and the URLs they are reached at; `ca_pem` is the CA that clients of https must know."""
+    """Bound sockets and their URLs; `ca_pem` is the CA that https clients must trust."""
 
     sockets: list[socket.socket]
     secure: TlsListeners | None
@@ -23,12 +23,12 @@ class Listeners:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """Both URLs, or the only one."""
+        """The http URL, and the https URL if there is one."""
         return (self.url,) if self.https_url is None else (self.url, self.https_url)
 
 
 def open_listeners(settings: Settings) -> Listeners:
-    """Bind what the settings ask for; raises `BindError` or `SettingsError`."""
+    """Bind the sockets of the settings; raises `BindError` or `SettingsError`."""
     tls = make_tls(settings)
     with contextlib.ExitStack() as cleanup:
         sockets = [cleanup.enter_context(item) for item in bind(settings.host, settings.port)]

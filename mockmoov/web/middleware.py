@@ -24,9 +24,9 @@ _REASON = REASON_HEADER.encode()
 
 async def send_own_response(response: HttpResponse, scope: Scope, receive: Receive, send: Send) -> None:
     """Send a response that needs neither the body nor an API key."""
-    connection = ClientConnection(request_of(scope), receive)
-    connection.discard_body()
-    await send_response(with_request_id(response, time.time(), new_request_id()), connection, send)
+    client = ClientConnection(request_of(scope), receive)
+    client.discard_body()
+    await send_response(with_request_id(response, time.time(), new_request_id()), client, send)
 
 
 class RawPath:

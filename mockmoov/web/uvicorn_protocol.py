@@ -1,10 +1,16 @@
-"""Owns how the bytes of a connection become requests, where uvicorn reads them wrongly. Must not know OAuth.
+"""uvicorn's HTTP protocol, with what it reads wrongly mended.
 
-Seven things: an offered upgrade is declined and the request read as it is (httptools would skip its body,
-as Java's HttpClient and `curl --http2` would notice); what is no body is bounded; trailers are no headers;
-a client that pipelines without reading is not read from either; a target that is no path is left as it is, so
-that no path of ours is meant by it; chunks in HTTP/1.0 and tunnels are refused; and the application may end
-the connection.
+Theory of operation. uvicorn feeds bytes to the parser httptools and builds an ASGI scope from its callbacks.
+That goes wrong where a real client or an attacker finds it:
+
+1. An offered upgrade (`Upgrade: h2c`) makes httptools skip the body, and Java's HttpClient and `curl --http2`
+   lose it. Here the offer is declined: the parser reads the head again without it.
+2. Heads, trailers and chunk framing have no bound. Here they end with 431 after 64 KiB.
+3. Trailers would be read as headers. Here they are dropped (RFC 9110 §6.5.1).
+4. A client that pipelines without reading would be read from without end. Here reading pauses.
+5. A target that is not a path (absolute-form) is left as it is, so that no route matches it.
+6. CONNECT, and chunks in HTTP/1.0, are refused with 400.
+7. A fault may end the connection: the scope carries two functions, `reset` and `close`.
 """
 
 import socket
@@ -13,19 +19,19 @@ import struct
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-MAX_HEAD = 64 * 1024  # bytes of request line and headers, of trailers, of what frames a chunk (choice)
-EXTENSION = "mockmoov.connection"  # of ASGI: how the application may end the connection
-_NO_LINGER = struct.pack("ii", 1, 0)  # close with a RST (SO_LINGER of no seconds)
+MAX_HEAD = 64 * 1024  # bytes of a request line with headers, of trailers, of chunk framing (choice)
+EXTENSION = "mockmoov.connection"  # the ASGI extension by which the application may end the connection
+_NO_LINGER = struct.pack("ii", 1, 0)  # close with a TCP reset (SO_LINGER of 0 seconds)
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's connection with its reading mended; RFC 9110 §6.5.1, §7.8."""
+    """One HTTP/1.1 connection."""
 
-    _bodiless = 0  # bytes that came since the last ones of a body
+    _bodiless = 0  # bytes since the last piece of a body
 
     def data_received(self, data: bytes) -> None:
-        """Read bytes; an upgrade that they offer is declined by reading on without it."""
+        """Read bytes; an offered upgrade is declined by reading on without it (RFC 9110 §7.8)."""
         self._unset_keepalive_if_required()
         self._bodiless += len(data)
         try:
@@ -39,7 +45,7 @@ class HttpProtocol(HttpToolsProtocol):
                 self.transport.close()
 
     def _feed(self, data: bytes) -> bytes:
-        """Read bytes up to where an upgrade is offered; what is to be read then, without the offer."""
+        """Read bytes up to an offered upgrade; returns what to read next, without the offer."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
@@ -47,18 +53,18 @@ class HttpProtocol(HttpToolsProtocol):
         return b""
 
     def on_message_begin(self) -> None:
-        """A head begins; its scope says how to end the connection."""
+        """Add to the scope how to end the connection."""
         super().on_message_begin()
         self.scope["extensions"] = {EXTENSION: {"reset": self.reset, "close": self.transport.close}}
 
     def reset(self) -> None:
-        """Close the connection with a TCP reset; what is not sent yet is lost."""
+        """Close the connection with a TCP reset; unsent data is lost."""
         sock = self.transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self.transport.abort()
 
     def _without_upgrade(self) -> bytes:
-        """The head once more, for a new parser, without the upgrade that it offers."""
+        """The head again, without the offered upgrade, for a new parser."""
         line = b"%b %b HTTP/%b" % (
             self.parser.get_method(),
             self.url,
@@ -70,33 +76,33 @@ class HttpProtocol(HttpToolsProtocol):
         return b"\r\n".join([line, *fields]) + b"\r\n\r\n"
 
     def on_headers_complete(self) -> None:
-        """The head is read; if it offers an upgrade, it will be read again without."""
+        """Begin a request, unless its head is read again without an upgrade."""
         self._bodiless = 0
         if self.parser.get_method() == b"CONNECT":
-            raise ValueError("we are no proxy (RFC 9110 §9.3.6)")  # which becomes a 400
+            raise ValueError("CONNECT: this is not a proxy (RFC 9110 §9.3.6)")  # which becomes a 400
         if self.parser.get_http_version() == "1.0" and any(
             k == b"transfer-encoding" for k, _ in self.headers
         ):
             raise ValueError("chunks in HTTP/1.0 (RFC 9112 §6.1)")
         if not self.parser.should_upgrade():
             super().on_headers_complete()
-            if not self.url.startswith(b"/"):  # absolute-form and its like (RFC 9112 §3.2): we are no proxy
+            if not self.url.startswith(b"/"):  # absolute-form (RFC 9112 §3.2)
                 self.scope["raw_path"], self.scope["path"] = self.url, self.url.decode("latin-1")
-            self.headers = []  # what comes after the body goes here, and nowhere
+            self.headers = []  # trailers are collected here and dropped
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body is read."""
+        """Pass a piece of the body on."""
         self._bodiless = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The body is read; what comes next is a head."""
+        """End the body; a head may follow."""
         self._bodiless = 0
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """An answer is sent; if more requests wait already, no further ones are read."""
+        """Stop reading while pipelined requests wait for their responses."""
         super().on_response_complete()
         if self.pipeline and not self.transport.is_closing():
             self.flow.pause_reading()

@@ -1,4 +1,4 @@
-"""Owns listening: sockets, uvicorn, signals. Must not know OAuth, settings files or command lines."""
+"""Runs an ASGI application with uvicorn: sockets, signals, http and https together, a stop in time."""
 
 import asyncio
 import contextlib
@@ -20,31 +20,31 @@ from mockmoov.web.uvicorn_protocol import HttpProtocol
 
 # What `localhost` means: both, on the same port (RFC 6761 §6.3).
 _ADDRESSES = {"localhost": ("127.0.0.1", "::1")}
-_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - "every address" is none to connect to
-_STOP_SECONDS = 0.3  # what an unfinished exchange gets before it is cut
+_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nobody can connect to "every address"
+_STOP_SECONDS = 0.3  # that an unfinished exchange has before its connection is closed
 _STOP_SECONDS_IN_BACKGROUND = 0.02
-_CUT_SECONDS = 0.05  # what a handler gets to notice that
-_LOOK_SECONDS = 0.002
+_ABORT_SECONDS = 0.05  # that its handler has to notice
+_POLL_SECONDS = 0.002
 _BACKLOG = 2048
-_TRIES = 20  # ports, where any will do but must be free in both families
+_TRIES = 20  # ports, where any port will do that is free for IPv4 and IPv6
 
 
 class BindError(OSError):
-    """The address cannot be listened on; the message says which and why."""
+    """The server cannot listen on an address; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsListeners:
-    """Bound sockets on which TLS is spoken, and how."""
+    """Bound sockets for https, and how TLS is spoken there."""
 
     sockets: list[socket.socket]
     context: ssl.SSLContext
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Sockets bound to host and port, 0 for any free one; raises `BindError`.
+    """Sockets bound to host and port, 0 for any free port; raises `BindError`.
 
-    A machine that has IPv4 or IPv6 only listens on `localhost` in that one.
+    On a machine with only IPv4 or only IPv6, `localhost` means that one.
     """
     for _ in range(_TRIES):
         try:
@@ -114,12 +114,12 @@ def run(
     on_ready: Callable[[], None],
     secure: TlsListeners | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then stop within a second; `on_ready` is called once it answers."""
+    """Serve until SIGTERM or SIGINT, then stop within a second; calls `on_ready` once the server answers."""
     _Server(app, on_ready, _STOP_SECONDS, secure).run(sockets=sockets)
 
 
 class BackgroundServer:
-    """A server on a thread of its own; it answers once this is made. Raises what kept it from starting."""
+    """A server in a thread. The constructor returns when it answers, or raises what kept it from starting."""
 
     def __init__(
         self, app: ASGIApp, sockets: list[socket.socket], secure: TlsListeners | None = None
@@ -173,16 +173,16 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
-        if self._secure is not None:  # beside http; uvicorn's own option is https instead
-            self._tls_acceptor = TlsAcceptor(self._secure.context, self._connection)
+        if self._secure is not None:  # in addition to http, which uvicorn's own option would replace
+            self._tls_acceptor = TlsAcceptor(self._secure.context, self._new_protocol)
             self._tls_acceptor.listen(self._secure.sockets)
         self._on_ready()
 
-    def _connection(self) -> HttpProtocol:
+    def _new_protocol(self) -> HttpProtocol:
         return HttpProtocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     async def main_loop(self) -> None:
-        """Wait for the end; uvicorn looks ten times a second whether it has come."""
+        """Wait for the end, where uvicorn polls for it ten times a second."""
         await self._ended.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -192,11 +192,11 @@ class _Server(uvicorn.Server):
     def end(self) -> None:
         """Stop, from any thread."""
         if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # it is closed: there is nothing left to stop
+            with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left to stop
                 self._loop.call_soon_threadsafe(self._ended.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn does, but in time: what is unfinished is cut, so that its handler sees a disconnect."""
+        """Stop in time: unfinished exchanges are aborted, so that their handlers see a disconnect."""
         if self._tls_acceptor is not None:
             await self._tls_acceptor.stop()
         secure = self._secure.sockets if self._secure else ()
@@ -207,23 +207,23 @@ class _Server(uvicorn.Server):
         await self._finished(self._stop_seconds)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        await self._finished(_CUT_SECONDS, at_any_rate=True)
+        await self._finished(_ABORT_SECONDS, forced=True)
         for task in self.server_state.tasks:
             task.cancel()
         await self.lifespan.shutdown()
 
-    async def _finished(self, seconds: float, *, at_any_rate: bool = False) -> None:
-        """Wait until nothing goes on any more, but no longer; after a second signal only `at_any_rate`."""
+    async def _finished(self, seconds: float, *, forced: bool = False) -> None:
+        """Wait for the exchanges to end, at most that long; after a second signal only if `forced`."""
         deadline = time.monotonic() + seconds
         state = self.server_state
-        while (state.connections or state.tasks) and (at_any_rate or not self.force_exit):
+        while (state.connections or state.tasks) and (forced or not self.force_exit):
             if time.monotonic() >= deadline:
                 break
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """As uvicorn does, but a signal that was obeyed is not raised again: the exit code is 0."""
+        """Handle signals as uvicorn does, but do not raise them again: the exit code is 0."""
         with super().capture_signals():
             yield
             self._captured_signals.clear()
