@@ -22,6 +22,8 @@ from tests.support.servers import (
     post_form,
 )
 
+UNKNOWN_TOKEN = "the token is unknown: it was altered, signed by another key, or issued by another server"
+
 KEY = f"/api-keys/{CLIENT_ID}"
 OTHER = "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
 FORM = "each scope must be of the form /family.permission or /accounts/{accountID}/family.permission"
@@ -183,10 +185,10 @@ REASONS = {
     "wrong-audience": "the token is not for this audience",
     "wrong-issuer": "the token has another issuer",
     "no-exp": "the token has no expiry",
-    "unknown-kid": "the token is unknown: it was altered, signed by another key, or issued by another server",
-    "bad-signature": "the token is unknown: it was altered, signed by another key, or issued by another server",
-    "alg-none": "the token is unknown: it was altered, signed by another key, or issued by another server",
-    "hs256-public-key": "the token is unknown: it was altered, signed by another key, or issued by another server",
+    "unknown-kid": UNKNOWN_TOKEN,
+    "bad-signature": UNKNOWN_TOKEN,
+    "alg-none": UNKNOWN_TOKEN,
+    "hs256-public-key": UNKNOWN_TOKEN,
     "revoked": "the token was revoked",
 }
 

@@ -45,6 +45,8 @@ from mockmoov.testing.handles import Place, unix
 from mockmoov.testing.types import FaultArguments, KeyArguments, KeyChanges, QueryArguments, SettingArguments
 from tests.support.serving import serving
 
+UNKNOWN_TOKEN = "the token is unknown: it was altered, signed by another key, or issued by another server"
+
 CONTROL_TOKEN = "a-control-token-of-0123456789"
 LONG_AGO = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
 DEFECT_REASONS = {
@@ -53,10 +55,10 @@ DEFECT_REASONS = {
     "wrong-audience": "the token is not for this audience",
     "wrong-issuer": "the token has another issuer",
     "no-exp": "the token has no expiry",
-    "unknown-kid": "the token is unknown: it was altered, signed by another key, or issued by another server",
-    "bad-signature": "the token is unknown: it was altered, signed by another key, or issued by another server",
-    "alg-none": "the token is unknown: it was altered, signed by another key, or issued by another server",
-    "hs256-public-key": "the token is unknown: it was altered, signed by another key, or issued by another server",
+    "unknown-kid": UNKNOWN_TOKEN,
+    "bad-signature": UNKNOWN_TOKEN,
+    "alg-none": UNKNOWN_TOKEN,
+    "hs256-public-key": UNKNOWN_TOKEN,
     "revoked": "the token was revoked",
 }
 

@@ -904,9 +904,8 @@ def test_an_application_in_process_forwards_too(upstream: Upstream, server: Auth
     unsendable = {"x": "a", "x-control": "a\x00b"}
     assert asyncio.run(ask(headers=unsendable)).status_code == 400
     upstream.answer = half_of
-    with pytest.raises(ExceptionGroup) as caught:
+    with pytest.raises(ConnectionResetError, match="the upstream broke off"):
         asyncio.run(ask())
-    assert caught.group_contains(ConnectionResetError, match="the upstream broke off")
 
 
 # --- over TLS, and large ------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Accepts TLS connections so that one in the middle of its handshake can be ended when the server stops.
 
-The event loop's own TLS server, `loop.create_server(ssl=...)`, forgets a connection while it shakes hands. Under
-uvloop a stop then took more than a second, left its transport open, and logged that the loop was closed.
+The event loop's own TLS server, `loop.create_server(ssl=...)`, forgets a connection while it shakes hands.
+Under uvloop a stop then took over a second, left its transport open, and logged that the loop was closed.
 """
 
 import asyncio

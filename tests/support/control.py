@@ -14,6 +14,7 @@ from mockmoov.control_plane.access import Exposure
 from mockmoov.control_plane.router import ControlPlane
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.server.steps import ReadBody, Steps
 from tests.support.contract_fixtures import DocumentedResponse, description, resolved_openapi
 from tests.support.servers import basic, bearer, new_control, new_server, post_form, sender
 
@@ -67,7 +68,7 @@ class Desk:
         return self.handle(HttpRequest(method=method, path=BASE + path, query=query, headers=sent, body=body))
 
     def handle(self, request: HttpRequest) -> Reply:
-        return checked(request.method, request.path, self.control.handle(request))
+        return checked(request.method, request.path, at_once(self.control.respond(request), request.body))
 
     # --- Moov's own endpoints ---
 
@@ -86,6 +87,17 @@ class Desk:
         assert created.status == 201, created
         document: dict[str, Any] = created.document
         return document
+
+
+def at_once(steps: Steps, body: bytes) -> HttpResponse:
+    """The response of the control plane; the time of a wait is up at once."""
+    try:
+        step = next(steps)
+        while True:
+            step = steps.send(body if isinstance(step, ReadBody) else True)
+    except StopIteration as end:
+        response: HttpResponse = end.value
+        return response
 
 
 def checked(method: str, path: str, response: HttpResponse) -> Reply:
