@@ -73,8 +73,10 @@ class MockMoov(_Controls):
     """A mockmoov server: `MockMoov(**settings)` starts one on a free port, in a thread of this process.
 
     It accepts requests at once. Raises `BindError` or `SettingsError`. Call `stop`, or use `with`. Servers in
-    one process share nothing. The methods are thread-safe and work in sync and async tests: each takes
-    microseconds, or one HTTP request after `connect`; only `exchanges.wait` blocks for longer.
+    one process share nothing. `clock`, `faults`, `exchanges`, `api_keys` and `signing_keys` control it.
+
+    The methods are thread-safe and work in sync and async tests: each takes microseconds, or one HTTP
+    request after `connect`; only `exchanges.wait` blocks for longer.
     """
 
     def __init__(self, **settings: Unpack[SettingArguments]) -> None:
@@ -195,7 +197,7 @@ class ApiKeys:
 
 
 class MoovKey(_Controls):
-    """An API key with its own clock, faults, exchanges and tokens; nothing done here affects other keys."""
+    """An API key. Its `clock`, `faults`, `exchanges` and tokens are its own: changes affect no other key."""
 
     client_secret: str | None  # known only after `create`, or once `change` has set it
 
