@@ -55,16 +55,17 @@ from tests.support.serving import serving
 
 CONTROL_TOKEN = "a-control-token-of-0123456789"
 LONG_AGO = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+UNKNOWN = "the token is unknown: it was altered, signed by another key, or issued by another server"
 DEFECT_REASONS = {
     "expired": "the token has expired",
     "not-yet-valid": "the token is not valid yet",
     "wrong-audience": "the token is not for this audience",
     "wrong-issuer": "the token has another issuer",
     "no-exp": "the token has no expiry",
-    "unknown-kid": "the token is unknown: it was altered, signed by another key, or issued by another server",
-    "bad-signature": "the token is unknown: it was altered, signed by another key, or issued by another server",
-    "alg-none": "the token is unknown: it was altered, signed by another key, or issued by another server",
-    "hs256-public-key": "the token is unknown: it was altered, signed by another key, or issued by another server",
+    "unknown-kid": UNKNOWN,
+    "bad-signature": UNKNOWN,
+    "alg-none": UNKNOWN,
+    "hs256-public-key": UNKNOWN,
     "revoked": "the token was revoked",
 }
 
