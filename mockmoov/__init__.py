@@ -3,16 +3,25 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mockmoov.testing import ControlError, MockMoov, MoovKey
+    from mockmoov.testing import Clock, ControlError, Exchange, Fault, MintedToken, MockMoov, MoovKey
 
 __version__ = "0.1.0"
-__all__ = ["ControlError", "MockMoov", "MoovKey", "__version__"]
+__all__ = [
+    "Clock",
+    "ControlError",
+    "Exchange",
+    "Fault",
+    "MintedToken",
+    "MockMoov",
+    "MoovKey",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """The handle, imported once it is used."""
+    """Import a public class when it is first used, because `mockmoov.testing` brings in the whole server."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from mockmoov import testing  # noqa: PLC0415 - it brings the server; the client needs none
+    from mockmoov import testing  # noqa: PLC0415
 
     return getattr(testing, name)

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mockmoov.asgi import Caller, Guard, requires
 from mockmoov.data.scopes import SCOPES
-from mockmoov.testing import MockMoov, MoovKey
+from mockmoov.testing import MockMoov, MoovKey, PresetName
 
 OTHER = "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
 CARDS = "/accounts/{accountID}/cards"
@@ -326,7 +326,7 @@ def test_a_fault_alters_the_programs_answer(moov: MockMoov, key: MoovKey) -> Non
 
 
 @pytest.mark.parametrize("preset", ["reset", "cut"])
-def test_a_fault_may_end_the_connection(moov: MockMoov, key: MoovKey, preset: str) -> None:
+def test_a_fault_may_end_the_connection(moov: MockMoov, key: MoovKey, preset: PresetName) -> None:
     key.faults.add(preset)
     with pytest.raises(ConnectionResetError):
         ask(with_starlette(moov), cards_of(key), bearing(key.mint(scope_of(key))))

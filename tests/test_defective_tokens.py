@@ -28,6 +28,7 @@ from jwt.types import Options
 
 from mockmoov import MockMoov, MoovKey
 from mockmoov.oauth.token_defects import CLAIM_DEFECTS, DEFECTS
+from mockmoov.testing import DefectName
 
 # RFC 9864 gives Ed25519 a name of its own; live Moov's tokens have the older one.
 pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated:joserfc.errors.SecurityWarning")
@@ -358,7 +359,7 @@ def test_what_is_signed_here_is_signed_as_mockmoov_does(key: MoovKey, private_ke
 @each_verifier
 @each_defect
 def test_a_library_refuses_a_defective_token_for_its_reason_and_takes_it_repaired(
-    library: str, defect: str, key: MoovKey, jwks: Any, private_key: Ed25519PrivateKey
+    library: str, defect: DefectName, key: MoovKey, jwks: Any, private_key: Ed25519PrivateKey
 ) -> None:
     row, verify = TABLE[defect], VERIFIERS[library](jwks)
     defective, good = key.mint(defect=defect), key.mint()
@@ -375,7 +376,7 @@ def test_a_library_refuses_a_defective_token_for_its_reason_and_takes_it_repaire
 
 @each_defect
 def test_mockmoov_refuses_a_defective_token_for_its_reason_and_takes_it_repaired(
-    defect: str,
+    defect: DefectName,
     key: MoovKey,
     private_key: Ed25519PrivateKey,
     used: Callable[[str], Any],
@@ -391,7 +392,7 @@ def test_mockmoov_refuses_a_defective_token_for_its_reason_and_takes_it_repaired
 
 @each_defect
 def test_a_verifier_that_leaves_out_one_check_takes_the_defective_token_as_it_is(
-    defect: str, key: MoovKey, jwks: Any
+    defect: DefectName, key: MoovKey, jwks: Any
 ) -> None:
     defective, check = key.mint(defect=defect), TABLE[defect].check
     careless = Checks().without(check) if check else Checks()
@@ -400,7 +401,7 @@ def test_a_verifier_that_leaves_out_one_check_takes_the_defective_token_as_it_is
 
 @each_defect
 def test_a_repair_changes_one_member_and_nothing_else(
-    defect: str, key: MoovKey, private_key: Ed25519PrivateKey
+    defect: DefectName, key: MoovKey, private_key: Ed25519PrivateKey
 ) -> None:
     defective, good = key.mint(defect=defect), key.mint()
     before = taken_apart(defective).members
@@ -411,7 +412,7 @@ def test_a_repair_changes_one_member_and_nothing_else(
 
 @each_defect
 def test_the_signature_is_the_right_one_unless_it_is_what_is_wrong(
-    defect: str, key: MoovKey, jwks: Any
+    defect: DefectName, key: MoovKey, jwks: Any
 ) -> None:
     token = taken_apart(key.mint(defect=defect))
     public_key = Ed25519PublicKey.from_public_bytes(decoded(jwks["keys"][0]["x"]))
@@ -429,7 +430,9 @@ def test_the_signature_is_the_right_one_unless_it_is_what_is_wrong(
 
 
 @each_defect
-def test_a_defect_keeps_the_claims_that_were_wished_for_and_the_scope(defect: str, key: MoovKey) -> None:
+def test_a_defect_keeps_the_claims_that_were_wished_for_and_the_scope(
+    defect: DefectName, key: MoovKey
+) -> None:
     token = key.mint("/ping.read /accounts.write", defect=defect, claims={"extra": [1]})
     shown = taken_apart(token).claims
     assert (shown["scp"], shown["extra"]) == ("/ping.read /accounts.write", [1])
@@ -439,7 +442,8 @@ def test_a_defect_keeps_the_claims_that_were_wished_for_and_the_scope(defect: st
 def test_an_opaque_token_may_have_the_defects_that_its_claims_can_have(http: httpx2.Client) -> None:
     with MockMoov(token_format="opaque") as moov:
         key = moov.new_api_key()
-        for defect in (None, *CLAIM_DEFECTS, "revoked"):
+        defects: tuple[Any, ...] = (None, *CLAIM_DEFECTS, "revoked")
+        for defect in defects:
             token = key.mint(defect=defect)
             assert "." not in token
             answer = http.get(f"{key.url}/ping", headers={"authorization": f"Bearer {token}"})

@@ -17,6 +17,7 @@ from mockmoov.control_plane.router import BASE, _routes
 from mockmoov.oauth.token_defects import DEFECTS
 from mockmoov.server.factory import create_server
 from mockmoov.simulation.faults import PRESETS
+from mockmoov.testing import DefectName
 from mockmoov.testing.environment import VARIABLES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,7 +94,7 @@ def test_the_page_on_bad_tokens_lists_every_defect() -> None:
     ("defect", "reason"), [(row[0], row[2]) for row in rows("docs/bad-tokens.md", "defects")]
 )
 def test_a_bad_token_is_refused_for_the_reason_on_the_page(
-    double: MockMoov, defect: str, reason: str
+    double: MockMoov, defect: DefectName, reason: str
 ) -> None:
     headers = {"authorization": f"Bearer {double.mint(defect=defect)}"}
     answer = httpx2.get(f"{double.url}/ping", headers=headers, trust_env=False)

@@ -17,48 +17,55 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import anyio
 import httpx2
 import pytest
 
-from mockmoov.config.settings import SETTINGS
+from mockmoov import testing
+from mockmoov.config.settings import SETTINGS, Layer, Settings, load
 from mockmoov.control_plane.exchanges import LONGEST_WAIT
 from mockmoov.oauth.api_keys import _MEMBERS, EXAMPLE
+from mockmoov.oauth.grants import GRANTS
 from mockmoov.oauth.token_defects import DEFECTS
+from mockmoov.server.factory import create_server
 from mockmoov.simulation.faults import PRESETS
 from mockmoov.simulation.journal import Query
 from mockmoov.testing import (
     BindError,
     ControlError,
+    DefectName,
+    EndpointName,
     Exchange,
     Exchanges,
     Fault,
+    GrantType,
     MintedToken,
     MockMoov,
     MoovKey,
+    PresetName,
     SettingsError,
 )
 from mockmoov.testing.environment import VARIABLES
-from mockmoov.testing.handles import Place, unix
+from mockmoov.testing.handles import ControlPath, unix_time
 from mockmoov.testing.types import FaultArguments, KeyArguments, KeyChanges, QueryArguments, SettingArguments
 from tests.support.serving import serving
 
-UNKNOWN_TOKEN = "the token is unknown: it was altered, signed by another key, or issued by another server"
-
 CONTROL_TOKEN = "a-control-token-of-0123456789"
 LONG_AGO = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+UNKNOWN = "the token is unknown: it was altered, signed by another key, or issued by another server"
 DEFECT_REASONS = {
     "expired": "the token has expired",
     "not-yet-valid": "the token is not valid yet",
     "wrong-audience": "the token is not for this audience",
     "wrong-issuer": "the token has another issuer",
     "no-exp": "the token has no expiry",
-    "unknown-kid": UNKNOWN_TOKEN,
-    "bad-signature": UNKNOWN_TOKEN,
-    "alg-none": UNKNOWN_TOKEN,
-    "hs256-public-key": UNKNOWN_TOKEN,
+    "unknown-kid": UNKNOWN,
+    "bad-signature": UNKNOWN,
+    "alg-none": UNKNOWN,
+    "hs256-public-key": UNKNOWN,
     "revoked": "the token was revoked",
 }
 
@@ -296,7 +303,9 @@ def test_a_frozen_clock_stands_still_until_it_is_moved_or_resumed(key: MoovKey) 
 @pytest.mark.parametrize("by", [2, 2.5, "2", None])
 def test_a_shift_without_a_unit_says_how_it_is_written(key: MoovKey, by: Any) -> None:
     before = key.clock.freeze()
-    with pytest.raises(TypeError, match=r"shift\(hours=2\), or a timedelta"):
+    with pytest.raises(
+        TypeError, match=r"^shift\(\) takes a timedelta or keyword arguments, such as shift\(hours=2\)$"
+    ):
         key.clock.shift(by)
     assert key.clock.now() == before
 
@@ -360,7 +369,7 @@ def test_faults_happen_in_the_order_of_the_plan(program: Program) -> None:
 
 
 def test_faults_are_counted_listed_removed_and_cleared(key: MoovKey) -> None:
-    faults = [key.faults.add(preset) for preset in PRESETS]
+    faults = [key.faults.add(preset) for preset in get_args(PresetName)]
     assert len(key.faults) == len(PRESETS)
     assert [fault.preset for fault in key.faults] == list(PRESETS)
     assert key.faults.list() == key.faults.untriggered() == tuple(faults)
@@ -436,8 +445,8 @@ def like(exchange: Exchange, query: QueryArguments) -> bool:
     since, until = (given.pop(name, None) for name in ("since", "until"))
     return (
         all(getattr(exchange, name) == value for name, value in given.items())
-        and (since is None or unix(since) <= exchange.at)
-        and (until is None or exchange.at < unix(until))
+        and (since is None or unix_time(since) <= exchange.at)
+        and (until is None or exchange.at < unix_time(until))
     )
 
 
@@ -498,13 +507,13 @@ def test_wait_that_ends_in_vain_says_what_there_is_instead(program: Program) -> 
     with pytest.raises(TimeoutError) as caught:
         program.key.exchanges.wait(3, timeout=0.01, endpoint="token")
     first, second, third = str(caught.value).splitlines()
-    assert first == "waited 0.01 s for 3 exchanges like this, saw 2"
+    assert first == "waited 0.01 s for 3 matching exchanges, found 2"
     assert re.fullmatch(
         r"  #\d+ \w{3}, .* GMT POST /oauth2/token client_credentials /ping.read \(contract 2023\) -> 200",
         second,
     )
     assert re.search(r"/nope.read \(contract 2023\) -> 400: scope /nope.read is not known", third)
-    with pytest.raises(TimeoutError, match=r"^waited 0 s for 1 exchanges like this, saw 0$"):
+    with pytest.raises(TimeoutError, match=r"^waited 0 s for 1 matching exchanges, found 0$"):
         program.key.exchanges.wait(timeout=0, endpoint="revoke")
 
 
@@ -532,7 +541,7 @@ def test_wait_async_that_ends_in_vain_says_so(program: Program) -> None:
         await program.key.exchanges.wait_async(2, timeout=0.01)
 
     program.token()
-    with pytest.raises(TimeoutError, match=r"^waited 0\.01 s for 2 exchanges like this, saw 1\n"):
+    with pytest.raises(TimeoutError, match=r"^waited 0\.01 s for 2 matching exchanges, found 1\n"):
         anyio.run(wait)
 
 
@@ -578,8 +587,8 @@ class Vain:
 @pytest.mark.parametrize("timeout", [0, 1, 59.5, 60, 61, 150, 600])
 def test_a_long_wait_is_split_into_waits_that_the_server_grants(timeout: float) -> None:
     vain = Vain()
-    with pytest.raises(TimeoutError, match=f"^waited {timeout} s for 1 exchanges like this, saw 0$"):
-        Exchanges(Place(vain)).wait(timeout=timeout)
+    with pytest.raises(TimeoutError, match=f"^waited {timeout} s for 1 matching exchanges, found 0$"):
+        Exchanges(ControlPath(vain)).wait(timeout=timeout)
     assert sum(vain.waits) == timeout
     assert max(vain.waits) <= LONGEST_WAIT
     assert len(vain.waits) == max(1, -(-timeout // LONGEST_WAIT))
@@ -648,7 +657,7 @@ def test_a_minted_token_may_have_a_scope_that_the_key_may_not_ask_for(program: P
 
 
 @pytest.mark.parametrize("defect", DEFECTS)
-def test_a_token_with_a_defect_is_refused_for_just_that(program: Program, defect: str) -> None:
+def test_a_token_with_a_defect_is_refused_for_just_that(program: Program, defect: DefectName) -> None:
     token = program.key.mint(defect=defect)
     assert token.defect == defect
     refused = program.ping(token)
@@ -660,11 +669,6 @@ def test_a_token_that_the_server_mints_is_the_first_keys(http_client: httpx2.Cli
     token = moov.mint()
     assert token.claims["caid"] == EXAMPLE["account_id"]
     assert ping(http_client, moov.url, token).status_code == 200
-
-
-def test_every_defect_is_named_where_mint_is_explained() -> None:
-    explained = re.findall(r"[a-z0-9-]+", (MockMoov.mint.__doc__ or "").partition("`defect`:")[2])
-    assert tuple(explained) == DEFECTS
 
 
 # --- reset, signing keys, settings --------------------------------------------------------------------
@@ -755,14 +759,14 @@ def test_what_the_control_plane_refuses_is_an_error_with_its_status_and_field(
         (422, "client_secret", "needs a client_secret", lambda: key.change(client_secret=None)),  # type: ignore[arg-type]
         (422, "seconds", "must stay between the years 1970 and 9998", lambda: key.clock.shift(days=-40_000)),
         (422, "to", "in the years 1970 to 9998", lambda: key.clock.move_to(-1)),
-        (422, "preset", "did you mean unavailable", lambda: key.faults.add("unavailabel")),
-        (422, "endpoint", "did you mean token", lambda: key.faults.add("html", endpoint="tokn")),
+        (422, "preset", "did you mean unavailable", lambda: key.faults.add("unavailabel")),  # type: ignore[arg-type]
+        (422, "endpoint", "did you mean token", lambda: key.faults.add("html", endpoint="tokn")),  # type: ignore[arg-type]
         (422, "preset", "nothing would happen", lambda: key.faults.add(endpoint="token")),
         (422, "stauts", "did you mean status", lambda: key.faults.add(stauts=500)),  # type: ignore[call-arg]
-        (422, "endpoint", "did you mean revoke", lambda: key.exchanges(endpoint="revok")),
+        (422, "endpoint", "did you mean revoke", lambda: key.exchanges(endpoint="revok")),  # type: ignore[arg-type]
         (422, "statsu", "did you mean status", lambda: key.exchanges(statsu=1)),  # type: ignore[call-arg]
         (422, "count", "count must be an integer", lambda: key.exchanges.wait(0)),
-        (422, "defect", "did you mean expired", lambda: key.mint(defect="expird")),
+        (422, "defect", "did you mean expired", lambda: key.mint(defect="expird")),  # type: ignore[arg-type]
         (422, "scope", "scope must be a string", lambda: key.mint("")),
         (422, "scope", "each scope must be of the form /family.permission", lambda: key.mint("ping")),
         (404, None, "key", lambda: moov.signing_keys.drop("nobody's")),
@@ -833,7 +837,7 @@ def test_to_connect_to_another_server_says_that_it_is_no_mockmoov(
 ) -> None:
     with answering(status, content_type, body) as url, pytest.raises(ControlError) as caught:
         MockMoov.connect(url)
-    assert (str(caught.value), caught.value.status) == (f"what answers at {url} is no mockmoov", status)
+    assert (str(caught.value), caught.value.status) == (f"the server at {url} is not a mockmoov", status)
 
 
 def free_port() -> int:
@@ -1089,7 +1093,7 @@ def test_the_app_answers_without_a_socket_from_the_same_state() -> None:
 
 
 @pytest.mark.parametrize("preset", ["reset", "cut"])
-def test_a_fault_that_ends_the_connection_is_an_error_where_there_is_none(preset: str) -> None:
+def test_a_fault_that_ends_the_connection_is_an_error_where_there_is_none(preset: PresetName) -> None:
     async def ask(moov: MockMoov, key: MoovKey) -> None:
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=moov.app)) as http:
             await http.post("http://moov/oauth2/token", auth=(key.client_id, key.client_secret or ""))
@@ -1119,7 +1123,9 @@ def test_a_server_elsewhere_has_no_app_here() -> None:
     with (
         MockMoov() as moov,
         MockMoov.connect(moov.url) as handle,
-        pytest.raises(AttributeError, match="a server that runs elsewhere has no application here"),
+        pytest.raises(
+            AttributeError, match=r"not available after MockMoov\.connect\(\): the server runs elsewhere"
+        ),
     ):
         _ = handle.app
 
@@ -1138,6 +1144,76 @@ def test_the_arguments_that_are_typed_are_those_that_the_server_knows() -> None:
     assert list(QueryArguments.__annotations__) == [item.name for item in fields(Query)]
 
 
+def test_literal_types_have_the_values_that_the_server_accepts() -> None:
+    assert get_args(PresetName) == tuple(PRESETS)
+    assert get_args(DefectName) == DEFECTS
+    assert get_args(GrantType) == tuple(GRANTS)
+    assert set(get_args(EndpointName)) == set(create_server(Settings()).endpoint_names)
+    literals = {
+        name: get_args(hint)
+        for name, hint in get_type_hints(SettingArguments).items()
+        if get_origin(hint) is Literal
+    }
+    assert list(literals) == ["token_format", "scope_catalogue", "origin_policy", "control"]
+    for name, values in literals.items():
+        with pytest.raises(SettingsError) as caught:
+            load(Layer(values={name: "no such value"}))
+        assert str(caught.value).endswith(f"{name} must be one of {', '.join(values)}")
+
+
+TYPED_PROGRAM = """\
+from typing import assert_type
+
+from mockmoov import Clock, ControlError, Exchange, Fault, MintedToken, MockMoov, MoovKey
+
+moov = MockMoov(token_format="opaque", port=0)
+MockMoov(token_format="opake")  # error: arg-type
+MockMoov(token_fromat="opaque")  # error: call-arg
+MockMoov(origin_policy="requierd")  # error: arg-type
+MockMoov(access_token_lifetime="an hour")  # error: arg-type
+key = moov.new_api_key(scopes=["/ping.read"], grants=["client_credentials"])
+assert_type(key, MoovKey)
+moov.new_api_key(grants=["client_credential"])  # error: list-item
+moov.new_api_key(scope=["/ping.read"])  # error: call-arg
+key.change(scopes=None, enabled=None)
+key.change(client_id="another")  # error: call-arg
+assert_type(key.clock, Clock)
+key.clock.shift(2)  # error: arg-type
+assert_type(key.faults.add("unavailable", endpoint="listAccounts", times=2), Fault)
+key.faults.add(endpoint="token", grant_type="refresh_token", network_error="cut")
+key.faults.add("unavailabel")  # error: arg-type
+key.faults.add("html", endpoint="tokne")  # error: arg-type
+key.faults.add("html", grant_type="refresh")  # error: arg-type
+key.faults.add(stauts=503)  # error: call-arg
+key.faults.add(network_error="cutt")  # error: arg-type
+assert_type(key.exchanges(endpoint="ping", status=200), list[Exchange])
+key.exchanges(endpoint="lisAccounts")  # error: arg-type
+key.exchanges.count(grant_type="password")  # error: arg-type
+key.exchanges.wait(2, endpoint="revok")  # error: arg-type
+key.exchanges.wait(statsu=200)  # error: call-arg
+assert_type(key.mint("/ping.read", defect="expired"), MintedToken)
+key.mint(defect="expird")  # error: arg-type
+key.mint(client_type="wbe")  # error: arg-type
+assert_type(ControlError(404, "not found").field, str | None)
+"""
+
+
+@pytest.mark.slow
+def test_mypy_reports_every_misspelled_name_and_value_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(TYPED_PROGRAM)
+    command = [sys.executable, "-m", "mypy", "--strict", "--show-error-codes", "--no-error-summary"]
+    checked = subprocess.run(
+        [*command, "--config-file=", "program.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    expected = [
+        (number, line.partition("# error: ")[2])
+        for number, line in enumerate(TYPED_PROGRAM.splitlines(), 1)
+        if "# error: " in line
+    ]
+    found = re.findall(r"(?m)^(\S+):(\d+): error: .* \[(.*)\]$", checked.stdout)
+    assert found == [("program.py", str(number), code) for number, code in expected], checked.stderr
+
+
 def test_no_repr_shows_a_secret_or_a_whole_token() -> None:
     with (
         MockMoov(control_token=CONTROL_TOKEN, seed="seed-of-0123456789") as moov,
@@ -1147,7 +1223,7 @@ def test_no_repr_shows_a_secret_or_a_whole_token() -> None:
             key = server.new_api_key()
             token = key.mint()
             parts = [server.clock, server.faults, server.exchanges, server.api_keys, server.signing_keys]
-            parts += [server, key, token, key.credentials, key.environ, key.clock, key._place]
+            parts += [server, key, token, key.credentials, key.environ, key.clock, key._control]
             parts += [server.api_keys.list(), {"a": [key, token]}, server.config]
             shown = " ".join(f"{part!r} {[part]}" for part in parts)
             secrets = [key.client_secret, token, token.split(".")[2], CONTROL_TOKEN, "seed-of-0123456789"]
@@ -1160,7 +1236,10 @@ def test_no_repr_shows_a_secret_or_a_whole_token() -> None:
                 assert repr(owner.faults) == f"<Faults of {name}>"
                 assert repr(owner.exchanges) == f"<Exchanges of {name}>"
             assert repr(token) == f"MintedToken(jti={token.claims['jti']!r}, defect=None)"
-            assert repr(key.credentials) == "<values of client_id, client_secret, account_id, application_id>"
+            assert (
+                repr(key.credentials)
+                == "<hidden values of client_id, client_secret, account_id, application_id>"
+            )
 
 
 def test_a_minted_token_is_the_token_wherever_a_text_is_wanted() -> None:
@@ -1185,8 +1264,9 @@ def test_the_package_alone_imports_no_server() -> None:
 def test_the_package_has_no_attribute_but_those_it_offers() -> None:
     import mockmoov
 
-    assert mockmoov.MockMoov is MockMoov
-    assert mockmoov.MoovKey is MoovKey
-    assert mockmoov.ControlError is ControlError
+    names = {"Clock", "ControlError", "Exchange", "Fault", "MintedToken", "MockMoov", "MoovKey"}
+    assert {*mockmoov.__all__} == {*names, "__version__"}
+    for name in names:
+        assert getattr(mockmoov, name) is getattr(testing, name)
     with pytest.raises(AttributeError, match="module 'mockmoov' has no attribute 'Background'"):
         _ = mockmoov.Background

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx2
@@ -31,12 +31,12 @@ from mockmoov import MockMoov, MoovKey
 from mockmoov.config.settings import Layer, load
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.signing_keys import make_issuer_keys
-from mockmoov.oauth.token_defects import DEFECTS
-from mockmoov.pytest_plugin.reports import history
+from mockmoov.pytest_plugin.reports import last_exchanges
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
+from mockmoov.testing import DefectName, EndpointName
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.servers import Clock, basic, bearer, new_server, sender
 from tests.support.serving import environment, serving
@@ -76,7 +76,7 @@ class Held:
 class Planned:
     """A fault of the plan; `effect` is a status, or what happens to the connection, or a delay."""
 
-    endpoint: str | None
+    endpoint: EndpointName | None
     after: int
     times: int
     effect: int | str
@@ -201,7 +201,7 @@ class Life:
         return 204
 
     def mint(self) -> None:
-        defect = self.random.choice([None, None, *DEFECTS])
+        defect = self.random.choice([None, None, *get_args(DefectName)])
         token = self.key.mint(defect=defect, lifetime=LIFETIME)
         if defect is not None:
             self.ask("ping", lambda _: 401, token=token)
@@ -722,7 +722,7 @@ def test_nothing_that_a_listening_server_writes_or_that_a_failed_test_shows_hold
             next(going)
         keys = moov.api_keys.list()
         assert moov.exchanges.count() == rounds * IN_A_ROUND
-        told = [history(key, 10**6) for key in keys]
+        told = [last_exchanges(key, 10**6) for key in keys]
         told += [journal_text(http_sender(client)), "\n".join(lines), "\n".join(reasons)]
     assert len([line for line in lines if "/oauth2/token" in line]) >= rounds * 8
     assert [text.splitlines()[0] for text in told[:2]] == [

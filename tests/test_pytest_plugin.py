@@ -24,7 +24,7 @@ Suite = Callable[..., pytest.RunResult]
 
 # Used by the suites. A run in this process forgets what it was the first to import; these it finds.
 LOADED = (TokenClient, marker, option_names, reports)
-NO_URL = "--mockmoov-url (mockmoov_url) must be http:// or https://, naming no user"
+NO_URL = "--mockmoov-url (mockmoov_url) must start with http:// or https:// and contain no user name"
 
 
 @pytest.fixture(scope="module")
@@ -331,14 +331,20 @@ def test_tests_that_want_the_same_settings_share_a_server_that_is_theirs_alone(s
 @pytest.mark.parametrize(
     ("marker", "message"),
     [
-        ("scops=[]", "@pytest.mark.mockmoov: there is no member scops; did you mean scopes?"),
-        ("fault=[]", "@pytest.mark.mockmoov: there is no member fault; did you mean faults?"),
-        ("default_verison=1", "@pytest.mark.mockmoov: there is no member default_verison; did you mean"),
-        ("zzz=1", "@pytest.mark.mockmoov: there is no member zzz"),
+        ("scops=[]", "@pytest.mark.mockmoov: unknown argument scops; did you mean scopes?"),
+        ("fault=[]", "@pytest.mark.mockmoov: unknown argument fault; did you mean faults?"),
+        ("default_verison=1", "@pytest.mark.mockmoov: unknown argument default_verison; did you mean"),
+        ("zzz=1", "@pytest.mark.mockmoov: unknown argument zzz"),
         ("'unavailable'", "@pytest.mark.mockmoov takes keyword arguments only"),
-        ("faults='unavailable'", "@pytest.mark.mockmoov: faults must be a list of presets by name, or of"),
-        ("faults=[503]", "@pytest.mark.mockmoov: a fault must be the name of a preset, or a mapping"),
-        ("faults=[{1: 2}]", "@pytest.mark.mockmoov: a fault must be the name of a preset, or a mapping"),
+        ("faults='unavailable'", "@pytest.mark.mockmoov: faults must be a list of preset names or mappings"),
+        (
+            "faults=[503]",
+            "@pytest.mark.mockmoov: each fault must be a preset name, or a mapping from names to values",
+        ),
+        (
+            "faults=[{1: 2}]",
+            "@pytest.mark.mockmoov: each fault must be a preset name, or a mapping from names to values",
+        ),
         ("untriggered_faults='never'", "@pytest.mark.mockmoov: untriggered_faults must be fail or ignore"),
         ("faults=['unavialable']", "mockmoov: preset must be one of cut, "),
         ("faults=[{'stauts': 503}]", "mockmoov: there is no field stauts; did you mean status?"),
@@ -370,7 +376,7 @@ def test_a_marker_that_asks_for_what_is_not_there_is_refused_in_a_line(
     assert line.startswith(message)
 
 
-IN_VAIN = "@pytest.mark.mockmoov says what `moov` is to be, and this test does not use it"
+IN_VAIN = "@pytest.mark.mockmoov has no effect: this test does not use the fixture moov"
 
 
 @pytest.mark.parametrize("marker", ["faults=['unavailable']", "fualts=[]", "default_version='latest'", ""])
@@ -460,7 +466,7 @@ def test_a_scope_that_cannot_be_one_is_refused_in_a_line(suite: Suite) -> None:
 def test_a_marker_may_name_every_attribute_and_setting_and_no_name_is_both() -> None:
     keys, settings = set(KeyArguments.__annotations__), set(SettingArguments.__annotations__)
     assert not keys & settings
-    read = marker.read_wishes(dict.fromkeys([*keys, *settings]))
+    read = marker.read_marker(dict.fromkeys([*keys, *settings]))
     assert (set(read.attributes), set(read.settings)) == (keys, settings)
 
 
@@ -512,7 +518,7 @@ def test_a_server_elsewhere_may_want_a_token(
     for ini in ("", "mockmoov_control_token = another-token-of-0123456789"):
         result = suite(ON_WHICH_SERVER, url, ini=ini)
         result.assert_outcomes(errors=1)
-        said = "mockmoov: X-Mockmoov-Token is missing or wrong; mockmoov_control_token has it"
+        said = "mockmoov: X-Mockmoov-Token is missing or wrong; set mockmoov_control_token"
         assert failure_of(result) == [said]
         assert "another-token" not in lines_of(result)
 
@@ -557,7 +563,8 @@ def test_a_server_elsewhere_has_the_settings_that_it_has(suite: Suite, elsewhere
     )
     result.assert_outcomes(errors=1)
     assert failure_of(result) == [
-        f"mockmoov: the server at {elsewhere.url} runs already: a marker cannot set port, default_version"
+        "mockmoov: the marker cannot change settings of the running server at "
+        f"{elsewhere.url}: port, default_version"
     ]
 
 
@@ -582,7 +589,7 @@ def test_settings_stand_in_the_ini_file_and_a_marker_wins(suite: Suite) -> None:
 def test_a_wrong_setting_in_the_ini_file_fails_in_a_line(suite: Suite) -> None:
     result = suite("def test_it(mockmoov): pass", ini="mockmoov_settings = prot = 1")
     result.assert_outcomes(errors=1)
-    assert failure_of(result) == ["mockmoov_settings: there is no setting prot; did you mean port?"]
+    assert failure_of(result) == ["mockmoov_settings: unknown setting prot; did you mean port?"]
 
 
 def test_a_port_that_is_taken_fails_in_a_line(suite: Suite, elsewhere: MockMoov) -> None:
@@ -601,12 +608,12 @@ def test_a_port_that_is_taken_fails_in_a_line(suite: Suite, elsewhere: MockMoov)
         ("mockmoov_exchanges = many", "mockmoov_exchanges must be a whole number"),
         (
             "mockmoov_settings = port 1",
-            "mockmoov_settings must be lines of NAME = VALUE, which 'port 1' is not",
+            "mockmoov_settings: each line must be NAME = VALUE, not 'port 1'",
         ),
         (
             "mockmoov_url = http://there.example\nmockmoov_settings = port = 1",
-            "mockmoov_settings cannot set a server that runs already, as http://there.example does: "
-            "-o mockmoov_settings= leaves them out",
+            "mockmoov_settings cannot change the running server at http://there.example: "
+            "clear them with -o mockmoov_settings=",
         ),
         ("mockmoov_url = localhost:8080", NO_URL),
         ("mockmoov_url = nonsense", NO_URL),
@@ -785,12 +792,12 @@ def test_a_planned_fault_that_never_happened_fails_the_test_and_says_what_to_do(
     result = suite(UNMET.format(wish=""))
     result.assert_outcomes(failed=1)
     assert failure_of(result) == [
-        "planned faults that never happened to any request:",
+        "These planned faults never happened:",
         "  - preset='unavailable', status=503",
         "  - preset='slow', endpoint='revoke', times=2, delay=2.0",
-        "The program sent fewer requests, or others, than planned: compare with the exchanges below.",
-        "To allow this, set @pytest.mark.mockmoov(untriggered_faults='ignore')"
-        " or mockmoov_untriggered_faults = ignore.",
+        "The program sent fewer or different requests than planned: see the exchanges below.",
+        "To allow this, use @pytest.mark.mockmoov(untriggered_faults='ignore')"
+        " or set mockmoov_untriggered_faults = ignore.",
     ]
     assert "no exchanges of MoovKey(" in lines_of(result)
 
@@ -860,7 +867,7 @@ def test_a_test_may_delete_its_key_reset_the_server_or_stop_it(suite: Suite, dee
 def test_a_failed_test_without_its_key_says_that_there_is_nothing_to_show(suite: Suite) -> None:
     result = suite("def test_it(moov): moov.delete(); assert False")
     result.assert_outcomes(failed=1)
-    result.stdout.re_match_lines([r"the exchanges of MoovKey\(.*\) cannot be shown: there is no API key .*"])
+    result.stdout.re_match_lines([r"cannot show the exchanges of MoovKey\(.*\): there is no API key .*"])
 
 
 def test_a_server_elsewhere_that_goes_away_is_told_in_a_line(
@@ -933,7 +940,7 @@ def test_a_suite_of_unittest_has_the_fixtures_by_way_of_one_that_is_used_automat
         """
     )
     result.assert_outcomes(passed=1, failed=1)
-    assert "planned faults that never happened" in lines_of(result)
+    assert "These planned faults never happened:" in lines_of(result)
 
 
 @pytest.mark.parametrize("flags", [(), ("--mockmoov-url",)])
@@ -987,7 +994,7 @@ def test_asynchronous_tests_and_fixtures_use_the_same_fixtures(
     conftest = "import pytest\n\n@pytest.fixture\ndef anyio_backend(): return 'asyncio'"
     result = suite(ASYNC.format(marks=marks), *flags, conftest=conftest)
     result.assert_outcomes(passed=1, failed=1)
-    assert "planned faults that never happened" in lines_of(result)
+    assert "These planned faults never happened:" in lines_of(result)
 
 
 def test_fixtures_of_the_session_may_be_asynchronous(suite: Suite) -> None:

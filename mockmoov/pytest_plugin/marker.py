@@ -1,4 +1,4 @@
-"""Owns what a test may ask for by name, and whom each wish concerns. Must not know pytest."""
+"""The arguments of `@pytest.mark.mockmoov`, and the settings in the ini file."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,16 +8,19 @@ from mockmoov.oauth.suggestions import nearest
 from mockmoov.testing.types import KeyArguments, SettingArguments
 
 UNTRIGGERED_FAULTS = ("fail", "ignore")
-_OURS = ("faults", "scope", "untriggered_faults")
+_OWN_ARGUMENTS = ("faults", "scope", "untriggered_faults")  # the others are of the API key or the server
 
 
-class WishError(ValueError):
-    """There is no such thing to wish for."""
+class MarkerError(ValueError):
+    """An argument of the marker or a setting in the ini file is unknown or invalid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """What a test asks for: of its API key, of its server, of its token, and of what is checked."""
+class MarkerOptions:
+    """The arguments of the marker, by what they configure.
+
+    `attributes` are those of the API key, `settings` those of its server, `scope` is that of `moov_token`.
+    """
 
     attributes: Mapping[str, Any]
     settings: Mapping[str, Any]
@@ -26,49 +29,49 @@ class Wishes:
     untriggered_faults: str | None
 
 
-def read_wishes(members: Mapping[str, Any]) -> Wishes:
-    """The members of a marker, sorted by whom they concern; raises `WishError`."""
-    keys, settings = KeyArguments.__annotations__, SettingArguments.__annotations__
-    known = (*_OURS, *keys, *settings)
-    for name in members:
+def read_marker(arguments: Mapping[str, Any]) -> MarkerOptions:
+    """Sort the arguments of a marker by what they configure; raises `MarkerError`."""
+    attributes, settings = KeyArguments.__annotations__, SettingArguments.__annotations__
+    known = (*_OWN_ARGUMENTS, *attributes, *settings)
+    for name in arguments:
         if name not in known:
-            raise WishError(f"there is no member {name}{nearest(name, known)}")
-    return Wishes(
-        attributes={name: value for name, value in members.items() if name in keys},
-        settings={name: value for name, value in members.items() if name in settings},
-        faults=_faults(members.get("faults", ())),
-        scope=members.get("scope", "/ping.read"),
-        untriggered_faults=_untriggered_faults(members.get("untriggered_faults")),
+            raise MarkerError(f"unknown argument {name}{nearest(name, known)}")
+    return MarkerOptions(
+        attributes={name: value for name, value in arguments.items() if name in attributes},
+        settings={name: value for name, value in arguments.items() if name in settings},
+        faults=_faults(arguments.get("faults", ())),
+        scope=arguments.get("scope", "/ping.read"),
+        untriggered_faults=_untriggered_faults(arguments.get("untriggered_faults")),
     )
 
 
 def read_settings(lines: Iterable[str]) -> dict[str, Any]:
-    """The settings of the server that are lines of `NAME = VALUE`; raises `WishError`."""
+    """Read the server's settings from lines of `NAME = VALUE`; raises `MarkerError`."""
     pairs = (line.partition("=") for line in lines)
-    given = {name.strip(): value.strip() for name, _, value in pairs}
+    settings = {name.strip(): value.strip() for name, _, value in pairs}
     known = SettingArguments.__annotations__
-    for name in given:
+    for name in settings:
         if name not in known:
-            raise WishError(f"there is no setting {name}{nearest(name, known)}")
-    return given
+            raise MarkerError(f"unknown setting {name}{nearest(name, known)}")
+    return settings
 
 
-def _faults(given: object) -> tuple[Mapping[str, Any], ...]:
-    if not isinstance(given, list | tuple):
-        raise WishError("faults must be a list of presets by name, or of mappings")
-    return tuple(_fault(item) for item in given)
+def _faults(value: object) -> tuple[Mapping[str, Any], ...]:
+    if not isinstance(value, list | tuple):
+        raise MarkerError("faults must be a list of preset names or mappings")
+    return tuple(map(_fault, value))
 
 
-def _fault(given: object) -> Mapping[str, Any]:
-    match given:
+def _fault(value: object) -> Mapping[str, Any]:
+    match value:
         case str():
-            return {"preset": given}
-        case Mapping() if all(isinstance(name, str) for name in given):
-            return given
-    raise WishError("a fault must be the name of a preset, or a mapping of names to values")
+            return {"preset": value}
+        case Mapping() if all(isinstance(name, str) for name in value):
+            return value
+    raise MarkerError("each fault must be a preset name, or a mapping from names to values")
 
 
-def _untriggered_faults(given: object) -> str | None:
-    if given is not None and given not in UNTRIGGERED_FAULTS:
-        raise WishError(f"untriggered_faults must be {' or '.join(UNTRIGGERED_FAULTS)}")
-    return given if isinstance(given, str) else None
+def _untriggered_faults(value: object) -> str | None:
+    if value is not None and value not in UNTRIGGERED_FAULTS:
+        raise MarkerError(f"untriggered_faults must be {' or '.join(UNTRIGGERED_FAULTS)}")
+    return value if isinstance(value, str) else None

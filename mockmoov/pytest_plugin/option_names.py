@@ -1,18 +1,20 @@
-"""Owns how a refusal reads to who uses the plugin: by the names of its options. Must not know pytest."""
+"""Error messages of the server and its handles, reworded for users of the plugin.
+
+The messages name the arguments of `MockMoov`; the plugin's users set options with other names.
+"""
 
 import re
 
-# What the handle calls its arguments, and what to say instead or beside it.
-_SPELLED = (
+_REPLACEMENTS = (
     (re.compile(r"^MockMoov: "), ""),
     (re.compile(r"^ca_file\b|(?<=; )ca_file\b"), "mockmoov_ca_file"),
-    (re.compile(r"^X-Mockmoov-Token is missing or wrong$"), r"\g<0>; mockmoov_control_token has it"),
+    (re.compile(r"^X-Mockmoov-Token is missing or wrong$"), r"\g<0>; set mockmoov_control_token"),
 )
 
 
-def spelled(error: Exception) -> str:
-    """The message of a refusal, with the options of the plugin in place of arguments."""
+def with_option_names(error: Exception) -> str:
+    """The message of an error, with the plugin's options in place of arguments."""
     message = str(error)
-    for pattern, instead in _SPELLED:
-        message = pattern.sub(instead, message)
+    for pattern, replacement in _REPLACEMENTS:
+        message = pattern.sub(replacement, message)
     return message

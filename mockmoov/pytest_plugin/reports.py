@@ -1,4 +1,4 @@
-"""Owns what a test is told of its API key when it fails. Must not know pytest."""
+"""What a failed test shows about its API key: faults that never happened, and the last exchanges."""
 
 from collections.abc import Iterable
 
@@ -8,26 +8,26 @@ from mockmoov.testing.mock_moov import MoovKey
 from mockmoov.testing.transport import ControlError
 
 
-def untriggered_faults(untriggered: Iterable[Fault]) -> str:
-    """Which planned faults never happened, and what to do about it."""
+def untriggered_faults(faults: Iterable[Fault]) -> str:
+    """List the planned faults that never happened, and say what to do about them."""
     return "\n".join(
         [
-            "planned faults that never happened to any request:",
-            *(f"  - {describe_fault(fault)}" for fault in untriggered),
-            "The program sent fewer requests, or others, than planned: compare with the exchanges below.",
-            "To allow this, set @pytest.mark.mockmoov(untriggered_faults='ignore')"
-            " or mockmoov_untriggered_faults = ignore.",
+            "These planned faults never happened:",
+            *(f"  - {describe_fault(fault)}" for fault in faults),
+            "The program sent fewer or different requests than planned: see the exchanges below.",
+            "To allow this, use @pytest.mark.mockmoov(untriggered_faults='ignore')"
+            " or set mockmoov_untriggered_faults = ignore.",
         ]
     )
 
 
-def history(key: MoovKey, most: int) -> str:
-    """The last exchanges of a key, each with the reason that it was given; never raises `ControlError`."""
+def last_exchanges(key: MoovKey, limit: int) -> str:
+    """List the last exchanges of a key, one per line; never raises `ControlError`."""
     try:
         exchanges, dropped = key.exchanges(), key.exchanges.dropped
     except ControlError as error:
-        return f"the exchanges of {key} cannot be shown: {error}"
+        return f"cannot show the exchanges of {key}: {error}"
     if not exchanges and not dropped:
         return f"no exchanges of {key}"
-    shown = [format_line(exchange) for exchange in exchanges[max(0, len(exchanges) - most) :]]
-    return "\n".join([f"the last {len(shown)} of {len(exchanges) + dropped} exchanges of {key}", *shown])
+    lines = [format_line(exchange) for exchange in exchanges[max(0, len(exchanges) - limit) :]]
+    return "\n".join([f"the last {len(lines)} of {len(exchanges) + dropped} exchanges of {key}", *lines])

@@ -1,4 +1,4 @@
-"""The handle that a test holds: a server of its own, or one that runs elsewhere.
+"""Control a mockmoov server from a test: start one with `MockMoov()`, or use `MockMoov.connect(url)`.
 
 with MockMoov() as moov:
     key = moov.new_api_key()
@@ -13,6 +13,7 @@ from mockmoov.simulation.faults import Fault
 from mockmoov.testing.handles import Clock, Exchanges, Faults, MintedToken, SigningKeys
 from mockmoov.testing.mock_moov import ApiKeys, MockMoov, MoovKey
 from mockmoov.testing.transport import ControlError
+from mockmoov.testing.types import DefectName, EndpointName, GrantType, PresetName
 from mockmoov.web.uvicorn_server import BindError
 
 __all__ = [
@@ -20,13 +21,17 @@ __all__ = [
     "BindError",
     "Clock",
     "ControlError",
+    "DefectName",
+    "EndpointName",
     "Exchange",
     "Exchanges",
     "Fault",
     "Faults",
+    "GrantType",
     "MintedToken",
     "MockMoov",
     "MoovKey",
+    "PresetName",
     "SettingsError",
     "SigningKeys",
 ]

@@ -1,9 +1,9 @@
-"""Owns the environment variables by which programs find Moov. Must not know handles."""
+"""The environment variables that tell programs where Moov is and how to log in."""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-# Variable, who reads it, and what it holds.
+# Variable, the programs that read it, and a template of its value.
 VARIABLES: Mapping[str, tuple[str, str]] = {
     "MOOV_PUBLIC_KEY": ("moov-go", "{client_id}"),
     "MOOV_SECRET_KEY": ("moov-go", "{client_secret}"),
@@ -19,17 +19,17 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
 }
 
 
-class Hidden(dict[str, str]):
-    """Names with their values; `repr`, and so the output of a failed test, tells the names only."""
+class SecretMapping(dict[str, str]):
+    """A mapping whose `repr` shows the names only, so that a failed test does not print secrets."""
 
     def __repr__(self) -> str:
-        return f"<values of {', '.join(self)}>"
+        return f"<hidden values of {', '.join(self)}>"
 
 
-def environment(url: str, *, client_id: str, client_secret: str, account_id: str) -> Hidden:
-    """The variables with their values for an API key of the server at a URL."""
+def environment(url: str, *, client_id: str, client_secret: str, account_id: str) -> SecretMapping:
+    """The variables and their values for an API key of the server at `url`."""
     parts = urlsplit(url)
-    known = {
+    members = {
         "url": url,
         "scheme": parts.scheme,
         "host": parts.netloc,
@@ -37,4 +37,4 @@ def environment(url: str, *, client_id: str, client_secret: str, account_id: str
         "client_secret": client_secret,
         "account_id": account_id,
     }
-    return Hidden((name, value.format_map(known)) for name, (_, value) in VARIABLES.items())
+    return SecretMapping((name, template.format_map(members)) for name, (_, template) in VARIABLES.items())

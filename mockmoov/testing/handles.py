@@ -1,4 +1,4 @@
-"""Owns the handles of what a test controls, of a server or a key. Must not know how it is reached."""
+"""What a test controls on a server or on one API key: clock, faults, exchanges, tokens and signing keys."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from mockmoov.control_plane.exchanges import LONGEST_WAIT
 from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.faults import Fault, untriggered
 from mockmoov.simulation.journal import format_line
-from mockmoov.testing.transport import Transport, hide_refusals
-from mockmoov.testing.types import FaultArguments, QueryArguments, Time
+from mockmoov.testing.transport import Transport, hide_traceback
+from mockmoov.testing.types import FaultArguments, PresetName, QueryArguments, Time
 
-__tracebackhide__ = hide_refusals
-_TOLD = 20  # exchanges in a message
-_TURN = 0.5  # seconds that a thread waits on, at most, when nobody does any more
+__tracebackhide__ = hide_traceback
+_MAX_LINES = 20  # exchanges in an error message
+_LONGEST_THREAD_WAIT = 0.5  # seconds until the thread of a cancelled `wait_async` ends
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where something is controlled: the control plane, and the path of its owner there."""
+class ControlPath:
+    """A path of the control plane: of the server ("") or of one of its API keys."""
 
     transport: Transport
     path: str = ""
@@ -33,39 +33,37 @@ class Place:
         return self.path.rpartition("/")[2] or "the server"
 
     def get(self, path: str, query: Mapping[str, Any] | None = None, *, timeout: float = 0) -> Any:
-        """Read."""
+        """Read a resource below this path."""
         return self.transport("GET", self.path + path, query=query, timeout=timeout)
 
     def change(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Change."""
+        """Change a resource below this path."""
         return self.transport(method, self.path + path, body=body)
 
 
-def unix(value: Time) -> float:
+def unix_time(value: Time) -> float:
     """A time in Unix seconds; raises `ValueError` for a datetime without a time zone."""
     if not isinstance(value, datetime):
         return value
     if value.tzinfo is None:
-        raise ValueError("a datetime needs a time zone here: datetime.now(UTC), for example")
+        raise ValueError("a datetime needs a time zone here, for example datetime.now(UTC)")
     return value.timestamp()
 
 
 class _Handle:
-    """Of something that the server has, and each API key."""
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, control: ControlPath) -> None:
+        self._control = control
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._place}>"
+        return f"<{type(self).__name__} of {self._control}>"
 
 
 class Clock(_Handle):
-    """A clock of the server's, or of one API key. Each verb returns what it shows then."""
+    """The clock of a server or of an API key. Each method returns the time that the clock then shows."""
 
     def now(self) -> datetime:
-        """What the clock shows, in UTC."""
-        return _time(self._place.get("/clock"))
+        """The time that the clock shows, in UTC."""
+        return _time(self._control.get("/clock"))
 
     def shift(
         self,
@@ -76,23 +74,24 @@ class Clock(_Handle):
         hours: float = 0,
         days: float = 0,
     ) -> datetime:
-        """Put it forward, or back."""
+        """Move the clock forward, or back by a negative duration."""
         if not isinstance(by, timedelta):
-            raise TypeError("a clock is shifted by shift(hours=2), or a timedelta")
+            raise TypeError("shift() takes a timedelta or keyword arguments, such as shift(hours=2)")
         by += timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
-        return _time(self._place.change("POST", "/clock/shift", {"seconds": by.total_seconds()}))
+        return _time(self._control.change("POST", "/clock/shift", {"seconds": by.total_seconds()}))
 
     def move_to(self, to: Time) -> datetime:
-        """Put it to a time; if it is frozen it stays so."""
-        return _time(self._place.change("POST", "/clock/move-to", {"to": unix(to)}))
+        """Set the clock to a time; a frozen clock stays frozen."""
+        return _time(self._control.change("POST", "/clock/move-to", {"to": unix_time(to)}))
 
     def freeze(self, at: Time | None = None) -> datetime:
-        """Stop it, where it is or at a time."""
-        return _time(self._place.change("POST", "/clock/freeze", {} if at is None else {"at": unix(at)}))
+        """Stop the clock, at the current time or at a given one."""
+        body = {} if at is None else {"at": unix_time(at)}
+        return _time(self._control.change("POST", "/clock/freeze", body))
 
     def resume(self) -> datetime:
-        """Let it tick on from where it stands."""
-        return _time(self._place.change("POST", "/clock/resume", {}))
+        """Let a frozen clock run again from the time that it shows."""
+        return _time(self._control.change("POST", "/clock/resume", {}))
 
 
 def _time(document: Mapping[str, Any]) -> datetime:
@@ -100,32 +99,32 @@ def _time(document: Mapping[str, Any]) -> datetime:
 
 
 class Faults(_Handle):
-    """The planned faults of the server, or of one API key, in the order in which they were added."""
+    """The planned faults of a server or of an API key, in the order in which they were added."""
 
-    def add(self, preset: str | None = None, **members: Unpack[FaultArguments]) -> Fault:
-        """Plan a fault at the end: a preset by name, what is given beside it, or both."""
-        given: dict[str, Any] = {"preset": preset, **members}
+    def add(self, preset: PresetName | None = None, **members: Unpack[FaultArguments]) -> Fault:
+        """Add a fault to the end of the plan: a preset, members, or both; members override the preset."""
+        body: dict[str, Any] = {"preset": preset, **members}
         for name in ("start", "end"):
-            if given.get(name) is not None:
-                given[name] = unix(given[name])
-        given = {name: value for name, value in given.items() if value is not None}
-        return msgspec.convert(self._place.change("POST", "/faults", given)["fault"], Fault)
+            if body.get(name) is not None:
+                body[name] = unix_time(body[name])
+        body = {name: value for name, value in body.items() if value is not None}
+        return msgspec.convert(self._control.change("POST", "/faults", body)["fault"], Fault)
 
     def list(self) -> tuple[Fault, ...]:
-        """The plan, with how often each fault `matched` and `triggered`."""
-        return msgspec.convert(self._place.get("/faults")["faults"], tuple[Fault, ...])
+        """Every planned fault, with the counts `matched` and `triggered`."""
+        return msgspec.convert(self._control.get("/faults")["faults"], tuple[Fault, ...])
 
     def untriggered(self) -> tuple[Fault, ...]:
-        """The faults that never happened."""
+        """The faults that have not happened."""
         return untriggered(self.list())
 
     def remove(self, fault: Fault) -> None:
-        """Remove one."""
-        self._place.change("DELETE", f"/faults/{fault.id}")
+        """Remove one fault."""
+        self._control.change("DELETE", f"/faults/{fault.id}")
 
     def clear(self) -> None:
-        """Remove all."""
-        self._place.change("DELETE", "/faults")
+        """Remove all faults."""
+        self._control.change("DELETE", "/faults")
 
     def __iter__(self) -> Iterator[Fault]:
         return iter(self.list())
@@ -135,51 +134,54 @@ class Faults(_Handle):
 
 
 class Exchanges(_Handle):
-    """The journal of the server, or of one API key: what was asked, and how it was answered."""
+    """The journal of a server or of an API key: the requests it received and how they were answered."""
 
     def __call__(self, **query: Unpack[QueryArguments]) -> list[Exchange]:
-        """The exchanges that are like this, in their order."""
-        return _exchanges(self._place.get("/exchanges", _query(query)))
+        """The exchanges that match, in order."""
+        return _exchanges(self._control.get("/exchanges", _query(query)))
 
     def count(self, **query: Unpack[QueryArguments]) -> int:
-        """How many there are like this."""
-        return int(self._place.get("/exchanges", {**_query(query), "limit": 0})["count"])
+        """The number of exchanges that match."""
+        return int(self._control.get("/exchanges", {**_query(query), "limit": 0})["count"])
 
     def wait(self, count: int = 1, *, timeout: float = 5, **query: Unpack[QueryArguments]) -> list[Exchange]:
-        """The exchanges like this once there are so many; raises `TimeoutError` after `timeout` seconds."""
-        for seconds in _turns(timeout, LONGEST_WAIT):
-            found = self._look(count, seconds, query)
-            if found["complete"]:
-                return _exchanges(found)
-        raise _too_few(count, timeout, found)
+        """Wait until `count` exchanges match, and return them.
+
+        Raises `TimeoutError` after `timeout` seconds.
+        """
+        for seconds in _split(timeout, LONGEST_WAIT):
+            document = self._wait_once(count, seconds, query)
+            if document["complete"]:
+                return _exchanges(document)
+        raise _too_few(count, timeout, document)
 
     async def wait_async(
         self, count: int = 1, *, timeout: float = 5, **query: Unpack[QueryArguments]
     ) -> list[Exchange]:
-        """As `wait`, on a thread that ends soon after this is cancelled; the event loop goes on."""
-        for seconds in _turns(timeout, _TURN):
-            look = partial(self._look, count, seconds, query)
-            found = await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
-            if found["complete"]:
-                return _exchanges(found)
-        raise _too_few(count, timeout, found)
+        """The same as `wait`, in a thread, so that the event loop keeps running."""
+        for seconds in _split(timeout, _LONGEST_THREAD_WAIT):
+            wait_once = partial(self._wait_once, count, seconds, query)
+            document = await anyio.to_thread.run_sync(wait_once, abandon_on_cancel=True)
+            if document["complete"]:
+                return _exchanges(document)
+        raise _too_few(count, timeout, document)
 
-    def _look(self, count: int, seconds: float, query: QueryArguments) -> Mapping[str, Any]:
-        asked = {**_query(query), "count": count, "timeout": seconds}
-        return dict(self._place.get("/exchanges/wait", asked, timeout=seconds))
+    def _wait_once(self, count: int, seconds: float, query: QueryArguments) -> Mapping[str, Any]:
+        parameters = {**_query(query), "count": count, "timeout": seconds}
+        return dict(self._control.get("/exchanges/wait", parameters, timeout=seconds))
 
     @property
     def dropped(self) -> int:
-        """How many of the oldest are gone because the journal was full."""
-        return int(self._place.get("/exchanges", {"limit": 0})["dropped"])
+        """The number of oldest exchanges that were dropped because the journal was full."""
+        return int(self._control.get("/exchanges", {"limit": 0})["dropped"])
 
     def clear(self) -> None:
-        """Remove all."""
-        self._place.change("DELETE", "/exchanges")
+        """Remove all exchanges."""
+        self._control.change("DELETE", "/exchanges")
 
 
-def _turns(timeout: float, longest: float) -> Iterator[float]:
-    """A time to wait, in turns; no clock is asked, as tests stop clocks."""
+def _split(timeout: float, longest: float) -> Iterator[float]:
+    """Split a timeout into waits of at most `longest` seconds; reads no clock, as tests freeze clocks."""
     while timeout > longest:
         yield longest
         timeout -= longest
@@ -187,41 +189,37 @@ def _turns(timeout: float, longest: float) -> Iterator[float]:
 
 
 def _query(query: QueryArguments) -> dict[str, Any]:
-    return {name: unix(value) if isinstance(value, datetime) else value for name, value in query.items()}
+    return {name: unix_time(value) if isinstance(value, datetime) else value for name, value in query.items()}
 
 
 def _exchanges(document: Mapping[str, Any]) -> list[Exchange]:
     return msgspec.convert(document["exchanges"], list[Exchange])
 
 
-def _too_few(count: int, timeout: float, found: Mapping[str, Any]) -> TimeoutError:
-    exchanges = _exchanges(found)
-    shown = [format_line(exchange) for exchange in exchanges[-_TOLD:]]
-    saw = "\n  ".join([f"{len(exchanges)}", *shown])
-    return TimeoutError(f"waited {timeout} s for {count} exchanges like this, saw {saw}")
+def _too_few(count: int, timeout: float, document: Mapping[str, Any]) -> TimeoutError:
+    exchanges = _exchanges(document)
+    first_line = f"waited {timeout} s for {count} matching exchanges, found {len(exchanges)}"
+    return TimeoutError("\n  ".join([first_line, *map(format_line, exchanges[-_MAX_LINES:])]))
 
 
-class SigningKeys:
-    """The keys that sign and verify access tokens, by `kid`."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+class SigningKeys(_Handle):
+    """The keys of a server that sign and verify access tokens, by `kid`."""
 
     def list(self) -> tuple[str, ...]:
-        """The kids of the JWKS; the first one signs."""
-        return tuple(key["kid"] for key in self._transport("GET", "/signing-keys")["keys"])
+        """The kids of the key set; the first key signs."""
+        return tuple(key["kid"] for key in self._control.get("/signing-keys")["keys"])
 
     def rotate(self) -> str:
-        """Sign with a new key from now on, and return its kid; what others signed stays good."""
-        return str(self._transport("POST", "/signing-keys/rotate", body={})["signs"])
+        """Sign with a new key from now on and return its kid; older keys still verify."""
+        return str(self._control.change("POST", "/signing-keys/rotate", {})["signs"])
 
     def drop(self, kid: str) -> None:
-        """Forget a key that signs no longer: what it signed is no longer good."""
-        self._transport("DELETE", f"/signing-keys/{quote(kid, safe='')}")
+        """Remove an older key; the tokens that it signed become invalid."""
+        self._control.change("DELETE", f"/signing-keys/{quote(kid, safe='')}")
 
 
 class MintedToken(str):
-    """An access token; `claims` is what it says, `defect` what is wrong with it, if anything."""
+    """An access token with its `claims` and its `defect`, if any; `repr` doesn't show the token itself."""
 
     __slots__ = ("claims", "defect")
 
@@ -232,8 +230,8 @@ class MintedToken(str):
         return f"MintedToken(jti={self.claims.get('jti')!r}, defect={self.defect!r})"
 
 
-def minted(document: Mapping[str, Any]) -> MintedToken:
-    """The token that the control plane has minted."""
+def minted_token(document: Mapping[str, Any]) -> MintedToken:
+    """The token in an answer of the control plane."""
     token = MintedToken(document["access_token"])
     token.claims = document["claims"]
     token.defect = document["defect"]

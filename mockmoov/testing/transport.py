@@ -1,4 +1,4 @@
-"""Owns how the control plane is reached: in this process, or over HTTP. Must not know what is asked of it."""
+"""How a handle reaches the control plane: inside the process, or over HTTP."""
 
 import json
 import ssl
@@ -8,20 +8,20 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from mockmoov.control_plane.access import TOKEN_HEADER
-from mockmoov.control_plane.router import ControlPlane
+from mockmoov.control_plane.router import BASE, ControlPlane
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.messages import HttpRequest
 from mockmoov.oauth.responses import REASON_HEADER
 
-BASE = "/_mockmoov"
 _JSON = "application/json"
 _CHANGES = frozenset(("POST", "PATCH"))  # not DELETE: tests clean up after what was stopped
-_OURS = frozenset(("x-mockmoov-extension", REASON_HEADER))  # one of these is on every answer of ours here
-_PATIENCE = 10.0  # seconds that a server elsewhere may take, beside what it was asked to wait
+# Every response of the control plane has one of these.
+_MOCKMOOV_HEADERS = frozenset(("x-mockmoov-extension", REASON_HEADER))
+_EXTRA_TIMEOUT = 10.0  # seconds that a server elsewhere may take in addition to a wait
 
 
 class ControlError(Exception):
-    """The control plane refused; `status` as in HTTP (0: it was not reached), `field` the one at fault."""
+    """The control plane rejected a request; `status` as in HTTP (0: no response), `field` the invalid one."""
 
     def __init__(self, status: int, message: str, field: str | None = None) -> None:
         super().__init__(message)
@@ -29,16 +29,16 @@ class ControlError(Exception):
         self.field = field
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle with both, so that it survives the way between processes."""
+        """Pickle all three, so that the error can pass between processes."""
         return type(self), (self.status, str(self), self.field), vars(self)
 
 
-# pytest shows no frame of ours where something was refused, or waited for in vain: the test's line says it.
-__tracebackhide__ = hide_refusals = methodcaller("errisinstance", (ControlError, TimeoutError))
+# pytest leaves mockmoov's own frames out of the traceback of these errors: the test's line is what matters.
+__tracebackhide__ = hide_traceback = methodcaller("errisinstance", (ControlError, TimeoutError))
 
 
 class Transport(Protocol):
-    """Asks the control plane. A `query` of None is left out; `timeout` is what it was asked to wait."""
+    """Sends requests to the control plane; a `query` of None is left out, `timeout` is that of a wait."""
 
     def __call__(
         self,
@@ -49,15 +49,15 @@ class Transport(Protocol):
         query: Mapping[str, Any] | None = None,
         timeout: float = 0,
     ) -> Any:
-        """The JSON document of the answer, None without one; raises `ControlError`."""
+        """Return the JSON document of the response, None without one; raises `ControlError`."""
         ...
 
     def close(self) -> None:
-        """Let go of what is held."""
+        """Release the connections."""
         ...
 
 
-class Local:
+class InProcessTransport:
     """The control plane of a server in this process, without a socket."""
 
     def __init__(self, control: ControlPlane, token: str | None) -> None:
@@ -76,7 +76,7 @@ class Local:
         query: Mapping[str, Any] | None = None,
         timeout: float = 0,
     ) -> Any:
-        """Ask, and wait as long as it takes."""
+        """Send a request; waiting happens here, in the calling thread."""
         if self._is_closed and method in _CHANGES:
             raise ControlError(0, "this MockMoov was stopped: it can be read, but not changed any more")
         request = HttpRequest(
@@ -90,15 +90,15 @@ class Local:
         return _read(response.status, dict(response.headers).get(REASON_HEADER, ""), response.body)
 
     def close(self) -> None:
-        """Let nothing be made or changed any more: nobody would notice."""
+        """Reject changes from now on: nobody would notice them."""
         self._is_closed = True
 
 
-class Remote:
+class HttpTransport:
     """The control plane of a server at a URL."""
 
     def __init__(self, url: str, token: str | None, ca_file: str | None) -> None:
-        """Trust the CAs of a file, PEM, or without one those of this machine; raises `ValueError`."""
+        """Trust the CAs in a PEM file, or else those of this machine; raises `ValueError`."""
         import httpx2  # noqa: PLC0415 - only who goes elsewhere pays for it
 
         self._client = httpx2.Client(trust_env=False, verify=_trust(ca_file))
@@ -114,19 +114,19 @@ class Remote:
         query: Mapping[str, Any] | None = None,
         timeout: float = 0,
     ) -> Any:
-        """Ask; the server does the waiting."""
+        """Send a request; waiting happens in the server."""
         import httpx2  # noqa: PLC0415 - only who goes elsewhere pays for it
 
         target = f"{self._url}{BASE}{path}?{_query(query)}".rstrip("?")
         try:
             response = self._client.request(
-                method, target, content=_body(body), headers=self._headers, timeout=timeout + _PATIENCE
+                method, target, content=_body(body), headers=self._headers, timeout=timeout + _EXTRA_TIMEOUT
             )
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RuntimeError) as error:  # or it is closed
             hint = "; ca_file names the CA" if "certificate verify failed" in str(error) else ""
             raise ControlError(0, f"no mockmoov answers at {self._url}: {error}{hint}") from None
-        if _OURS.isdisjoint(response.headers):
-            raise ControlError(response.status_code, f"what answers at {self._url} is no mockmoov")
+        if _MOCKMOOV_HEADERS.isdisjoint(response.headers):
+            raise ControlError(response.status_code, f"the server at {self._url} is not a mockmoov")
         return _read(response.status_code, response.headers.get(REASON_HEADER, ""), response.content)
 
     def close(self) -> None:

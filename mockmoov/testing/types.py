@@ -1,18 +1,57 @@
-"""Owns the types of the handle's keyword arguments, for type checkers. Must not know what they do.
+"""The types of keyword arguments, so that a type checker catches a misspelled name or value.
 
-A test compares the names with those that the server knows.
+Tests compare them with the names and values that the server accepts.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal, TypedDict
 
+from mockmoov.data.operations import OperationName
+from mockmoov.oauth.records import TokenFormat
+from mockmoov.simulation.faults import NetworkError
+
 Time = datetime | float
 """An aware datetime, or Unix seconds."""
 
+EndpointName = Literal["token", "revoke", OperationName]
+GrantType = Literal["client_credentials", "refresh_token"]
+PresetName = Literal[
+    "server-error",
+    "unavailable",
+    "gateway-timeout",
+    "rate-limited",
+    "html",
+    "empty-body",
+    "truncated-json",
+    "wrong-content-type",
+    "missing-access-token",
+    "missing-refresh-token",
+    "missing-expires-in",
+    "string-expires-in",
+    "negative-expires-in",
+    "huge-expires-in",
+    "slow",
+    "hang",
+    "reset",
+    "cut",
+]
+DefectName = Literal[
+    "expired",
+    "not-yet-valid",
+    "wrong-audience",
+    "wrong-issuer",
+    "no-exp",
+    "unknown-kid",
+    "bad-signature",
+    "alg-none",
+    "hs256-public-key",
+    "revoked",
+]
+
 
 class SettingArguments(TypedDict, total=False):
-    """The settings of a server; values as text or native."""
+    """The settings of a server."""
 
     host: str
     port: int
@@ -31,7 +70,7 @@ class SettingArguments(TypedDict, total=False):
     refresh_token_lifetime: int
     issuer: str
     audiences: Iterable[str]
-    token_format: Literal["jwt", "opaque"]
+    token_format: TokenFormat
     refresh_rotation: bool
     refresh_reuse_detection: bool
     refresh_grace_seconds: int
@@ -50,28 +89,28 @@ class SettingArguments(TypedDict, total=False):
 
 
 class KeyChanges(TypedDict, total=False):
-    """What can be changed of an API key; None restores the default."""
+    """The attributes of an API key that can be changed; None restores the default."""
 
     client_secret: str
     account_id: str | None
     application_id: str | None
     origins: Iterable[str] | None
     scopes: Iterable[str] | None
-    grants: Iterable[str] | None
+    grants: Iterable[GrantType] | None
     enabled: bool | None
 
 
 class KeyArguments(KeyChanges, total=False):
-    """The attributes of a new API key; credentials are generated if none are given."""
+    """The attributes of a new API key; missing credentials are generated."""
 
     client_id: str
 
 
 class FaultArguments(TypedDict, total=False):
-    """The members of a fault; `mockmoov.double.Fault` says what they mean."""
+    """The members of a fault; `mockmoov.Fault` explains them."""
 
-    endpoint: str | None
-    grant_type: str | None
+    endpoint: EndpointName | None
+    grant_type: GrantType | None
     where: Mapping[str, Any]
     after: int
     every: int
@@ -90,14 +129,14 @@ class FaultArguments(TypedDict, total=False):
     drop: Iterable[str]
     set: Mapping[str, Any]
     truncate: int | None
-    network_error: Literal["hang", "reset", "cut"] | None
+    network_error: NetworkError | None
 
 
 class QueryArguments(TypedDict, total=False):
-    """What exchanges must be like; `fault` is the id of one."""
+    """The conditions that exchanges must meet; `fault` is the id of a fault."""
 
-    endpoint: str
-    grant_type: str
+    endpoint: EndpointName
+    grant_type: GrantType
     status: int
     method: str
     fault: str

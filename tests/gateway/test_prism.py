@@ -19,7 +19,7 @@ import pytest
 from moovio_sdk import Moov
 from moovio_sdk.models import components, errors
 
-from mockmoov.testing import MockMoov, MoovKey
+from mockmoov.testing import EndpointName, MockMoov, MoovKey
 from tests.conformance.clients import CLIENTS
 from tests.conformance.programs import clean_environment, run, tool_environment
 
@@ -220,7 +220,7 @@ def seen_by(upstream: Prism, before: int, expected: int) -> list[str]:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_the_python_sdk_gets_prisms_body_where_it_may_and_never_reaches_it_where_not(
-    name: str, upstream: Prism, moov: MockMoov, key: MoovKey
+    name: EndpointName, upstream: Prism, moov: MockMoov, key: MoovKey
 ) -> None:
     call, expected, scope = OPERATIONS[name]
     good = bearing(key.mint(scope.replace("{accountID}", key.account_id) or "/ping.read"))
