@@ -154,6 +154,7 @@ def test_a_page_whose_shell_wants_a_server_says_which_and_where_mockmoov_comes_f
 def test_the_picture_of_the_house_names_every_module() -> None:
     picture = (ROOT / "CONTRIBUTING.md").read_text().partition("```text\n")[2].partition("```")[0]
     named = set(re.findall(r"[a-z_]+", picture))
-    modules = {path.stem for path in (ROOT / "mockmoov").glob("*.py")} - {"__init__", "__main__"}
-    folders = {path.name for path in (ROOT / "mockmoov").iterdir() if (path / "__init__.py").exists()}
-    assert modules | folders <= named
+    files = [path.relative_to(ROOT / "mockmoov") for path in (ROOT / "mockmoov").rglob("*.py")]
+    modules = {path.stem for path in files if "checks" not in path.parts} - {"__init__"}
+    folders = {path.parts[0] for path in files if len(path.parts) > 1}
+    assert (modules | folders) - named == set()
