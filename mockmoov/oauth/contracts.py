@@ -29,7 +29,7 @@ class Contract(Struct, frozen=True, kw_only=True):
     """One of Moov's wire contracts.
 
     A refusal is looked up by the parameter at fault, then by code; any other is 400 with the code.
-    `expires_in` maps issue and expiry (Unix seconds) to the member of that name; `rate_limited` maps
+    `expires_in` maps issue and expiry (Unix seconds) to the member of that name; `rate_limit_headers` maps
     the seconds to wait to headers.
     """
 
@@ -37,7 +37,7 @@ class Contract(Struct, frozen=True, kw_only=True):
     token_types: Mapping[str, str]
     expires_in: Callable[[TokenResponse], int]
     errors: Mapping[str, ErrorFormat]
-    rate_limited: Callable[[float], tuple[tuple[str, str], ...]]
+    rate_limit_headers: Callable[[float], tuple[tuple[str, str], ...]]
 
     def error_format(self, error: OAuthError) -> ErrorFormat:
         """How this contract renders an error."""
@@ -82,7 +82,7 @@ CONTRACT_2023 = Contract(  # seed
             status=401, body=_code, headers=(("www-authenticate", 'Basic realm="moov"'),)
         ),
     },
-    rate_limited=_retry_after_and_in,
+    rate_limit_headers=_retry_after_and_in,
 )
 CONTRACT_2023_SDK = replace(
     CONTRACT_2023, name="2023-sdk", token_types={"jwt": "jwt", "opaque": "opaque"}
@@ -95,7 +95,7 @@ CONTRACT_DATED = Contract(  # spec
         ErrorCode.INVALID_CLIENT: ErrorFormat(status=401, body=None),  # live
         **dict.fromkeys(_FIELD_TEXTS, ErrorFormat(status=422, body=_field)),
     },
-    rate_limited=_retry_after,
+    rate_limit_headers=_retry_after,
 )
 
 RFC_ERRORS = CONTRACT_2023  # errors as RFC 6749 §5.2 itself has them, for endpoints that are not Moov's

@@ -67,7 +67,7 @@ def render_oauth_error(contract: "Contract", error: OAuthError) -> HttpResponse:
 
 def render_rate_limited(contract: "Contract", seconds: float) -> HttpResponse:
     """The 429 answer: wait for that many seconds."""
-    return render_error(429, "too many requests for this account", contract.rate_limited(seconds))
+    return render_error(429, "too many requests for this account", contract.rate_limit_headers(seconds))
 
 
 def render_too_large(limit: int) -> HttpResponse:

@@ -85,7 +85,7 @@ def _has_body(fault: Fault) -> bool:
 
 
 def _retry_after(fault: Fault, contract: Contract) -> dict[str, str]:
-    return {} if fault.retry_after is None else dict(contract.rate_limited(fault.retry_after))
+    return {} if fault.retry_after is None else dict(contract.rate_limit_headers(fault.retry_after))
 
 
 def _body(fault: Fault) -> bytes:
