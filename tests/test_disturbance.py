@@ -34,8 +34,8 @@ def sent(fault: Fault) -> HttpResponse:
 
 # --- What can be sent -----------------------------------------------------------------------------
 
-NAME = ("headers", "has a name that is no header's, or one that the server sets itself")
-VALUE = ("headers", "has a value that is not printable ASCII")
+NAME = ("headers", "contains an invalid header name, or a header that the server sets itself")
+VALUE = ("headers", "contains a value that is not printable ASCII")
 
 
 @pytest.mark.parametrize(
@@ -60,19 +60,20 @@ def test_a_name_that_would_break_the_frame_or_is_ours_cannot(name: str) -> None:
 )
 def test_a_value_that_would_break_the_frame_cannot(value: str) -> None:
     assert invalid_member(Fault(headers={"x": "y", "a": value})) == VALUE
-    assert invalid_member(Fault(content_type=value)) == ("content_type", "is not printable ASCII")
+    assert invalid_member(Fault(content_type=value)) == ("content_type", "must be printable ASCII")
 
 
 def test_body_and_text_exclude_each_other() -> None:
-    assert invalid_member(Fault(body={}, text="")) == ("text", "and body exclude each other")
+    assert invalid_member(Fault(body={}, text="")) == ("text", "cannot be combined with body")
     assert invalid_member(Fault(body=None, text="")) is None
     assert invalid_member(Fault(body=False)) is None
 
 
 @pytest.mark.parametrize("status", [204, 205, 304])
 def test_an_answer_that_has_no_body_cannot_have_one(status: int) -> None:
-    assert invalid_member(Fault(status=status, text="x")) == ("status", "cannot have a body")
-    assert invalid_member(Fault(status=status, body=0)) == ("status", "cannot have a body")
+    problem = ("status", f"{status} cannot have a body")
+    assert invalid_member(Fault(status=status, text="x")) == problem
+    assert invalid_member(Fault(status=status, body=0)) == problem
     assert invalid_member(Fault(status=status, text="")) is None
     assert invalid_member(Fault(status=status)) is None
 

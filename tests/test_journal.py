@@ -93,7 +93,7 @@ def test_each_member_of_a_query_counts(name: str, right: Any, wrong: Any) -> Non
         ),
         (
             {"status": None, "reason": "fault f1"},
-            "POST /oauth2/token client_credentials /ping.read (contract 2023) -> no answer: fault f1",
+            "POST /oauth2/token client_credentials /ping.read (contract 2023) -> no response: fault f1",
         ),
         (
             {"parameters": {"token": "sha256:1", "x": "y"}, "path": "/oauth2/revoke"},

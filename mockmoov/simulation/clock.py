@@ -1,25 +1,36 @@
-"""Owns what a moved clock reads. Must not know whose clock it is, nor what the time is.
+"""Clocks that a test can shift, set, freeze and resume.
 
-Times are Unix seconds. A setting is read over a base: the server's over the wall clock, an API key's over
-the server's. So a key's clock keeps its distance when the server's is moved.
+How it works. There are three clocks, each read on top of the one before: the wall clock, the clock of the
+server, and the clock of an API key. A `ClockSetting` stores only the difference from the clock below, its
+base: an offset in seconds, or the time at which the clock is frozen. So all clocks tick by themselves, and
+shifting the server's clock shifts the clock of every API key with it, except those that are frozen.
+
+One clock decides. Everything about an API key is timed by that key's clock: issue and expiry of its tokens,
+its rate limit, the windows of its faults, its journal entries and the `Date` header. The server's clock
+decides what belongs to no key. The wall clock is read once per request, outside this module: these functions
+get the reading of the base as an argument, and all times are in Unix seconds.
+
+A clock may move back. That changes only what a time decides: an expired token is valid again until the clock
+passes its expiry a second time, and a fault window can open again. What happened stays: revoked tokens and
+used-up refresh tokens remain rejected, faults keep their counts, and journal entries keep their times.
 """
 
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from functools import lru_cache
 
-FIRST, LAST = 0, 253_370_764_800  # 1970 and, a year before the calendar of datetime ends, 9999
+FIRST, LAST = 0, 253_370_764_800  # the years 1970 and 9999; the calendar of datetime ends a year later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockSetting:
-    """How a clock differs from its base: by so many seconds, or (`frozen_at`) by standing still."""
+    """How a clock differs from its base: by `offset` seconds, or frozen at a time (`frozen_at`)."""
 
     offset: float = 0.0
     frozen_at: float | None = None
 
     def read(self, base: float) -> float:
-        """What the clock shows when its base shows that; it stops at the ends of its range."""
+        """Read the clock, given the reading of its base; the result stays between `FIRST` and `LAST`."""
         return min(max(base + self.offset, FIRST), LAST) if self.frozen_at is None else self.frozen_at
 
 
@@ -27,12 +38,12 @@ UNCHANGED = ClockSetting()
 
 
 def shift(setting: ClockSetting, base: float, seconds: float) -> ClockSetting:
-    """The clock put forward, or back where that is negative; raises `ValueError`."""
+    """Move the clock forward, or back if `seconds` is negative; raises `ValueError` like `move_to`."""
     return move_to(setting, base, setting.read(base) + seconds)
 
 
 def move_to(setting: ClockSetting, base: float, at: float) -> ClockSetting:
-    """The clock put to a time; a frozen one stays frozen. Raises `ValueError` outside 1970 to 9998."""
+    """Set the clock to a time; a frozen clock stays frozen. Raises `ValueError` outside 1970 to 9998."""
     if not FIRST <= at < LAST:
         raise ValueError("must stay between the years 1970 and 9998")
     if setting.frozen_at is not None:
@@ -41,12 +52,12 @@ def move_to(setting: ClockSetting, base: float, at: float) -> ClockSetting:
 
 
 def freeze(setting: ClockSetting, base: float) -> ClockSetting:
-    """The clock standing still where it is."""
+    """Stop the clock at its current time."""
     return replace(setting, frozen_at=setting.read(base))
 
 
 def resume(setting: ClockSetting, base: float) -> ClockSetting:
-    """The clock ticking on from where it stands."""
+    """Let the clock tick again, from its current time."""
     return ClockSetting(offset=setting.read(base) - base)
 
 
@@ -57,5 +68,5 @@ def may_run_again(before: ClockSetting, after: ClockSetting, base: float) -> boo
 
 @lru_cache(maxsize=8)
 def http_date(second: int) -> str:
-    """A whole second as in the `Date` header (RFC 9110 §5.6.7)."""
+    """Format Unix seconds as in the `Date` header (RFC 9110 §5.6.7)."""
     return formatdate(second, usegmt=True)

@@ -1,7 +1,7 @@
-"""Owns planned faults: which exchange meets which. Must not know how a fault looks on the wire.
+"""Planned faults: what a test can plan, and which fault is triggered by which exchange.
 
-A plan is a tuple of faults in the order they were added. An exchange goes through them in that order until
-one of them happens to it; those after that one do not see it. A fault that is used up is passed over.
+A plan is a tuple of faults, in the order they were added. An exchange is compared with each fault in that
+order until it triggers one; the faults after that aren't compared. A used-up fault is skipped.
 """
 
 import hashlib
@@ -19,12 +19,15 @@ Positive = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
 Text = Annotated[str, Meta(max_length=64 * 1024)]
 NetworkError = Literal["hang", "reset", "cut"]
-NO_RESPONSE = ("hang", "reset")  # the network errors before which nothing is sent
+NO_RESPONSE = ("hang", "reset")  # network errors that send no response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """What an exchange must be like. A header or parameter of None must be absent; all else is exact."""
+    """The request that a fault matches. None for a header or parameter: it must be absent. All else is exact.
+
+    `path` is raw; header names are matched without case, and one of several values is enough.
+    """
 
     method: str | None = None
     path: str | None = None
@@ -34,16 +37,18 @@ class Where:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A planned fault: which exchanges, when, and what happens to them; all that is given must hold.
+    """A planned fault: which exchanges it affects, when, and how. All conditions must be met.
 
-    Which: `endpoint` (token, revoke, or an operation's name: ping, listCards), `grant_type`, `where`.
-    When: not the first `after` of these, then every `every`-th, each with `probability` (drawn from `seed`),
-    from `start` to `end` (Unix seconds on the owner's clock), at most `times` in all (None: without end).
-    What: `delay` in seconds first, then an answer with `status`, `headers` and `body` (JSON) or `text`
-    (`content_type`); without those the real answer, of which `drop` and `set` change members of the JSON.
-    `retry_after` (seconds) says so as the contract does; `truncate` keeps that many bytes of the body;
-    `network_error` hangs, resets, or is cut in the middle of the answer.
-    `matched` counts the exchanges that match, `triggered` those it happened to.
+    Which: `endpoint` (token, revoke or the name of an operation: ping, listCards), `grant_type`, `where`.
+    When: skip the first `after` matches, then affect every `every`-th match, each with `probability` (drawn
+    from `seed`), from `start` to before `end` (Unix seconds on the clock of the plan's owner), and at most
+    `times` matches in all (None: no limit).
+    How: wait `delay` seconds, then send a response with `status`, `headers` and `body` (JSON) or `text` (of
+    type `content_type`). Without status, body and text the real response is sent; `drop` and `set` change the
+    members of its JSON body. `retry_after` (seconds) adds the retry headers of the contract; `truncate` keeps
+    that many bytes of the body; `network_error`: the client gets no response (hang), a reset connection
+    (reset), or a connection that ends in the middle of the response (cut).
+    `matched` counts the exchanges that matched, `triggered` those that were affected.
     """
 
     id: str = ""
@@ -74,12 +79,12 @@ class Fault:
 
 
 Plan: TypeAlias = tuple[Fault, ...]
-_NONE = Fault()
-# What a line does not say of a fault: counts, and contents that may be long or secret.
-_UNTOLD = frozenset(("id", "seed", "matched", "triggered", "where", "headers", "body", "text", "set"))
+_DEFAULT = Fault()
+# Fields that `describe_fault` omits: counts, and contents that may be long or secret.
+_OMITTED = frozenset(("id", "seed", "matched", "triggered", "where", "headers", "body", "text", "set"))
 
 _HTML = "<!doctype html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>"
-# The faults that most tests want, by name; what is given beside the name wins.
+# The faults that most tests need, by name; members sent in addition to the preset win.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "server-error": {"status": 500},
     "unavailable": {"status": 503},
@@ -103,7 +108,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 class RequestFacts(Struct, frozen=True, kw_only=True):
-    """What a fault may look at: `endpoint` is None where there is none, `path` is raw."""
+    """What faults are compared with: `endpoint` is None for an unknown path, `path` is raw."""
 
     endpoint: str | None
     method: str
@@ -113,21 +118,22 @@ class RequestFacts(Struct, frozen=True, kw_only=True):
 
 
 def has_response(fault: Fault) -> bool:
-    """Whether the fault gives the response itself, in place of the real one."""
+    """Whether a fault sends its own response instead of the real one."""
     return fault.status is not None or fault.body is not None or fault.text is not None
 
 
 def is_success(fault: Fault) -> bool:
-    """Whether the fault answers with a success, which only an authorized request gets."""
+    """Whether a fault sends a success of its own, which only an authorized request may get."""
     return has_response(fault) and (fault.status or 200) < 400 and fault.network_error not in NO_RESPONSE
 
 
 def select_fault(
     plan: Plan, facts: RequestFacts, now: float, *, successes: bool = False
 ) -> tuple[Fault | None, Plan]:
-    """The fault that happens to an exchange, if one does, and the plan with its counts after it.
+    """Return the fault that an exchange triggers, or None, and the plan with updated counts.
 
-    Only faults that are successes are looked at, or only those that are not.
+    Considers either only faults that are successes, or only the others. `now` is in Unix seconds on the clock
+    of the plan's owner.
     """
     counted: list[Fault] = []
     for index, fault in enumerate(plan):
@@ -135,7 +141,7 @@ def select_fault(
             counted.append(fault)
             continue
         matched = replace(fault, matched=fault.matched + 1)
-        if _happens(matched):
+        if _is_due(matched):
             triggered = replace(matched, triggered=matched.triggered + 1)
             return triggered, (*counted, triggered, *plan[index + 1 :])
         counted.append(matched)
@@ -143,41 +149,43 @@ def select_fault(
 
 
 def untriggered(plan: Plan) -> Plan:
-    """The faults of a plan that never happened."""
+    """Return the faults of a plan that were never triggered."""
     return tuple(fault for fault in plan if not fault.triggered)
 
 
 def describe_fault(fault: Fault) -> str:
-    """A fault in a line: what was given of it."""
-    names = (item.name for item in fields(Fault) if item.name not in _UNTOLD)
-    given = {name: getattr(fault, name) for name in names if getattr(fault, name) != getattr(_NONE, name)}
-    return ", ".join(f"{name}={value!r}" for name, value in given.items())
+    """Describe a fault in one line: every field that isn't at its default, except those in `_OMITTED`."""
+    values = {item.name: getattr(fault, item.name) for item in fields(Fault) if item.name not in _OMITTED}
+    return ", ".join(
+        f"{name}={value!r}" for name, value in values.items() if value != getattr(_DEFAULT, name)
+    )
 
 
 def _is_open(fault: Fault, now: float) -> bool:
     used_up = fault.times is not None and fault.triggered >= fault.times
-    begun = fault.start is None or now >= fault.start
-    return begun and not used_up and (fault.end is None or now < fault.end)
+    started = fault.start is None or now >= fault.start
+    return started and not used_up and (fault.end is None or now < fault.end)
 
 
 def _matches(fault: Fault, facts: RequestFacts) -> bool:
-    where, shown = fault.where, facts.parameters
+    where, parameters = fault.where, facts.parameters
     return (
         fault.endpoint in (None, facts.endpoint)
-        and fault.grant_type in (None, shown.get("grant_type"))
+        and fault.grant_type in (None, parameters.get("grant_type"))
         and where.method in (None, facts.method)
         and where.path in (None, facts.path)
         and all(value in facts.headers.get(name.lower(), (None,)) for name, value in where.headers.items())
-        and all(shown.get(name) == value for name, value in where.parameters.items())
+        and all(parameters.get(name) == value for name, value in where.parameters.items())
     )
 
 
-def _happens(fault: Fault) -> bool:
-    turn = fault.matched - fault.after
-    return turn > 0 and turn % fault.every == 0 and _draw(fault.seed, fault.matched) < fault.probability
+def _is_due(fault: Fault) -> bool:
+    """Whether the latest match, already counted, triggers the fault."""
+    number = fault.matched - fault.after
+    return number > 0 and number % fault.every == 0 and _draw(fault.seed, fault.matched) < fault.probability
 
 
 def _draw(seed: int, number: int) -> float:
-    """The number-th draw of a seed, from 0 up to but not including 1; the same on any machine."""
+    """Compute the number-th draw of a seed, in [0, 1); the same on every machine and in every release."""
     digest = hashlib.blake2b(f"{seed} {number}".encode(), digest_size=6).digest()
     return int.from_bytes(digest, "big") / 2**48

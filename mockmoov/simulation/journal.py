@@ -1,4 +1,4 @@
-"""Owns which exchanges a question is about, and how one is told in a line. Must not know stores."""
+"""The journal's queries: which exchanges match, and how an exchange is printed in one line."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from mockmoov.simulation.clock import http_date
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What an exchange must be like to count; None asks nothing.
+    """The exchanges to select: every field that isn't None must match.
 
     `since` (inclusive) and `until` (exclusive) are Unix seconds on the clock of the exchange's API key;
-    `fault` is the id of one.
+    `fault` is the id of a fault.
     """
 
     endpoint: str | None = None
@@ -25,11 +25,11 @@ class Query:
 
 
 def matching(exchanges: Iterable[Exchange], query: Query) -> list[Exchange]:
-    """The exchanges that a query is about, in their order."""
-    return [exchange for exchange in exchanges if _answers(exchange, query)]
+    """Return the exchanges that match a query, in their order."""
+    return [exchange for exchange in exchanges if _matches(exchange, query)]
 
 
-def _answers(exchange: Exchange, query: Query) -> bool:
+def _matches(exchange: Exchange, query: Query) -> bool:
     return (
         query.endpoint in (None, exchange.endpoint)
         and query.grant_type in (None, exchange.grant_type)
@@ -42,10 +42,10 @@ def _answers(exchange: Exchange, query: Query) -> bool:
 
 
 def format_line(exchange: Exchange) -> str:
-    """An exchange in a line: number, time, request, contract, answer, reason."""
-    shown = (exchange.parameters.get(name) for name in ("grant_type", "scope", "token"))
+    """Format an exchange as one line: number, time, request, contract, status, reason."""
+    parameters = (exchange.parameters.get(name) for name in ("grant_type", "scope", "token"))
     contract = f"(contract {exchange.contract})"
-    asked = " ".join(filter(None, (exchange.method, exchange.path, *shown, contract)))
-    answer = "no answer" if exchange.status is None else exchange.status
+    request = " ".join(filter(None, (exchange.method, exchange.path, *parameters, contract)))
+    status = "no response" if exchange.status is None else exchange.status
     reason = f": {exchange.reason}" if exchange.reason else ""
-    return f"#{exchange.number} {http_date(int(exchange.at))} {asked} -> {answer}{reason}"
+    return f"#{exchange.number} {http_date(int(exchange.at))} {request} -> {status}{reason}"
