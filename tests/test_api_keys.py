@@ -89,7 +89,7 @@ def test_a_list_may_be_empty() -> None:
 
 
 TEXT = "must be printable ASCII text"
-LIST = "must be a list of texts"
+LIST = "must be a list of strings"
 FLAG = "must be true or false"
 ORIGIN = "must be a list of origins such as https://shop.example, without a path"
 
@@ -101,9 +101,9 @@ ORIGIN = "must be a list of origins such as https://shop.example, without a path
         ("client_id", 5, TEXT),
         ("client_id", "é", TEXT),
         ("client_id", "a\n", TEXT),
-        ("client_id", "a:b", "must not have a colon, which Basic authentication cannot carry"),
-        ("client_id", ".", "must not be . or .., which a path cannot carry"),
-        ("client_id", "..", "must not be . or .., which a path cannot carry"),
+        ("client_id", "a:b", "must not contain a colon: HTTP Basic uses it as the separator"),
+        ("client_id", ".", "must not be . or ..: clients remove these from a URL's path"),
+        ("client_id", "..", "must not be . or ..: clients remove these from a URL's path"),
         ("client_secret", "", TEXT),
         ("client_secret", ["a"], TEXT),
         ("client_secret", "\x7f", TEXT),
@@ -119,8 +119,8 @@ ORIGIN = "must be a list of origins such as https://shop.example, without a path
         ("scopes", {"/ping.read": 1}, LIST),
         ("scopes", ["/ping.read", None], LIST),
         ("grants", "refresh_token", LIST),
-        ("grants", ["password"], "has an unknown grant 'password'"),
-        ("grants", ["refresh_tokn"], "has an unknown grant 'refresh_tokn'; did you mean refresh_token?"),
+        ("grants", ["password"], "contains an unknown grant 'password'"),
+        ("grants", ["refresh_tokn"], "contains an unknown grant 'refresh_tokn'; did you mean refresh_token?"),
         ("enabled", "true", FLAG),
         ("enabled", 1, FLAG),
         ("enabled", 0, FLAG),
@@ -139,8 +139,8 @@ KNOWN = "client_id, client_secret, account_id, application_id, origins, scopes, 
     ("name", "field", "message"),
     [
         ("clientId", "clientId", "an API key has no member 'clientId'; did you mean client_id?"),
-        ("zzz", "...", f"an API key has only {KNOWN}"),
-        ("epoch", "...", f"an API key has only {KNOWN}"),
+        ("zzz", "...", f"unknown member: an API key has {KNOWN}"),
+        ("epoch", "...", f"unknown member: an API key has {KNOWN}"),
     ],
 )
 def test_an_unknown_member_is_refused_and_quoted_only_if_it_is_nearly_right(

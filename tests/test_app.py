@@ -305,13 +305,13 @@ def test_for_a_client_that_leaves_while_it_revokes_the_token_stays_good() -> Non
 @pytest.mark.parametrize(
     ("repeated", "status", "reason"),
     [
-        ((b"authorization", basic()[1].encode()), 400, "more than one Authorization header"),
-        ((b"content-type", FORM.encode()), 400, "more than one Content-Type header"),
+        ((b"authorization", basic()[1].encode()), 400, "more than one Authorization header was sent"),
+        ((b"content-type", FORM.encode()), 400, "more than one Content-Type header was sent"),
         (
             (b"x-moov-version", b"latest"),
             404,
             "X-Moov-Version is malformed: send vYYYY.QQ.BB (QQ: 01, 04, 07, 10) or latest, once; "
-            "without it you get contract 2023",
+            "without the header you get contract 2023",
         ),
     ],
 )

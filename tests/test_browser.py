@@ -231,8 +231,8 @@ def test_with_cors_open_a_page_that_is_not_registered_reads_the_401_of_the_origi
         assert (read.status, read.body) == (401, "")
         assert (
             read.headers["x-mockmoov-reason"]
-            == "the token is not for this origin: it was not registered when the token was made"
-            "; register it, then mint again"
+            == "this origin was not registered on the API key when the token was issued: "
+            "register it, then request a new token"
         )
         assert Page(browser, LOCAL, key).ping(token).status == 200
         assert page.ping(key.mint(client_type="service")).status == 200

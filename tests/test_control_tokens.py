@@ -183,8 +183,8 @@ REASONS = {
     "expired": "the token has expired",
     "not-yet-valid": "the token is not valid yet",
     "wrong-audience": "the token is not for this audience",
-    "wrong-issuer": "the token has another issuer",
-    "no-exp": "the token has no expiry",
+    "wrong-issuer": "the token has the wrong issuer",
+    "no-exp": "the token has no valid exp claim",
     "unknown-kid": UNKNOWN_TOKEN,
     "bad-signature": UNKNOWN_TOKEN,
     "alg-none": UNKNOWN_TOKEN,
@@ -291,7 +291,7 @@ def test_refresh_tokens_outlive_a_rotation(desk: Desk) -> None:
 def test_the_key_that_signs_cannot_be_dropped_nor_one_that_is_not_there(desk: Desk) -> None:
     signs = desk.get("/signing-keys")["signs"]
     answer = desk.ask("DELETE", f"/signing-keys/{signs}")
-    assert answer.problem == (409, "this key signs: rotate first", None)
+    assert answer.problem == (409, "this key signs new tokens: rotate the keys first", None)
     answer = desk.ask("DELETE", "/signing-keys/nobody")
     assert answer.problem == (404, "there is no signing key with this kid", None)
 

@@ -211,14 +211,14 @@ TABLE = {
         check="iss",
         pyjwt="InvalidIssuerError",
         joserfc="InvalidClaimError iss",
-        mockmoov="the token has another issuer",
+        mockmoov="the token has the wrong issuer",
     ),
     "no-exp": Defect(
         member="claims.exp",
         check="required exp",
         pyjwt="MissingRequiredClaimError exp",
         joserfc="MissingClaimError exp",
-        mockmoov="the token has no expiry",
+        mockmoov="the token has no valid exp claim",
     ),
     "unknown-kid": Defect(
         member="header.kid",

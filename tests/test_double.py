@@ -60,8 +60,8 @@ DEFECT_REASONS = {
     "expired": "the token has expired",
     "not-yet-valid": "the token is not valid yet",
     "wrong-audience": "the token is not for this audience",
-    "wrong-issuer": "the token has another issuer",
-    "no-exp": "the token has no expiry",
+    "wrong-issuer": "the token has the wrong issuer",
+    "no-exp": "the token has no valid exp claim",
     "unknown-kid": UNKNOWN,
     "bad-signature": UNKNOWN,
     "alg-none": UNKNOWN,
@@ -754,7 +754,7 @@ def test_what_the_control_plane_refuses_is_an_error_with_its_status_and_field(
     refused: list[tuple[int, str | None, str, Callable[[], object]]] = [
         (404, None, "no API key with this client_id", lambda: moov.api_keys.get("nobody")),
         (409, None, "with this client_id already", lambda: moov.new_api_key(client_id=key.client_id)),
-        (422, "client_id", "must not have a colon", lambda: moov.new_api_key(client_id="a:b")),
+        (422, "client_id", "must not contain a colon", lambda: moov.new_api_key(client_id="a:b")),
         (422, "scopes", "there is no scope /nope.read", lambda: key.change(scopes=["/nope.read"])),
         (422, "client_secret", "needs a client_secret", lambda: key.change(client_secret=None)),  # type: ignore[arg-type]
         (422, "seconds", "must stay between the years 1970 and 9998", lambda: key.clock.shift(days=-40_000)),

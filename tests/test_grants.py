@@ -126,7 +126,8 @@ def test_a_disabled_key_is_no_client(parameter: str | None) -> None:
 
 def test_no_credentials_are_no_client() -> None:
     reason = refusal(lambda: authenticate_client([KEY], None), ErrorCode.INVALID_CLIENT, None)
-    assert reason == "no client credentials were sent"
+    advice = "use HTTP Basic, or client_id and client_secret in the body"
+    assert reason == f"no client credentials were sent: {advice}"
 
 
 def test_raw_and_decoded_secrets_both_count() -> None:
@@ -140,7 +141,7 @@ def test_raw_and_decoded_secrets_both_count() -> None:
 def test_grant_type_is_required() -> None:
     assert (
         refusal(lambda: decide(asked(None), facts()), ErrorCode.INVALID_REQUEST, None)
-        == "grant_type is missing"
+        == "grant_type is missing: send client_credentials or refresh_token"
     )
 
 
@@ -150,7 +151,7 @@ def test_grant_type_is_required() -> None:
 def test_another_grant_type_is_unsupported_even_if_the_key_names_it(grant_type: str) -> None:
     known = facts(api_key=replace(KEY, grants=(grant_type,)))
     reason = refusal(lambda: decide(asked(grant_type), known), ErrorCode.UNSUPPORTED_GRANT_TYPE, None)
-    assert reason == "grant_type is neither client_credentials nor refresh_token"
+    assert reason == "grant_type must be client_credentials or refresh_token"
 
 
 @pytest.mark.parametrize("grant_type", ["client_credentials", "refresh_token"])
@@ -158,7 +159,7 @@ def test_a_key_that_may_not_use_a_grant_is_unauthorized_whatever_else_is_wrong(g
     others = tuple(name for name in GRANTS if name != grant_type)
     known = facts(api_key=replace(KEY, grants=others), refresh_token=None)
     reason = refusal(lambda: decide(asked(grant_type), known), ErrorCode.UNAUTHORIZED_CLIENT, None)
-    assert reason == f"the API key may not use {grant_type}"
+    assert reason == f"the API key may not use grant_type {grant_type}"
 
 
 # --- client_credentials -----------------------------------------------------------------------------
@@ -226,7 +227,7 @@ def test_a_refresh_never_gives_more_than_was_granted(granted: list[str], wanted:
         assert decide(request, known) == Grant(scope=tuple(wanted), client_type="device", refreshed=token)
     else:
         reason = refusal(lambda: decide(request, known), ErrorCode.INVALID_SCOPE, "scope")
-        assert reason == "scope is wider than what was granted"
+        assert reason == "scope is wider than the original grant: request a part of it, or omit scope"
 
 
 def test_a_malformed_scope_at_a_refresh_is_refused_as_a_scope() -> None:

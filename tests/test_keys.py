@@ -147,7 +147,7 @@ def test_the_last_key_signs_and_every_other_one_verifies_once_the_latest_first(n
 def test_a_retired_key_can_be_dropped_and_no_other(numbers: list[int], number: int) -> None:
     keys = rotated(*numbers)
     if number == numbers[-1]:
-        with pytest.raises(ValueError, match=r"^this key signs: rotate first$") as caught:
+        with pytest.raises(ValueError, match=r"^this key signs new tokens: rotate the keys first$") as caught:
             drop(keys, KIDS[number])
         assert not isinstance(caught.value, UnknownKeyError)
     elif number in numbers:
@@ -233,7 +233,7 @@ def unknown_algorithm() -> bytes:
     ],
 )
 def test_what_is_no_readable_key_is_refused(data: bytes) -> None:
-    with pytest.raises(ValueError, match=r"^neither an unencrypted PEM nor a JWK of a private key$"):
+    with pytest.raises(ValueError, match=r"^not an unencrypted private key in PEM or JWK format$"):
         private_key_from_file(data)
 
 

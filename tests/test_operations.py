@@ -296,7 +296,7 @@ def test_a_refusal_says_which_scope_is_missing_and_that_it_is_there_for_another(
     path, other = f"/accounts/{ACCOUNT}/cards", spending.mint(f"/accounts/{OTHER}/cards.read")
     lacks = f"the token lacks scope /accounts/{ACCOUNT}/cards.read"
     assert reason(spending.send, path, spending.mint("/ping.read")) == f"{lacks}; it has /ping.read"
-    assert reason(spending.send, path, other) == f"{lacks}; it has it for another account"
+    assert reason(spending.send, path, other) == f"{lacks}; it has this scope for another account"
 
 
 def test_a_refusal_does_not_repeat_what_is_no_account() -> None:
@@ -305,7 +305,7 @@ def test_a_refusal_does_not_repeat_what_is_no_account() -> None:
         ["/ping.read"], ["/accounts/{accountID}/cards.read"], {"accountID": secret}
     )
     assert refusal == (
-        "the token lacks scope /accounts/{accountID}/cards.read; the account in the path is no UUID"
+        "the token lacks scope /accounts/{accountID}/cards.read; the account in the path is not a UUID"
     )
 
 

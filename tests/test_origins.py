@@ -185,8 +185,8 @@ FOREIGN = [
 def test_a_foreign_origin_is_refused(policy: OriginPolicy, sent: dict[str, tuple[str, ...]]) -> None:
     assert (
         origin_rejection_reason(policy, sent, AUDIENCES)
-        == "the token is not for this origin: it was not registered when the token was made"
-        "; register it, then mint again"
+        == "this origin was not registered on the API key when the token was issued: "
+        "register it, then request a new token"
     )
 
 
@@ -208,7 +208,7 @@ def test_an_origin_among_the_audiences_passes(policy: OriginPolicy, sent: dict[s
 def test_no_origin_passes_unless_one_is_required() -> None:
     assert origin_rejection_reason(ORIGIN_POLICIES["if-present"], {}, AUDIENCES) == ""
     required = origin_rejection_reason(ORIGIN_POLICIES["required"], {}, AUDIENCES)
-    assert required == "neither Origin nor Referer was sent"
+    assert required == "no Origin or Referer header was sent: origin_policy=required needs one"
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,9 @@ def test_a_loopback_origin_on_any_port_passes_unless_the_docs_are_followed_to_th
     sent = headers(origin=origin)
     assert origin_rejection_reason(ORIGIN_POLICIES["if-present"], sent, AUDIENCES) == ""
     required = origin_rejection_reason(ORIGIN_POLICIES["required"], sent, (*AUDIENCES, origin))
-    assert required == "the origin is this machine's, which Moov refuses"
+    assert (
+        required == "Moov rejects loopback origins: use a registered origin, or set origin_policy=if-present"
+    )
 
 
 @pytest.mark.parametrize("sent", [headers(), *FOREIGN])

@@ -75,7 +75,7 @@ def test_a_secret_is_not_shown(record: object) -> None:
 
 def test_an_api_key_is_shown_by_its_client_id() -> None:
     assert repr(API_KEY) == "ApiKey(client_id='id')"
-    assert repr(SIGNING_KEYS) == "SigningKeys()"
+    assert repr(SIGNING_KEYS) == "IssuerKeys()"
 
 
 @pytest.mark.parametrize("token", [REFRESH_TOKEN, ACCESS_TOKEN], ids=["refresh", "access"])

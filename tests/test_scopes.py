@@ -156,7 +156,7 @@ def test_no_scope_token_at_all_means_that_scope_is_missing(text: str) -> None:
     TOKENS | st.just(""),
 )
 def test_any_other_character_makes_the_scope_malformed(before: str, odd: str, after: str) -> None:
-    reason = "scope is malformed: scope tokens are printable ASCII between single spaces"
+    reason = "scope is malformed: send printable ASCII scopes, separated by single spaces"
     assert refusal(lambda: parse_scope(f"/ping.read {before}{odd}{after}")).reason == reason
 
 
@@ -202,7 +202,7 @@ def test_a_key_with_a_list_gets_nothing_else(allowed: list[str], other: str) -> 
     listed = tuple(map(canonical, allowed))
     if canonical(other) not in listed and template(other) not in listed:
         error = refusal(lambda: check_grantable([allowed[0], other], STRICT, listed))
-        assert error.reason == f"scope {other} is not allowed to this API key"
+        assert error.reason == f"scope {other} is not allowed for this API key"
 
 
 def test_a_key_with_an_empty_list_gets_nothing() -> None:
@@ -257,14 +257,14 @@ def unknown(scope: str, catalogue: Callable[[str], bool] = STRICT) -> str:
 
 @pytest.mark.parametrize("scope", [scope for scope in sorted(SCOPES) if ACCOUNT_ID in scope])
 def test_a_template_is_answered_with_what_to_put_into_it_and_not_with_itself(scope: str) -> None:
-    assert unknown(scope) == "; put the UUID of an account in place of {accountID}"
-    assert unknown(scope, OPEN) == "; put the UUID of an account in place of {accountID}"
+    assert unknown(scope) == "; replace {accountID} with the UUID of an account"
+    assert unknown(scope, OPEN) == "; replace {accountID} with the UUID of an account"
 
 
 @given(st.lists(KNOWN, min_size=2, max_size=3), st.sampled_from([",", ", ", ",,"]))
 def test_scopes_with_commas_between_them_are_answered_with_spaces(scopes: list[str], between: str) -> None:
     first = parse_scope(between.join(scopes))[0]
-    assert unknown(first) == "; put spaces between scopes"
+    assert unknown(first) == "; separate scopes with spaces"
 
 
 # --- what is told of a token's scopes ---------------------------------------------------------------
@@ -380,7 +380,7 @@ def test_where_several_scopes_are_listed_all_are_needed() -> None:
     ],
 )
 def test_the_nearest_known_scope_is_suggested(scope: str, suggestion: str) -> None:
-    hint = " ({accountID}: the UUID of an account)" if "{accountID}" in suggestion else ""
+    hint = " (replace {accountID} with the UUID of an account)" if "{accountID}" in suggestion else ""
     assert did_you_mean(scope) == f"; did you mean {suggestion}?{hint}"
 
 

@@ -1,4 +1,4 @@
-"""Owns what makes an API key a valid one. Must not know stores, settings or where keys come from."""
+"""Makes API keys from JSON-like input, and validates them."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from mockmoov.oauth.origins import serialize_origin
 from mockmoov.oauth.records import ApiKey
 from mockmoov.oauth.suggestions import nearest
 
-# The key of Moov's documented example (seed); its origin is our choice.
+# Moov's documented example (seed); the origin is a choice.
 EXAMPLE: Mapping[str, Any] = {
     "client_id": "5clTR_MdVrrkgxw2",
     "client_secret": "dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-",
@@ -20,26 +20,22 @@ EXAMPLE: Mapping[str, Any] = {
     "application_id": "c520f1b9-0ba7-42f5-b977-248cdbe41c69",
     "origins": ["http://localhost:3000"],
 }
-_NAMESPACE = UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")  # RFC 9562 §6.6: OIDs; any fixed one would do
+_NAMESPACE = UUID(
+    "6ba7b812-9dad-11d1-80b4-00c04fd430c8"
+)  # any fixed one works; this is that of OIDs (RFC 9562 §6.6)
 _ANY_ACCOUNT = EXAMPLE["account_id"]
-_CREDENTIAL = re.compile(r"[\x20-\x7e]+")  # RFC 6749 App. A.1, A.2
+_CREDENTIAL = re.compile(r"[\x20-\x7e]+")  # RFC 6749 Appendix A.1, A.2
 
 
 def make_api_key(members: Mapping[str, Any]) -> ApiKey:
-    """An API key from JSON-like members; raises `FieldError`.
+    """Make an API key from JSON-like members; raises `FieldError`.
 
-    `client_id` and `client_secret` are required. Ids that are not given follow from the client id, so
-    that every key has an account of its own. The epoch is for the repository to give.
+    `client_id` and `client_secret` are required. Default ids are derived from the client id, so that each
+    key has its own account. The repository sets the epoch.
     """
     for name in members:
-        if (
-            name not in _MEMBERS
-        ):  # it is quoted only if it is nearly right: it may be a secret in the wrong place
-            hint = nearest(name, _MEMBERS)
-            raise FieldError(
-                name if hint else "...",
-                f"an API key has no member {name!r}{hint}" if hint else f"an API key has only {_KNOWN}",
-            )
+        if name not in _MEMBERS:
+            raise _unknown_member(name)
     checked = {name: _check(name, value) for name, value in members.items() if value is not None}
     for name in ("client_id", "client_secret"):
         if name not in checked:
@@ -48,9 +44,16 @@ def make_api_key(members: Mapping[str, Any]) -> ApiKey:
 
 
 def unknown_scope(api_key: ApiKey, known: Callable[[str], bool]) -> str:
-    """The first scope of the key that no token could have, or ""; templates stand for any account."""
+    """Return the first scope of the API key that isn't known, or ""; a template stands for any account."""
     concrete = {scope: scope.replace(scopes.ACCOUNT_ID, _ANY_ACCOUNT) for scope in api_key.scopes or ()}
     return next((scope for scope, example in concrete.items() if not known(example)), "")
+
+
+def _unknown_member(name: str) -> FieldError:
+    """The error for an unknown member. It is quoted only if it is a typo: it may be a misplaced secret."""
+    if hint := nearest(name, _MEMBERS):
+        return FieldError(name, f"an API key has no member {name!r}{hint}")
+    return FieldError("...", f"unknown member: an API key has {', '.join(_MEMBERS)}")
 
 
 def _defaults(client_id: str) -> dict[str, Any]:
@@ -79,9 +82,9 @@ def _credential(value: object) -> str:
 
 def _client_id(value: object) -> str:
     if ":" in _credential(value):
-        raise ValueError("must not have a colon, which Basic authentication cannot carry")  # RFC 7617 §2
+        raise ValueError("must not contain a colon: HTTP Basic uses it as the separator")  # RFC 7617 §2
     if value in (".", ".."):
-        raise ValueError("must not be . or .., which a path cannot carry")  # RFC 3986 §5.2.4
+        raise ValueError("must not be . or ..: clients remove these from a URL's path")  # RFC 3986 §5.2.4
     return str(value)
 
 
@@ -92,28 +95,28 @@ def _uuid(value: object) -> str:
         raise ValueError("must be a UUID") from None
 
 
-def _texts(value: object) -> tuple[str, ...]:
+def _strings(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-        raise ValueError("must be a list of texts")
+        raise ValueError("must be a list of strings")
     return tuple(value)
 
 
 def _origins(value: object) -> tuple[str, ...]:
-    origins = tuple(map(serialize_origin, _texts(value)))
+    origins = tuple(map(serialize_origin, _strings(value)))
     if None in origins:
         raise ValueError("must be a list of origins such as https://shop.example, without a path")
     return tuple(filter(None, origins))
 
 
 def _scopes(value: object) -> tuple[str, ...]:
-    return tuple(map(scopes.canonical, _texts(value)))
+    return tuple(map(scopes.canonical, _strings(value)))
 
 
 def _grants(value: object) -> tuple[str, ...]:
-    for name in _texts(value):
+    for name in _strings(value):
         if name not in GRANTS:
-            raise ValueError(f"has an unknown grant {name!r}{nearest(name, GRANTS)}")
-    return _texts(value)
+            raise ValueError(f"contains an unknown grant {name!r}{nearest(name, GRANTS)}")
+    return _strings(value)
 
 
 def _flag(value: object) -> bool:
@@ -132,4 +135,3 @@ _MEMBERS: Mapping[str, Callable[[object], Any]] = {
     "grants": _grants,
     "enabled": _flag,
 }
-_KNOWN = ", ".join(_MEMBERS)

@@ -1,7 +1,7 @@
-"""Moov's wire contracts: what differs between versions, as values.
+"""Moov's wire contracts: what differs between versions, as data.
 
-No other module knows that versions exist. Each request gets one contract, chosen by `select_contract`, and
-nothing compares one contract with another.
+No other module knows about versions: `select_contract` chooses a contract for each request, and the code
+reads what it needs from it. No code checks which contract it got.
 """
 
 import math
@@ -12,35 +12,35 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockmoov.oauth.errors import ErrorCode, OAuthError
-from mockmoov.oauth.messages import Headers, TokenResponse
+from mockmoov.oauth.messages import Fields, Headers, TokenResponse
 
 _VERSION = re.compile(r"v[0-9]{4}\.(?:01|04|07|10)\.[0-9]{2}|latest")  # docs
 
 
 class ErrorFormat(Struct, frozen=True, kw_only=True):
-    """How one kind of refusal looks: its status, its JSON body (None: empty) and its own headers."""
+    """The format of an error response: status, JSON body (None: empty) and extra headers."""
 
     status: int
     body: Callable[[OAuthError], dict[str, str]] | None
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Fields = ()
 
 
 class Contract(Struct, frozen=True, kw_only=True):
     """One of Moov's wire contracts.
 
-    A refusal is looked up by the parameter at fault, then by code; any other is 400 with the code.
-    `expires_in` maps issue and expiry (Unix seconds) to the member of that name; `rate_limit_headers` maps
-    the seconds to wait to headers.
+    `token_types` maps a token format to `token_type`. `expires_in` computes the member of that name.
+    `errors` maps the parameter at fault, or else the error code, to a format; the default is 400 with the
+    code. `rate_limit_headers` computes the headers of a 429 from the seconds to wait.
     """
 
     name: str
     token_types: Mapping[str, str]
     expires_in: Callable[[TokenResponse], int]
     errors: Mapping[str, ErrorFormat]
-    rate_limit_headers: Callable[[float], tuple[tuple[str, str], ...]]
+    rate_limit_headers: Callable[[float], Fields]
 
     def error_format(self, error: OAuthError) -> ErrorFormat:
-        """How this contract renders an error."""
+        """The format of an error in this contract."""
         return self.errors.get(error.parameter or "") or self.errors.get(error.code, _CODE)
 
 
@@ -48,7 +48,7 @@ def _code(error: OAuthError) -> dict[str, str]:
     return {"error": error.code.value}
 
 
-# The text of a field error never says why: that is the reason's task.
+# The texts of field errors. Like Moov's, they don't explain the error: the reason does.
 _FIELD_TEXTS = {
     "scope": "must be a space-delimited list of scopes that may be granted",
     "refresh_token": "must be a refresh token that may be used",
@@ -61,11 +61,11 @@ def _field(error: OAuthError) -> dict[str, str]:
     return {str(error.parameter): _FIELD_TEXTS[str(error.parameter)]}
 
 
-def _retry_after(seconds: float) -> tuple[tuple[str, str], ...]:
+def _retry_after(seconds: float) -> Fields:
     return (("retry-after", str(max(1, math.ceil(seconds)))),)  # RFC 9110 §10.2.3: whole seconds
 
 
-def _retry_after_and_in(seconds: float) -> tuple[tuple[str, str], ...]:
+def _retry_after_and_in(seconds: float) -> Fields:
     duration = f"{seconds:.9g}s" if seconds >= 1 else f"{seconds * 1000:.6g}ms"
     return (*_retry_after(seconds), ("x-retry-in", duration))
 
@@ -98,25 +98,25 @@ CONTRACT_DATED = Contract(  # spec
     rate_limit_headers=_retry_after,
 )
 
-RFC_ERRORS = CONTRACT_2023  # errors as RFC 6749 §5.2 itself has them, for endpoints that are not Moov's
+RFC_ERRORS = CONTRACT_2023  # its errors are those of RFC 6749 §5.2: for endpoints that Moov doesn't have
 
 _NAMED = {contract.name: contract for contract in (CONTRACT_2023, CONTRACT_2023_SDK)}
-# Clients that are served another contract than others when they send no version (sdk).
+# Clients that get their own contract, not the default, when they send no version (sdk).
 _PINNED_CLIENTS = (
     (re.compile(r"speakeasy-sdk/go \S+ \S+ 1\.0\.0 github\.com/speakeasy-sdks/moov-go"), CONTRACT_2023_SDK),
 )
 
 
 def contract_named(name: str) -> Contract | None:
-    """The contract that a value of `default_version` stands for: 2023, 2023-sdk, a dated version, latest."""
+    """Look up a contract by a value of `default_version`: 2023, 2023-sdk, a dated version or latest."""
     return _NAMED.get(name) or _dated(name)
 
 
 def select_contract(headers: Headers, default: Contract) -> Contract | None:
-    """The contract of a request: by version header, then by pinned User-Agent, then the default.
+    """Choose the contract of a request: by version header, else by pinned User-Agent, else the default.
 
-    None for a header that is malformed, empty or repeated. Every dated version has the same OAuth
-    part, so an unknown one needs no look-up of the newest that is not newer than it (docs).
+    None if the header is malformed, empty or repeated. Moov serves an unknown version as the newest one
+    before it (docs). The OAuth part of all dated versions is the same, so that needs no look-up.
     """
     versions = headers.get("x-moov-version")
     if versions is not None:

@@ -1,12 +1,15 @@
-"""Owns the one refusal of the OAuth endpoints. Must not know statuses, bodies or contracts."""
+"""The errors of Moov's rules: `OAuthError` for a rejected request, `FieldError` for invalid input.
+
+Statuses and bodies are not decided here: a contract maps an error to its response.
+"""
 
 from enum import StrEnum
 
-REASON_LIMIT = 200
+REASON_LIMIT = 200  # characters
 
 
 class ErrorCode(StrEnum):
-    """The six error codes that either contract knows (RFC 6749 §5.2)."""
+    """The six error codes that both contracts use (RFC 6749 §5.2)."""
 
     INVALID_REQUEST = "invalid_request"
     INVALID_CLIENT = "invalid_client"
@@ -17,10 +20,10 @@ class ErrorCode(StrEnum):
 
 
 class OAuthError(Exception):
-    """A request was refused: `code` for the wire, `reason` for people, `parameter` the one at fault.
+    """A rejected request: `code` goes on the wire, `reason` into the log and `X-Mockmoov-Reason`.
 
-    `parameter` is given only where that parameter alone is at fault; a contract may then answer
-    with a field error instead of the code. The reason never holds a secret or a token.
+    `parameter` is set only if a single parameter is at fault; a contract may then answer with a field
+    error instead of the code. `reason` never contains a secret or a token.
     """
 
     def __init__(self, code: ErrorCode, reason: str, *, parameter: str | None = None) -> None:
@@ -31,7 +34,7 @@ class OAuthError(Exception):
 
 
 class FieldError(ValueError):
-    """A member of some input is not good; the message says why, and `field` names it."""
+    """A field of the input is invalid: `field` names it, the message says why."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -39,7 +42,7 @@ class FieldError(ValueError):
 
 
 def printable(text: str, limit: int = REASON_LIMIT) -> str:
-    r"""One line of printable ASCII, at most `limit` characters; anything else is escaped as `\x..`."""
+    r"""Format a text as one line of printable ASCII, cut to `limit` characters; escape the rest as `\x..`."""
     if len(text) <= limit and text.isascii() and text.isprintable():
         return text
     escaped = "".join(c if " " <= c <= "~" else ascii(c)[1:-1] for c in text[:limit])

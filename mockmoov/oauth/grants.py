@@ -1,4 +1,7 @@
-"""Owns who may have what: client authentication and the two grants. Must not know contracts or stores."""
+"""Client authentication and the two grants: who may get which tokens.
+
+Pure functions: everything a decision depends on is an argument, the time included.
+"""
 
 import hmac
 from collections.abc import Callable, Iterable
@@ -15,7 +18,10 @@ NEW_FAMILY = TokenFamily()
 
 
 class GrantFacts(Struct, frozen=True, kw_only=True):
-    """All that a decision rests on. `refresh_token` is None if the one presented is not genuine."""
+    """Everything that `decide` depends on; `now` in Unix seconds on the clock of the API key.
+
+    `refresh_token` is None if the client sent none or sent one that is not genuine; `family` is its family.
+    """
 
     api_key: ApiKey
     now: float
@@ -25,7 +31,7 @@ class GrantFacts(Struct, frozen=True, kw_only=True):
 
 
 class Grant(Struct, frozen=True, kw_only=True):
-    """What may be issued: `scope` for the access token, `refreshed` the token that this grant uses up."""
+    """What may be issued: `scope` for the access token; `refreshed` is the refresh token it uses up."""
 
     scope: tuple[str, ...]
     client_type: ClientType
@@ -33,7 +39,7 @@ class Grant(Struct, frozen=True, kw_only=True):
 
 
 class RefreshPolicy(Struct, frozen=True, kw_only=True):
-    """The switches of refresh token rotation (RFC 9700 §4.14.2); `grace` in seconds."""
+    """The settings of refresh token rotation (RFC 9700 §4.14.2); `grace` in seconds."""
 
     rotation: bool
     reuse_detection: bool
@@ -41,9 +47,15 @@ class RefreshPolicy(Struct, frozen=True, kw_only=True):
 
 
 def authenticate_client(keys: Iterable[ApiKey], credentials: ClientCredentials | None) -> ApiKey:
-    """The key that these credentials prove, among those with their client id (RFC 6749 §3.2.1)."""
+    """Return the API key whose secret these credentials contain (RFC 6749 §3.2.1); raises `OAuthError`.
+
+    `keys` are the API keys with the client id of the credentials.
+    """
     if credentials is None:
-        raise OAuthError(ErrorCode.INVALID_CLIENT, "no client credentials were sent")
+        raise OAuthError(
+            ErrorCode.INVALID_CLIENT,
+            "no client credentials were sent: use HTTP Basic, or client_id and client_secret in the body",
+        )
     for key in keys:
         if _same(key.client_secret, credentials.client_secrets):
             if not key.enabled:
@@ -56,50 +68,56 @@ def authenticate_client(keys: Iterable[ApiKey], credentials: ClientCredentials |
     )
 
 
-def _same(secret: str, shown: Iterable[str]) -> bool:
+def _same(secret: str, candidates: Iterable[str]) -> bool:
+    """Whether a candidate equals the secret, in constant time."""
     expected = secret.encode()
     matches = [
-        hmac.compare_digest(expected, candidate.encode("utf-8", "surrogatepass")) for candidate in shown
+        hmac.compare_digest(expected, candidate.encode("utf-8", "surrogatepass")) for candidate in candidates
     ]
     return any(matches)
 
 
 def decide(request: TokenRequest, facts: GrantFacts) -> Grant:
-    """What the client may have, or the `OAuthError` that says why not (RFC 6749 §3.2, §5.2)."""
+    """Decide what an authenticated client gets (RFC 6749 §3.2, §5.2); raises `OAuthError`."""
     if request.grant_type is None:
-        raise OAuthError(ErrorCode.INVALID_REQUEST, "grant_type is missing")
+        raise OAuthError(
+            ErrorCode.INVALID_REQUEST, "grant_type is missing: send client_credentials or refresh_token"
+        )
     grant = GRANTS.get(request.grant_type)
     if grant is None:
         raise OAuthError(
-            ErrorCode.UNSUPPORTED_GRANT_TYPE, "grant_type is neither client_credentials nor refresh_token"
+            ErrorCode.UNSUPPORTED_GRANT_TYPE, "grant_type must be client_credentials or refresh_token"
         )
     if request.grant_type not in facts.api_key.grants:
-        raise OAuthError(ErrorCode.UNAUTHORIZED_CLIENT, f"the API key may not use {request.grant_type}")
+        reason = f"the API key may not use grant_type {request.grant_type}"
+        raise OAuthError(ErrorCode.UNAUTHORIZED_CLIENT, reason)
     return grant(request, facts)
 
 
 def _client_credentials(request: TokenRequest, facts: GrantFacts) -> Grant:  # RFC 6749 §4.4
-    asked = scopes.parse_scope(request.scope or "")
-    scopes.check_grantable(asked, facts.known_scope, facts.api_key.scopes)
-    return Grant(scope=asked, client_type=request.client_type)
+    requested = scopes.parse_scope(request.scope or "")
+    scopes.check_grantable(requested, facts.known_scope, facts.api_key.scopes)
+    return Grant(scope=requested, client_type=request.client_type)
 
 
 def _refresh_token(request: TokenRequest, facts: GrantFacts) -> Grant:  # RFC 6749 §6
     if request.refresh_token is None:
         raise OAuthError(ErrorCode.INVALID_REQUEST, "refresh_token is missing", parameter="refresh_token")
-    token = _valid(facts)
+    token = _valid_refresh_token(facts)
     granted = scopes.parse_scope(token.scope)
     grant = Grant(scope=granted, client_type=token.client_type, refreshed=token)
     if request.scope is None or facts.family.sequence != token.sequence:
-        return grant  # one that is used up is refused when it is redeemed, before its scope is looked at
+        return grant  # `redeem` rejects a used-up token, whatever its scope
     narrowed = scopes.parse_scope(request.scope)
     if not scopes.covers(granted, narrowed):
-        raise scopes.invalid_scope("scope is wider than what was granted")
+        raise scopes.invalid_scope(
+            "scope is wider than the original grant: request a part of it, or omit scope"
+        )
     return replace(grant, scope=narrowed)
 
 
-def _valid(facts: GrantFacts) -> RefreshToken:
-    """The refresh token, if its client may still use it."""
+def _valid_refresh_token(facts: GrantFacts) -> RefreshToken:
+    """Return the refresh token if its client may still use it; raises `OAuthError`."""
     token = facts.refresh_token
     if token is None:
         raise invalid_grant("refresh_token is unknown")
@@ -121,19 +139,19 @@ GRANTS: dict[str, Callable[[TokenRequest, GrantFacts], Grant]] = {
 
 
 def redeem(family: TokenFamily, sequence: int, now: float, policy: RefreshPolicy) -> tuple[TokenFamily, bool]:
-    """The family after the refresh token `sequence` was presented, and whether that one was good.
+    """Present refresh token number `sequence`: the family afterwards, and whether the token was valid.
 
-    A token that was used up before, be it by a thief or by a lost race, revokes its family
-    (RFC 9700 §4.14.2), unless it is the last one's predecessor within the grace period.
+    A used-up token revokes its family, as a thief may have used it (RFC 9700 §4.14.2); so does a lost race.
+    The exception is the token just before the current one, within the grace period. `now` in Unix seconds.
     """
     if family.revoked:
         return family, False
     if sequence == family.sequence:
         return (replace(family, sequence=sequence + 1, rotated_at=now) if policy.rotation else family), True
-    excused = sequence == family.sequence - 1 and max(0.0, now - family.rotated_at) < policy.grace
-    return (replace(family, revoked=True) if policy.reuse_detection and not excused else family), False
+    in_grace = sequence == family.sequence - 1 and max(0.0, now - family.rotated_at) < policy.grace
+    return (replace(family, revoked=True) if policy.reuse_detection and not in_grace else family), False
 
 
 def invalid_grant(reason: str) -> OAuthError:
-    """The refusal of a refresh token."""
+    """The error for a rejected refresh token."""
     return OAuthError(ErrorCode.INVALID_GRANT, reason, parameter="refresh_token")

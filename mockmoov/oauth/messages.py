@@ -1,4 +1,4 @@
-"""Owns the shapes that pass between the rings: HTTP and OAuth messages. Must not know behaviour."""
+"""The messages that the layers pass to each other: requests and responses, of HTTP and of OAuth."""
 
 from collections.abc import Mapping
 
@@ -7,15 +7,15 @@ from msgspec import Struct
 from mockmoov.oauth.records import ClientType, TokenFormat
 
 Headers = Mapping[str, tuple[str, ...]]
-"""The header fields of a request: the values of each name, in lower case."""
+"""The headers of a request: the values of each name; names in lower case."""
 Fields = tuple[tuple[str, str], ...]
-"""Header fields in the order in which they are sent."""
+"""Header names and values, in the order in which they are sent."""
 
 
 class HttpRequest(Struct, frozen=True, kw_only=True):
-    """One request: `path` raw (still percent-encoded) without the query; header names in lower case.
+    """An HTTP request: `path` is raw (percent-encoded) and without the query; header names are in lower case.
 
-    `reads_chunks`: whether an answer may be sent in chunks, as from HTTP/1.1 on (RFC 9112 §6.1).
+    `reads_chunks`: whether the client understands a chunked response, as of HTTP/1.1 (RFC 9112 §6.1).
     """
 
     method: str
@@ -28,7 +28,7 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
 
 
 class HttpResponse(Struct, frozen=True, kw_only=True):
-    """One response; header names in lower case."""
+    """An HTTP response; header names are in lower case."""
 
     status: int
     headers: Fields = ()
@@ -36,9 +36,9 @@ class HttpResponse(Struct, frozen=True, kw_only=True):
 
 
 class ClientCredentials(Struct, frozen=True, kw_only=True):
-    """What a client showed of itself (RFC 6749 §2.3.1): each value raw and, if that differs, decoded.
+    """Client credentials as sent (RFC 6749 §2.3.1): each value raw and, if that differs, percent-decoded.
 
-    `parameter` is the body parameter that is at fault when they are wrong; None if Basic was used.
+    `parameter` is the body parameter at fault if they are wrong; None if they came with HTTP Basic.
     """
 
     client_ids: tuple[str, ...]
@@ -65,7 +65,7 @@ class RevocationRequest(Struct, frozen=True, kw_only=True):
 
 
 class TokenResponse(Struct, frozen=True, kw_only=True):
-    """A successful answer of the token endpoint (RFC 6749 §5.1); times in Unix seconds."""
+    """A successful response of the token endpoint (RFC 6749 §5.1); times in Unix seconds."""
 
     access_token: str
     refresh_token: str

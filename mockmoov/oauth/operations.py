@@ -1,4 +1,4 @@
-"""Owns Moov's operations, from a data file, and what each wants of a token. Must not know HTTP or stores."""
+"""Moov's operations, and the scopes that each one requires."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from mockmoov.oauth.scopes import (
     template,
 )
 
-ACCOUNT_PARAMETER = ACCOUNT_ID[1:-1]  # its name in a path
+ACCOUNT_PARAMETER = ACCOUNT_ID[1:-1]  # the name of the path parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One of Moov's operations (spec). It wants all of its scopes; without any, any valid token will do."""
+    """One of Moov's operations (spec). It requires all of its scopes; without any, all valid tokens work."""
 
     name: str
     scopes: tuple[str, ...]
 
 
-# Every operation except those of /oauth2, by path template and method.
+# Every operation outside /oauth2, by path template and method.
 BY_PATH: Mapping[str, Mapping[str, Operation]] = {
     path: {method: Operation(name=name, scopes=scopes) for method, (name, scopes) in methods.items()}
     for path, methods in OPERATIONS.items()
@@ -33,10 +33,10 @@ BY_PATH: Mapping[str, Mapping[str, Operation]] = {
 
 
 def missing_scope_reason(granted: Sequence[str], scopes: Iterable[str], parameters: Mapping[str, str]) -> str:
-    """Why a token with the granted scopes may not do what wants these, or "" if it may.
+    """Why the granted scopes are not enough for an operation that requires `scopes`, or "" if they are.
 
-    Scopes of an account are those of the account in the path, given by the path's parameters; where none is
-    in it, any account's will do.
+    Account scopes must be for the account in the path (`parameters`: its path parameters, raw). If the path
+    contains no account, a scope for any account is enough.
     """
     account = parameters.get(ACCOUNT_PARAMETER)
     if account is None:
@@ -44,11 +44,11 @@ def missing_scope_reason(granted: Sequence[str], scopes: Iterable[str], paramete
     else:
         bound = {scope.replace(ACCOUNT_ID, account): scope for scope in scopes}
         missing = [scope for scope in bound if not covers(granted, [scope])]
-        wanted = " ".join(bound[scope] for scope in missing)
-        if ACCOUNT_ID in wanted and not is_account(account):
-            return f"the token lacks scope {wanted}; the account in the path is no UUID"
+        templates = " ".join(bound[scope] for scope in missing)
+        if ACCOUNT_ID in templates and not is_account(account):
+            return f"the token lacks scope {templates}; the account in the path is not a UUID"
     if not missing:
         return ""
     elsewhere = permits(granted, map(template, missing))
-    hint = "it has it for another account" if elsewhere else f"it has {summarize_scopes(granted)}"
+    hint = "it has this scope for another account" if elsewhere else f"it has {summarize_scopes(granted)}"
     return f"the token lacks scope {' '.join(map(quote_scope, missing))}; {hint}"

@@ -1,4 +1,4 @@
-"""Owns what an origin is, and the Origin rule for browsers' tokens. Must not know tokens or stores."""
+"""Origins (RFC 6454), and Moov's Origin rule: a browser token works only from a registered origin (docs)."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -10,18 +10,18 @@ from mockmoov.oauth.messages import Headers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OriginPolicy:
-    """Why a request is refused that names no origin, or one of this machine; "" if it is not."""
+    """Why a request without an origin, or from a loopback origin, is rejected; "" if it is accepted."""
 
     absent: str
     loopback: str
 
 
-# The values of the setting `origin_policy`; None asks nothing.
+# The values of the setting `origin_policy`; None turns the Origin rule off.
 ORIGIN_POLICIES: Mapping[str, OriginPolicy | None] = {
-    "if-present": OriginPolicy(absent="", loopback=""),  # choice: local development is what a fake is for
+    "if-present": OriginPolicy(absent="", loopback=""),  # choice: a fake is for local development
     "required": OriginPolicy(  # docs
-        absent="neither Origin nor Referer was sent",
-        loopback="the origin is this machine's, which Moov refuses",
+        absent="no Origin or Referer header was sent: origin_policy=required needs one",
+        loopback="Moov rejects loopback origins: use a registered origin, or set origin_policy=if-present",
     ),
     "off": None,
 }
@@ -34,9 +34,9 @@ _LOOPBACK = re.compile(rf"(?:[a-z0-9_-]+\.)*localhost|127(?:{_OCTET}){{3}}|\[::1
 
 
 def serialize_origin(text: str) -> str | None:
-    """An origin as it is compared: lower case, default port dropped (RFC 6454 §6.1); None if it is none.
+    """Normalise an origin for comparison: lower case, no default port (RFC 6454 §6.1).
 
-    `null`, and anything with a path, is no origin.
+    None if it isn't an origin: `null`, for example, or anything with a path.
     """
     match = _ORIGIN.fullmatch(text)
     if not match:
@@ -49,39 +49,42 @@ def serialize_origin(text: str) -> str | None:
 
 
 def is_loopback_host(host: str) -> bool:
-    """Whether a host name, IPv6 in brackets, can only mean this machine."""
+    """Whether a host name (IPv6 in brackets) always means the local machine."""
     return _LOOPBACK.fullmatch(host.lower()) is not None
 
 
 def is_loopback(origin: str) -> bool:
-    """Whether a serialised origin is this machine's, on any port."""
+    """Whether a serialized origin is on the local machine, on any port."""
     match = _ORIGIN.fullmatch(origin)
     return match is not None and is_loopback_host(match[2])
 
 
 def request_origin(headers: Headers) -> str | None:
-    """The origin that a request names, or None if it names none; "" for one that is no origin.
+    """Return the origin of a request, serialized; None without `Origin` and `Referer`, "" if invalid.
 
     `Origin` wins over `Referer`, of which only scheme, host and port count (docs).
     """
     if "origin" in headers:
-        values = headers["origin"]
-        return (serialize_origin(values[0]) or "") if len(values) == 1 else ""
+        origins = headers["origin"]
+        return (serialize_origin(origins[0]) or "") if len(origins) == 1 else ""
     if "referer" in headers:
         return _referer_origin(headers["referer"])
     return None
 
 
-def _referer_origin(values: tuple[str, ...]) -> str:
+def _referer_origin(referers: tuple[str, ...]) -> str:
     try:
-        parts = urlsplit(values[0] if len(values) == 1 else "")
+        parts = urlsplit(referers[0] if len(referers) == 1 else "")
     except ValueError:
         return ""
     return serialize_origin(f"{parts.scheme}://{parts.netloc}") or ""
 
 
 def origin_rejection_reason(policy: OriginPolicy | None, headers: Headers, audiences: Iterable[str]) -> str:
-    """Why the Origin rule refuses a request with a browser's token, or "" if it does not (docs)."""
+    """Why the Origin rule rejects a request with a browser token, or "" if it doesn't (docs).
+
+    `audiences` are those of the token: the origins of its API key when it was issued are among them.
+    """
     if policy is None:
         return ""
     origin = request_origin(headers)
@@ -92,6 +95,6 @@ def origin_rejection_reason(policy: OriginPolicy | None, headers: Headers, audie
     if origin in map(serialize_origin, audiences):
         return ""
     return (
-        "the token is not for this origin: it was not registered when the token was made; "
-        "register it, then mint again"
+        "this origin was not registered on the API key when the token was issued: "
+        "register it, then request a new token"
     )

@@ -1,28 +1,31 @@
-"""Owns the arithmetic of the rate limit. Must not know accounts, stores or HTTP."""
+"""The arithmetic of the rate limit: a token bucket (docs: requests per second per account)."""
 
 from typing import NamedTuple
 
-_REQUEST = 10**9  # the cost of a request: a bucket gains `rate` times that a second
-_ROUNDING = 1000  # nanoseconds: a float of today's Unix time holds no less
+_REQUEST = 10**9  # what a request costs; a bucket gains `rate` times that per second
+_ROUNDING = 1000  # nanoseconds: a float of today's Unix time is no more precise
 
 
 class Bucket(NamedTuple):
-    """What a token bucket held when it was last looked at, and when that was, in Unix nanoseconds.
+    """The balance of a token bucket at a time `at`, in Unix nanoseconds.
 
-    A request costs 10**9 of what it holds: whole numbers, so that rounding never adds up to a request.
+    A request costs 10**9: with whole numbers, rounding errors never add up to a request.
     """
 
-    held: int
+    balance: int
     at: int
 
 
 def take(bucket: Bucket | None, now: float, rate: int) -> tuple[Bucket, float]:
-    """Take one request from a token bucket that holds `rate` and gains `rate` a second; None is a full one.
+    """Take one request from a bucket that holds up to `rate` requests and gains `rate` per second.
 
-    Returns the bucket after that and the seconds to wait; 0 means that the request may pass. A clock that
-    was moved back finds what the bucket held: no time has passed, and from there on it does.
+    `bucket` None is a full one; `now` is in Unix seconds. Returns the bucket afterwards and the seconds to
+    wait: 0 if the request may pass. If the clock moved back, the balance is unchanged, and the bucket gains
+    from the new time on.
     """
     at, full = round(now * 1e9), _REQUEST * rate
-    held = full if bucket is None else min(full, bucket.held + max(0, at - bucket.at) * rate)
-    lacking = _REQUEST - held
-    return (Bucket(held, at), lacking / full) if lacking > _ROUNDING * rate else (Bucket(-lacking, at), 0.0)
+    balance = full if bucket is None else min(full, bucket.balance + max(0, at - bucket.at) * rate)
+    missing = _REQUEST - balance
+    if missing > _ROUNDING * rate:
+        return Bucket(balance, at), missing / full
+    return Bucket(-missing, at), 0.0

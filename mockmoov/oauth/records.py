@@ -1,4 +1,4 @@
-"""Owns what is remembered between requests, by the store or in a token. Must not know stores or messages."""
+"""The records that outlive a request, in the store or inside a token."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -52,10 +52,10 @@ class ApiKey(Struct, frozen=True, kw_only=True):
 
 
 class TokenFamily(Struct, frozen=True, kw_only=True):
-    """All tokens that go back to one grant. `sequence` numbers the refresh token that is good now.
+    """All tokens that descend from one grant. `sequence` is the number of the current refresh token.
 
-    `rotated_at` is when the one before it was used up, `expires_at` when the last token of the family
-    will have expired. A family that was never refreshed or revoked has no record: it is at sequence 0.
+    `rotated_at` is when the previous one was used up, `expires_at` when the last token of the family expires,
+    both in Unix seconds. A family that was never refreshed or revoked has no record: its sequence is 0.
     """
 
     sequence: int = 0
@@ -65,9 +65,9 @@ class TokenFamily(Struct, frozen=True, kw_only=True):
 
 
 class IssuerKeys(Struct, frozen=True, kw_only=True):
-    """The secrets of the issuer, base64url: Ed25519 private keys and the key of refresh tokens.
+    """The secrets of the issuer, in base64url: Ed25519 private keys and the secret of refresh tokens.
 
-    `private_key` signs; the `retired` ones, the latest first, only verify what they signed before.
+    `private_key` signs new tokens; the `retired` keys, latest first, only verify older ones.
     """
 
     private_key: str
@@ -75,11 +75,11 @@ class IssuerKeys(Struct, frozen=True, kw_only=True):
     retired: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return "SigningKeys()"
+        return "IssuerKeys()"
 
 
 class RefreshToken(Struct, frozen=True, kw_only=True):
-    """What a genuine refresh token says of itself; times in Unix seconds."""
+    """The contents of a genuine refresh token; times in Unix seconds."""
 
     client_id: str
     epoch: str
@@ -92,7 +92,7 @@ class RefreshToken(Struct, frozen=True, kw_only=True):
 
 
 class AccessToken(Struct, frozen=True, kw_only=True):
-    """What a genuine access token says of itself; `claims` are all of them, as signed (RFC 7519 §4)."""
+    """The contents of a genuine access token; `claims` are all of its claims, as signed (RFC 7519 §4)."""
 
     client_id: str
     epoch: str
@@ -106,13 +106,13 @@ class AccessToken(Struct, frozen=True, kw_only=True):
 
 
 class Exchange(Struct, frozen=True, kw_only=True):
-    """What the journal says of a request and its answer; no secret, no whole token.
+    """A journal entry: one request and its response, without secrets or whole tokens.
 
-    `at` is Unix seconds on the clock of the API key. `client_id` is the one that was claimed, if it exists;
-    `endpoint` (token, revoke, or an operation's name: ping, listCards) None for what there is not; `status`
-    None if no answer was sent; `fault` the id of the fault that happened. `headers` and `parameters` hold
-    what may be told of what came, `issued` names the tokens that went out: an access token by its `jti`, any
-    other by a short hash.
+    `at` is in Unix seconds on the clock of the API key. `client_id` is the claimed one, None if there is no
+    such API key. `endpoint` is token, revoke or the name of an operation (ping, listCards), None for an
+    unknown path. `status` is None if no response was sent. `fault` is the id of the triggered fault.
+    `headers` and `parameters` are redacted. `issued` identifies the issued tokens: access tokens by `jti`,
+    others by a short hash.
     """
 
     at: float

@@ -1,4 +1,8 @@
-"""Owns the way from bytes to OAuth messages. Must not know keys, stores, contracts or what is granted."""
+"""Reads requests: bytes to parameters, parameters to OAuth messages.
+
+The grammar of RFC 6749 is checked here and nowhere else. Bodies are JSON or forms; a request without a body
+may send its parameters in the query string (live).
+"""
 
 import base64
 import binascii
@@ -18,7 +22,7 @@ from mockmoov.oauth.records import ClientType
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
-# RFC 6749 Appendix A, for the parameters whose odd characters make the whole request invalid.
+# RFC 6749 Appendix A, for the parameters in which other characters make the whole request invalid.
 _GRAMMAR = {
     "client_id": re.compile(r"[\x20-\x7e]*"),  # A.1: *VSCHAR
     "client_secret": re.compile(r"[\x20-\x7e]*"),  # A.2: *VSCHAR
@@ -38,7 +42,10 @@ Pairs = Iterable[tuple[str, object]]
 
 
 class Parameters(Struct, frozen=True, kw_only=True):
-    """The parameters of a request as far as they could be read, and why they are not good, if so."""
+    """The parameters of a request, as far as they could be read, and what is wrong with them, if anything.
+
+    A value is a string; from a JSON body it may be any JSON value.
+    """
 
     by_name: Mapping[str, object]
     error: OAuthError | None = None
@@ -48,26 +55,30 @@ NO_PARAMETERS = Parameters(by_name={})
 
 
 def read_parameters(request: HttpRequest) -> Parameters:
-    """The parameters of a request, from its body or else its query; a repeated one is the first."""
-    given: dict[str, object] = {}
+    """Read the parameters of a request from its body, or from its query if it has no body.
+
+    Never raises: the error is in the result. Of a repeated parameter the first value counts.
+    """
+    by_name: dict[str, object] = {}
     try:
         if request.query and "client_secret" in _query_names(request.query):
-            raise _invalid("client_secret in the query string")  # RFC 6749 §2.3.1
+            # RFC 6749 §2.3.1
+            raise _invalid("client_secret was sent in the query string: use HTTP Basic or the body")
         for name, value in _pairs(request):
-            if name in given:
-                raise _invalid("a parameter is repeated")  # whatever its name (RFC 6749 §3.2)
-            given[name] = value
+            if name in by_name:
+                raise _invalid("a parameter is repeated: send each one once")  # any parameter (RFC 6749 §3.2)
+            by_name[name] = value
     except OAuthError as error:
-        return Parameters(by_name=given, error=error)
-    return Parameters(by_name=given)
+        return Parameters(by_name=by_name, error=error)
+    return Parameters(by_name=by_name)
 
 
 def parse_token_request(headers: Headers, parameters: Parameters) -> TokenRequest:
-    """The message of `POST /oauth2/token` (RFC 6749 §4.4.2, §6); raises `OAuthError`."""
+    """Parse a request to the token endpoint (RFC 6749 §4.4.2, §6); raises `OAuthError`."""
     values = _known(parameters, _TOKEN_PARAMETERS)
     client_type = _CLIENT_TYPES.get(values.get("client_type", "web"))
     if client_type is None:
-        raise _invalid("client_type is none of web, device, service")
+        raise _invalid("client_type must be web, device or service")
     return TokenRequest(
         credentials=_credentials(headers, values),
         grant_type=values.get("grant_type"),
@@ -78,7 +89,7 @@ def parse_token_request(headers: Headers, parameters: Parameters) -> TokenReques
 
 
 def parse_revocation_request(headers: Headers, parameters: Parameters) -> RevocationRequest:
-    """The message of `POST /oauth2/revoke` (RFC 7009 §2.1); raises `OAuthError`."""
+    """Parse a request to revocation (RFC 7009 §2.1) or introspection (RFC 7662 §2.1); raises `OAuthError`."""
     values = _known(parameters, _REVOCATION_PARAMETERS)
     return RevocationRequest(
         credentials=_credentials(headers, values),
@@ -88,27 +99,31 @@ def parse_revocation_request(headers: Headers, parameters: Parameters) -> Revoca
 
 
 def parse_authorization(headers: Headers) -> tuple[str, str]:
-    """The scheme in lower case and the rest of the one `Authorization` header; raises `OAuthError`.
+    """Split the `Authorization` header into the scheme, in lower case, and the rest (RFC 9110 §11.6.2).
 
-    Both are empty without the header (RFC 9110 §11.6.2).
+    Both are empty without the header. Raises `OAuthError` if there are several.
     """
     values = headers.get("authorization", ("",))
     if len(values) > 1:
-        raise _invalid("more than one Authorization header")
+        raise _invalid("more than one Authorization header was sent")
     scheme, _, rest = values[0].strip(" \t").partition(" ")
     return scheme.lower(), rest.strip(" \t")
 
 
 @lru_cache(maxsize=256)
 def parse_basic(encoded: str) -> ClientCredentials:
-    """The credentials of `Authorization: Basic` (RFC 7617 §2, RFC 6749 §2.3.1); raises `OAuthError`."""
+    """Parse the credentials of `Authorization: Basic` (RFC 7617 §2, RFC 6749 §2.3.1); raises `OAuthError`."""
     try:
         text = base64.b64decode(encoded, validate=True).decode()
     except (binascii.Error, ValueError):
-        raise OAuthError(ErrorCode.INVALID_CLIENT, "Basic credentials are not base64 of UTF-8 text") from None
+        raise OAuthError(
+            ErrorCode.INVALID_CLIENT, "the Basic credentials are not base64-encoded UTF-8 text"
+        ) from None
     client_id, colon, client_secret = text.partition(":")
     if not colon:
-        raise OAuthError(ErrorCode.INVALID_CLIENT, "Basic credentials have no colon")
+        raise OAuthError(
+            ErrorCode.INVALID_CLIENT, "the Basic credentials have no colon: encode client_id:client_secret"
+        )
     return ClientCredentials(
         client_ids=_raw_and_decoded(client_id), client_secrets=_raw_and_decoded(client_secret)
     )
@@ -116,25 +131,26 @@ def parse_basic(encoded: str) -> ClientCredentials:
 
 def _credentials(headers: Headers, values: dict[str, str]) -> ClientCredentials | None:
     scheme, rest = parse_authorization(headers)
-    shown = {name: (values[name],) for name in _CREDENTIALS if name in values}
+    in_body = {name: (values[name],) for name in _CREDENTIALS if name in values}
     if scheme == "basic":
-        return _agreeing(parse_basic(rest), shown)
-    if not shown:
+        basic = parse_basic(rest)
+        _check_agreement(basic, in_body)
+        return basic
+    if not in_body:
         return None
     return ClientCredentials(
-        client_ids=shown.get("client_id", ()),
-        client_secrets=shown.get("client_secret", ()),
+        client_ids=in_body.get("client_id", ()),
+        client_secrets=in_body.get("client_secret", ()),
         parameter="client_secret",
     )
 
 
-def _agreeing(basic: ClientCredentials, shown: Mapping[str, tuple[str]]) -> ClientCredentials:
-    """Basic, unless the body says something else (RFC 6749 §2.3: one method a request)."""
-    known = {"client_id": basic.client_ids, "client_secret": basic.client_secrets}
-    for name, (value,) in shown.items():
-        if value not in known[name]:
-            raise _invalid(f"{name} in the body and in the Authorization header differ")
-    return basic
+def _check_agreement(basic: ClientCredentials, in_body: Mapping[str, tuple[str]]) -> None:
+    """Raise `OAuthError` if the body contains other credentials (RFC 6749 §2.3: one method per request)."""
+    in_header = {"client_id": basic.client_ids, "client_secret": basic.client_secrets}
+    for name, (value,) in in_body.items():
+        if value not in in_header[name]:
+            raise _invalid(f"{name} differs between the body and the Authorization header")
 
 
 def _raw_and_decoded(value: str) -> tuple[str, ...]:
@@ -142,7 +158,10 @@ def _raw_and_decoded(value: str) -> tuple[str, ...]:
 
 
 def claimed_client_ids(headers: Headers, parameters: Parameters) -> tuple[str, ...]:
-    """Whom a request says it comes from, proved or not, in each way to read it; none if it does not say."""
+    """Return the client id that a request claims, authenticated or not, in each way to decode it.
+
+    Empty if it claims none.
+    """
     try:
         scheme, rest = parse_authorization(headers)
         if scheme == "basic":
@@ -154,7 +173,7 @@ def claimed_client_ids(headers: Headers, parameters: Parameters) -> tuple[str, .
 
 
 def bearer_token(headers: Headers) -> str | None:
-    """The token of the one `Authorization: Bearer` header (RFC 6750 §2.1), if there is one."""
+    """Return the token of `Authorization: Bearer` (RFC 6750 §2.1); None without one, or with two headers."""
     try:
         scheme, rest = parse_authorization(headers)
     except OAuthError:
@@ -163,14 +182,14 @@ def bearer_token(headers: Headers) -> str | None:
 
 
 def _known(parameters: Parameters, names: Iterable[str]) -> dict[str, str]:
-    """The known parameters that have a value: empty ones count as absent (RFC 6749 §3.2)."""
+    """Return the known parameters that have a value: an empty one counts as absent (RFC 6749 §3.2)."""
     if parameters.error:
         raise parameters.error
     values: dict[str, str] = {}
     for name in names:
         value = parameters.by_name.get(name)
         if not (value is None or isinstance(value, str)):
-            raise _invalid(f"{name} is not a string")
+            raise _invalid(f"{name} must be a string")
         if value:
             values[name] = _checked(name, value)
     return values
@@ -183,33 +202,33 @@ def _query_names(query: bytes) -> set[str]:
 def _checked(name: str, value: str) -> str:
     grammar = _GRAMMAR.get(name)
     if grammar and not grammar.fullmatch(value):
-        raise _invalid(f"{name} has characters that RFC 6749 Appendix A does not allow")
+        raise _invalid(f"{name} contains characters that RFC 6749 Appendix A does not allow")
     return value
 
 
 def _pairs(request: HttpRequest) -> Pairs:
     if "content-encoding" in request.headers:
-        raise _invalid("Content-Encoding is not supported")
+        raise _invalid("Content-Encoding is not supported: send the body uncompressed")
     if any(value.lower() != "chunked" for value in request.headers.get("transfer-encoding", ())):
-        raise _invalid("Transfer-Encoding other than chunked is not supported")
+        raise _invalid("the only supported Transfer-Encoding is chunked")
     if not request.body:
         return _parse_form(request.query)
     content_types = request.headers.get("content-type", ("",))
     if len(content_types) > 1:
-        raise _invalid("more than one Content-Type header")
+        raise _invalid("more than one Content-Type header was sent")
     media_type = content_types[0].partition(";")[0].strip().lower()
     looks_like_json = request.body.lstrip(_WHITE_SPACE).startswith(b"{")
     if media_type == JSON or (looks_like_json and media_type in (FORM, "")):
         return _parse_json(request.body)
     if media_type == FORM:
         return _parse_form(request.body)
-    raise _invalid("Content-Type is neither application/json nor application/x-www-form-urlencoded")
+    raise _invalid("Content-Type must be application/json or application/x-www-form-urlencoded")
 
 
 def _parse_form(data: bytes) -> Pairs:
-    """The pairs of a form; bytes that are not UTF-8 become lone surrogates, which no grammar has."""
+    """Parse a form; bytes that are not UTF-8 become lone surrogates, which no grammar allows."""
     if _BAD_ESCAPE.search(data):
-        raise _invalid("the form has a bad percent escape")
+        raise _invalid("the form contains an invalid percent escape")
     for field in data.replace(b"+", b" ").split(b"&"):
         if field:
             name, _, value = field.partition(b"=")
@@ -224,7 +243,7 @@ def _reject_constant(name: str) -> object:
     raise ValueError(name)
 
 
-# Objects become tuples of pairs, so that repeats show; numbers are never converted, so that none is too long.
+# Objects become tuples of pairs, to detect repeats. Numbers aren't converted: Python limits their length.
 _DECODER = json.JSONDecoder(
     object_pairs_hook=tuple, parse_int=lambda _: 0, parse_float=lambda _: 0.0, parse_constant=_reject_constant
 )

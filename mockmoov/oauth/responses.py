@@ -1,6 +1,7 @@
-"""Renders responses: status, headers, body, and the header with the reason.
+"""Renders responses: status, headers, body, and the `X-Mockmoov-Reason` header.
 
-What differs between versions is in the contract that each function gets.
+What differs between versions comes from the contract that is passed in, so importing this module loads no
+contracts.
 """
 
 from typing import TYPE_CHECKING
@@ -9,33 +10,33 @@ from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.errors import OAuthError, printable
-from mockmoov.oauth.messages import HttpResponse, TokenResponse
+from mockmoov.oauth.messages import Fields, HttpResponse, TokenResponse
 
 if TYPE_CHECKING:
     from mockmoov.oauth.contracts import Contract
 
 REASON_HEADER = "x-mockmoov-reason"
-# RFC 6749 §5.1; on every response, errors included (choice).
+# RFC 6749 §5.1; sent with every response, errors included (choice).
 NO_STORE = (("cache-control", "no-store"), ("pragma", "no-cache"))
 _JSON = ("content-type", "application/json")
 
 
 def render_malformed_version(default: "Contract") -> HttpResponse:
-    """The 404 answer to a version that there cannot be (docs, live)."""
+    """The 404 for a malformed `X-Moov-Version` (docs, live)."""
     return render_error(
         404,
         "X-Moov-Version is malformed: send vYYYY.QQ.BB (QQ: 01, 04, 07, 10) or latest, once; "
-        f"without it you get contract {default.name}",
+        f"without the header you get contract {default.name}",
     )
 
 
 def render_json(document: object) -> HttpResponse:
-    """A 200 answer with a JSON body."""
+    """A 200 with a JSON body."""
     return HttpResponse(status=200, headers=(_JSON, *NO_STORE), body=to_json(document))
 
 
 def render_token_response(contract: "Contract", token: TokenResponse) -> HttpResponse:
-    """The 200 answer of the token endpoint, with its five members and no other."""
+    """The 200 of the token endpoint, with exactly five members."""
     members = {
         "access_token": token.access_token,
         "expires_in": contract.expires_in(token),
@@ -47,34 +48,34 @@ def render_token_response(contract: "Contract", token: TokenResponse) -> HttpRes
 
 
 def render_empty(status: int) -> HttpResponse:
-    """A success without a body: 204 for a revocation (seed, spec; RFC 7009 has 200), 200 for a ping."""
+    """A success without a body: 204 for a revocation (seed, spec; RFC 7009 says 200), 200 for a ping."""
     return HttpResponse(status=status, headers=NO_STORE)
 
 
 def render_unauthorized(_contract: "Contract", error: OAuthError) -> HttpResponse:
-    """The 401 of protected paths in either contract: no body, no WWW-Authenticate (live)."""
+    """The 401 of protected paths in every contract: no body, no `WWW-Authenticate` (live)."""
     return render_error(401, error.reason)
 
 
 def render_oauth_error(contract: "Contract", error: OAuthError) -> HttpResponse:
-    """The answer to a refused OAuth request."""
-    how = contract.error_format(error)
-    if how.body is None:
-        return render_error(how.status, error.reason, how.headers)
-    response = render_error(how.status, error.reason, (_JSON, *how.headers))
-    return replace(response, body=to_json(how.body(error)))
+    """The error response of the token, revocation and introspection endpoints."""
+    error_format = contract.error_format(error)
+    if error_format.body is None:
+        return render_error(error_format.status, error.reason, error_format.headers)
+    response = render_error(error_format.status, error.reason, (_JSON, *error_format.headers))
+    return replace(response, body=to_json(error_format.body(error)))
 
 
 def render_rate_limited(contract: "Contract", seconds: float) -> HttpResponse:
-    """The 429 answer: wait for that many seconds."""
+    """The 429 of the rate limit; `seconds` is the time to wait."""
     return render_error(429, "too many requests for this account", contract.rate_limit_headers(seconds))
 
 
 def render_too_large(limit: int) -> HttpResponse:
-    """The 413 answer; the rest of the body is not read, so the connection ends."""
+    """The 413 for a body above `limit` bytes. The rest of it isn't read, so the connection closes."""
     return render_error(413, f"the body is larger than {limit} bytes", (("connection", "close"),))
 
 
-def render_error(status: int, reason: str, headers: tuple[tuple[str, str], ...] = ()) -> HttpResponse:
-    """An answer without a body; the reason goes into its own header."""
+def render_error(status: int, reason: str, headers: Fields = ()) -> HttpResponse:
+    """An error response without a body; the reason goes into `X-Mockmoov-Reason`."""
     return HttpResponse(status=status, headers=(*headers, *NO_STORE, (REASON_HEADER, printable(reason))))

@@ -1,4 +1,4 @@
-"""Owns scope syntax and the catalogue of Moov's scopes. Must not know HTTP, keys or tokens."""
+"""Scopes: their syntax (RFC 6749 §3.3), Moov's catalogue, and how scopes are compared."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -17,25 +17,25 @@ _ACCOUNT_SCOPE = re.compile(rf"/accounts/({UUID})(/.+)")
 _FORM = re.compile(r"(?:/accounts/\{accountID\})?/[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _PLAIN = re.compile(r"(?:/accounts/\{accountID\})?/[a-z-]{1,30}\.[a-z-]{1,30}")
 _WHITE_SPACE = re.compile(r"[ \t\r\n]+")
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3, App. A.4
-_QUOTED = 100  # characters of a scope that a reason may repeat
-_TOLD = 3  # of the scopes of one token
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3, Appendix A.4
+_MAX_QUOTED = 100  # characters of a scope that a reason may quote
+_MAX_LISTED = 3  # scopes of a token that a reason lists
 _SOME_ACCOUNT = "00000000-0000-4000-8000-000000000000"
 
 
 def is_account(text: str) -> bool:
-    """Whether it can be the id of an account: a UUID."""
+    """Whether a text can be the id of an account: a UUID."""
     return _ACCOUNT.fullmatch(text) is not None
 
 
 def template(scope: str) -> str:
-    """The scope with an account's id, if it names one, replaced by `{accountID}`."""
+    """Replace the account id in a scope, if there is one, by `{accountID}`."""
     match = _ACCOUNT_SCOPE.fullmatch(scope)
     return f"/accounts/{ACCOUNT_ID}{match[2]}" if match else scope
 
 
 def canonical(scope: str) -> str:
-    """The scope as it is compared: UUIDs compare without case, all else with it."""
+    """Normalise a scope for comparison: the case of a UUID doesn't matter, any other case does."""
     match = _ACCOUNT_SCOPE.fullmatch(scope)
     return f"/accounts/{match[1].lower()}{match[2]}" if match else scope
 
@@ -45,7 +45,7 @@ def _in_catalogue(scope: str) -> bool:
 
 
 def is_well_formed(scope: str) -> bool:
-    """Whether it is of the form of a scope, in the catalogue or not."""
+    """Whether a text has the form of a Moov scope, whether in the catalogue or not."""
     return ACCOUNT_ID not in scope and _FORM.fullmatch(template(scope)) is not None
 
 
@@ -55,12 +55,15 @@ CATALOGUES: dict[str, _Known] = {"strict": _in_catalogue, "open": is_well_formed
 
 
 def parse_scope(text: str) -> tuple[str, ...]:
-    """The scope tokens of a `scope` parameter in the order asked, without repeats (RFC 6749 §3.3)."""
+    """Split a `scope` parameter into scope tokens, in order, without repeats (RFC 6749 §3.3).
+
+    Raises `OAuthError` if there are none or if one is malformed.
+    """
     tokens = dict.fromkeys(token for token in _WHITE_SPACE.split(text) if token)
     if not tokens:
         raise invalid_scope("scope is missing: name at least one, such as /accounts.write")
     if not all(map(is_scope_token, tokens)):
-        raise invalid_scope("scope is malformed: scope tokens are printable ASCII between single spaces")
+        raise invalid_scope("scope is malformed: send printable ASCII scopes, separated by single spaces")
     first: dict[str, str] = {}
     for token in tokens:
         first.setdefault(canonical(token), token)
@@ -68,69 +71,66 @@ def parse_scope(text: str) -> tuple[str, ...]:
 
 
 def is_scope_token(scope: str) -> bool:
-    """Whether it has the form that RFC 6749 §3.3 gives scopes."""
+    """Whether a text is a `scope-token` of RFC 6749 §3.3."""
     return _SCOPE_TOKEN.fullmatch(scope) is not None
 
 
 def check_grantable(tokens: Iterable[str], known: _Known, allowed: tuple[str, ...] | None) -> None:
-    """Refuse the first token that is not known, or not among those `allowed` to the key (None: all)."""
+    """Raise `OAuthError` for the first scope that is unknown or not allowed for the API key.
+
+    `allowed` holds scopes and templates; None allows all.
+    """
     for token in tokens:
         if not known(token):
             raise invalid_scope(f"scope {quote_scope(token)} is not known{_advice(token, known)}")
         if allowed is not None and canonical(token) not in allowed and template(token) not in allowed:
-            raise invalid_scope(f"scope {quote_scope(token)} is not allowed to this API key")
+            raise invalid_scope(f"scope {quote_scope(token)} is not allowed for this API key")
 
 
 def covers(granted: Iterable[str], requested: Iterable[str]) -> bool:
-    """Whether every requested scope was granted. Exact: write does not imply read."""
+    """Whether every requested scope was granted. Exact: write doesn't imply read."""
     return set(map(canonical, requested)) <= set(map(canonical, granted))
 
 
 def permits(granted: Iterable[str], required: Iterable[str]) -> bool:
-    """Whether the granted scopes hold every required one; a template is met by any account's."""
-    held = {form for scope in granted for form in (canonical(scope), template(scope))}
-    return held.issuperset(map(canonical, required))
+    """Whether every required scope was granted; a template matches the scope of any account."""
+    forms = {form for scope in granted for form in (canonical(scope), template(scope))}
+    return forms.issuperset(map(canonical, required))
 
 
 def invalid_scope(reason: str) -> OAuthError:
-    """The refusal of a `scope` parameter."""
+    """The error for a rejected `scope` parameter."""
     return OAuthError(ErrorCode.INVALID_SCOPE, reason, parameter="scope")
 
 
 def quote_scope(scope: str) -> str:
-    """The scope as a reason or a journal may repeat it: only what reads like one, lest it be a secret."""
-    plain = len(scope) <= _QUOTED and _PLAIN.fullmatch(template(scope))
+    """Quote a scope for a reason or the journal, unless it doesn't look like one: it may be a secret."""
+    plain = len(scope) <= _MAX_QUOTED and _PLAIN.fullmatch(template(scope))
     return scope if plain else "(not of the form /family.permission)"
 
 
 def summarize_scopes(granted: Iterable[str]) -> str:
-    """What a token has, as a reason may say it: the first few that read like scopes, and how many others."""
+    """List the first few scopes of a token that may be quoted, and count the rest, for a reason."""
     scopes = list(granted)
-    told = list(islice((scope for scope in scopes if scope == quote_scope(scope)), _TOLD))
-    others = len(scopes) - len(told)
-    if not told:
+    listed = list(islice((scope for scope in scopes if scope == quote_scope(scope)), _MAX_LISTED))
+    others = len(scopes) - len(listed)
+    if not listed:
         return f"{others} of another form" if others else "none"
-    return " ".join(told) + (f" and {others} more" if others else "")
+    return " ".join(listed) + (f" and {others} more" if others else "")
 
 
 def _advice(scope: str, known: _Known) -> str:
-    """What to do about a scope that is not known, or nothing."""
-    return next((advice for holds, advice in _ADVICE if holds(scope, known)), "") or did_you_mean(scope)
-
-
-# What is wrong with a scope more often than a slip of a letter, and what to do about it.
-_ADVICE: tuple[tuple[Callable[[str, _Known], bool], str], ...] = (
-    (
-        lambda scope, known: known(scope.replace(ACCOUNT_ID, _SOME_ACCOUNT)),
-        f"; put the UUID of an account in place of {ACCOUNT_ID}",
-    ),
-    (lambda scope, _: "," in scope, "; put spaces between scopes"),
-)
+    """Say what to do about an unknown scope, or return ""."""
+    if known(scope.replace(ACCOUNT_ID, _SOME_ACCOUNT)):
+        return f"; replace {ACCOUNT_ID} with the UUID of an account"
+    if "," in scope:
+        return "; separate scopes with spaces"
+    return did_you_mean(scope)
 
 
 def did_you_mean(scope: str) -> str:
-    """`; did you mean ...?` with the nearest known scope, or nothing if none is near."""
-    head, slash, name = scope[-_QUOTED:].rpartition("/")
+    """Format `; did you mean ...?` with the most similar known scope, or return "" if none is similar."""
+    head, slash, name = scope[-_MAX_QUOTED:].rpartition("/")
     account = _ACCOUNT_SCOPE.fullmatch(scope)
 
     def spell(near: str) -> str:
@@ -139,11 +139,12 @@ def did_you_mean(scope: str) -> str:
         return suggestion.replace(ACCOUNT_ID, account[1] if account else ACCOUNT_ID)
 
     hint = nearest(slash + name, _by_name(), spell, likeness=0.8)
-    return f"{hint} ({ACCOUNT_ID}: the UUID of an account)" if ACCOUNT_ID in hint else hint
+    return f"{hint} (replace {ACCOUNT_ID} with the UUID of an account)" if ACCOUNT_ID in hint else hint
 
 
 @cache
 def _by_name() -> dict[str, list[str]]:
+    """The templates of the catalogue by `/family.permission`."""
     names: dict[str, list[str]] = {}
     for known in SCOPES:
         names.setdefault("/" + known.rpartition("/")[2], []).append(known)

@@ -1,4 +1,4 @@
-"""Owns how a wrong name is answered. Must not know what the names stand for."""
+"""Suggestions for misspelt names: "did you mean ...?"."""
 
 from collections.abc import Callable, Iterable
 
@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterable
 def nearest(
     name: str, known: Iterable[str], spell: Callable[[str], str] = str, *, likeness: float = 0.6
 ) -> str:
-    """`; did you mean ...?` with the known name that is nearest, or nothing if none is that much alike."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only mistakes pay for it
+    """Format `; did you mean ...?` with the most similar known name, or return "" if none is similar.
 
-    near = get_close_matches(name[:100], list(known), n=1, cutoff=likeness)
-    return "".join(f"; did you mean {spell(match)}?" for match in near)
+    `spell` turns the known name into the text to suggest; `likeness` is the minimum similarity, 0 to 1.
+    """
+    from difflib import get_close_matches  # noqa: PLC0415 - imported only when there is a mistake
+
+    matches = get_close_matches(name[:100], list(known), n=1, cutoff=likeness)
+    return "".join(f"; did you mean {spell(match)}?" for match in matches)

@@ -1,7 +1,7 @@
-"""Owns the defects of tokens that are minted on demand: each breaks one rule. Must not know stores or HTTP.
+"""Defective access tokens for tests to mint: each defect breaks one rule.
 
-A defect of the claims is made before the token is signed as any other; a defect of the JWS is made instead
-of the signing. `revoked` is neither: it happens to a good token after it was made.
+A defect of the claims changes them before the token is signed as usual; a defect of the JWS replaces the
+signing. `revoked` is neither: a valid token is minted and then revoked.
 """
 
 import hashlib
@@ -20,19 +20,19 @@ _OTHER_AUDIENCE = "https://another.example"
 
 
 def _expired(claims: Claims, now: int) -> Claims:
-    lifetime = _whole(claims["exp"]) - _whole(claims["iat"])
+    lifetime = _seconds(claims["exp"]) - _seconds(claims["iat"])
     return {**claims, "iat": now - lifetime - 1, "exp": now - 1}
 
 
 def _not_yet_valid(claims: Claims, now: int) -> Claims:
-    return {**claims, "nbf": now + _HOUR, "exp": max(_whole(claims["exp"]), now + 2 * _HOUR)}
+    return {**claims, "nbf": now + _HOUR, "exp": max(_seconds(claims["exp"]), now + 2 * _HOUR)}
 
 
-def _whole(value: object) -> int:
+def _seconds(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-# What is wrong with the claims; `now` in Unix seconds (RFC 7519 §4.1).
+# Change the claims, given the time in Unix seconds (RFC 7519 §4.1).
 CLAIM_DEFECTS: Mapping[str, Callable[[Claims, int], Claims]] = {
     "expired": _expired,
     "not-yet-valid": _not_yet_valid,
@@ -44,7 +44,7 @@ CLAIM_DEFECTS: Mapping[str, Callable[[Claims, int], Claims]] = {
 
 def _unknown_kid(keys: IssuerKeys, claims: Claims) -> str:
     pair = key_pair(keys.private_key)
-    unknown = encode(hashlib.sha256(pair.kid.encode()).digest())  # looks like one, and is nobody's
+    unknown = encode(hashlib.sha256(pair.kid.encode()).digest())  # looks real, matches no key
     signing_input = _signing_input({"alg": ALGORITHM, "cty": "JWT", "kid": unknown}, claims)
     return f"{signing_input}.{encode(pair.private_key.sign(signing_input.encode()))}"
 
@@ -61,7 +61,7 @@ def _alg_none(keys: IssuerKeys, claims: Claims) -> str:
 
 
 def _hs256(keys: IssuerKeys, claims: Claims) -> str:
-    """The key confusion of RFC 8725 §2.1: a MAC whose secret is the public key, in PEM."""
+    """The key confusion of RFC 8725 §2.1: an HMAC with the public key, in PEM, as its secret."""
     kid = key_pair(keys.private_key).kid
     signing_input = _signing_input({"alg": "HS256", "cty": "JWT", "kid": kid}, claims)
     mac = hmac.digest(public_pem(keys), signing_input.encode(), "sha256")
@@ -72,7 +72,7 @@ def _signing_input(header: Mapping[str, str], claims: Claims) -> str:
     return f"{encode_json(header)}.{encode_json(claims)}"
 
 
-# What is wrong with the JWS (RFC 7515 §5.1).
+# Write the claims as a defective JWS (RFC 7515 §5.1).
 JWS_DEFECTS: Mapping[str, Callable[[IssuerKeys, Claims], str]] = {
     "unknown-kid": _unknown_kid,
     "bad-signature": _bad_signature,

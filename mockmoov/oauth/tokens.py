@@ -1,8 +1,8 @@
-"""Owns tokens: claims, signing, verifying. Must not know HTTP, contracts or stores.
+"""Access tokens and refresh tokens: their claims, how they are signed and how they are verified.
 
-The JOSE library's clock is never used. Signing is done on the key itself: the header of every token
-is the same, so there is nothing to leave to a library, and time to win. Verifying, where the input is
-hostile, is the library's.
+Access tokens are signed here, without the JOSE library: the header of every token is the same, and signing
+is faster this way. The library verifies them, as that input is untrusted. Its clock is never used: the caller
+passes the time.
 """
 
 import hashlib
@@ -22,14 +22,17 @@ from mockmoov.oauth.signing_keys import ALGORITHM, key_pair, key_pairs
 MAX_LENGTH = 4096  # characters of a token (seed, spec)
 OPAQUE_BYTES = 32  # of an opaque access token: 256 bits
 PRIVATE_CLAIM = "mockmoov"
-# 64 bytes of signature are 86 characters, of which the last holds two bits: no other spelling is ours.
+# A signature of 64 bytes has 86 characters; the last one holds two bits, so four characters are canonical.
 _COMPACT_JWS = re.compile(r"[\w-]+\.[\w-]+\.[\w-]{85}[AQgw]", re.ASCII)
 _REFRESH_TOKEN = re.compile(r"[\w-]+\.[\w-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerPolicy:
-    """The settings that shape tokens; `audiences` follow the key's origins, the first is the API itself."""
+    """The settings that shape tokens; lifetimes in seconds.
+
+    In `aud`, `audiences` come after the origins of the API key; the first of them is Moov's API.
+    """
 
     issuer: str
     audiences: tuple[str, ...]
@@ -37,7 +40,7 @@ class IssuerPolicy:
     refresh_token_lifetime: int
 
     def family_expiry(self, expires_at: float, now: float) -> float:
-        """When every token of a family will have expired of which one expires then: the latest possible."""
+        """The latest time at which a token of a family can expire, if one expires at `expires_at`."""
         return max(expires_at, now + max(self.access_token_lifetime, self.refresh_token_lifetime))
 
 
@@ -54,7 +57,10 @@ def access_claims(
     jti: str,
     now: float,
 ) -> dict[str, object]:
-    """The claims of a new access token; all but the last are those of the live API."""
+    """The claims of a new access token: those of the live API, and one private claim.
+
+    `now` is in Unix seconds; `iat` and `exp` are whole seconds.
+    """
     issued_at = int(now)
     return {
         "iss": policy.issuer,
@@ -75,25 +81,25 @@ def access_claims(
 
 
 def sign(keys: IssuerKeys, claims: Mapping[str, object]) -> str:
-    """The claims as a compact JWS (RFC 7515 §7.1, RFC 8037 §3.1)."""
+    """Sign claims as a compact JWS (RFC 7515 §7.1, RFC 8037 §3.1)."""
     pair = key_pair(keys.private_key)
     signing_input = f"{pair.header}.{encode_json(claims)}"
     return f"{signing_input}.{encode(pair.private_key.sign(signing_input.encode()))}"
 
 
 def verify(keys: IssuerKeys, token: str) -> dict[str, object] | None:
-    """The claims of an access token that bears our signature; None for anything else. No clock is read."""
-    from jwt import api_jws  # noqa: PLC0415 - a start without it is a fifth shorter; the first check pays
+    """Return the claims of a JWT if one of the keys signed it, else None. Claims aren't checked."""
+    from jwt import api_jws  # noqa: PLC0415 - the server starts a fifth faster without it
     from jwt.exceptions import PyJWTError  # noqa: PLC0415
 
     if len(token) > MAX_LENGTH or not _COMPACT_JWS.fullmatch(token):
         return None
     try:
-        kid = (_read_part(token, 0) or {}).get("kid")  # the library would decode all of it for this
+        kid = (_read_part(token, 0) or {}).get("kid")  # the library would decode the whole token
         pair = next(pair for pair in key_pairs(keys) if pair.kid == kid)
         jws = api_jws.decode_complete(token, pair.private_key.public_key(), algorithms=[ALGORITHM])
         claims = _CLAIMS.decode(jws["payload"].decode())
-        to_json(claims)  # what cannot be written again is not read: a lone surrogate
+        to_json(claims)  # reject what can't be written again, such as a lone surrogate
     except (PyJWTError, StopIteration, ValueError, RecursionError):
         return None
     return claims if isinstance(claims, dict) else None
@@ -102,16 +108,16 @@ def verify(keys: IssuerKeys, token: str) -> dict[str, object] | None:
 def _bounded_int(digits: str) -> int:
     number = int(digits)
     if number not in INTEGERS:
-        raise ValueError("an integer beyond 64 bits")
+        raise ValueError("an integer of more than 64 bits")
     return number
 
 
-_DOTS = 2  # of a compact JWS
+_DOTS = 2  # in a compact JWS
 _CLAIMS = json.JSONDecoder(parse_int=_bounded_int, parse_constant=_bounded_int)
 
 
 def unverified_claims(token: str) -> dict[str, object] | None:
-    """What a JWT says, genuine or not; None if it is none. Nothing may rest on it but whom a log names."""
+    """Return the claims of a JWT without verifying it; None if it isn't a JWT. For logs and names only."""
     if len(token) > MAX_LENGTH or token.count(".") != _DOTS:
         return None
     return _read_part(token, 1)
@@ -126,19 +132,19 @@ def _read_part(token: str, index: int) -> dict[str, object] | None:
 
 
 def claimed_client_id(claims: Mapping[str, object]) -> str | None:
-    """Whom claims name as their client, genuine or not."""
+    """Return the client id in claims, verified or not; None if there is none."""
     private = claims.get(PRIVATE_CLAIM)
     client_id = private.get("client_id") if isinstance(private, dict) else None
     return client_id if isinstance(client_id, str) else None
 
 
 def claims_rejection_reason(claims: Mapping[str, object], now: float, policy: IssuerPolicy) -> str:
-    """Why these claims are not good at this time, or "" if they are (RFC 7519 §4.1)."""
+    """Why these claims are invalid at this time (Unix seconds), or "" if they are valid (RFC 7519 §4.1)."""
     expires, not_before = claims.get("exp"), claims.get("nbf", 0)
     failures = {
-        "the token has another issuer": claims.get("iss") != policy.issuer,
+        "the token has the wrong issuer": claims.get("iss") != policy.issuer,
         "the token is not for this audience": policy.audiences[0] not in _audiences(claims),
-        "the token has no expiry": not _is_number(expires),
+        "the token has no valid exp claim": not _is_number(expires),
         "the token has expired": _is_number(expires) and not now < expires,
         "the token is not valid yet": not (_is_number(not_before) and not_before <= now),
     }
@@ -146,11 +152,11 @@ def claims_rejection_reason(claims: Mapping[str, object], now: float, policy: Is
 
 
 def read_claims(claims: Mapping[str, object]) -> AccessToken | None:
-    """What the claims say in our own terms; None if they are not those of an access token of ours."""
+    """Parse the claims of an access token; None if claims that mockmoov always writes are missing."""
     private = claims.get(PRIVATE_CLAIM)
-    named = private if isinstance(private, dict) else {}
+    private_claims = private if isinstance(private, dict) else {}
     common = [claims.get(name) for name in ("exp", "jti", "scp")]
-    match [*common, *map(named.get, ("client_id", "client_type", "epoch", "family"))]:
+    match [*common, *map(private_claims.get, ("client_id", "client_type", "epoch", "family"))]:
         case [
             int() | float() as expires_at, str(jti), str(scope),
             str(client_id), "web" | "device" | "service" as kind, str(epoch), str(family),
@@ -170,7 +176,7 @@ def read_claims(claims: Mapping[str, object]) -> AccessToken | None:
 
 
 def fingerprint(token: str) -> str:
-    """The SHA-256 under which an opaque token is stored; any text has one."""
+    """Compute the SHA-256, in hex, under which an opaque token is stored."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -188,7 +194,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def write_refresh_token(keys: IssuerKeys, token: RefreshToken) -> str:
-    """The token as `payload.mac` under the refresh tokens' own secret; no JWKS verifies it."""
+    """Write a refresh token as `payload.mac`, with an HMAC: the JWKS can't verify it."""
     payload = encode_json(
         [
             token.client_id,
@@ -205,7 +211,7 @@ def write_refresh_token(keys: IssuerKeys, token: RefreshToken) -> str:
 
 
 def read_refresh_token(keys: IssuerKeys, text: str) -> RefreshToken | None:
-    """What a genuine refresh token says of itself; None for anything else. No clock is read."""
+    """Parse a refresh token; None if it isn't genuine. Its expiry isn't checked."""
     if len(text) > MAX_LENGTH or not _REFRESH_TOKEN.fullmatch(text):
         return None
     payload, _, mac = text.partition(".")

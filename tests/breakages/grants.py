@@ -127,7 +127,7 @@ class ScopeByLetter(Endpoints):
     def _grant(self, request: TokenRequest, api_key: ApiKey, now: float) -> TokenResponse:
         presented = tokens.read_refresh_token(self.repository.signing_keys(), request.refresh_token or "")
         if presented and set((request.scope or "").split()) - set(presented.scope.split()):
-            raise invalid_scope("scope is wider than what was granted")
+            raise invalid_scope("scope is wider than the original grant")
         return super()._grant(request, api_key, now)
 
 

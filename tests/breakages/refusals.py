@@ -55,7 +55,7 @@ ERRORS: dict[str, Breakage] = {
         rule="an unreadable body is a 400", bend=because(status(422), "the body is not JSON")
     ),
     "wrong-media-type-415": Breakage(
-        rule="a wrong media type is a 400", bend=because(body(415, b""), "Content-Type is neither")
+        rule="a wrong media type is a 400", bend=because(body(415, b""), "Content-Type must be")
     ),
     "field-error-400": Breakage(
         rule="a field error of the dated contract is a 422", bend=where(status(400), status=422), clients=True
@@ -77,7 +77,7 @@ ERRORS: dict[str, Breakage] = {
     ),
     "grant-type-unknown-invalid": Breakage(
         rule="an unknown grant_type is unsupported_grant_type",
-        bend=code("invalid_request", "grant_type is neither"),
+        bend=code("invalid_request", "grant_type must be"),
     ),
     "grant-not-allowed-invalid": Breakage(
         rule="a grant that the key may not use is unauthorized_client",
@@ -191,7 +191,7 @@ AUTHENTICATION: dict[str, Breakage] = {
     ),
     "dated-body-credentials-400": Breakage(
         rule="a wrong secret in the body is a 401 of the dated contract",
-        bend=dated(where(body(400, _CLIENT), status=401, reason="client_secret")),
+        bend=dated(where(body(400, _CLIENT), status=401, reason="wrong client_secret")),
     ),
     "no-credentials-invalid-request": Breakage(
         rule="no credentials at all is failed client authentication",
