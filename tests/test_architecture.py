@@ -129,8 +129,9 @@ def loaded_by(program: str) -> set[str]:
             "import mockmoov.cli.main",
             "starlette uvicorn httpx2 jwt hypothesis mockmoov.client mockmoov.web mockmoov.verify.run",
         ),
+        ("import mockmoov.oauth.responses, mockmoov.simulation.fault_effects", "mockmoov.oauth.contracts"),
     ],
-    ids=["mockmoov", "client", "pytest_plugin", "cli"],
+    ids=["mockmoov", "client", "pytest_plugin", "cli", "rendering"],
 )
 def test_what_is_not_used_is_not_imported(program: str, unused: str) -> None:
     assert not loaded_by(program) & set(unused.split())
