@@ -129,9 +129,9 @@ def parse_basic(encoded: str) -> ClientCredentials:
     )
 
 
-def _credentials(headers: Headers, values: dict[str, str]) -> ClientCredentials | None:
+def _credentials(headers: Headers, parameters: dict[str, str]) -> ClientCredentials | None:
     scheme, rest = parse_authorization(headers)
-    in_body = {name: (values[name],) for name in _CREDENTIALS if name in values}
+    in_body = {name: (parameters[name],) for name in _CREDENTIALS if name in parameters}
     if scheme == "basic":
         basic = parse_basic(rest)
         _check_agreement(basic, in_body)

@@ -1,7 +1,8 @@
 """Planned faults: what a test can plan, and which fault is triggered by which exchange.
 
 A plan is a tuple of faults, in the order they were added. An exchange is compared with each fault in that
-order until it triggers one; the faults after that aren't compared. A used-up fault is skipped.
+order until it triggers one; the faults after that aren't compared. A used-up fault is skipped. A fault that
+sends a success waits until the request is authorized, so that no plan lets an insufficient token pass.
 """
 
 import hashlib
