@@ -20,9 +20,8 @@ EXAMPLE: Mapping[str, Any] = {
     "application_id": "c520f1b9-0ba7-42f5-b977-248cdbe41c69",
     "origins": ["http://localhost:3000"],
 }
-_NAMESPACE = UUID(
-    "6ba7b812-9dad-11d1-80b4-00c04fd430c8"
-)  # any fixed one works; this is that of OIDs (RFC 9562 §6.6)
+# Any fixed namespace works; this is the one for OIDs (RFC 9562 §6.6).
+_NAMESPACE = UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")
 _ANY_ACCOUNT = EXAMPLE["account_id"]
 _CREDENTIAL = re.compile(r"[\x20-\x7e]+")  # RFC 6749 Appendix A.1, A.2
 

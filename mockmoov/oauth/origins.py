@@ -34,7 +34,7 @@ _LOOPBACK = re.compile(rf"(?:[a-z0-9_-]+\.)*localhost|127(?:{_OCTET}){{3}}|\[::1
 
 
 def serialize_origin(text: str) -> str | None:
-    """Normalise an origin for comparison: lower case, no default port (RFC 6454 §6.1).
+    """Normalize an origin for comparison: lower case, no default port (RFC 6454 §6.1).
 
     None if it isn't an origin: `null`, for example, or anything with a path.
     """

@@ -35,7 +35,7 @@ def template(scope: str) -> str:
 
 
 def canonical(scope: str) -> str:
-    """Normalise a scope for comparison: the case of a UUID doesn't matter, any other case does."""
+    """Normalize a scope for comparison: the case of a UUID doesn't matter, any other case does."""
     match = _ACCOUNT_SCOPE.fullmatch(scope)
     return f"/accounts/{match[1].lower()}{match[2]}" if match else scope
 
