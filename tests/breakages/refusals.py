@@ -103,7 +103,7 @@ ERRORS: dict[str, Breakage] = {
     ),
     "refresh-token-used-invalid-request": Breakage(
         rule="a used-up refresh_token is invalid_grant",
-        bend=code("invalid_request", "refresh_token was used before"),
+        bend=code("invalid_request", "refresh_token was used already"),
     ),
     "refresh-token-revoked-invalid-request": Breakage(
         rule="a revoked refresh_token is invalid_grant",
