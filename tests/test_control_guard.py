@@ -33,7 +33,7 @@ def refusal(
     exposure: str = "loopback", headers: Mapping[str, str | tuple[str, ...]] | None = None, **settings: object
 ) -> HttpResponse | None:
     """What the guard says to a request that goes to localhost:8080."""
-    access = control_access(load(Layer(values=settings)), exposure)  # type: ignore[arg-type]
+    access = control_access(load(Layer(settings=settings)), exposure)  # type: ignore[arg-type]
     sent = {"host": "localhost:8080", **(headers or {})}
     grouped = {
         name: value if isinstance(value, tuple) else (value,)
