@@ -179,7 +179,7 @@ def test_the_start_up_lines_say_the_url_the_client_id_and_which_contract_a_missi
     assert result.stdout.splitlines() == [
         f"mockmoov {__version__} listens on {result.url}",
         f"client_id {CLIENT_ID}, client_secret {CLIENT_SECRET}",
-        "without X-Moov-Version: contract 2023 (default_version is 2023)",
+        "requests without X-Moov-Version use contract 2023 (default_version is 2023)",
         f"control plane at {result.url}/_mockmoov: on",
     ]
 
@@ -193,7 +193,7 @@ def test_the_start_up_lines_have_no_secret_but_that_of_the_documented_example(tm
     assert result.stdout.splitlines()[1:] == [
         "client_id mine",
         f"client_id {CLIENT_ID}",
-        "without X-Moov-Version: contract dated (default_version is latest)",
+        "requests without X-Moov-Version use contract dated (default_version is latest)",
         f"control plane at {result.url}/_mockmoov: on",
     ]
     assert key["client_secret"] not in result.output

@@ -222,7 +222,7 @@ def test_the_control_plane_meets_no_fault(desk: Desk) -> None:
         (
             {"status": 500, "where": {"header": {}}},
             "header",
-            "there is no field of where header; did you mean headers?",
+            "there is no field of where named header; did you mean headers?",
         ),
         (
             {"status": 500, "where": {"headers": {"a": 1}}},

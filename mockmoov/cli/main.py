@@ -18,16 +18,14 @@ _COMMANDS: Mapping[str, str] = {
 
 
 class _LazyGroup(click.Group):
-    """Imports the module of a command when the command is used: a health check needn't load a server."""
+    """Imports the module of a command when it is used, so that `healthcheck` doesn't load the server."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the names of the commands."""
-        del ctx
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; None if there is no such command."""
-        del ctx
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = getattr(import_module(_COMMANDS[cmd_name]), cmd_name)

@@ -22,7 +22,7 @@ def fail(exit_code: int, message: str) -> NoReturn:
 
 
 def local_settings() -> Settings:
-    """The settings that a server with this environment has; exits with 2 if they are invalid."""
+    """The settings that a server in this environment would have; exits with 2 if they are invalid."""
     try:
         config = os.environ.get(f"{PREFIX}CONFIG")
         layers = [from_file(config)] if config else []

@@ -129,7 +129,7 @@ def _fail_on_os_error(ready_file: Path) -> Iterator[None]:
 
 def _startup_lines(settings: Settings, urls: Sequence[str], contract: str) -> list[str]:
     """What the server prints at start; of the secrets only that of the documented example."""
-    example = EXAMPLE["client_secret"]
+    example, default = EXAMPLE["client_secret"], settings.default_version
     keys = [
         f"client_id {key.client_id}" + (f", client_secret {example}" if key.client_secret == example else "")
         for key in settings.api_keys
@@ -138,5 +138,5 @@ def _startup_lines(settings: Settings, urls: Sequence[str], contract: str) -> li
         f"mockmoov {__version__} listens on {' and '.join(urls)}",
         *([f"public URL {settings.public_url}"] if settings.public_url else []),
         *keys,
-        f"without X-Moov-Version: contract {contract} (default_version is {settings.default_version})",
+        f"requests without X-Moov-Version use contract {contract} (default_version is {default})",
     ]

@@ -19,7 +19,7 @@ from mockmoov.oauth.suggestions import nearest
 def text(value: object) -> str:
     """Parse text of printable characters."""
     if not isinstance(value, str) or not value.isprintable() or not value:
-        raise ValueError("must be text of one or more printable characters")
+        raise ValueError("must be printable text, and not empty")
     return value
 
 
@@ -91,13 +91,13 @@ _URL = re.compile(
     r"https?://(?:\[[0-9a-f:.]+\]|(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63})(?::([0-9]{1,5}))?((?:/[a-z0-9._~-]+)*)/?",
     re.IGNORECASE,
 )
-_LAST_PORT = 65535
+_MAX_PORT = 65535
 
 
 def url(value: object) -> str:
     """Parse the base URL of a server: scheme, host, optional port and path. Drops a trailing slash."""
     match = _URL.fullmatch(text(value))
-    if not match or int(match[1] or 0) > _LAST_PORT or {".", ".."} & set(match[2].split("/")):
+    if not match or int(match[1] or 0) > _MAX_PORT or {".", ".."} & set(match[2].split("/")):
         raise ValueError(
             "must be a URL such as http://localhost:8080, without credentials, query or fragment"
         )

@@ -73,7 +73,7 @@ class Settings:
     default_version: str = _setting(
         parsers.version,
         "2023",
-        "Contract without X-Moov-Version: 2023, 2023-sdk, latest, or a version such as v2026.07.00.",
+        "Contract for requests without X-Moov-Version: 2023, 2023-sdk, latest, or one such as v2026.07.00.",
     )
     access_token_lifetime: int = _setting(
         parsers.integer(1, 10**8), 3600, "Seconds until an access token expires."

@@ -69,7 +69,7 @@ def _origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _is_token(values: tuple[str, ...], token: str) -> bool:
-    return len(values) == 1 and hmac.compare_digest(
-        values[0].encode("utf-8", "surrogatepass"), token.encode()
-    )
+def _is_token(header: tuple[str, ...], token: str) -> bool:
+    if len(header) != 1:
+        return False
+    return hmac.compare_digest(header[0].encode("utf-8", "surrogatepass"), token.encode())

@@ -27,13 +27,11 @@ from mockmoov.simulation import fault_effects
 from mockmoov.simulation.faults import MAX_COUNT, PRESETS, Fault, Where
 
 _ASSIGNED = ("id", "matched", "triggered")  # the server sets these members
-# Members that select exchanges. A fault with no other member would have no effect.
-_SELECTORS = frozenset(
-    (
-        *("preset", "endpoint", "grant_type", "where"),
-        *("after", "every", "times", "probability", "seed", "start", "end"),
-    )
-)
+# Members that only select exchanges, and `preset`, which is replaced by its own members.
+_SELECTORS = {
+    "preset", "endpoint", "grant_type", "where",
+    "after", "every", "times", "probability", "seed", "start", "end",
+}  # fmt: skip
 
 
 class FaultsResource:
@@ -103,5 +101,5 @@ def _members(body: Mapping[str, Any]) -> dict[str, Any]:
             members[name] = read_time(name, members[name])
     if isinstance(members.get("where"), dict):
         for name in members["where"]:
-            require_known(name, Where.__slots__, "field of where")
+            require_known(name, Where.__slots__, "field of where named")
     return members

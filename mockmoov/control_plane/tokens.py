@@ -1,4 +1,4 @@
-"""Minting access tokens, and the keys that sign them, as resources of the control plane."""
+"""Minted access tokens and signing keys, as resources of the control plane."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -19,7 +19,7 @@ _Input = TypeVar("_Input")
 _NAME = re.compile(r"[a-z_]{1,40}")
 _PLACE = re.compile(r"(.*) - at `(?:key in )?\$\.?([^`]*)`")
 _TYPES = re.compile("`([^`]*)`")
-_IN_WORDS = {
+_TYPE_NAMES = {
     "array": "a list",
     "bool": "a boolean",
     "float": "a number",
@@ -103,7 +103,7 @@ def parse_as(
 ) -> _Input:
     """Convert members to a dataclass; raises `FieldError`. The `hidden` fields can't be set by a request.
 
-    Without `strict`, text is converted to numbers, as a query string needs it.
+    With `strict=False` it converts text to numbers, for query strings.
     """
     names = [field.name for field in fields(cast("Any", form)) if field.name not in hidden]
     for name in members:
@@ -113,14 +113,16 @@ def parse_as(
     except msgspec.ValidationError as error:
         place = _PLACE.fullmatch(str(error))
         field = (place[2] if place else "") or "..."
-        raise FieldError(field, f"{field}{_in_words(place[1] if place else str(error))}") from None
+        raise FieldError(field, f"{field}{_describe(place[1] if place else str(error))}") from None
 
 
-def _in_words(problem: str) -> str:
-    """Msgspec's message, such as "Expected `int | null`, got `str`", to follow the name of a field."""
+def _describe(problem: str) -> str:
+    """Reword msgspec's "Expected `int | null`, got `str`" so that it can follow the name of a field."""
     if not problem.startswith("Expected "):
         return f": {problem[0].lower()}{problem[1:]}"
-    plain = _TYPES.sub(lambda types: " or ".join(_IN_WORDS.get(n, n) for n in types[1].split(" | ")), problem)
+    plain = _TYPES.sub(
+        lambda types: " or ".join(_TYPE_NAMES.get(n, n) for n in types[1].split(" | ")), problem
+    )
     return f" must be {plain.removeprefix('Expected ')}"
 
 
