@@ -118,6 +118,12 @@ def test_a_page_of_our_own_passes(host: str) -> None:
     assert status("loopback", {"host": host, "origin": f"https://{host}"}) == 403
 
 
+def test_a_page_of_the_public_url_passes() -> None:
+    settings = {"public_url": "https://moov.example/base"}
+    assert status("loopback", {"origin": "https://moov.example"}, **settings) is None
+    assert status("loopback", {"origin": "http://moov.example"}, **settings) == 403
+
+
 def test_the_scheme_of_our_own_origin_is_that_of_the_request() -> None:
     access = control_access(load(), "loopback")
     headers = {"host": ("localhost:8443",), "origin": ("https://localhost:8443",)}
