@@ -1157,7 +1157,7 @@ def test_literal_types_have_the_values_that_the_server_accepts() -> None:
     assert list(literals) == ["token_format", "scope_catalogue", "origin_policy", "control"]
     for name, values in literals.items():
         with pytest.raises(SettingsError) as caught:
-            load(Layer(values={name: "no such value"}))
+            load(Layer(settings={name: "no such value"}))
         assert str(caught.value).endswith(f"{name} must be one of {', '.join(values)}")
 
 
