@@ -1,4 +1,4 @@
-"""Owns `python -m mockmoov`. Must not know more than the command line."""
+"""Runs the command line: `python -m mockmoov`."""
 
 from mockmoov.cli.main import main
 

@@ -28,7 +28,7 @@ from tests.support.servers import Clock, another_key, basic, bearer, post_form, 
 
 
 def create(**settings: Any) -> AuthorizationServer:
-    return create_server(load(Layer(values=settings)))
+    return create_server(load(Layer(settings=settings)))
 
 
 def private_key(server: AuthorizationServer) -> str:
@@ -162,7 +162,7 @@ def test_a_private_key_given_in_place_of_its_path_is_not_repeated(form: str) -> 
 def test_nothing_is_forgotten_while_the_servers_clock_stands_still() -> None:
     clock = Clock(10**9)
     server = create_server(
-        load(Layer(values={"token_format": "opaque", "access_token_lifetime": 1})), clock=clock
+        load(Layer(settings={"token_format": "opaque", "access_token_lifetime": 1})), clock=clock
     )
     tokens = [mint(server)["access_token"] for _ in range(2)]
     clock.shift(0.9999)  # it stays there: on the wall, the rest of a second passes many times over

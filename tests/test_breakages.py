@@ -19,7 +19,7 @@ def noticed(breakage: Breakage) -> bool:
     """Whether a documented exchange of either contract fails against the breakage."""
     for contract in CONTRACTS:
         keys = [dict(key) for key in load_api_keys(contract).values()]
-        settings = load(Layer(values={"api_keys": keys, "default_version": VERSIONS[contract]}))
+        settings = load(Layer(settings={"api_keys": keys, "default_version": VERSIONS[contract]}))
         server = BrokenServer(settings, breakage)
         send = sender(server)
         for exchange in load_exchanges(contract):

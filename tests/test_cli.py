@@ -179,8 +179,8 @@ def test_the_start_up_lines_say_the_url_the_client_id_and_which_contract_a_missi
     assert result.stdout.splitlines() == [
         f"mockmoov {__version__} listens on {result.url}",
         f"client_id {CLIENT_ID}, client_secret {CLIENT_SECRET}",
-        "without X-Moov-Version: contract 2023 (default_version is 2023)",
-        f"control plane under {result.url}/_mockmoov: on",
+        "requests without X-Moov-Version use contract 2023 (default_version is 2023)",
+        f"control plane at {result.url}/_mockmoov: on",
     ]
 
 
@@ -193,8 +193,8 @@ def test_the_start_up_lines_have_no_secret_but_that_of_the_documented_example(tm
     assert result.stdout.splitlines()[1:] == [
         "client_id mine",
         f"client_id {CLIENT_ID}",
-        "without X-Moov-Version: contract dated (default_version is latest)",
-        f"control plane under {result.url}/_mockmoov: on",
+        "requests without X-Moov-Version use contract dated (default_version is latest)",
+        f"control plane at {result.url}/_mockmoov: on",
     ]
     assert key["client_secret"] not in result.output
     assert "changed-from-the-example" not in result.output
@@ -219,7 +219,7 @@ def test_a_start_up_line_says_whether_the_control_plane_is_there_as_it_is(
     token = {"X-Mockmoov-Token": "very-secret"}
     result = serve(tmp_path, lambda url: statuses.append(ask(url, "/_mockmoov/config", token)), *arguments)
     (line,) = [line for line in result.stdout.splitlines() if line.startswith("control plane ")]
-    assert line.startswith(f"control plane under {result.url}/_mockmoov: {'on' if on else 'off: '}")
+    assert line.startswith(f"control plane at {result.url}/_mockmoov: {'on' if on else 'off: '}")
     assert statuses == [200 if on else 404]
     assert "very-secret" not in result.output
 
@@ -350,6 +350,30 @@ def test_the_help_names_every_command() -> None:
         assert re.search(rf"^ +{command} ", said, re.MULTILINE)
 
 
+def test_an_unknown_command_is_exit_code_2() -> None:
+    assert "No such command 'sreve'" in refusal(invoke("sreve"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "unused"),
+    [
+        ("scopes", "msgspec mockmoov.config"),
+        ("verify --help", "msgspec mockmoov.config httpx2 hypothesis"),
+        ("healthcheck --help", "httpx2 cryptography urllib.request mockmoov.server"),
+        ("token --help", "httpx2 cryptography mockmoov.client mockmoov.server"),
+        ("serve --help", "starlette uvicorn cryptography mockmoov.server mockmoov.web"),
+    ],
+)
+def test_a_command_imports_only_what_it_uses(command: str, unused: str) -> None:
+    program = (
+        "import sys; from mockmoov.cli.main import main; "
+        f"main({command.split()}, standalone_mode=False); print('loaded', *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not set(done.stdout.rpartition("loaded ")[2].split()) & set(unused.split())
+
+
 @pytest.mark.parametrize("command", ["serve", "healthcheck", "token", "scopes", "verify"])
 def test_no_help_shows_a_secret(command: str) -> None:
     assert CLIENT_SECRET not in invoke(command, "--help").output
@@ -449,10 +473,13 @@ def test_healthcheck_is_1_where_nobody_answers() -> None:
 @pytest.mark.parametrize("command", ["healthcheck", "token"])
 def test_the_help_says_where_the_server_is_looked_for(command: str) -> None:
     said = " ".join(invoke(command, "--help").output.split())
-    assert f"default: http://localhost and the port of the settings ({load().port})." in said
+    assert f"default: http://localhost and the port in the settings ({load().port})." in said
     assert "[env var: MOCKMOOV_URL]" in said
 
 
+BAD_URL = (
+    "mockmoov: --url must be a URL such as http://localhost:8080, without credentials, query or fragment\n"
+)
 ASKING = (("healthcheck",), ("token", "--scope", "/ping.read"))
 each_that_asks = pytest.mark.parametrize("command", ASKING, ids=lambda command: command[0])
 
@@ -463,13 +490,13 @@ each_that_asks = pytest.mark.parametrize("command", ASKING, ids=lambda command: 
 )
 def test_a_url_that_is_none_of_http_is_exit_code_2(command: tuple[str, ...], url: str) -> None:
     for result in (invoke(*command, "--url", url), invoke(*command, MOCKMOOV_URL=url)):
-        assert refusal(result) == "mockmoov: --url must begin with http:// or https://\n"
+        assert refusal(result) == BAD_URL
 
 
 @each_that_asks
 @pytest.mark.parametrize("url", ["http://user:very-secret@localhost", "https://very-secret@[::1]:1/x"])
 def test_a_url_that_names_a_user_is_exit_code_2_and_not_repeated(command: tuple[str, ...], url: str) -> None:
-    assert refusal(invoke(*command, "--url", url)) == "mockmoov: --url must not name a user\n"
+    assert refusal(invoke(*command, "--url", url)) == BAD_URL
 
 
 @each_that_asks
@@ -478,7 +505,7 @@ def test_the_url_of_the_endpoint_is_answered_with_what_to_leave_out(
     command: tuple[str, ...], path: str
 ) -> None:
     said = refusal(invoke(*command, "--url", f"http://localhost:8080{path}"))
-    assert said == "mockmoov: --url is that of the server: leave out /oauth2/token\n"
+    assert said == "mockmoov: --url must be the URL of the server: leave out /oauth2/token\n"
 
 
 @pytest.mark.parametrize("url", ["http://localhost:port", "http://[::1", "http://", "http://local host"])
@@ -553,15 +580,15 @@ def test_token_says_of_a_key_that_is_refused_which_it_was_and_where_it_came_from
     path = tmp_path / "mockmoov.toml"
     path.write_text('[[api_keys]]\nclient_id = "filed"\nclient_secret = "very-secret"\n')
     assert whose_key() == (
-        f"client_id {CLIENT_ID} is the documented example's, as none of MOCKMOOV_CONFIG, "
-        "MOCKMOOV_API_KEYS or --client-id names another"
+        f"client_id {CLIENT_ID} is the documented example: "
+        "MOCKMOOV_CONFIG, MOCKMOOV_API_KEYS and --client-id set no other"
     )
-    assert whose_key(MOCKMOOV_API_KEYS=keys) == "client_id mine is the first of MOCKMOOV_API_KEYS"
-    assert whose_key(MOCKMOOV_CONFIG=str(path)) == f"client_id filed is the first of {path}: api_keys"
+    assert whose_key(MOCKMOOV_API_KEYS=keys) == "client_id mine is the first one in MOCKMOOV_API_KEYS"
+    assert whose_key(MOCKMOOV_CONFIG=str(path)) == f"client_id filed is the first one in {path}: api_keys"
 
 
 def test_token_does_not_repeat_a_client_id_that_was_given_as_it_may_be_a_secret() -> None:
-    told = "the API key is that of --client-id, or MOCKMOOV_CLIENT_ID"
+    told = "the API key comes from --client-id or MOCKMOOV_CLIENT_ID"
     assert whose_key("--client-id=very-secret", "--client-secret=x") == told
     assert whose_key(MOCKMOOV_CLIENT_ID="very-secret", MOCKMOOV_CLIENT_SECRET="x") == told
 
@@ -587,6 +614,7 @@ def test_token_without_a_scope_is_exit_code_2() -> None:
         ("--url", "nonsense"),
         ("--url", "http://localhost?x=1"),
         ("--url", "http://localhost:port"),
+        ("--url", "http://[:::]"),
         ("--client-secret", "sécret"),
         ("--client-id", "a\nb", "--client-secret", "x"),
         ("--scope", "é"),

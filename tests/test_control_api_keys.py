@@ -55,7 +55,7 @@ def test_null_is_the_default(desk: Desk) -> None:
 
 def test_two_keys_cannot_have_the_same_client_id(desk: Desk) -> None:
     answer = desk.post("/api-keys", client_id=CLIENT_ID, client_secret="other")
-    assert answer.problem == (409, "there is an API key with this client_id already", None)
+    assert answer.problem == (409, "an API key with this client_id already exists", None)
     assert desk.token(CLIENT_ID, CLIENT_SECRET) == 200
 
 
@@ -73,7 +73,7 @@ def test_there_are_only_so_many_keys(desk: Desk, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(api_keys, "_MOST", 2)
     desk.new_key(client_id="second")
     answer = desk.post("/api-keys")
-    assert answer.problem == (409, "there are 2 API keys, which is the limit: delete some", None)
+    assert answer.problem == (409, "the limit of 2 API keys is reached: delete some", None)
     desk.ask("DELETE", "/api-keys/second")
     desk.new_key()
 

@@ -120,7 +120,7 @@ def test_everything_reads_the_clock_even_the_date_of_an_answer(desk: Desk) -> No
 @pytest.mark.parametrize(
     ("verb", "body", "problem"),
     [
-        ("shift", {}, ("seconds, minutes, hours or days must be given", "seconds")),
+        ("shift", {}, ("seconds, minutes, hours or days is required", "seconds")),
         ("shift", {"hours": "2"}, ("hours must be a number, got a string", "hours")),
         ("shift", {"hours": None}, ("hours must be a number, got null", "hours")),
         ("shift", {"hour": 2}, ("there is no field hour; did you mean hours?", "hour")),

@@ -14,7 +14,7 @@ from schemathesis.generation import GenerationMode
 
 from mockmoov.config.settings import SETTINGS
 from mockmoov.control_plane import exchanges, router, validation
-from mockmoov.control_plane.tokens import _MintInput
+from mockmoov.control_plane.tokens import _MintBody
 from mockmoov.oauth.contracts import CONTRACT_2023, CONTRACT_2023_SDK, CONTRACT_DATED
 from mockmoov.oauth.grants import GRANTS
 from mockmoov.oauth.messages import HttpRequest
@@ -133,8 +133,8 @@ def names_of(form: Any) -> set[str]:
         ("CreatedApiKey", names_of(ApiKey) - {"epoch", "past"}),
         ("ApiKeyInput", names_of(ApiKey) - {"epoch", "past"}),
         ("ApiKeyChange", names_of(ApiKey) - {"epoch", "past", "client_id"}),
-        ("Wish", names_of(_MintInput)),
-        ("WishOfApiKey", names_of(_MintInput) - {"client_id"}),
+        ("MintRequest", names_of(_MintBody)),
+        ("KeyMintRequest", names_of(_MintBody) - {"client_id"}),
     ],
 )
 def test_the_members_are_those_of_the_code(schema: str, names: set[str]) -> None:
@@ -161,7 +161,7 @@ def test_the_query_of_exchanges_is_that_of_the_code(path: str, form: Any) -> Non
 def test_the_limits_that_are_told_are_those_of_the_code() -> None:
     assert PARAMETERS["timeout"]["schema"]["maximum"] == exchanges.LONGEST_WAIT
     responses = DOCUMENT["components"]["responses"]
-    assert f"{validation._DEEPEST} levels" in responses["NotJson"]["description"]
+    assert f"{validation._MAX_DEPTH} levels" in responses["NotJson"]["description"]
     assert f"{MAX_BODY:,} bytes" in responses["TooLarge"]["description"]
     assert SCHEMAS["UnixTime"]["exclusiveMaximum"] == LAST
 
@@ -171,8 +171,8 @@ def test_defaults_are_those_of_the_code() -> None:
     given = {name: schema["default"] for name, schema in describe_fault.items() if "default" in schema}
     assert given == {name: getattr(Fault(), name) for name in given}
     assert given
-    for wish in ("Wish", "WishOfApiKey"):
-        assert SCHEMAS[wish]["properties"]["scope"]["default"] == _MintInput().scope
+    for schema in ("MintRequest", "KeyMintRequest"):
+        assert SCHEMAS[schema]["properties"]["scope"]["default"] == _MintBody().scope
     for name in ("count", "timeout"):
         assert PARAMETERS[name]["schema"]["default"] == getattr(exchanges._Wait(), name)
 

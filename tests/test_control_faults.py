@@ -11,7 +11,7 @@ from tests.support.control import Desk
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, basic, bearer, post_form
 
 KEY = f"/api-keys/{CLIENT_ID}"
-NOTHING = "nothing would happen: give a preset, a status, a delay or the like"
+NOTHING = "this fault does nothing: add a preset, a status, a delay or another effect"
 each_plan = pytest.mark.parametrize("of", ["", KEY])
 
 
@@ -222,7 +222,7 @@ def test_the_control_plane_meets_no_fault(desk: Desk) -> None:
         (
             {"status": 500, "where": {"header": {}}},
             "header",
-            "there is no field of where header; did you mean headers?",
+            "there is no field of where named header; did you mean headers?",
         ),
         (
             {"status": 500, "where": {"headers": {"a": 1}}},

@@ -33,14 +33,14 @@ def refusal(
     exposure: str = "loopback", headers: Mapping[str, str | tuple[str, ...]] | None = None, **settings: object
 ) -> HttpResponse | None:
     """What the guard says to a request that goes to localhost:8080."""
-    guard = control_access(load(Layer(values=settings)), exposure)  # type: ignore[arg-type]
+    access = control_access(load(Layer(settings=settings)), exposure)  # type: ignore[arg-type]
     sent = {"host": "localhost:8080", **(headers or {})}
     grouped = {
         name: value if isinstance(value, tuple) else (value,)
         for name, value in sent.items()
         if value is not None
     }
-    return guard.refusal(HttpRequest(method="GET", path="/_mockmoov/clock", headers=grouped))
+    return access.error_response(HttpRequest(method="GET", path="/_mockmoov/clock", headers=grouped))
 
 
 def status(*arguments: object, **settings: object) -> int | None:
@@ -106,7 +106,7 @@ def test_a_page_of_another_origin_is_refused(origin: str) -> None:
     refused = refusal("loopback", {"origin": origin})
     assert refused is not None
     assert refused.status == 403
-    assert reason(refused) == "web pages of other origins may not use the control plane"
+    assert reason(refused) == "web pages from other origins may not use the control plane"
 
 
 @pytest.mark.parametrize(
@@ -118,10 +118,16 @@ def test_a_page_of_our_own_passes(host: str) -> None:
     assert status("loopback", {"host": host, "origin": f"https://{host}"}) == 403
 
 
+def test_a_page_of_the_public_url_passes() -> None:
+    settings = {"public_url": "https://moov.example/base"}
+    assert status("loopback", {"origin": "https://moov.example"}, **settings) is None
+    assert status("loopback", {"origin": "http://moov.example"}, **settings) == 403
+
+
 def test_the_scheme_of_our_own_origin_is_that_of_the_request() -> None:
-    guard = control_access(load(), "loopback")
+    access = control_access(load(), "loopback")
     headers = {"host": ("localhost:8443",), "origin": ("https://localhost:8443",)}
-    assert guard.refusal(HttpRequest(method="GET", path="/", scheme="https", headers=headers)) is None
+    assert access.error_response(HttpRequest(method="GET", path="/", scheme="https", headers=headers)) is None
 
 
 def test_two_origins_are_foreign_whatever_they_are() -> None:

@@ -147,14 +147,14 @@ def test_a_body_that_is_not_an_object_is_refused(desk: Desk, body: bytes) -> Non
 
 def test_a_body_may_be_as_deep_as_any_reader_can_follow_and_no_deeper(desk: Desk) -> None:
     for levels, problem in (
-        (validation._DEEPEST, None),
-        (validation._DEEPEST + 1, TOO_DEEP),
+        (validation._MAX_DEPTH, None),
+        (validation._MAX_DEPTH + 1, TOO_DEEP),
         (900, TOO_DEEP),
     ):
         answer = desk.ask_raw("POST", "/faults", nested(levels), content_type=JSON)
         assert answer.status == 201 if problem is None else answer.problem == problem
     assert desk.token() == 200  # the deepest body stands in for the answer
-    objects = b'{"a":' * validation._DEEPEST + b"{}" + b"}" * validation._DEEPEST
+    objects = b'{"a":' * validation._MAX_DEPTH + b"{}" + b"}" * validation._MAX_DEPTH
     assert desk.ask_raw("POST", "/faults", objects, content_type=JSON).problem == TOO_DEEP
 
 

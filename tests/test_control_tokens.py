@@ -297,10 +297,10 @@ def test_the_key_that_signs_cannot_be_dropped_nor_one_that_is_not_there(desk: De
 
 
 def test_there_are_only_so_many_keys(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokens, "_MOST_KEYS", 1)
+    monkeypatch.setattr(tokens, "_MAX_RETIRED_KEYS", 1)
     desk.post("/signing-keys/rotate")
     answer = desk.post("/signing-keys/rotate")
-    assert answer.problem == (409, "there are 1 retired keys, which is the limit: drop some", None)
+    assert answer.problem == (409, "the limit of 1 retired keys is reached: drop some", None)
 
 
 def test_no_private_part_of_a_key_is_told(desk: Desk) -> None:

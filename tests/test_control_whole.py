@@ -74,8 +74,8 @@ def test_a_reset_wants_no_members(of: str) -> None:
 
 
 def test_the_settings_are_told_with_their_source() -> None:
-    file = Layer(values={"rate_limit": 5, "journal_size": 7}, source="mockmoov.toml: ")
-    flags = Layer(values={"journal_size": "9"}, spell=lambda name: "--" + name.replace("_", "-"))
+    file = Layer(settings={"rate_limit": 5, "journal_size": 7}, source="mockmoov.toml: ")
+    flags = Layer(settings={"journal_size": "9"}, spell=lambda name: "--" + name.replace("_", "-"))
     desk = Desk(create_server(load(file, flags)))
     settings = desk.get("/config")["settings"]
     assert list(settings) == list(SETTINGS)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import httpx2
 import pytest
 
@@ -54,7 +55,10 @@ def test_the_page_on_settings_lists_every_setting_with_its_default_and_help() ->
 
 def test_the_page_on_settings_lists_what_the_commands_read_for_themselves() -> None:
     read: dict[tuple[str, str], list[str]] = {}
-    for name, command in main.commands.items():
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
         for option in command.params:
             if option.envvar in COMMAND_VARIABLES:
                 read.setdefault((option.opts[0], str(option.envvar)), []).append(name)

@@ -761,7 +761,7 @@ def test_what_the_control_plane_refuses_is_an_error_with_its_status_and_field(
         (422, "to", "in the years 1970 to 9998", lambda: key.clock.move_to(-1)),
         (422, "preset", "did you mean unavailable", lambda: key.faults.add("unavailabel")),  # type: ignore[arg-type]
         (422, "endpoint", "did you mean token", lambda: key.faults.add("html", endpoint="tokn")),  # type: ignore[arg-type]
-        (422, "preset", "nothing would happen", lambda: key.faults.add(endpoint="token")),
+        (422, "preset", "this fault does nothing", lambda: key.faults.add(endpoint="token")),
         (422, "stauts", "did you mean status", lambda: key.faults.add(stauts=500)),  # type: ignore[call-arg]
         (422, "endpoint", "did you mean revoke", lambda: key.exchanges(endpoint="revok")),  # type: ignore[arg-type]
         (422, "statsu", "did you mean status", lambda: key.exchanges(statsu=1)),  # type: ignore[call-arg]
@@ -1157,7 +1157,7 @@ def test_literal_types_have_the_values_that_the_server_accepts() -> None:
     assert list(literals) == ["token_format", "scope_catalogue", "origin_policy", "control"]
     for name, values in literals.items():
         with pytest.raises(SettingsError) as caught:
-            load(Layer(values={name: "no such value"}))
+            load(Layer(settings={name: "no such value"}))
         assert str(caught.value).endswith(f"{name} must be one of {', '.join(values)}")
 
 

@@ -553,7 +553,7 @@ def test_after_a_reset_all_tokens_are_dead_and_the_keys_are_those_of_the_beginni
     send = sender(server)
     token, signing = mint(send), server.repository.signing_keys()
     server.repository.delete_api_key(CLIENT_ID)
-    (other,) = load(Layer(values={"api_keys": [another_key()]})).api_keys
+    (other,) = load(Layer(settings={"api_keys": [another_key()]})).api_keys
     server.repository.create_api_key(other)
     server.repository.change_signing_keys(lambda keys: rotate(keys, bytes(32)))
     server.reset()
@@ -743,7 +743,7 @@ def test_minting_writes_nothing_to_the_store_but_a_line_of_the_journal(
 ) -> None:
     store, clock = Recording(), Clock()
     server = AuthorizationServer(
-        load(Layer(values={"journal_size": journal_size})),
+        load(Layer(settings={"journal_size": journal_size})),
         Repository(store, wall=clock),
         SimulationState(store, wall=clock),
         signing_keys=make_issuer_keys(bytes(32)),

@@ -46,7 +46,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 def settings(**values: object) -> Settings:
-    return load(Layer(values={"tls": True, "port": 0, "tls_port": 0, **values}))
+    return load(Layer(settings={"tls": True, "port": 0, "tls_port": 0, **values}))
 
 
 def made(**values: object) -> Tls:
@@ -599,4 +599,4 @@ def test_both_commands_speak_tls_in_this_process_too(tmp_path: Path) -> None:
             assert result.exit_code == 0, result.output
             refused = CliRunner().invoke(main, asking)
             assert refused.exit_code == 1
-            assert refused.stderr.endswith("; --ca-file names the CA\n")
+            assert refused.stderr.endswith("; set --ca-file to the CA certificate\n")

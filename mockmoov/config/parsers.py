@@ -1,6 +1,6 @@
-"""Owns how values of settings are read, from text or native. Must not know which settings there are.
+"""Parses the values of settings, given as text or as native values.
 
-Each parser raises `ValueError` whose message goes on after the name of a setting: "must be ...".
+Each parser raises `ValueError` with a message that continues the name of the setting: "must be ...".
 """
 
 import json
@@ -17,22 +17,24 @@ from mockmoov.oauth.suggestions import nearest
 
 
 def text(value: object) -> str:
-    """A text of printable characters."""
+    """Parse text of printable characters."""
     if not isinstance(value, str) or not value.isprintable() or not value:
-        raise ValueError("must be a text of printable characters")
+        raise ValueError("must be printable text, and not empty")
     return value
 
 
 def header_value(value: object) -> str:
-    """A text that arrives as it was sent in a header: printable ASCII without blanks at its ends."""
-    shown = text(value)
-    if not shown.isascii() or shown != shown.strip():
-        raise ValueError("must be printable ASCII without blanks at its ends, to fit into a header")
-    return shown
+    """Parse text that a header can carry unchanged: printable ASCII, no space at either end."""
+    parsed = text(value)
+    if not parsed.isascii() or parsed != parsed.strip():
+        raise ValueError(
+            "must be printable ASCII without leading or trailing spaces, as it goes into a header"
+        )
+    return parsed
 
 
 def integer(low: int, high: int) -> Callable[[object], int]:
-    """A parser of whole numbers in a range, both ends in it."""
+    """Make a parser of whole numbers from `low` to `high`, both included."""
 
     def parse(value: object) -> int:
         if isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value):
@@ -45,7 +47,7 @@ def integer(low: int, high: int) -> Callable[[object], int]:
 
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 _SWITCH = {
     "on": True,
     "true": True,
@@ -59,15 +61,15 @@ _SWITCH = {
 
 
 def switch(value: object) -> bool:
-    """On or off."""
-    found = value if isinstance(value, bool) else _SWITCH.get(str(value).lower())
-    if found is None:
+    """Parse on or off, and their synonyms."""
+    is_on = value if isinstance(value, bool) else _SWITCH.get(str(value).lower())
+    if is_on is None:
         raise ValueError("must be on or off")
-    return found
+    return is_on
 
 
 def choice(options: Sequence[str]) -> Callable[[object], str]:
-    """A parser of one of these."""
+    """Make a parser that accepts one of `options`."""
 
     def parse(value: object) -> str:
         if value not in options:
@@ -77,11 +79,11 @@ def choice(options: Sequence[str]) -> Callable[[object], str]:
     return parse
 
 
-def texts(value: object) -> tuple[str, ...]:
-    """A list of texts, or a text with commas or white space between them."""
+def text_list(value: object) -> tuple[str, ...]:
+    """Parse a list of strings, or one string that separates them by commas or white space."""
     items = re.split(r"[,\s]+", value.strip()) if isinstance(value, str) else value
     if not isinstance(items, list | tuple):
-        raise ValueError("must be a list of texts, or a text with commas between them")
+        raise ValueError("must be a list of strings, or one string with commas between them")
     return tuple(map(text, items)) if items != [""] else ()
 
 
@@ -89,45 +91,41 @@ _URL = re.compile(
     r"https?://(?:\[[0-9a-f:.]+\]|(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63})(?::([0-9]{1,5}))?((?:/[a-z0-9._~-]+)*)/?",
     re.IGNORECASE,
 )
-_LAST_PORT = 65535
+_MAX_PORT = 65535
 
 
 def url(value: object) -> str:
-    """The URL of a server: scheme, host, maybe port and path; a slash at its end is dropped."""
+    """Parse the base URL of a server: scheme, host, optional port and path. Drops a trailing slash."""
     match = _URL.fullmatch(text(value))
-    if not match or int(match[1] or 0) > _LAST_PORT or {".", ".."} & set(match[2].split("/")):
+    if not match or int(match[1] or 0) > _MAX_PORT or {".", ".."} & set(match[2].split("/")):
         raise ValueError(
-            "must be a URL such as http://localhost:4010, without credentials, query or fragment"
+            "must be a URL such as http://localhost:8080, without credentials, query or fragment"
         )
     return match[0].rstrip("/")
 
 
 def audiences(value: object) -> tuple[str, ...]:
-    """At least one audience."""
-    named = texts(value)
-    if not named:
+    """Parse one or more audiences."""
+    parsed = text_list(value)
+    if not parsed:
         raise ValueError("must name at least one audience: the first is the API itself")
-    return named
+    return parsed
 
 
 def origins(value: object) -> tuple[str, ...]:
-    """Origins as they are compared, or `*`."""
-    found = tuple(item if item == "*" else serialize_origin(item) for item in texts(value))
-    if None in found or any("*" in str(item)[1:] for item in found):
+    """Parse origins, serialized as they are compared (RFC 6454 §6.1), or `*`."""
+    parsed = tuple(item if item == "*" else serialize_origin(item) for item in text_list(value))
+    if None in parsed or any("*" in str(item)[1:] for item in parsed):
         raise ValueError("must be origins such as https://shop.example, without a path, or * for any")
-    return tuple(filter(None, found))
+    return tuple(filter(None, parsed))
 
 
-def names(value: object) -> tuple[str, ...]:
-    """Host names in lower case, and IP addresses."""
-    found = tuple(item.lower() for item in texts(value))
-    if not all(map(_is_name, found)):
+def host_names(value: object) -> tuple[str, ...]:
+    """Parse host names and IP addresses; the names become lower case."""
+    parsed = tuple(item.lower() for item in text_list(value))
+    if not all(_HOST_NAME.fullmatch(item) or _is_address(item) for item in parsed):
         raise ValueError("must be host names or IP addresses, without a port")
-    return found
-
-
-def _is_name(text: str) -> bool:
-    return bool(_NAME.fullmatch(text)) or _is_address(text)
+    return parsed
 
 
 def _is_address(text: str) -> bool:
@@ -138,8 +136,8 @@ def _is_address(text: str) -> bool:
     return "%" not in text
 
 
-def host_of(url: str) -> str:
-    """The host of such a URL, and its port if it has one, as a Host header says them."""
+def host_header(url: str) -> str:
+    """The value of the Host header in requests to a URL: host, and port if the URL has one."""
     return urlsplit(url).netloc.lower()
 
 
@@ -147,7 +145,7 @@ _VERSIONS = ("2023", "2023-sdk", "latest")
 
 
 def version(value: object) -> str:
-    """A value of `default_version`."""
+    """Parse a value of `default_version`."""
     if contract_named(str(value)) is None:
         hint = nearest(str(value), _VERSIONS)
         raise ValueError(f"must be {', '.join(_VERSIONS)} or a version such as v2026.07.00{hint}")
@@ -155,19 +153,19 @@ def version(value: object) -> str:
 
 
 def api_keys(value: object) -> tuple[ApiKey, ...]:
-    """API keys, as JSON text or as a list of objects."""
+    """Parse API keys, given as JSON text or as a list of objects."""
     try:
         items = json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):
         raise ValueError(
-            'must be a JSON list of objects, and this is not JSON: [{"client_id": "a", ...}]'
+            'must be a JSON list of objects such as [{"client_id": "a", ...}], and this is not JSON'
         ) from None
     if not isinstance(items, list | tuple) or not items or not all(isinstance(item, dict) for item in items):
         raise ValueError("must be a list of one or more objects")
     try:
         keys = tuple(map(make_api_key, items))
     except ValueError as error:
-        raise ValueError(f"has a key that is not good: {error}") from None
+        raise ValueError(f"contains an invalid key: {error}") from None
     if len({key.client_id for key in keys}) < len(keys):
-        raise ValueError("must not have the same client_id twice")
+        raise ValueError("must not repeat a client_id")
     return keys

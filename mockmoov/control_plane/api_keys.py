@@ -1,4 +1,4 @@
-"""Owns the API keys as resources. Must not know paths or HTTP."""
+"""The API keys, as resources of the control plane."""
 
 from collections.abc import Mapping
 from secrets import token_hex, token_urlsafe
@@ -20,48 +20,48 @@ from mockmoov.oauth.scopes import CATALOGUES, did_you_mean
 from mockmoov.server.authorization_server import AuthorizationServer
 
 _MOST = 10_000
-_OURS = ("epoch", "past")  # members that nobody gives or sees
+_INTERNAL = ("epoch", "past")  # members that requests and responses don't have
 
 
 class ApiKeysResource:
-    """The API keys: they can be created, listed, changed and deleted. Only creation shows the secret."""
+    """Creates, lists, changes and deletes API keys. Only creation returns the secret."""
 
     def __init__(self, server: AuthorizationServer) -> None:
         self._repository = server.repository
         self._known_scope = CATALOGUES[server.settings.scope_catalogue]
 
     def list_all(self, _request: ControlRequest) -> ControlResponse:
-        """Every key, in the order of creation."""
+        """List the keys in the order of creation."""
         return ControlResponse(
             document={"api_keys": [_public_members(key) for key in self._repository.all_api_keys()]}
         )
 
     def create(self, request: ControlRequest) -> ControlResponse:
-        """A new key; credentials that are not given are generated."""
+        """Create a key. Generates the credentials that are missing."""
         generated = {"client_id": token_urlsafe(12), "client_secret": token_urlsafe(24)}
-        given = {name: value for name, value in request.body.items() if value is not None}
-        api_key = replace(self._made({**generated, **given}), epoch=token_hex(8))
+        members = {name: value for name, value in request.body.items() if value is not None}
+        api_key = replace(self._make({**generated, **members}), epoch=token_hex(8))
         if len(self._repository.all_api_keys()) >= _MOST:
-            raise ResourceError(409, f"there are {_MOST} API keys, which is the limit: delete some")
+            raise ResourceError(409, f"the limit of {_MOST} API keys is reached: delete some")
         if not self._repository.create_api_key(api_key):
-            raise ResourceError(409, "there is an API key with this client_id already")
+            raise ResourceError(409, "an API key with this client_id already exists")
         return ControlResponse(
             document={**_public_members(api_key), "client_secret": api_key.client_secret}, status=201
         )
 
     def read(self, request: ControlRequest) -> ControlResponse:
-        """One key."""
+        """Read one key."""
         return ControlResponse(document=_public_members(api_key_of(request, self._repository)))
 
     def change(self, request: ControlRequest) -> ControlResponse:
-        """Change attributes of a key; null restores the default. Its tokens stay good."""
+        """Change attributes of a key; null restores the default. Its tokens stay valid."""
         if "client_id" in request.body:
             raise FieldError("client_id", "the client_id of an API key cannot be changed")
 
         def change(before: ApiKey) -> ApiKey:
-            members = {name: value for name, value in asdict(before).items() if name not in _OURS}
-            made = self._made({**members, **request.body})
-            return replace(made, **{name: getattr(before, name) for name in _OURS})
+            members = {name: value for name, value in asdict(before).items() if name not in _INTERNAL}
+            after = self._make({**members, **request.body})
+            return replace(after, **{name: getattr(before, name) for name in _INTERNAL})
 
         changed = self._repository.change_api_key(request.parameters["client_id"], change)
         if changed is None:
@@ -69,13 +69,13 @@ class ApiKeysResource:
         return ControlResponse(document=_public_members(changed))
 
     def delete(self, request: ControlRequest) -> ControlResponse:
-        """Delete a key and all that belongs to it; its tokens are dead."""
+        """Delete a key and everything that belongs to it. Its tokens stop working."""
         allow_members(request)
         if not self._repository.delete_api_key(request.parameters["client_id"]):
             raise ResourceError(404, "there is no API key with this client_id")
         return ControlResponse(status=204)
 
-    def _made(self, members: Mapping[str, Any]) -> ApiKey:
+    def _make(self, members: Mapping[str, Any]) -> ApiKey:
         api_key = make_api_key(members)
         if unknown := unknown_scope(api_key, self._known_scope):
             raise FieldError("scopes", f"there is no scope {unknown}{did_you_mean(unknown)}")
@@ -83,4 +83,6 @@ class ApiKeysResource:
 
 
 def _public_members(api_key: ApiKey) -> dict[str, Any]:
-    return {name: value for name, value in asdict(api_key).items() if name not in ("client_secret", *_OURS)}
+    return {
+        name: value for name, value in asdict(api_key).items() if name not in ("client_secret", *_INTERNAL)
+    }

@@ -1,11 +1,11 @@
-"""Owns the clocks, of the server and of API keys, as resources. Must not know paths or HTTP."""
+"""The clocks of the server and of each API key, as resources of the control plane."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
 from mockmoov.control_plane.resource import ControlRequest, ControlResponse, allow_members, owner_of
-from mockmoov.control_plane.validation import convert, read_time
+from mockmoov.control_plane.validation import parse_as, read_time
 from mockmoov.oauth.errors import FieldError
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.simulation import clock
@@ -22,14 +22,14 @@ class _Duration:
 
 
 class ClockResource:
-    """A clock: it can be read, shifted, moved, frozen and resumed."""
+    """Reads, shifts, moves, freezes and resumes a clock."""
 
     def __init__(self, server: AuthorizationServer) -> None:
         self._simulation = server.simulation
         self._owner = partial(owner_of, repository=server.repository)
 
     def read(self, request: ControlRequest) -> ControlResponse:
-        """What the clock shows, and how it is set."""
+        """Read the time of the clock and how it is set."""
         owner = self._owner(request)
         setting, now = self._simulation.clock(owner), self._simulation.now(owner)
         return ControlResponse(
@@ -43,21 +43,21 @@ class ClockResource:
         )
 
     def shift(self, request: ControlRequest) -> ControlResponse:
-        """Put it forward, or back."""
-        by = convert(request.body, _Duration)
+        """Move the clock forward, or back if the sum is negative."""
+        by = parse_as(request.body, _Duration)
         seconds = by.seconds + 60 * (by.minutes + 60 * (by.hours + 24 * by.days))
         if not request.body:
-            raise FieldError("seconds", "seconds, minutes, hours or days must be given")
+            raise FieldError("seconds", "seconds, minutes, hours or days is required")
         return self._change(request, lambda setting, base: clock.shift(setting, base, seconds))
 
     def move_to(self, request: ControlRequest) -> ControlResponse:
-        """Put it to a time."""
+        """Set the clock to a time; it ticks on from there, unless it is frozen."""
         allow_members(request, "to")
         at = read_time("to", request.body.get("to"))
         return self._change(request, lambda setting, base: clock.move_to(setting, base, at))
 
     def freeze(self, request: ControlRequest) -> ControlResponse:
-        """Stop it, where it is or at a time."""
+        """Stop the clock at its current time or at the given one."""
         allow_members(request, "at")
         at = read_time("at", request.body["at"]) if "at" in request.body else None
 
@@ -67,7 +67,7 @@ class ClockResource:
         return self._change(request, freeze)
 
     def resume(self, request: ControlRequest) -> ControlResponse:
-        """Let it tick on."""
+        """Let a frozen clock tick again."""
         allow_members(request)
         return self._change(request, clock.resume)
 

@@ -15,7 +15,7 @@ from mockmoov.control_plane.resource import (
     allow_members,
     owner_of,
 )
-from mockmoov.control_plane.validation import among, convert, endpoint, read_time
+from mockmoov.control_plane.validation import parse_as, read_time, require_endpoint, require_one_of
 from mockmoov.oauth.grants import GRANTS
 from mockmoov.oauth.records import Exchange
 from mockmoov.server.authorization_server import AuthorizationServer
@@ -47,7 +47,7 @@ class ExchangesResource:
 
     def list_all(self, request: ControlRequest) -> ControlResponse:
         """The exchanges that match the query; with a limit only the last ones, while all are counted."""
-        query = convert(self._read(request.query), _List, strict=False)
+        query = parse_as(self._read(request.query), _List, strict=False)
         owner = self._owner(request)
         journal = self._simulation.journal(owner)
         found = matching(journal.exchanges, query)
@@ -58,7 +58,7 @@ class ExchangesResource:
 
     def wait(self, request: ControlRequest) -> Waiting:
         """The exchanges that match once there are `count` of them, or when `timeout` is over."""
-        wait = convert(self._read(request.query), _Wait, strict=False)
+        wait = parse_as(self._read(request.query), _Wait, strict=False)
         owner = self._owner(request)
         try:
             watch = self._simulation.watch(owner, wait, wait.count)
@@ -82,9 +82,9 @@ class ExchangesResource:
     def _read(self, given: Mapping[str, str]) -> dict[str, Any]:
         values: dict[str, Any] = dict(given)
         if "endpoint" in values:
-            endpoint(values["endpoint"], self._endpoints)
+            require_endpoint(values["endpoint"], self._endpoints)
         if "grant_type" in values:
-            among("grant_type", values["grant_type"], GRANTS)
+            require_one_of("grant_type", values["grant_type"], GRANTS)
         for name in ("since", "until"):
             if name in values:
                 values[name] = read_time(name, values[name])

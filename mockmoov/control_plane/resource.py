@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from mockmoov.control_plane.validation import known
+from mockmoov.control_plane.validation import require_known
 from mockmoov.oauth.records import ApiKey
 from mockmoov.server.steps import Step
 from mockmoov.storage.repository import Repository
@@ -56,4 +56,4 @@ def api_key_of(request: ControlRequest, repository: Repository) -> ApiKey:
 def allow_members(request: ControlRequest, *names: str) -> None:
     """Reject a body with any other member; raises `FieldError`."""
     for name in request.body:
-        known(name, names, "field")
+        require_known(name, names, "field")

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from msgspec.structs import replace
 
-from mockmoov.control_plane.access import Guard
+from mockmoov.control_plane.access import ControlAccess
 from mockmoov.control_plane.api_keys import ApiKeysResource
 from mockmoov.control_plane.clock import ClockResource
 from mockmoov.control_plane.exchanges import ExchangesResource
@@ -40,7 +40,9 @@ _JSON = ("content-type", "application/json")
 class ControlPlane:
     """Everything at mockmoov's own paths: the control plane, and discovery, which needs no access to it."""
 
-    def __init__(self, server: AuthorizationServer, access: Guard, ca_pem: bytes | None = None) -> None:
+    def __init__(
+        self, server: AuthorizationServer, access: ControlAccess, ca_pem: bytes | None = None
+    ) -> None:
         self._access = access
         self._discovery = Discovery(server, ca_pem)
         self._routes = Routes(_routes(server), likeness=OWN_LIKENESS)
@@ -68,7 +70,7 @@ class ControlPlane:
     def _respond(self, request: HttpRequest) -> Generator[Step, Any, HttpResponse]:
         if self.is_open(request.path):
             return self._discovery.handle(request)
-        found = self._access.refusal(request) or self._routes.endpoint(request)
+        found = self._access.error_response(request) or self._routes.endpoint(request)
         if isinstance(found, HttpResponse):
             return found
         if len(request.body) > MAX_BODY:

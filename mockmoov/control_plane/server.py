@@ -1,4 +1,4 @@
-"""Owns what concerns all of a server: reset, and the settings in force. Must not know paths or HTTP."""
+"""The resources of the whole server: its reset and its settings."""
 
 from secrets import token_hex
 
@@ -6,17 +6,17 @@ from mockmoov.config.settings import SETTINGS, Settings
 from mockmoov.control_plane.resource import ControlRequest, ControlResponse, allow_members, owner_of
 from mockmoov.server.authorization_server import AuthorizationServer
 
-_SET = "(set)"
+_SECRET = "(set)"  # noqa: S105 - replaces the value of a secret setting
 
 
 class ServerResource:
-    """Reset and settings."""
+    """Resets the server or an API key, and lists the settings."""
 
     def __init__(self, server: AuthorizationServer) -> None:
         self._server = server
 
     def reset(self, request: ControlRequest) -> ControlResponse:
-        """Begin again: all of the server, or what belongs to one API key. Tokens of before are dead."""
+        """Reset the server, or the state of one API key. Tokens issued before stop working."""
         allow_members(request)
         owner = owner_of(request, self._server.repository)
         if owner is None:
@@ -26,12 +26,12 @@ class ServerResource:
         return ControlResponse(document={"client_id": owner})
 
     def config(self, _request: ControlRequest) -> ControlResponse:
-        """Each setting with where it was set; of secrets only whether they are."""
+        """List each setting with its value and source. Secrets are only reported as set or not."""
         settings = self._server.settings
         return ControlResponse(
             document={
                 "settings": {
-                    name: {"value": _value(settings, name), "source": settings.sources.get(name, "default")}
+                    name: {"value": _value(settings, name), "source": settings.set_by.get(name, "default")}
                     for name in SETTINGS
                 }
             }
@@ -42,4 +42,5 @@ def _value(settings: Settings, name: str) -> object:
     value = getattr(settings, name)
     if name == "api_keys":
         return [api_key.client_id for api_key in settings.api_keys]
-    return _SET if value is not None and not SETTINGS[name].repr else value
+    is_secret = not SETTINGS[name].repr
+    return _SECRET if is_secret and value is not None else value

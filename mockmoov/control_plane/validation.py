@@ -1,4 +1,4 @@
-"""Owns the way from JSON and query strings to checked values. Must not know what they are for."""
+"""Turns JSON bodies and query strings of the control plane into checked values."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ _Input = TypeVar("_Input")
 _NAME = re.compile(r"[a-z_]{1,40}")
 _PLACE = re.compile(r"(.*) - at `(?:key in )?\$\.?([^`]*)`")
 _TYPES = re.compile("`([^`]*)`")
-_IN_WORDS = {
+_TYPE_NAMES = {
     "array": "a list",
     "bool": "a boolean",
     "float": "a number",
@@ -27,7 +27,7 @@ _IN_WORDS = {
     "object": "an object",
     "str": "a string",
 }
-_DEEPEST = 64  # levels of JSON: no reader runs out of stack on them
+_MAX_DEPTH = 64  # levels of JSON that any parser can handle
 
 
 class NotJsonError(ValueError):
@@ -35,12 +35,12 @@ class NotJsonError(ValueError):
 
 
 def read_body(request: HttpRequest) -> dict[str, Any]:
-    """The members of the JSON object in the body; an empty body has none. Raises `NotJsonError`."""
+    """Read the members of the JSON object in the body; an empty body has none. Raises `NotJsonError`."""
     if not request.body:
         return {}
     try:
         document = msgspec.json.decode(request.body)
-        msgspec.json.encode(document)  # what cannot be written again is not read: a lone surrogate
+        msgspec.json.encode(document)  # refuses a lone surrogate, which can be read but not written
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise NotJsonError("the body is not JSON") from error
     if not isinstance(document, dict):
@@ -50,74 +50,84 @@ def read_body(request: HttpRequest) -> dict[str, Any]:
 
 
 def _check_bounds(document: object) -> None:
-    """Refuse what other readers of the same JSON would choke on: deep nesting, integers beyond 64 bits."""
+    """Refuse JSON that other parsers can't handle: deep nesting, integers beyond 64 bits."""
     level = [document]
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_DEPTH):
         if any(isinstance(value, int) and value not in INTEGERS for value in level):
             raise NotJsonError("the JSON body has an integer beyond 64 bits")
-        level = [inner for value in level for inner in _inside(value)]
+        level = [child for value in level for child in _children(value)]
     if level:
-        raise NotJsonError(f"the JSON body is nested deeper than {_DEEPEST} levels")
+        raise NotJsonError(f"the JSON body is nested deeper than {_MAX_DEPTH} levels")
 
 
-def _inside(value: object) -> Iterable[object]:
+def _children(value: object) -> Iterable[object]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
 
 
 def read_query(request: HttpRequest) -> dict[str, str]:
-    """The parameters of the query string; the last of a name counts."""
+    """Read the parameters of the query string; of a repeated one the last counts."""
     return dict(parse_qsl(request.query.decode("latin-1"), keep_blank_values=True))
 
 
-def known(name: str, names: Iterable[str], what: str) -> str:
-    """The name, if it is one of these; raises `FieldError` that says what is nearest."""
-    if name not in names:
-        shown = name if _NAME.fullmatch(name) else "..."
-        raise FieldError(shown, f"there is no {what} {shown}{nearest(name, names)}")
-    return name
+def require_known(name: str, known_names: Iterable[str], kind: str) -> None:
+    """Raise `FieldError` with the nearest known name, unless the name is known.
+
+    `kind` says what it names, such as "field". An odd name isn't repeated: it may be a secret.
+    """
+    if name not in known_names:
+        printed = name if _NAME.fullmatch(name) else "..."
+        raise FieldError(printed, f"there is no {kind} {printed}{nearest(name, known_names)}")
 
 
-def among(field: str, value: object, options: Iterable[str], describe_fault: str = "") -> str:
-    """The value of a field, if it is one of these (`described`: what they are); raises `FieldError`."""
+def require_one_of(field: str, value: object, options: Iterable[str], description: str = "") -> str:
+    """Return the value of a field, or raise `FieldError` if it isn't one of the options.
+
+    `description` replaces the list of options in the message.
+    """
     choices = sorted(options)
     if value not in choices:
-        what = describe_fault or f"one of {', '.join(choices)}"
-        raise FieldError(field, f"{field} must be {what}{nearest(str(value), choices)}")
+        expected = description or f"one of {', '.join(choices)}"
+        raise FieldError(field, f"{field} must be {expected}{nearest(str(value), choices)}")
     return str(value)
 
 
-def endpoint(value: object, names: Iterable[str]) -> str:
-    """The name of an endpoint of Moov's; raises `FieldError`."""
-    return among("endpoint", value, names, "token, revoke or the name of an operation, such as ping")
+def require_endpoint(value: object, names: Iterable[str]) -> None:
+    """Raise `FieldError` unless the value names one of Moov's endpoints."""
+    require_one_of("endpoint", value, names, "token, revoke or the name of an operation, such as ping")
 
 
-def convert(
+def parse_as(
     members: Mapping[str, Any], form: type[_Input], *, hidden: Iterable[str] = (), strict: bool = True
 ) -> _Input:
-    """The members as this dataclass, whose `hidden` ones cannot be given; raises `FieldError`."""
+    """Convert members to a dataclass; raises `FieldError`. The `hidden` fields can't be set by a request.
+
+    With `strict=False` it converts text to numbers, for query strings.
+    """
     names = [field.name for field in fields(cast("Any", form)) if field.name not in hidden]
     for name in members:
-        known(name, names, "field")
+        require_known(name, names, "field")
     try:
         return msgspec.convert(members, form, strict=strict)
     except msgspec.ValidationError as error:
         place = _PLACE.fullmatch(str(error))
         field = (place[2] if place else "") or "..."
-        raise FieldError(field, f"{field}{_in_words(place[1] if place else str(error))}") from None
+        raise FieldError(field, f"{field}{_describe(place[1] if place else str(error))}") from None
 
 
-def _in_words(problem: str) -> str:
-    """What msgspec says of a value, such as "Expected `int | null`, got `str`", after the name of a field."""
+def _describe(problem: str) -> str:
+    """Reword msgspec's "Expected `int | null`, got `str`" so that it can follow the name of a field."""
     if not problem.startswith("Expected "):
         return f": {problem[0].lower()}{problem[1:]}"
-    plain = _TYPES.sub(lambda types: " or ".join(_IN_WORDS.get(n, n) for n in types[1].split(" | ")), problem)
+    plain = _TYPES.sub(
+        lambda types: " or ".join(_TYPE_NAMES.get(n, n) for n in types[1].split(" | ")), problem
+    )
     return f" must be {plain.removeprefix('Expected ')}"
 
 
 def read_time(field: str, value: object) -> float:
-    """A time, given as Unix seconds or in ISO 8601 with an offset, in Unix seconds; raises `FieldError`."""
+    """Parse Unix seconds, or ISO 8601 with an offset, into Unix seconds; raises `FieldError`."""
     seconds: float | None = None
     if isinstance(value, str):
         try:

@@ -86,7 +86,7 @@ class MockMoov(_Controls):
     """
 
     def __init__(self, **settings: Unpack[SettingArguments]) -> None:
-        loaded = load(Layer(values={"port": 0, "tls_port": 0, **settings}, source="MockMoov: "))
+        loaded = load(Layer(settings={"port": 0, "tls_port": 0, **settings}, source="MockMoov: "))
         server = create_server(loaded)
         listeners = open_listeners(loaded)
         app = create_app(server, exposure=listeners.exposure, ca_pem=listeners.ca_pem)

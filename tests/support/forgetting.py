@@ -32,7 +32,7 @@ class ForgetfulStore(MemoryStore):
 
 def forgetful_server(wall: Clock, offset: float = 0.0, **values: Any) -> AuthorizationServer:
     """A server on such a store, whose clock is that far ahead of the wall."""
-    chosen = load(Layer(values=values))
+    chosen = load(Layer(settings=values))
     store = ForgetfulStore(wall=wall)
     simulation = SimulationState(store, wall=lambda: wall.now + offset)
     keys = create_server(chosen).repository.signing_keys()

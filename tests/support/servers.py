@@ -39,7 +39,7 @@ def new_server(
     *, clock: Clock | None = None, keys: Iterable[Mapping[str, Any]] = (EXAMPLE,), **settings: object
 ) -> AuthorizationServer:
     """A server of its own; settings as text or native values."""
-    layer = Layer(values={"api_keys": [dict(key) for key in keys], **settings})
+    layer = Layer(settings={"api_keys": [dict(key) for key in keys], **settings})
     return create_server(load(layer), clock=clock or Clock())
 
 

@@ -1,0 +1,71 @@
+"""The options and helpers that several commands share."""
+
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from mockmoov.config import parsers
+from mockmoov.config.settings import Settings, SettingsError, load
+from mockmoov.config.sources import PREFIX, from_environment, from_file
+from mockmoov.config.tls_trust import trust_context
+
+if TYPE_CHECKING:
+    import ssl
+
+
+def fail(exit_code: int, message: str) -> NoReturn:
+    """Print an error message and exit."""
+    click.echo(f"mockmoov: {message}", err=True)
+    sys.exit(exit_code)
+
+
+def local_settings() -> Settings:
+    """The settings that a server in this environment would have; exits with 2 if they are invalid."""
+    try:
+        config = os.environ.get(f"{PREFIX}CONFIG")
+        layers = [from_file(config)] if config else []
+        return load(*layers, from_environment(os.environ, lambda _: None))
+    except SettingsError as error:
+        fail(2, str(error))
+
+
+def tls_context(url: str, ca_file: str | None) -> "ssl.SSLContext | None":
+    """The TLS context for a URL, None for http; exits with 2 if the CA file is invalid."""
+    if not url.lower().startswith("https://"):
+        return None
+    try:
+        return trust_context(ca_file)
+    except ValueError as error:
+        fail(2, f"--ca-file {error}")
+
+
+def _parse_url(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Parse `--url`. The error messages don't repeat it: it may contain a password."""
+    try:
+        url = parsers.url(value)
+    except ValueError as error:
+        fail(2, f"--url {error}")
+    if url.endswith("/oauth2/token"):
+        fail(2, "--url must be the URL of the server: leave out /oauth2/token")
+    return url
+
+
+url_option = click.option(
+    "--url",
+    callback=_parse_url,
+    envvar=f"{PREFIX}URL",
+    show_envvar=True,
+    default=lambda: f"http://localhost:{local_settings().port}",
+    help="URL of the server; default: http://localhost and the port in the settings (8080).",
+)
+
+ca_file_option = click.option(
+    "--ca-file",
+    envvar=f"{PREFIX}CA_FILE",
+    show_envvar=True,
+    metavar="PATH",
+    default=lambda: local_settings().tls_ca_file,
+    help="CA certificate of an https server, PEM; default: the file in the setting tls_ca_file.",
+)
