@@ -27,7 +27,7 @@ LAYERS = {
     "web": {"data", "oauth", "simulation", "storage", "config", "server", "control_plane"},
     "testing": {"data", "oauth", "simulation", "storage", "config", "server", "control_plane", "web"},
     "mockmoov": {"cli", "data", "oauth", "server", "simulation", "storage", "testing", "web"},
-    "pytest_plugin": {"client", "oauth", "simulation", "testing"},
+    "pytest_plugin": {"client", "config", "oauth", "simulation", "testing"},
     "cli": {"mockmoov", "client", "config", "data", "control_plane", "oauth", "server", "verify", "web"},
     "client": set(),
     "verify": {"client"},

@@ -537,7 +537,7 @@ def test_a_server_elsewhere_may_have_https(
         suite(ON_WHICH_SERVER, url).assert_outcomes(passed=1)
     [said] = failure_of(refused)
     assert said.startswith(f"mockmoov: no mockmoov answers at {moov.https_url}: ")
-    assert said.endswith("; mockmoov_ca_file names the CA")
+    assert said.endswith("; set mockmoov_ca_file to the CA certificate")
     assert failure_of(absent) == [f"mockmoov: mockmoov_ca_file {path}-not: No such file or directory"]
 
 

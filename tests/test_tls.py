@@ -372,7 +372,9 @@ def test_a_handle_of_a_server_elsewhere_knows_the_ca_that_it_is_given(tmp_path: 
             assert handle.mint()
             with pytest.raises(AttributeError, match="has no https"):
                 _ = handle.https_url
-        with pytest.raises(ControlError, match=r"certificate verify failed.*; ca_file names the CA"):
+        with pytest.raises(
+            ControlError, match=r"certificate verify failed.*; set ca_file to the CA certificate"
+        ):
             MockMoov.connect(moov.https_url)
 
 

@@ -113,14 +113,14 @@ def moov_token(request: pytest.FixtureRequest, moov: "MoovKey") -> "MintedToken"
 @pytest.fixture
 def moov_client(pytestconfig: pytest.Config, moov: "MoovKey") -> Iterator["TokenClient"]:
     """A `mockmoov.client.TokenClient` with the credentials of `moov`."""
-    import ssl  # noqa: PLC0415
-
     import httpx2  # noqa: PLC0415
 
     from mockmoov.client import TokenClient  # noqa: PLC0415
+    from mockmoov.config.tls_trust import trust_context  # noqa: PLC0415
 
-    context = ssl.create_default_context(cafile=pytestconfig.getini("mockmoov_ca_file") or None)
-    with httpx2.Client(trust_env=False, verify=context) as http:
+    with _fail_in_one_line("mockmoov_ca_file "):
+        trusted = trust_context(pytestconfig.getini("mockmoov_ca_file") or None)
+    with httpx2.Client(trust_env=False, verify=trusted) as http:
         yield TokenClient(
             moov.url, client_id=moov.client_id, client_secret=moov.client_secret or "", http_client=http
         )

@@ -7,7 +7,7 @@ import re
 
 _REPLACEMENTS = (
     (re.compile(r"^MockMoov: "), ""),
-    (re.compile(r"^ca_file\b|(?<=; )ca_file\b"), "mockmoov_ca_file"),
+    (re.compile(r"^ca_file\b|(?<=; set )ca_file\b"), "mockmoov_ca_file"),
     (re.compile(r"^X-Mockmoov-Token is missing or wrong$"), r"\g<0>; set mockmoov_control_token"),
 )
 

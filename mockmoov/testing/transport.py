@@ -1,12 +1,12 @@
 """How a handle reaches the control plane: inside the process, or over HTTP."""
 
 import json
-import ssl
 from collections.abc import Mapping
 from operator import methodcaller
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
+from mockmoov.config.tls_trust import trust_context, trust_hint
 from mockmoov.control_plane.access import TOKEN_HEADER
 from mockmoov.control_plane.router import BASE, ControlPlane
 from mockmoov.oauth.encoding import to_json
@@ -101,7 +101,11 @@ class HttpTransport:
         """Trust the CAs in a PEM file, or else those of this machine; raises `ValueError`."""
         import httpx2  # noqa: PLC0415 - only who goes elsewhere pays for it
 
-        self._client = httpx2.Client(trust_env=False, verify=_trust(ca_file))
+        try:
+            trusted = trust_context(ca_file)
+        except ValueError as error:
+            raise ValueError(f"ca_file {error}") from None
+        self._client = httpx2.Client(trust_env=False, verify=trusted)
         self._url = url
         self._headers = {"content-type": _JSON} | ({TOKEN_HEADER: token} if token is not None else {})
 
@@ -123,7 +127,7 @@ class HttpTransport:
                 method, target, content=_body(body), headers=self._headers, timeout=timeout + _EXTRA_TIMEOUT
             )
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RuntimeError) as error:  # or it is closed
-            hint = "; ca_file names the CA" if "certificate verify failed" in str(error) else ""
+            hint = trust_hint(error, "ca_file")
             raise ControlError(0, f"no mockmoov answers at {self._url}: {error}{hint}") from None
         if _MOCKMOOV_HEADERS.isdisjoint(response.headers):
             raise ControlError(response.status_code, f"the server at {self._url} is not a mockmoov")
@@ -132,13 +136,6 @@ class HttpTransport:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
-
-
-def _trust(ca_file: str | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:  # an `ssl.SSLError` is one
-        raise ValueError(f"ca_file {ca_file}: {error.strerror}") from None
 
 
 def _query(query: Mapping[str, Any] | None) -> str:
