@@ -44,7 +44,7 @@ GROUPS: Mapping[str, Callable[[Check], bool]] = {
     "mockmoov's choices where nobody says": lambda check: check.severity == "our choice",
 }
 
-NO_PAIR = "wanted refresh_token to be a text"
+NO_PAIR = "expected refresh_token to be a string"
 """Why a check fails that begins with a whole pair of tokens, where none is given."""
 
 COMMONEST = 6

@@ -22,7 +22,7 @@ from mockmoov.config.settings import Settings
 from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.verify.check import Check
 from mockmoov.verify.checks import CHECKS
-from mockmoov.verify.expectations import NO_HEADER_2023, Reading, reading_of
+from mockmoov.verify.expectations import NO_HEADER_2023, Expectations, expectations_of
 from mockmoov.verify.session import Session
 from mockmoov.verify.target import Key, Target
 from tests.breakages import BREAKAGES, NONE, UNBROKEN, Breakage, BrokenControl, BrokenServer
@@ -33,8 +33,8 @@ from tests.support.verifying import sending
 ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "docs" / "kills.md"
 AT_ONCE = 2
-READINGS: Mapping[str, Reading] = {
-    reading.label: reading for reading in (NO_HEADER_2023, reading_of("v2026.07.00"))
+CONTRACTS: Mapping[str, Expectations] = {
+    expectations.label: expectations for expectations in (NO_HEADER_2023, expectations_of("v2026.07.00"))
 }
 VERDICTS = {check.id: check for check in CHECKS.values() if not check.finding}
 """The checks that say yes or no; a finding catches nothing."""
@@ -64,24 +64,24 @@ def session_with(breakage: Breakage) -> Iterator[Session]:
     """The suite, pointed at a new server with this breakage."""
     server = BrokenServer(Settings(), breakage)
     with Session(TARGET, sending(sender(server, BrokenControl(server)))) as session:
-        session.find_plane()
+        session.find_control_plane()
         yield session
 
 
-def failures(name: str, checks: Iterable[str], contracts: Iterable[str] = tuple(READINGS)) -> Iterator[Kill]:
+def failures(name: str, checks: Iterable[str], contracts: Iterable[str] = tuple(CONTRACTS)) -> Iterator[Kill]:
     """The checks that fail against a breakage, as they come."""
     breakage = BREAKAGES.get(name, UNBROKEN)
     chosen = [VERDICTS[check] for check in checks]
     for contract in contracts:
         with session_with(breakage) as session:
             for check in chosen:
-                if fails(session, check, READINGS[contract]):
+                if fails(session, check, CONTRACTS[contract]):
                     yield Kill(breakage=name, check=check.id, contract=contract)
 
 
-def fails(session: Session, check: Check, reading: Reading) -> bool:
+def fails(session: Session, check: Check, expectations: Expectations) -> bool:
     """Whether a check says no; one that gets no answer says nothing."""
-    return check.concerns(reading) and session.run(check, reading).status == "failed"
+    return check.applies_to(expectations) and session.run(check, expectations).status == "failed"
 
 
 def first_kill(name: str) -> Kill | None:
