@@ -86,7 +86,7 @@ class ControlPlaneClient:
             self._sender.reserved += 1
         response = self._send(method, path, body)
         if response.status_code >= 300:
-            raise NoResponse(f"the control plane answers {method} {path} with {response.status_code}")
+            raise NoResponse(f"the control plane responds to {method} {path} with {response.status_code}")
         with suppress(ValueError, RecursionError):
             members = json.loads(response.content)
             if isinstance(members, dict):

@@ -105,7 +105,7 @@ class Session:
             raise CannotRun("the rate limit is reached; try again later, or with a lower --rate")
         if response.status >= 500:
             raise CannotRun(f"the server fails: {received}")
-        raise CannotRun(f"POST {TOKEN_PATH} is not answered as by Moov's token endpoint: {received}")
+        raise CannotRun(f"POST {TOKEN_PATH} does not respond like Moov's token endpoint: {received}")
 
     # --- a check --------------------------------------------------------------------------------
 

@@ -215,7 +215,7 @@ def test_a_control_plane_that_fails_makes_an_error_and_no_verdict(status: int) -
     result = run(bent(bend), "revoke.another-client")
     assert (result.status, result.reason) == (
         "error",
-        f"the control plane answers POST /api-keys with {status}",
+        f"the control plane responds to POST /api-keys with {status}",
     )
 
 

@@ -134,16 +134,16 @@ def test_what_wants_a_second_scope_says_so(url: str) -> None:
         ((500, {}, b'{"error":"server_error"}'), "the server fails: 500"),
         (
             (200, {"content-type": "text/html"}, HTML),
-            "is not answered as by Moov's token endpoint: 200 with <!doctype",
+            "does not respond like Moov's token endpoint: 200 with <!doctype",
         ),
-        ((404, {"content-type": "text/html"}, HTML), "is not answered as by Moov's token endpoint: 404"),
-        ((302, {"location": "http://127.0.0.1:1/"}, b""), "is not answered as by Moov's token endpoint: 302"),
+        ((404, {"content-type": "text/html"}, HTML), "does not respond like Moov's token endpoint: 404"),
+        ((302, {"location": "http://127.0.0.1:1/"}, b""), "does not respond like Moov's token endpoint: 302"),
         (
             (200, {"content-type": "application/json"}, b"[]"),
-            "is not answered as by Moov's token endpoint: 200",
+            "does not respond like Moov's token endpoint: 200",
         ),
         ((429, {"retry-after": "0"}, b""), "the rate limit is reached"),
-        ((200, {}, b"x" * 1_000_000), "is not answered as by Moov's token endpoint: 200 with $ANSWER_1"),
+        ((200, {}, b"x" * 1_000_000), "does not respond like Moov's token endpoint: 200 with $ANSWER_1"),
     ],
     ids=lambda value: str(value[0]) if isinstance(value, tuple) else "",
 )
