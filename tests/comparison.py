@@ -1,9 +1,9 @@
-"""Runs the contract suite against other fakes, to see what they get right and wrong.
+"""Runs the contract suite against other fakes, to see which rules they follow.
 
-Run as `python -m tests.comparison`: some minutes. It brings each of tests/others/ here, serves it on this
-machine and runs `mockmoov verify` against it, once a contract; then it repeats three of Prism's failures by
-curl, for the eye. Writes docs/comparison.md; it fails if a fake cannot be had or verified, or a repeated
-failure is none.
+Run as `python -m tests.comparison`; it takes some minutes. It installs each server of tests/others/, serves
+it on this machine and runs `mockmoov verify` against it, once for each contract. Then it repeats three of
+Prism's failures with curl. It writes docs/comparison.md, and fails if a server cannot be installed or
+verified, or if the suite does not report one of the three failures.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "docs" / "comparison.md"
 START_SECONDS, STOP_SECONDS, VERIFY_SECONDS = 60.0, 10.0, 300.0
 CONTRACTS: Mapping[str, tuple[str, ...]] = {"2023": (), "dated": ("--moov-version", "latest")}
-"""What `mockmoov verify` is told for each contract; told nothing, it looks at both."""
+"""The options of `mockmoov verify` for each contract. Without options it verifies both."""
 LABELS = {"2023": "2023", "dated": "latest"}
 MARKS = {"passed": "✓", "failed": "✗", "error": "✗", "not-checkable": "·", "": ""}
 GROUPS: Mapping[str, Callable[[Check], bool]] = {
@@ -44,16 +44,16 @@ GROUPS: Mapping[str, Callable[[Check], bool]] = {
     "mockmoov's choices where nobody says": lambda check: check.severity == "our choice",
 }
 
-NO_PAIR = "wanted refresh_token to be a text"
-"""Why a check fails that begins with a whole pair of tokens, where none is given."""
+NO_PAIR = "expected refresh_token to be a string"
+"""The reason of a check that starts with a token pair, if the server issues no refresh token."""
 
 COMMONEST = 6
-"""Reasons of failures that are told, of each column."""
+"""The number of reasons to list for each column."""
 
 Column = tuple[str, str]
 """A fake's name and a contract's."""
 Ended = Mapping[str, tuple[str, str]]
-"""How checks ended, by id: their status, and why."""
+"""The status and the reason of each check, by id."""
 
 
 # --- running -------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def serving(fake: Fake, folder: Path, contract: str) -> Iterator[str]:
-    """The fake in a process of its own; yields its URL."""
+    """Run a fake in a process. Yields its URL."""
     port = free_port()
     places = {"port": port, "fixtures": ROOT / "fixtures", "contract": contract, "python": sys.executable}
     argv = [part.format(**places) for part in fake.command]
@@ -93,7 +93,7 @@ def await_port(server: subprocess.Popen[bytes], port: int, name: str) -> None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.1)
-    raise RuntimeError(f"{name} does not listen")
+    raise RuntimeError(f"{name} does not listen on port {port}")
 
 
 def verified(url: str, contract: str, folder: Path) -> list[dict[str, Any]]:
@@ -139,7 +139,7 @@ def brought_here(fake: Fake, parent: Path) -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeat:
-    """A failure that curl shows: the check that reports it, what is right, and the lines to type."""
+    """A failure to repeat with curl: the check that reports it, the right response, and the commands."""
 
     check: str
     right: str
@@ -156,12 +156,12 @@ REPEATS = (
     ),
     Repeat(
         check="token.scope-order",
-        right="`scope` says what was asked for, which is `/ping.read` (live, RFC 6749 §5.1)",
+        right="`scope` is the requested scope, `/ping.read` (live, RFC 6749 §5.1)",
         lines=(f"curl -i {_KEY} {_MINT} $URL/oauth2/token",),
     ),
     Repeat(
         check="revoke.access-token",
-        right="401 for a token that was revoked (RFC 7009 §2, live)",
+        right="401 for a revoked token (RFC 7009 §2, live)",
         lines=(
             f"curl -i {_KEY} --data token=$TOKEN $URL/oauth2/revoke",
             'curl -i -H "Authorization: Bearer $TOKEN" $URL/ping',
@@ -171,7 +171,7 @@ REPEATS = (
 
 
 def typed(repeat: Repeat, url: str) -> str:
-    """The lines, each with its answer, as a shell shows them."""
+    """The commands with their responses, as a shell shows them."""
     minted = f"curl -s {_KEY} {_MINT} $URL/oauth2/token"
     token = json.loads(_shell(minted, url))["access_token"]
     shown = []
@@ -189,7 +189,7 @@ def _shell(command: str, url: str, **variables: str) -> str:
 
 
 def _short(body: str) -> str:
-    """A body whose tokens are cut."""
+    """A body with shortened tokens."""
     document = json.loads(body)
     for name in ("access_token", "refresh_token"):
         if name in document:
@@ -205,7 +205,7 @@ def line(*cells: object) -> str:
 
 
 def kept(checks: Sequence[Check], found: Ended) -> str:
-    """How many of the rules that could be checked were kept."""
+    """How many of the rules that could be checked are followed."""
     statuses = [found[check.id][0] for check in checks if check.id in found]
     checkable = [status for status in statuses if status != "not-checkable"]
     return f"{checkable.count('passed')} of {len(checkable)}"
@@ -221,8 +221,8 @@ def summary(columns: Mapping[Column, Ended]) -> str:
         for title, belongs in GROUPS.items()
     ]
     stopped = [sum(reason.startswith(NO_PAIR) for _, reason in found.values()) for found in columns.values()]
-    rows.append(line("not come to, for want of a refresh token", *stopped))
-    return "\n".join([*heading("rules kept, of those that could be checked", columns), *rows])
+    rows.append(line("not tested, because there is no refresh token", *stopped))
+    return "\n".join([*heading("rules followed, of those that could be checked", columns), *rows])
 
 
 def heading(first: str, columns: Mapping[Column, Ended]) -> list[str]:
@@ -231,15 +231,15 @@ def heading(first: str, columns: Mapping[Column, Ended]) -> list[str]:
 
 
 def complaints(columns: Mapping[Column, Ended]) -> str:
-    """The commonest reasons of failures: one lack can break many rules."""
+    """The most common reasons of failures: one missing feature can fail many checks."""
     rows = []
     for (name, contract), found in columns.items():
         reasons = Counter(
             reason.split(", got ")[0] for status, reason in found.values() if status == "failed"
         )
-        told = [f"{reason} ({count})" for reason, count in reasons.most_common(COMMONEST) if count > 1]
-        rows.append(line(f"{name}, {contract}", "; ".join(told).replace("|", "\\|") or "none failed"))
-    return "\n".join([line("", "what was wanted, and did not come"), line("---", "---"), *rows])
+        common = [f"{reason} ({count})" for reason, count in reasons.most_common(COMMONEST) if count > 1]
+        rows.append(line(f"{name}, {contract}", "; ".join(common).replace("|", "\\|") or "none failed"))
+    return "\n".join([line("", "the most common reasons"), line("---", "---"), *rows])
 
 
 def every_check(columns: Mapping[Column, Ended]) -> str:
@@ -260,22 +260,22 @@ def report(columns: Mapping[Column, Ended], shown: Mapping[str, str]) -> str:
         f"```text\n{shown[repeat.check]}\n```"
         for repeat in REPEATS
     )
-    return f"""# Moov's contract, kept by other fakes
+    return f"""# How other fakes follow Moov's contract
 
 Written by `python -m tests.comparison` on {today()}: a run of `mockmoov verify` against each server on one
-machine, once a contract, with one API key and no control plane but mockmoov's own.
+machine, once for each contract, with one API key and no control plane except mockmoov's own.
 
-Read it as it is meant. The question is whether a program that is tested against a fake meets there what it
-will meet at Moov. None of the others claims to be Moov, and each does well what it was made for; some of
-what they leave out, such as refusing a wrong secret, they leave out on purpose. The contract was read, and
-the suite written, by those who made mockmoov, which is in the table as the control. A rule may also be kept
-by accident: a server that refuses everything keeps all rules of refusing.
+The question is whether a program that is tested against a fake gets the responses that it will get from
+Moov. None of the others claims to be Moov, and each is good at what it was made for. Some of what they leave
+out, such as rejecting a wrong secret, they leave out on purpose. The authors of mockmoov read the contract
+and wrote the suite; mockmoov is in the table as the control. A server may also follow a rule by accident: one
+that refuses everything follows all rules about errors.
 
 | fake | version | what it is meant for | how it was set up |
 |---|---|---|---|
 {chr(10).join(fakes)}
 
-The versions are exact; what they depend on is as their registries gave it on that day.
+The versions are exact; their dependencies are what the registries had on that day.
 
 ## In short
 
@@ -283,32 +283,32 @@ The versions are exact; what they depend on is as their registries gave it on th
 
 ## What the failures say
 
-One lack breaks many rules. A server that gives no refresh token with a client's own grant, as RFC 6749
-§4.4.3 advises, fails each rule that begins with a whole pair: the last row above says how many. One that has
-no operation to spend a token on fails each that ends there.
+One missing feature fails many checks. A server that issues no refresh token with client_credentials, as
+RFC 6749 §4.4.3 advises, fails each check that starts with a token pair: the last row above says how many. A
+server without an operation that uses a token fails each check that ends with one.
 
 {complaints(columns)}
 
 ## What each is good for
 
-- **Prism** checks the form of a request as the description says it, and has an answer for every operation.
-  It cannot tell a good secret or token from a bad one, answers with the example's scope whatever was asked
-  for, and nothing rotates or is revoked.
-- **oauth2-mock-server** signs real tokens with real keys, and has hooks for what a test wants otherwise. It
-  does not authenticate clients, knows no scopes, and gives refresh tokens with other grants only.
-- **mock-oauth2-server** has most grants, real keys and many issuers in one process. It takes any client and
-  any scope, and gives refresh tokens with other grants only.
+- **Prism** checks the form of a request against the description, and has a response for every operation. It
+  does not check secrets or tokens, returns the example's scope whatever the request says, and rotates and
+  revokes nothing.
+- **oauth2-mock-server** signs real tokens with real keys, and has hooks to change them. It does not
+  authenticate clients, does not know scopes, and issues refresh tokens with other grants only.
+- **mock-oauth2-server** has most grants, real keys and many issuers in one process. It accepts any client and
+  any scope, and issues refresh tokens with other grants only.
 
 ## Three of Prism's failures, by hand
 
-Not by the suite but by curl, against Prism over our description of the 2023 contract.
+These use curl instead of the suite, against Prism with our description of the 2023 contract.
 
 {repeats}
 
 ## Every rule
 
-✓ kept, ✗ not kept, · not checkable there (it wants mockmoov's control plane, or a token that can be read);
-empty: not a rule of that contract.
+✓ passed, ✗ failed, · not checkable there (needs mockmoov's control plane, or a JWT); empty: not a rule of
+that contract.
 
 {every_check(columns)}
 """
@@ -333,7 +333,7 @@ def main() -> int:
     REPORT.write_text(report(columns, shown), encoding="utf-8")
     wrong = [repeat.check for repeat in REPEATS if columns[PRISM.name, "2023"][repeat.check][0] != "failed"]
     for check in wrong:
-        print(f"{check} is repeated by hand, but the suite does not report it")
+        print(f"{check} is repeated with curl, but the suite does not report it")
     return 1 if wrong else 0
 
 

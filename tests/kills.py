@@ -1,9 +1,9 @@
 """Runs the contract suite against every breakage, to see which check catches what.
 
-Run as `python -m tests.kills`: some minutes, without sockets. For each breakage of tests/breakages/ the
-checks run in their order until one fails; then each check that has caught nothing so far runs alone until
-it does, against those first that were hardest to catch. Writes docs/kills.md. It fails if a breakage or a
-check is left over, or if a check complains of the same server unbroken.
+Run as `python -m tests.kills`; it takes some minutes and needs no sockets. For each breakage of
+tests/breakages/, the checks run in their order until one fails. Then each check that has caught nothing
+runs alone until it does, starting with the breakages that were hardest to catch. It writes docs/kills.md, and
+fails if a breakage is not caught, if a check catches nothing, or if one fails against the unbroken server.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mockmoov.config.settings import Settings
 from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.verify.check import Check
 from mockmoov.verify.checks import CHECKS
-from mockmoov.verify.expectations import NO_HEADER_2023, Reading, reading_of
+from mockmoov.verify.expectations import NO_HEADER_2023, Expectations, expectations_of
 from mockmoov.verify.session import Session
 from mockmoov.verify.target import Key, Target
 from tests.breakages import BREAKAGES, NONE, UNBROKEN, Breakage, BrokenControl, BrokenServer
@@ -33,11 +33,11 @@ from tests.support.verifying import sending
 ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "docs" / "kills.md"
 AT_ONCE = 2
-READINGS: Mapping[str, Reading] = {
-    reading.label: reading for reading in (NO_HEADER_2023, reading_of("v2026.07.00"))
+CONTRACTS: Mapping[str, Expectations] = {
+    expectations.label: expectations for expectations in (NO_HEADER_2023, expectations_of("v2026.07.00"))
 }
 VERDICTS = {check.id: check for check in CHECKS.values() if not check.finding}
-"""The checks that say yes or no; a finding catches nothing."""
+"""The checks that can fail. A finding cannot."""
 
 TARGET = Target(
     url="http://localhost",
@@ -61,31 +61,31 @@ class Kill:
 
 @contextmanager
 def session_with(breakage: Breakage) -> Iterator[Session]:
-    """The suite, pointed at a new server with this breakage."""
+    """A session with a new server that has this breakage."""
     server = BrokenServer(Settings(), breakage)
     with Session(TARGET, sending(sender(server, BrokenControl(server)))) as session:
-        session.find_plane()
+        session.find_control_plane()
         yield session
 
 
-def failures(name: str, checks: Iterable[str], contracts: Iterable[str] = tuple(READINGS)) -> Iterator[Kill]:
-    """The checks that fail against a breakage, as they come."""
+def failures(name: str, checks: Iterable[str], contracts: Iterable[str] = tuple(CONTRACTS)) -> Iterator[Kill]:
+    """The checks that fail against a breakage."""
     breakage = BREAKAGES.get(name, UNBROKEN)
     chosen = [VERDICTS[check] for check in checks]
     for contract in contracts:
         with session_with(breakage) as session:
             for check in chosen:
-                if fails(session, check, READINGS[contract]):
+                if fails(session, check, CONTRACTS[contract]):
                     yield Kill(breakage=name, check=check.id, contract=contract)
 
 
-def fails(session: Session, check: Check, reading: Reading) -> bool:
-    """Whether a check says no; one that gets no answer says nothing."""
-    return check.concerns(reading) and session.run(check, reading).status == "failed"
+def fails(session: Session, check: Check, expectations: Expectations) -> bool:
+    """Whether a check fails. A check without a response does not."""
+    return check.applies_to(expectations) and session.run(check, expectations).status == "failed"
 
 
 def first_kill(name: str) -> Kill | None:
-    """What catches a breakage first."""
+    """The first check that catches a breakage."""
     return next(failures(name, VERDICTS), None)
 
 
@@ -95,13 +95,13 @@ def kill_of(check: str, names: Iterable[str]) -> Kill | None:
 
 
 def hardest_first(caught: Mapping[str, Kill | None]) -> list[str]:
-    """The breakages that more checks let pass before those that spoil everything."""
+    """The breakages, starting with those that most checks do not notice."""
     order = list(VERDICTS)
     return sorted(caught, key=lambda name: -order.index(kill.check) if (kill := caught[name]) else 0)
 
 
 def complaints() -> list[Kill]:
-    """What fails against the server unbroken."""
+    """The checks that fail against the unbroken server."""
     return list(failures(NONE, VERDICTS))
 
 
@@ -135,26 +135,26 @@ def report(caught: Mapping[str, Kill | None], later: Mapping[str, Kill | None]) 
     down = [_caught(name, kill) for name, kill in caught.items()]
     across = [_catching(VERDICTS[check], kill, len(first[check])) for check, kill in of_check.items()]
     made_with = f"mockmoov {__version__}, Python {sys.version.split()[0]}"
-    return f"""# What the contract suite catches of a broken mockmoov
+    return f"""# What the contract suite catches in a broken mockmoov
 
 Written by `python -m tests.kills` on {today()}, with {made_with}.
 
 **Caught: {ratio(caught)} breakages. Checks that catch one: {ratio(of_check)}.**
 
-Each breakage is mockmoov with one rule bent (`tests/breakages/`). The checks of `mockmoov verify` run against
-it in their order, without a version header (2023) and then with one, until one fails: it is named beside the
-breakage. Against mockmoov unbroken, none fails.
+Each breakage is a mockmoov that breaks one rule (`tests/breakages/`). The checks of `mockmoov verify` run
+against it in their order, without a version header (2023) and then with one, until one fails. The table names
+that check. Against an unbroken mockmoov no check fails.
 
 ## The breakages
 
-{line("breakage", "the rule that is bent", "caught by", "contract")}
+{line("breakage", "broken rule", "caught by", "contract")}
 {line("---", "---", "---", "---")}
 {chr(10).join(down)}
 
 ## The checks
 
-How many breakages each is the first to catch, and one that it does catch. One that is never the first was run
-alone, against the breakages that more checks let pass before those that spoil everything.
+The number of breakages that each check is the first to catch, and one that it catches. A check that is never
+the first was run alone, starting with the breakages that most checks do not notice.
 
 {line("check", "", "severity", "first", "catches", "contract")}
 {line("---", "---", "---", "--:", "---", "---")}
@@ -167,7 +167,7 @@ def ratio(kills: Mapping[str, Kill | None]) -> str:
 
 
 def main() -> int:
-    """Run everything, write the report, and say whether it is good enough."""
+    """Run everything and write the report. Returns 0 if there is no problem."""
     with ProcessPoolExecutor(AT_ONCE, initializer=logging.disable) as pool:
         unbroken = pool.submit(complaints)
         caught = dict(zip(BREAKAGES, pool.map(first_kill, BREAKAGES), strict=True))
@@ -176,10 +176,7 @@ def main() -> int:
         later = dict(zip(idle, pool.map(kill_of, idle, repeat(hardest_first(caught))), strict=True))
     REPORT.write_text(report(caught, later), encoding="utf-8")
     problems = [
-        *(
-            f"{kill.check} complains of a server that is not broken ({kill.contract})"
-            for kill in unbroken.result()
-        ),
+        *(f"{kill.check} fails against the unbroken server ({kill.contract})" for kill in unbroken.result()),
         *(f"no check catches {name}: {BREAKAGES[name].rule}" for name, kill in caught.items() if not kill),
         *(f"{check} catches nothing: {VERDICTS[check].title}" for check, kill in later.items() if not kill),
     ]

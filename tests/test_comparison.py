@@ -11,7 +11,7 @@ from tests.others import FAKES, HERE
 ONE, TWO, THREE, *_ = verdicts()
 FOUND = {
     ONE.id: ("passed", ""),
-    TWO.id: ("failed", "wanted 401, got 200 | x"),
+    TWO.id: ("failed", "expected 401, got 200 | x"),
     THREE.id: ("not-checkable", "not checkable here"),
 }
 
@@ -34,8 +34,8 @@ def test_what_cannot_be_checked_is_neither_kept_nor_broken() -> None:
 
 
 def test_a_complaint_is_told_once_with_its_number() -> None:
-    twice = {**FOUND, THREE.id: ("failed", "wanted 401, got nothing")}
-    assert "| some, 2023 | wanted 401 (2) |" in complaints({("some", "2023"): twice})
+    twice = {**FOUND, THREE.id: ("failed", "expected 401, got nothing")}
+    assert "| some, 2023 | expected 401 (2) |" in complaints({("some", "2023"): twice})
     assert "| some, 2023 | none failed |" in complaints({("some", "2023"): {ONE.id: ("passed", "")}})
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.breakages import BREAKAGES, NONE
-from tests.kills import READINGS, REPORT, VERDICTS, Kill, complaints, failures, report
+from tests.kills import CONTRACTS, REPORT, VERDICTS, Kill, complaints, failures, report
 
 
 def rows() -> Iterator[list[str]]:
@@ -59,7 +59,7 @@ AIMED = {
 
 @pytest.mark.parametrize("check", AIMED)
 def test_a_check_catches_the_breakage_that_is_aimed_at_it(check: str) -> None:
-    assert {kill.contract for kill in failures(AIMED[check], [check])} == set(READINGS)
+    assert {kill.contract for kill in failures(AIMED[check], [check])} == set(CONTRACTS)
 
 
 def test_a_server_without_a_breakage_is_not_complained_of() -> None:
@@ -74,7 +74,7 @@ def test_no_check_complains_of_a_server_without_a_breakage() -> None:
 def test_the_report_counts_what_is_caught_and_says_what_is_not() -> None:
     first, second, *_ = BREAKAGES
     busy, idle, *_ = VERDICTS
-    contract = next(iter(READINGS))
+    contract = next(iter(CONTRACTS))
     text = report(
         {first: Kill(breakage=first, check=busy, contract=contract), second: None},
         {idle: Kill(breakage=first, check=idle, contract=contract)},

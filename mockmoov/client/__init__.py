@@ -1,14 +1,14 @@
-"""The conforming client, for Moov as much as for the fake; it knows no other mockmoov module.
+"""A client for Moov's token endpoints that follows the contract. It works with Moov and with mockmoov.
 
 with TokenClient(client_id="...", client_secret="...") as moov:
     token = moov.create("/accounts.read")
 
 httpx2.Client(base_url=MOOV_API, auth=MoovAuth(client_id="...", client_secret="...", scope="/ping.read"))
 
-`TokenClient` and `AsyncTokenClient` have `create`, `refresh` and `revoke`; `ClientOptions` says what they
-take, `origin` and `moov_version` among it. A `Token` has `expires_at`, `scopes` and `is_expired(now)`.
-Whatever goes wrong is a `MoovError`: `TransportError`, `ProtocolError`, or a `TokenRequestError` with a class
-for each error code. `Retry` waits and repeats, for who asks for it.
+`TokenClient` and `AsyncTokenClient` have `create`, `refresh` and `revoke`. `ClientOptions` lists their
+options, such as `origin` and `moov_version`. A `Token` has `expires_at`, `scopes` and `is_expired(now)`.
+Every failure raises a `MoovError`: a `TransportError`, a `ProtocolError`, or a `TokenRequestError`, which has
+a subclass for each error code. Pass a `Retry` to repeat requests that failed for a temporary reason.
 """
 
 from mockmoov.client.auth import MoovAuth

@@ -1,4 +1,4 @@
-"""Owns keeping one access token fresh for API calls; it must not know how a token is asked for."""
+"""`MoovAuth`, which puts a valid access token on the calls of an httpx2 client."""
 
 import threading
 from collections.abc import AsyncGenerator, Generator, Iterable
@@ -21,30 +21,30 @@ H = TypeVar("H", httpx2.Client, httpx2.AsyncClient)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Lease:
+class _CachedToken:
     token: Token
     renew_at: datetime
 
 
 class MoovAuth(httpx2.Auth):
-    """Bearer authentication for an `httpx2.Client` or `AsyncClient` (asyncio), shared freely between threads.
+    """Bearer authentication for `httpx2.Client` and `AsyncClient` (asyncio). Threads may share an instance.
 
-    A token is minted at first use, kept, and minted anew `leeway` seconds before it expires, or half its
-    lifetime before where that is less. It is never refreshed: with client_credentials the key itself is at
-    hand, and a refresh token can be lost or used up. However many calls need a new token at once, one token
-    request is made (one for threads and one for each event loop, where an instance serves both). A call that
-    is answered 401 is repeated once with a token other than the one refused; not if its body is a stream,
-    which cannot be sent twice.
+    It requests a token on first use, caches it, and requests a new one `leeway` seconds before it expires, or
+    after half of its lifetime if that is later. It never uses the refresh token: it has the API key, and a
+    refresh token can be lost or used up. Concurrent calls that need a new token share one token request (one
+    for threads and one for each event loop, if an instance serves both). A call that is answered with 401 is
+    repeated once with a token other than the rejected one, unless its body is a stream, which cannot be sent
+    again.
 
-    Only requests to the origin of `base_url` (scheme, host and port) get a token; others are left alone.
-    They also get `Origin` and `X-Moov-Version` as configured, unless they have their own.
+    Only requests to the origin of `base_url` (scheme, host and port) get a token; others are not changed.
+    They also get the configured `Origin` and `X-Moov-Version`, unless they already have these headers.
 
-    Token requests do not go through the calling client, so that its redirects, hooks and history never see a
-    secret: they use `http_client`, of the calling client's kind (a `TypeError` otherwise), or short-lived
-    connections of their own with `timeout`. Failing to get a token raises what `TokenClient.create` raises.
+    Token requests do not go through the calling client, so its redirects, hooks and history never see a
+    secret. They use `http_client`, which must match the calling client (sync or async; otherwise a
+    `TypeError`), or short-lived connections with `timeout`. Errors are those of `TokenClient.create`.
 
     Args:
-        base_url: where tokens come from and go to.
+        base_url: the server that issues the tokens and receives the calls.
         scope, client_type: see `TokenClient.create`.
         leeway: seconds, at least 0.
         timeout, http_client, options: see `TokenClient`.
@@ -67,7 +67,7 @@ class MoovAuth(httpx2.Auth):
         self._scope, self._client_type = join_scopes(scope), client_type
         self._leeway, self._timeout, self._http_client = leeway, timeout, http_client
         self._origin = httpx2.URL(base_url).origin
-        self._lease: _Lease | None = None
+        self._cached: _CachedToken | None = None
         self._lock = threading.Lock()
         self._async_locks: dict[AbstractEventLoop, Lock] = {}
         self._async_locks_lock = threading.Lock()
@@ -77,87 +77,89 @@ class MoovAuth(httpx2.Auth):
         return f"MoovAuth({flows.base_url!r}, client_id={flows.client_id!r}, scope={self._scope!r})"
 
     def sync_auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        """What `httpx2.Client` calls for each request."""
-        if not self._concerns(request):
+        """Authenticate a request of an `httpx2.Client`, which calls this."""
+        if not self._applies_to(request):
             yield request
             return
-        token = self._token(stale=None)
-        response = yield self._signed(request, token)
-        if _is_refused(request, response):
-            yield self._signed(request, self._token(stale=token))
+        token = self._token(rejected=None)
+        response = yield self._authorized(request, token)
+        if _should_repeat(request, response):
+            yield self._authorized(request, self._token(rejected=token))
 
     async def async_auth_flow(
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        """What `httpx2.AsyncClient` calls for each request."""
-        if not self._concerns(request):
+        """Authenticate a request of an `httpx2.AsyncClient`, which calls this."""
+        if not self._applies_to(request):
             yield request
             return
-        token = await self._async_token(stale=None)
-        response = yield self._signed(request, token)
-        if _is_refused(request, response):
-            yield self._signed(request, await self._async_token(stale=token))
+        token = await self._async_token(rejected=None)
+        response = yield self._authorized(request, token)
+        if _should_repeat(request, response):
+            yield self._authorized(request, await self._async_token(rejected=token))
 
-    def _concerns(self, request: httpx2.Request) -> bool:
+    def _applies_to(self, request: httpx2.Request) -> bool:
         return request.url.is_absolute_url and request.url.origin == self._origin
 
-    def _signed(self, request: httpx2.Request, token: Token) -> httpx2.Request:
+    def _authorized(self, request: httpx2.Request, token: Token) -> httpx2.Request:
         for name, value in self._flows.headers().items():
             request.headers.setdefault(name, value)
         request.headers["Authorization"] = f"Bearer {token.access_token}"
         return request
 
-    def _token(self, stale: Token | None) -> Token:
+    def _token(self, rejected: Token | None) -> Token:
         with self._lock:
-            return self._kept(stale) or self._keep(self._mint())
+            return self._cached_token(rejected) or self._cache(self._create())
 
-    async def _async_token(self, stale: Token | None) -> Token:
+    async def _async_token(self, rejected: Token | None) -> Token:
         async with self._async_lock():
-            return self._kept(stale) or self._keep(await self._async_mint())
+            return self._cached_token(rejected) or self._cache(await self._async_create())
 
-    def _kept(self, stale: Token | None) -> Token | None:
-        """The token at hand, unless it is due for renewal or is the `stale` one."""
-        lease = self._lease
-        due = lease is None or lease.token == stale or self._flows.now() >= lease.renew_at
-        return None if lease is None or due else lease.token
+    def _cached_token(self, rejected: Token | None) -> Token | None:
+        """The cached token, unless it is due for renewal or is the `rejected` one."""
+        cached = self._cached
+        if cached is None or cached.token == rejected or self._flows.now() >= cached.renew_at:
+            return None
+        return cached.token
 
-    def _keep(self, token: Token) -> Token:
+    def _cache(self, token: Token) -> Token:
         lifetime = (token.expires_at - self._flows.now()).total_seconds()
-        early = timedelta(seconds=min(self._leeway, lifetime / 2))
-        self._lease = _Lease(token=token, renew_at=token.expires_at - early)
+        leeway = timedelta(seconds=min(self._leeway, lifetime / 2))
+        self._cached = _CachedToken(token=token, renew_at=token.expires_at - leeway)
         return token
 
-    def _mint(self) -> Token:
-        with _only(httpx2.Client, self._http_client) or httpx2.Client(timeout=self._timeout) as http:
-            return drive(self._minting(), http, self._flows.patience.sleep)
+    def _create(self) -> Token:
+        borrowed = _borrowed(httpx2.Client, self._http_client)
+        with borrowed or httpx2.Client(timeout=self._timeout) as http:
+            return drive(self._create_flow(), http, self._flows.retry_policy.sleep)
 
-    async def _async_mint(self) -> Token:
-        given = _only(httpx2.AsyncClient, self._http_client)
-        async with given or httpx2.AsyncClient(timeout=self._timeout) as http:
-            return await async_drive(self._minting(), http, self._flows.patience.async_sleep)
+    async def _async_create(self) -> Token:
+        borrowed = _borrowed(httpx2.AsyncClient, self._http_client)
+        async with borrowed or httpx2.AsyncClient(timeout=self._timeout) as http:
+            return await async_drive(self._create_flow(), http, self._flows.retry_policy.async_sleep)
 
-    def _minting(self) -> Flow[Token]:
+    def _create_flow(self) -> Flow[Token]:
         return self._flows.create(self._scope, self._client_type)
 
     def _async_lock(self) -> "Lock":
-        import asyncio  # noqa: PLC0415  # only asynchronous callers pay for it
+        import asyncio  # noqa: PLC0415  # only async callers need it
 
         loop = asyncio.get_running_loop()
-        with self._async_locks_lock:  # event loops may run on several threads, and end
+        with self._async_locks_lock:  # several threads may run event loops, and these may be closed
             if loop not in self._async_locks:
-                open_ones = {k: lock for k, lock in self._async_locks.items() if not k.is_closed()}
-                self._async_locks = open_ones | {loop: asyncio.Lock()}
+                still_open = {k: lock for k, lock in self._async_locks.items() if not k.is_closed()}
+                self._async_locks = still_open | {loop: asyncio.Lock()}
             return self._async_locks[loop]
 
 
-def _only(kind: type[H], client: httpx2.Client | httpx2.AsyncClient | None) -> nullcontext[H] | None:
-    """`client` to be used and left open, where it is of the kind that the calling client needs."""
+def _borrowed(kind: type[H], client: httpx2.Client | httpx2.AsyncClient | None) -> nullcontext[H] | None:
+    """`client` in a context that leaves it open; `TypeError` if it is not of the class `kind`."""
     if client is None:
         return None
     if isinstance(client, kind):
         return nullcontext(client)
-    raise TypeError(f"http_client is of the class {type(client).__name__}: this call needs {kind.__name__}")
+    raise TypeError(f"http_client is of the class {type(client).__name__}; this call needs {kind.__name__}")
 
 
-def _is_refused(request: httpx2.Request, response: httpx2.Response) -> bool:
+def _should_repeat(request: httpx2.Request, response: httpx2.Response) -> bool:
     return response.status_code == 401 and isinstance(request.stream, httpx2.ByteStream)

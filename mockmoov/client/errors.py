@@ -1,4 +1,4 @@
-"""Owns the client's exceptions and the table from answer to exception; it must not know HTTP messages."""
+"""The client's exceptions, and the table that picks one for an error response."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,10 +6,10 @@ from typing import Any
 
 
 class MoovError(Exception):
-    """Anything this client raises about a request it made. Its text holds no secret and no token."""
+    """The base class of this client's errors. The text contains no secret and no token."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle with all attributes, so that errors survive the way between processes."""
+        """Pickle with all attributes, so that errors can be passed between processes."""
         return _restore, (type(self), self.args), vars(self)
 
 
@@ -18,9 +18,9 @@ def _restore(kind: type[MoovError], args: tuple[object, ...]) -> MoovError:
 
 
 class TransportError(MoovError):
-    """No answer came: the network, TLS or HTTP itself failed.
+    """There was no response: the network, TLS or HTTP failed.
 
-    `request_sent` is False only where the server certainly never saw the request (no connection was made).
+    `request_sent` is False only if the server cannot have received the request (no connection was made).
     """
 
     def __init__(self, message: str, *, request_sent: bool) -> None:
@@ -29,19 +29,19 @@ class TransportError(MoovError):
 
 
 class ProtocolError(MoovError):
-    """An answer came that breaks the contract: not JSON, a member missing or ill-typed, a redirect, huge."""
+    """The response breaks the contract: not JSON, a missing or mistyped member, a redirect, too long."""
 
 
 class TokenRequestError(MoovError):
-    """The server refused (RFC 6749 §5.2), or failed with, a 4xx or 5xx status.
+    """The server sent an error response (RFC 6749 §5.2): a 4xx or 5xx status.
 
     Attributes:
         status: the HTTP status, 400 to 599.
-        code: the `error` member of the body, or None where there is none.
-        fields: the other text members: field name to complaint, as the dated contract's 422 has them.
-        request_id: the `x-request-id` header, to quote to Moov's support.
-        reason: the `X-Mockmoov-Reason` header, which only the fake sends.
-        retry_after: seconds to wait before asking again, from `Retry-After`.
+        code: the `error` member of the body, or None.
+        fields: the other string members, such as the field errors of the dated contract's 422.
+        request_id: the `x-request-id` header; Moov's support asks for it.
+        reason: the `X-Mockmoov-Reason` header, which only mockmoov sends.
+        retry_after: seconds to wait before the next request, from `Retry-After`.
     """
 
     def __init__(
@@ -65,19 +65,19 @@ class TokenRequestError(MoovError):
 
 
 class InvalidRequestError(TokenRequestError):
-    """The request itself is malformed."""
+    """The request is malformed."""
 
 
 class InvalidClientError(TokenRequestError):
-    """The client id or the secret is wrong, or the key is disabled."""
+    """The client_id or the client_secret is wrong, or the API key is disabled."""
 
 
 class InvalidGrantError(TokenRequestError):
-    """The refresh token is unknown, expired, revoked or used up: mint anew."""
+    """The refresh token is unknown, expired, revoked or used up: create a new token."""
 
 
 class UnauthorizedClientError(TokenRequestError):
-    """This client may not do this: the grant, or another client's token."""
+    """The client may not use this grant, or the token belongs to another client."""
 
 
 class UnsupportedGrantTypeError(TokenRequestError):
@@ -85,18 +85,18 @@ class UnsupportedGrantTypeError(TokenRequestError):
 
 
 class InvalidScopeError(TokenRequestError):
-    """A scope is malformed, unknown, not allowed, or wider than what was granted."""
+    """A scope is malformed, unknown, not allowed, or wider than the granted scope."""
 
 
 class RateLimitError(TokenRequestError):
-    """Too many requests; `retry_after` says how long to wait."""
+    """Too many requests. `retry_after` says how long to wait."""
 
 
 class ServerError(TokenRequestError):
-    """The server, or a gateway before it, failed."""
+    """The server failed, or a gateway in front of it did."""
 
 
-KINDS: Mapping[tuple[str, int | str | None], type[TokenRequestError]] = {
+ERROR_CLASSES: Mapping[tuple[str, int | str | None], type[TokenRequestError]] = {
     ("status", 401): InvalidClientError,
     ("status", 429): RateLimitError,
     ("class", 5): ServerError,
@@ -111,10 +111,11 @@ KINDS: Mapping[tuple[str, int | str | None], type[TokenRequestError]] = {
     ("field", "token"): InvalidRequestError,
     ("field", "token_type_hint"): InvalidRequestError,
 }
-"""What a refusal means, under either contract. The first match wins: status, class, code, then fields."""
+"""The class for an error response of either contract, by status, class of status, error code or field. The
+first match in this order wins."""
 
 
-def kind_of(status: int, code: str | None, fields: Mapping[str, str]) -> type[TokenRequestError]:
-    """The class of exception for a refusal; `TokenRequestError` itself where the table has no row."""
+def error_class(status: int, code: str | None, fields: Mapping[str, str]) -> type[TokenRequestError]:
+    """The exception class of an error response: `TokenRequestError` if the table has no row for it."""
     keys = [("status", status), ("class", status // 100), ("code", code), *(("field", f) for f in fields)]
-    return next((KINDS[key] for key in keys if key in KINDS), TokenRequestError)
+    return next((ERROR_CLASSES[key] for key in keys if key in ERROR_CLASSES), TokenRequestError)

@@ -1,4 +1,4 @@
-"""Owns when to ask again and how long to wait first; it must not know sockets or how to parse an answer."""
+"""Decides whether to repeat a request, and how long to wait first."""
 
 import random
 import time
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from mockmoov.client.errors import MoovError, TokenRequestError, TransportError
 
 SAFE_TO_REPEAT = frozenset({429, *range(500, 600)})
-"""For minting and revoking: doing either twice does no harm."""
+"""For creating and revoking tokens, which are safe to do twice."""
 
 NOT_PROCESSED = frozenset({429, 503})
-"""For refreshing: a refresh token is single use, and repeating a request whose answer was lost is a replay,
-which revokes the family. So only what the server says it did not process is repeated."""
+"""For refreshing. A refresh token is single use: if the response was lost, repeating the request is a replay,
+which revokes the token family. So only a request that the server says it did not process is repeated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,25 +23,25 @@ class Wait:
 
 
 async def _async_sleep(seconds: float) -> None:
-    import asyncio  # noqa: PLC0415  # only asynchronous callers pay for it
+    import asyncio  # noqa: PLC0415  # only async callers need it
 
     await asyncio.sleep(seconds)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retry:
-    """How often to repeat a request that failed for a passing reason, and how patiently.
+    """How often to repeat a request that failed for a temporary reason, and how long to wait.
 
-    Repeated are: failures to connect; 429 and 5xx when minting or revoking; 429 and 503 when refreshing.
-    The wait is what `Retry-After` says, otherwise `backoff * 2**n` less up to a half by `jitter`;
-    never more than `max_wait`.
+    Retries failures to connect; 429 and 5xx when creating or revoking a token; 429 and 503 when refreshing.
+    Waits as long as `Retry-After` says, or else `backoff * 2**n` seconds, of which `jitter` removes up to
+    half; never longer than `max_wait`.
 
     Attributes:
-        attempts: requests in all, the first included; at least 1.
+        attempts: requests in total, including the first; at least 1.
         backoff: seconds before the second request.
         max_wait: the most seconds between two requests.
-        jitter: a number from 0 to 1.
-        sleep, async_sleep: wait for some seconds; tests pass their own.
+        jitter: returns a number from 0 to 1.
+        sleep, async_sleep: wait for a number of seconds; tests can replace them.
     """
 
     attempts: int = 3
@@ -56,23 +56,23 @@ class Retry:
             raise ValueError("attempts must be at least 1, backoff and max_wait at least 0")
 
     def wait_after(self, error: MoovError, attempt: int, statuses: Container[int]) -> Wait | None:
-        """The wait after the `attempt`-th request (from 1) failed; None where there is no other attempt.
+        """The wait after attempt number `attempt` (from 1) failed; None if there is no further attempt.
 
-        `statuses` are those the operation may be repeated after.
+        `statuses` are the statuses after which the operation may be repeated.
         """
-        if attempt >= self.attempts or not _repeatable(error, statuses):
+        if attempt >= self.attempts or not _may_repeat(error, statuses):
             return None
-        told = error.retry_after if isinstance(error, TokenRequestError) else None
-        return Wait(seconds=min(self.max_wait, self._growing(attempt) if told is None else told))
+        seconds = error.retry_after if isinstance(error, TokenRequestError) else None
+        return Wait(seconds=min(self.max_wait, self._backoff(attempt) if seconds is None else seconds))
 
-    def _growing(self, attempt: int) -> float:
+    def _backoff(self, attempt: int) -> float:
         return self.backoff * 2.0 ** min(attempt - 1, 32) * (1 - self.jitter() / 2)
 
 
 NO_RETRY = Retry(attempts=1)
 
 
-def _repeatable(error: MoovError, statuses: Container[int]) -> bool:
+def _may_repeat(error: MoovError, statuses: Container[int]) -> bool:
     if isinstance(error, TransportError):
         return not error.request_sent
     return isinstance(error, TokenRequestError) and error.status in statuses

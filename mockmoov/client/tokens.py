@@ -1,4 +1,4 @@
-"""Owns the token a caller holds and the two meanings of `expires_in`; it must not know HTTP."""
+"""The `Token` that callers get, and the two meanings of `expires_in`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,17 +9,17 @@ from mockmoov.client.sanitize import is_printable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST_LIFETIME = 10 * 365 * 24 * 3600
-"""Ten years in seconds. A larger `expires_in` is a Unix time: as one, ten years is the end of 1979."""
+"""Ten years in seconds. A larger `expires_in` is a Unix time (this one would be the end of 1979)."""
 
-KNOWN_TYPES = frozenset({"bearer", "jwt", "opaque"})
-"""Token types this client knows how to use (RFC 6749 §7.1), compared without case (§5.1)."""
+SUPPORTED_TYPES = frozenset({"bearer", "jwt", "opaque"})
+"""The token types that this client supports (RFC 6749 §7.1). They are case-insensitive (§5.1)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Token:
     """An access token with its refresh token. Its repr hides both.
 
-    `scope` is the granted scope as sent (single spaces); `expires_at` is an aware UTC datetime.
+    `scope` is the granted scope as the server sent it; `expires_at` is an aware UTC datetime.
     """
 
     access_token: str = field(repr=False)
@@ -30,56 +30,56 @@ class Token:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The granted scopes, in the order they came."""
+        """The granted scopes, in the server's order."""
         return tuple(self.scope.split())
 
     def is_expired(self, now: datetime, leeway: float = 0.0) -> bool:
-        """Whether the token is expired at `now` (aware), or will be within `leeway` seconds."""
+        """Whether the token has expired at `now` (aware), or expires within `leeway` seconds."""
         return (self.expires_at - now).total_seconds() <= leeway
 
 
 def read_token(members: Mapping[str, object], now: datetime) -> Token:
-    """The token in a 200 answer's JSON object, received at `now`; members nobody asked for are ignored.
+    """The token in the JSON object of a 200 response that came at `now`. Ignores unknown members.
 
-    Raises `ProtocolError` where a member is missing or ill-typed; its text quotes no value.
+    Raises `ProtocolError` if a member is missing or has the wrong type. The error quotes no value.
     """
-    token_type = _text(members, "token_type")
-    if token_type.lower() not in KNOWN_TYPES:
-        raise ProtocolError("the answer's token_type is none that this client knows how to use")
+    token_type = _printable(members, "token_type")
+    if token_type.lower() not in SUPPORTED_TYPES:
+        raise ProtocolError("the response has a token_type that this client does not support")
     return Token(
-        access_token=_text(members, "access_token"),
-        refresh_token=_text(members, "refresh_token"),
+        access_token=_printable(members, "access_token"),
+        refresh_token=_printable(members, "refresh_token"),
         token_type=token_type,
-        scope=_text(members, "scope"),
+        scope=_printable(members, "scope"),
         expires_at=expiry(members.get("expires_in"), now),
     )
 
 
 def expiry(expires_in: object, now: datetime) -> datetime:
-    """When a token received at `now` expires, from either contract's `expires_in`.
+    """When a token that came at `now` expires, from the `expires_in` of either contract.
 
-    The 2023 contract sends a lifetime in seconds, the dated contract the Unix time of expiry. They are told
-    apart by size: what would be a lifetime of more than ten years is a Unix time.
+    The 2023 contract sends a lifetime in seconds, the dated contract the Unix time of expiry. Size tells them
+    apart: a lifetime of more than ten years is a Unix time.
     """
-    seconds = _whole_number(expires_in)
+    seconds = _integer(expires_in)
     start = EPOCH if seconds > LONGEST_LIFETIME else now.astimezone(UTC)
     try:
         return start + timedelta(seconds=seconds)
     except OverflowError:
-        raise ProtocolError("the answer's expires_in lies beyond the year 9999") from None
+        raise ProtocolError("the response has an expires_in beyond the year 9999") from None
 
 
-def _whole_number(value: object) -> int:
-    """`value` where it is a whole number of at least 0: JSON's 3600 and 3600.0 are the same number."""
+def _integer(value: object) -> int:
+    """The integer that `value` is, at least 0. In JSON 3600 and 3600.0 are the same number."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    raise ProtocolError("the answer's expires_in is not a whole number of at least 0")
+    raise ProtocolError("the response has an expires_in that is not an integer of at least 0")
 
 
-def _text(members: Mapping[str, object], name: str) -> str:
+def _printable(members: Mapping[str, object], name: str) -> str:
     value = members.get(name)
     if isinstance(value, str) and is_printable(value):
         return value
-    raise ProtocolError(f"the answer has no {name} of printable ASCII")
+    raise ProtocolError(f"the response has no {name} of printable ASCII")

@@ -1,4 +1,4 @@
-"""Owns every request that is made: budget, rate, record. Must not know what a check is about."""
+"""Sends requests within a budget: so many in total, so many a second, and for so long. Records them."""
 
 import threading
 import time
@@ -9,26 +9,30 @@ from functools import partial
 
 import httpx2
 
-from mockmoov.verify.results import BudgetSpent, Unanswered
+from mockmoov.verify.results import BudgetExhausted, NoResponse
 
 Send = Callable[[httpx2.Request], httpx2.Response]
-"""Asks and waits for the answer, body included; raises `httpx2.HTTPError`."""
+"""Sends a request and returns the response with its body. Raises `httpx2.HTTPError`."""
 
-_PATIENCE = 2  # how often a request is made again that is answered 429
-_SPARE = 2  # requests that an answer may ask for: it may hold two tokens, to be revoked
-_LONGEST_WAIT = 30.0  # seconds that a Retry-After is heeded
+_RETRIES = 2  # after 429
+_REVOCATIONS = 2  # requests to keep for each response, which may contain two tokens to revoke
+_LONGEST_WAIT = 30.0  # seconds; a longer Retry-After is cut to this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
-    """A request and its answer."""
+class RecordedExchange:
+    """A request and its response."""
 
     request: httpx2.Request
     response: httpx2.Response
 
 
-class Wire:
-    """Sends requests, no faster than `rate`, no more than `budget` and no longer than `seconds` in all."""
+class BudgetedSender:
+    """Sends at most `budget` requests, at most `rate` a second, and for at most `seconds`.
+
+    `reserved` requests of the budget are kept for cleaning up. `exchanges` has the requests that were sent,
+    without those that clean up.
+    """
 
     def __init__(
         self,
@@ -42,85 +46,94 @@ class Wire:
     ) -> None:
         self._send = send
         self._budget = budget
-        self._gap = 1 / rate if rate else 0.0
+        self._interval = 1 / rate if rate else 0.0
         self._clock, self._sleep = clock, sleep
         self._seconds, self._deadline = seconds, clock() + seconds
-        self._next = 0.0
+        self._next_at = 0.0
         self._lock = threading.Lock()
-        self._ended = ""
+        self._stop_reason = ""
         self.sent = 0
         self.reserved = 0
-        self.exchanges: list[Exchange] = []
+        self.exchanges: list[RecordedExchange] = []
 
     @property
-    def is_ended(self) -> bool:
-        """Whether nothing more is to be asked."""
-        return bool(self._ended)
+    def is_stopped(self) -> bool:
+        """Whether only requests that clean up may be sent."""
+        return bool(self._stop_reason)
 
-    def end(self, reason: str) -> None:
-        """Ask nothing more from now on, but for what cleans up."""
-        self._ended = reason
+    def stop(self, reason: str) -> None:
+        """Send no more requests, except those that clean up."""
+        self._stop_reason = reason
 
-    def send(self, request: httpx2.Request, *, patient: bool = True, spare: int = _SPARE) -> httpx2.Response:
-        """The answer; a 429 is waited out. Raises `BudgetSpent` or `Unanswered`."""
-        response = self._once(request, kept=self.reserved + spare)
-        for _ in range(_PATIENCE if patient else 0):
+    def send(
+        self, request: httpx2.Request, *, retry_429: bool = True, reserve: int = _REVOCATIONS
+    ) -> httpx2.Response:
+        """Send a request; after a 429 wait and repeat it. Raises `BudgetExhausted` or `NoResponse`.
+
+        `reserve` is the number of requests that the response may require for cleaning up.
+        """
+        response = self._send_once(request, reserved=self.reserved + reserve)
+        for _ in range(_RETRIES if retry_429 else 0):
             if response.status_code == 429:
-                self._sleep(_wait_told(response))
-                response = self._once(request, kept=self.reserved + spare)
-        self.exchanges.append(Exchange(request=request, response=response))
+                self._sleep(_seconds_to_wait(response))
+                response = self._send_once(request, reserved=self.reserved + reserve)
+        self.exchanges.append(RecordedExchange(request=request, response=response))
         return response
 
-    def send_at_once(self, requests: Sequence[httpx2.Request]) -> list[httpx2.Response]:
-        """The answers to requests that are made at the same time, as far as the rate allows."""
+    def send_concurrently(self, requests: Sequence[httpx2.Request]) -> list[httpx2.Response]:
+        """Send requests at the same time, as far as the rate allows."""
+        send = partial(self.send, reserve=_REVOCATIONS * len(requests))
         with ThreadPoolExecutor(len(requests)) as pool:
-            return list(pool.map(partial(self.send, spare=_SPARE * len(requests)), requests))
+            return list(pool.map(send, requests))
 
-    def send_last(self, request: httpx2.Request) -> httpx2.Response:
-        """The answer to a request that cleans up: it was kept room for, and goes into no record."""
-        response = self._once(request, kept=0, is_last=True)
+    def send_cleanup(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request that cleans up. It may use the reserved part of the budget, and is not recorded."""
+        response = self._send_once(request, reserved=0, is_cleanup=True)
         if response.status_code != 429:
             return response
-        self._sleep(_wait_told(response))
-        return self._once(request, kept=0, is_last=True)
+        self._sleep(_seconds_to_wait(response))
+        return self._send_once(request, reserved=0, is_cleanup=True)
 
-    def _once(self, request: httpx2.Request, *, kept: int, is_last: bool = False) -> httpx2.Response:
+    def _send_once(
+        self, request: httpx2.Request, *, reserved: int, is_cleanup: bool = False
+    ) -> httpx2.Response:
         with self._lock:
             now = self._clock()
             if now > self._deadline:
-                self.end(f"the time of {self._seconds:.0f} seconds is up")
-            if self._ended and not is_last:
-                raise BudgetSpent(self._ended)
-            if self.sent + kept >= self._budget:
-                raise BudgetSpent(f"the budget of {self._budget} requests is spent")
+                self.stop(f"the time limit of {self._seconds:.0f} seconds is reached")
+            if self._stop_reason and not is_cleanup:
+                raise BudgetExhausted(self._stop_reason)
+            if self.sent + reserved >= self._budget:
+                raise BudgetExhausted(f"the budget of {self._budget} requests is used up")
             self.sent += 1
-            wait = max(0.0, self._next - now)
-            self._next = max(self._next, now) + self._gap
+            wait = max(0.0, self._next_at - now)
+            self._next_at = max(self._next_at, now) + self._interval
         if wait:
             self._sleep(wait)
         try:
             return self._send(request)
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, OSError) as error:
-            raise Unanswered(f"{request.method} {request.url.path}: {_what_happened(error)}") from None
+            raise NoResponse(f"{request.method} {request.url.path}: {_describe(error)}") from None
 
 
-def _wait_told(response: httpx2.Response) -> float:
-    told = response.headers.get("retry-after", "")
-    return min(float(told), _LONGEST_WAIT) if told.isascii() and told.isdigit() else 1.0
+def _seconds_to_wait(response: httpx2.Response) -> float:
+    value = response.headers.get("retry-after", "")
+    return min(float(value), _LONGEST_WAIT) if value.isascii() and value.isdigit() else 1.0
 
 
-def _what_happened(error: Exception) -> str:
-    """In our words: the library's may hold what the server sent."""
+def _describe(error: Exception) -> str:
+    """What happened. The error's own text is not used, because it may quote what the server sent."""
     if isinstance(error, httpx2.ConnectError) and "certificate verify failed" in str(error):
-        return "the certificate is not trusted: --ca-file names the CA"
-    kinds: tuple[tuple[type[Exception], str], ...] = (
-        (httpx2.ConnectTimeout, "no connection in time"),
-        (httpx2.ConnectError, "no connection: nothing answers there"),
-        (httpx2.TimeoutException, "no answer in time"),
+        return "the certificate is not trusted; pass its CA with --ca-file"
+    descriptions: tuple[tuple[type[Exception], str], ...] = (
+        (httpx2.ConnectTimeout, "connecting timed out"),
+        (httpx2.ConnectError, "cannot connect; is the server running?"),
+        (httpx2.TimeoutException, "no response in time"),
         (httpx2.NetworkError, "the connection was lost"),
-        (httpx2.RemoteProtocolError, "the connection ended without an answer, or the answer is not HTTP"),
+        (httpx2.RemoteProtocolError, "the connection closed without a response, or it is not HTTP"),
     )
     name = type(error).__name__
     return next(
-        (f"{text} ({name})" for kind, text in kinds if isinstance(error, kind)), f"no answer ({name})"
+        (f"{text} ({name})" for kind, text in descriptions if isinstance(error, kind)),
+        f"no response ({name})",
     )

@@ -1,11 +1,11 @@
-"""Owns what a check is: the row that describes it. Must not know what any check does."""
+"""What a check is: a function that tests one rule of the contract, and the rule's description."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from mockmoov.verify.expectations import Reading
+    from mockmoov.verify.expectations import Expectations
     from mockmoov.verify.probe import Probe
 
 Severity = Literal["documented", "observed", "our choice"]
@@ -15,29 +15,30 @@ SOURCES = {
     "seed": "the 2023 Go SDK's documentation and its OpenAPI 1.0.0",
     "spec": "Moov's public OpenAPI, dated versions",
     "docs": "Moov's guides",
-    "live": "what integrators reported of the live API in 2026",
+    "live": "reports by integrators about the live API in 2026",
     "sdk": "what the official SDKs send and accept",
     "rfc": "RFC 6749, 6750, 7009, 7519, 7517, 7662, 8414, 9700",
-    "choice": "nobody says; what mockmoov does",
+    "choice": "not documented; what mockmoov does",
 }
-"""Where a rule comes from, by tag."""
+"""The sources of rules, by tag."""
 
 CONTRACTS = {
     "both": frozenset(("2023", "2023-sdk", "dated")),
     "2023": frozenset(("2023", "2023-sdk")),
     "dated": frozenset(("dated",)),
 }
-"""Which contracts have a rule, as names of readings."""
+"""The contracts that have a rule, as names of `Expectations`."""
 
 _DOCUMENTED = frozenset(("seed", "spec", "docs", "rfc"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One rule of the contract. `source` is tags with their places: `rfc 6749 §5.1, choice`.
+    """One rule of the contract, and the function that tests it.
 
-    `contract` is one of `CONTRACTS`; `examples` are drawn for a property, 0 for a single probe; `needs` is
-    what must be there besides HTTP and one API key.
+    `source`: tags, each with an optional place: `rfc 6749 §5.1, choice`. `contract`: one of `CONTRACTS`.
+    `examples`: how many values to try; 0 if the check draws no values. `needs`: what the check requires
+    in addition to HTTP and one API key.
     """
 
     id: str
@@ -56,51 +57,41 @@ class Check:
 
     @property
     def severity(self) -> Severity:
-        """What a failure weighs. What is our choice stays so, whichever RFC it follows."""
+        """How much a failure counts. A choice of mockmoov is a choice even if it follows an RFC."""
         if "choice" in self.tags:
             return "our choice"
         return "documented" if _DOCUMENTED & set(self.tags) else "observed"
 
-    def concerns(self, reading: "Reading") -> bool:
+    def applies_to(self, expectations: "Expectations") -> bool:
         """Whether this contract has the rule."""
-        return reading.name in CONTRACTS[self.contract]
+        return expectations.name in CONTRACTS[self.contract]
 
 
-class Topic:
-    """The checks of one file, in their order: each is a function, its docstring the title."""
+def check(
+    check_id: str,
+    source: str,
+    *,
+    contract: str = "both",
+    examples: int = 0,
+    needs: tuple[Need, ...] = (),
+    finding: bool = False,
+) -> Callable[[Callable[["Probe"], None]], Check]:
+    """Turn a function into a check. See `Check` for the arguments.
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._checks: list[Check] = []
+    The docstring is the title. The function's name is the id with underscores: `refresh_used_up` for
+    `refresh.used-up`.
+    """
 
-    def check(
-        self,
-        name: str,
-        source: str,
-        *,
-        contract: str = "both",
-        examples: int = 0,
-        needs: tuple[Need, ...] = (),
-        finding: bool = False,
-    ) -> Callable[[Callable[["Probe"], None]], Callable[["Probe"], None]]:
-        """Put a function into the table."""
+    def decorate(run: Callable[["Probe"], None]) -> Check:
+        return Check(
+            id=check_id,
+            title=" ".join((run.__doc__ or "").split()).rstrip("."),
+            contract=contract,
+            source=source,
+            run=run,
+            examples=examples,
+            needs=needs,
+            finding=finding,
+        )
 
-        def enter(run: Callable[["Probe"], None]) -> Callable[["Probe"], None]:
-            self._checks.append(
-                Check(
-                    id=f"{self._name}.{name}",
-                    title=" ".join((run.__doc__ or "").split()).rstrip("."),
-                    contract=contract,
-                    source=source,
-                    run=run,
-                    examples=examples,
-                    needs=needs,
-                    finding=finding,
-                )
-            )
-            return run
-
-        return enter
-
-    def __iter__(self) -> Iterator[Check]:
-        return iter(self._checks)
+    return decorate

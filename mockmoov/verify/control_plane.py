@@ -1,4 +1,4 @@
-"""Owns the use of mockmoov's control plane, where it is there. Must not know what a check wants of it."""
+"""A client for the control plane of a mockmoov. Checks use it if the server has one."""
 
 import json
 from collections.abc import Mapping
@@ -8,100 +8,103 @@ from urllib.parse import quote
 
 import httpx2
 
-from mockmoov.verify.budget import Wire
-from mockmoov.verify.masking import Hidden
-from mockmoov.verify.results import Unanswered
+from mockmoov.verify.budget import BudgetedSender
+from mockmoov.verify.masking import Masking
+from mockmoov.verify.results import NoResponse
 from mockmoov.verify.target import Key, Target
 
 BASE = "/_mockmoov"
-_OURS = "x-mockmoov-extension"
+_MARKER = "x-mockmoov-extension"
 
 
-class Plane:
-    """API keys, clocks, faults and tokens on demand, by the control plane of a mockmoov."""
+class ControlPlaneClient:
+    """Creates API keys, moves their clocks, plans faults and mints tokens.
 
-    def __init__(self, wire: Wire, hidden: Hidden, target: Target) -> None:
-        self._wire, self._hidden = wire, hidden
+    The methods raise `NoResponse` if the control plane refuses, or sends what cannot be read.
+    """
+
+    def __init__(self, sender: BudgetedSender, masking: Masking, target: Target) -> None:
+        self._sender, self._masking = sender, masking
         self._url = target.url + BASE
         self._headers = {"content-type": "application/json"}
         if target.control_token is not None:
             self._headers["x-mockmoov-token"] = target.control_token
-            hidden.hide(target.control_token, "CONTROL_TOKEN")
+            masking.hide(target.control_token, "CONTROL_TOKEN")
         self.keys: list[Key] = []
-        self._made = 0
+        self._created = 0
 
-    def look(self) -> tuple[bool, bool]:
-        """Whether a mockmoov answers, and whether it lets us in."""
+    def detect(self) -> tuple[bool, bool]:
+        """Whether the server is a mockmoov, and whether this client may use its control plane."""
         response = self._send("GET", "/config")
-        is_ours = _OURS in response.headers
-        return is_ours, is_ours and response.status_code == 200
+        is_mockmoov = _MARKER in response.headers
+        return is_mockmoov, is_mockmoov and response.status_code == 200
 
-    def new_key(self, **members: Any) -> Key:
-        """An API key of our own."""
-        made = self._change("POST", "/api-keys", members)
-        given = {name: _text(made, name) for name in ("client_id", "client_secret", "account_id")}
-        key = Key(**given, temporary=True)
+    def create_key(self, **attributes: Any) -> Key:
+        """Create a temporary API key."""
+        members = self._change("POST", "/api-keys", attributes)
+        names = ("client_id", "client_secret", "account_id")
+        key = Key(**{name: _printable(members, name) for name in names}, is_temporary=True)
         self.keys.append(key)
-        self._made += 1
-        self._hidden.hide_key(key.client_id, key.client_secret, f"KEY_{self._made}_")
-        self._hidden.hide(key.client_id, f"KEY_{self._made}_CLIENT_ID")
+        self._created += 1
+        self._masking.hide_key(key.client_id, key.client_secret, f"KEY_{self._created}_")
+        self._masking.hide(key.client_id, f"KEY_{self._created}_CLIENT_ID")
         return key
 
-    def change(self, key: Key, **members: Any) -> None:
-        """Change attributes of a key of ours."""
-        self._change("PATCH", _path(key), members)
+    def update_key(self, key: Key, **attributes: Any) -> None:
+        """Change attributes of a key."""
+        self._change("PATCH", _path(key), attributes)
 
-    def shift(self, key: Key, seconds: float) -> None:
-        """Put the clock of a key forward."""
+    def shift_clock(self, key: Key, seconds: float) -> None:
+        """Move the clock of a key forward."""
         self._change("POST", f"{_path(key)}/clock/shift", {"seconds": seconds})
 
-    def freeze(self, key: Key) -> float:
-        """Stop the clock of a key; Unix seconds."""
+    def freeze_clock(self, key: Key) -> float:
+        """Stop the clock of a key. Returns its time in Unix seconds."""
         now = self._change("POST", f"{_path(key)}/clock/freeze", {}).get("now")
         if not isinstance(now, int | float):
-            raise Unanswered("the control plane does not say what time it is")
+            raise NoResponse("the control plane does not return the time of the clock")
         return now
 
     def add_fault(self, key: Key, **fault: Any) -> None:
         """Plan a fault for a key."""
         self._change("POST", f"{_path(key)}/faults", fault)
 
-    def mint(self, key: Key, **wish: Any) -> str:
-        """An access token on demand, with a defect or without."""
-        token = _text(self._change("POST", f"{_path(key)}/tokens", wish), "access_token")
-        self._hidden.hide_numbered(token, "MADE_TOKEN")
+    def mint(self, key: Key, **options: Any) -> str:
+        """Mint an access token, with or without a defect."""
+        token = _printable(self._change("POST", f"{_path(key)}/tokens", options), "access_token")
+        self._masking.hide_numbered(token, "MADE_TOKEN")
         return token
 
-    def clear(self) -> None:
-        """Delete the keys that are ours, and all that belongs to them."""
+    def delete_keys(self) -> None:
+        """Delete the temporary keys, with everything that belongs to them."""
         while self.keys:
-            self._wire.reserved -= 1
-            self._wire.send_last(self._request("DELETE", _path(self.keys.pop()), {}))
+            self._sender.reserved -= 1
+            self._sender.send_cleanup(self._request("DELETE", _path(self.keys.pop()), {}))
 
     def _change(self, method: str, path: str, body: Mapping[str, Any]) -> Mapping[str, object]:
         if (method, path) == ("POST", "/api-keys"):
-            self._wire.reserved += 1
+            self._sender.reserved += 1
         response = self._send(method, path, body)
         if response.status_code >= 300:
-            raise Unanswered(f"the control plane answers {method} {path} with {response.status_code}")
+            raise NoResponse(f"the control plane responds to {method} {path} with {response.status_code}")
         with suppress(ValueError, RecursionError):
-            document = json.loads(response.content)
-            if isinstance(document, dict):
-                return document
-        raise Unanswered(f"the control plane's answer to {method} {path} cannot be read")
+            members = json.loads(response.content)
+            if isinstance(members, dict):
+                return members
+        raise NoResponse(f"the control plane's response to {method} {path} is not a JSON object")
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx2.Response:
-        return self._wire.send(self._request(method, path, body))
+        return self._sender.send(self._request(method, path, body))
 
     def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx2.Request:
         content = b"" if body is None else json.dumps(body).encode()
         return httpx2.Request(method, self._url + path, headers=self._headers, content=content)
 
 
-def _text(members: Mapping[str, object], name: str) -> str:
+def _printable(members: Mapping[str, object], name: str) -> str:
     value = members.get(name)
     if not (isinstance(value, str) and value.isascii() and value.isprintable() and value):
-        raise Unanswered(f"the control plane does not give {name}")
+        raise NoResponse(f"the control plane does not return {name}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Owns how examples of a property are drawn, and how few are enough. Must not know what is checked."""
+"""Runs a property on examples, and finds a small counterexample with few requests."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,45 +8,46 @@ import hypothesis
 from hypothesis import HealthCheck, Phase
 from hypothesis.strategies import SearchStrategy
 
-from mockmoov.verify.results import Failed
+from mockmoov.verify.results import CheckFailed
 
 T = TypeVar("T")
 
-MOST_SHRINKS = 30
-"""Examples after the first that fails: as many requests as a smaller counterexample is worth."""
+MAX_SHRINKS = 30
+"""Examples to try after the first failure. A smaller counterexample is not worth more requests."""
 
 
 class _Drawing(Generic[T]):
-    """The law as Hypothesis calls it: what it raised, and when to raise no more."""
+    """The test as Hypothesis calls it. Records failures, and ignores examples when it has had enough."""
 
-    def __init__(self, law: Callable[[T], None]) -> None:
-        self._law = law
-        self._after = 0
-        self.failures: list[Failed] = []
-        self.end: Exception | None = None
+    def __init__(self, test: Callable[[T], None]) -> None:
+        self._test = test
+        self._shrinks = 0
+        self.failures: list[CheckFailed] = []
+        self.error: Exception | None = None
 
     def __call__(self, drawn: T) -> None:
-        self._after += bool(self.failures)
-        if self.end or self._after > MOST_SHRINKS:
+        self._shrinks += bool(self.failures)
+        if self.error or self._shrinks > MAX_SHRINKS:
             return
         try:
-            self._law(drawn)
-        except Failed as failure:
+            self._test(drawn)
+        except CheckFailed as failure:
             self.failures.append(failure)
             raise
-        except Exception as end:
-            self.end = end
+        except Exception as error:
+            self.error = error
 
 
 def for_all(
-    strategy: SearchStrategy[T], law: Callable[[T], None], *, examples: int, seed: int | None
+    strategy: SearchStrategy[T], test: Callable[[T], None], *, examples: int, seed: int | None
 ) -> None:
-    """Try the law on examples; raises its `Failed` for the smallest one that was found.
+    """Run `test` on examples of the strategy. Raises its `CheckFailed` for the smallest one that was found.
 
-    Anything else that the law raises ends the drawing at once.
+    Any other exception of `test` ends the run at once, and is raised.
     """
-    drawing = _Drawing(law)
+    drawing = _Drawing(test)
 
+    # Without a seed, Hypothesis derives the examples from the source text of this function.
     @hypothesis.settings(
         max_examples=examples,
         derandomize=seed is None,
@@ -61,10 +62,10 @@ def for_all(
     def example(drawn: T) -> None:
         drawing(drawn)
 
-    # What fails no more when it is tried again, after enough of them, is flaky to Hypothesis.
-    with suppress(Failed, hypothesis.errors.Flaky):
+    # Hypothesis repeats a failure, and reports it as flaky if it passes then, as after the last shrink.
+    with suppress(CheckFailed, hypothesis.errors.Flaky):
         (example if seed is None else hypothesis.seed(seed)(example))()
     if drawing.failures:
         raise drawing.failures[-1]
-    if drawing.end:
-        raise drawing.end
+    if drawing.error:
+        raise drawing.error

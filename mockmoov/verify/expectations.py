@@ -1,8 +1,9 @@
-"""Owns what each contract says, as values, in our own reading of it. Must not know requests or checks."""
+"""What each contract promises, as values. Written from the documentation, independently of the server."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 CODES = frozenset(
     (
@@ -10,21 +11,31 @@ CODES = frozenset(
         *("unauthorized_client", "unsupported_grant_type", "invalid_scope"),
     )
 )
-"""The only error codes there are, in either contract (RFC 6749 §5.2)."""
+"""The only error codes of either contract (RFC 6749 §5.2)."""
 
 MEMBERS = frozenset(("access_token", "expires_in", "refresh_token", "scope", "token_type"))
-"""What a success has, no more and no less (seed, spec)."""
+"""The members of a successful token response, no more and no fewer (seed, spec)."""
 
 LIFETIME = 3600
-"""Seconds that an access token lives (live)."""
+"""Seconds until an access token expires (live)."""
 
-LONGEST_LIFETIME = 10 * 365 * 24 * 3600
-"""Seconds. A number beyond it is a Unix time."""
+ErrorName = Literal[
+    "invalid request",
+    "unsupported grant type",
+    "unauthorized client",
+    "invalid client",
+    "invalid client in body",
+    "invalid scope",
+    "invalid refresh token",
+    "missing refresh token",
+    "missing token",
+    "invalid hint",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """An answer that refuses: a status, and an error code, or a field with a text, or no body."""
+class ExpectedError:
+    """An error response: a status, and a body with an error code, with a field error, or without content."""
 
     status: int
     code: str | None = None
@@ -35,7 +46,7 @@ class Refusal:
         body = (
             f'{{"error":"{self.code}"}}'
             if self.code
-            else f'{{"{self.field}": text}}'
+            else f'{{"{self.field}": string}}'
             if self.field
             else "no body"
         )
@@ -43,85 +54,86 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """One contract. `label` is for reports; `version` is what `X-Moov-Version` says, None for no header."""
+class Expectations:
+    """What one contract promises. `label`: for reports. `version`: the `X-Moov-Version` to send, or None."""
 
     name: str
     label: str
     version: str | None
     token_types: frozenset[str]
-    expires_at_unix_time: bool
-    refusals: Mapping[str, Refusal]
-    retry_in: bool
+    expires_in_is_unix_time: bool
+    errors: Mapping[ErrorName, ExpectedError]
+    sends_retry_in: bool
 
     def lifetime(self, expires_in: int, now: float) -> float:
         """Seconds from `now` until a token expires."""
-        return expires_in - now if self.expires_at_unix_time else expires_in
+        return expires_in - now if self.expires_in_is_unix_time else expires_in
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """What asks for this contract."""
+        """The headers that select this contract."""
         return () if self.version is None else (("X-Moov-Version", self.version),)
 
 
-_BOTH = {
-    "request": Refusal(status=400, code="invalid_request"),
-    "grant type": Refusal(status=400, code="unsupported_grant_type"),
-    "not for this client": Refusal(status=400, code="unauthorized_client"),
+_BOTH: Mapping[ErrorName, ExpectedError] = {
+    "invalid request": ExpectedError(status=400, code="invalid_request"),
+    "unsupported grant type": ExpectedError(status=400, code="unsupported_grant_type"),
+    "unauthorized client": ExpectedError(status=400, code="unauthorized_client"),
 }
-_SCOPE = Refusal(status=400, code="invalid_scope")
 
-NO_HEADER_2023 = Reading(
+NO_HEADER_2023 = Expectations(
     name="2023",
     label="2023",
     version=None,
     token_types=frozenset(("Bearer",)),  # live
-    expires_at_unix_time=False,  # seed
-    refusals={
+    expires_in_is_unix_time=False,  # seed
+    errors={
         **_BOTH,
-        "client": Refusal(status=401, code="invalid_client", challenge=True),  # seed, RFC 6749 §5.2
-        "client in body": Refusal(status=400, code="invalid_client"),  # seed
-        "scope": _SCOPE,
-        "refresh token": Refusal(status=400, code="invalid_grant"),
-        "refresh token missing": _BOTH["request"],
-        "token missing": _BOTH["request"],
-        "hint": _BOTH["request"],
+        "invalid client": ExpectedError(
+            status=401, code="invalid_client", challenge=True
+        ),  # seed, RFC 6749 §5.2
+        "invalid client in body": ExpectedError(status=400, code="invalid_client"),  # seed
+        "invalid scope": ExpectedError(status=400, code="invalid_scope"),
+        "invalid refresh token": ExpectedError(status=400, code="invalid_grant"),
+        "missing refresh token": _BOTH["invalid request"],
+        "missing token": _BOTH["invalid request"],
+        "invalid hint": _BOTH["invalid request"],
     },
-    retry_in=True,  # seed, docs
+    sends_retry_in=True,  # seed, docs
 )
 NO_HEADER_2023_SDK = replace(
     NO_HEADER_2023, name="2023-sdk", label="2023-sdk", token_types=frozenset(("jwt", "opaque"))
 )
-DATED = Reading(
+DATED = Expectations(
     name="dated",
     label="dated",
     version=None,
     token_types=frozenset(("Bearer",)),  # spec
-    expires_at_unix_time=True,  # spec, live
-    refusals={
+    expires_in_is_unix_time=True,  # spec, live
+    errors={
         **_BOTH,
-        "client": Refusal(status=401),  # live
-        "client in body": Refusal(status=401),
-        "scope": Refusal(status=422, field="scope"),  # spec
-        "refresh token": Refusal(status=422, field="refresh_token"),
-        "refresh token missing": Refusal(status=422, field="refresh_token"),
-        "token missing": Refusal(status=422, field="token"),
-        "hint": Refusal(status=422, field="token_type_hint"),
+        "invalid client": ExpectedError(status=401),  # live
+        "invalid client in body": ExpectedError(status=401),
+        "invalid scope": ExpectedError(status=422, field="scope"),  # spec
+        "invalid refresh token": ExpectedError(status=422, field="refresh_token"),
+        "missing refresh token": ExpectedError(status=422, field="refresh_token"),
+        "missing token": ExpectedError(status=422, field="token"),
+        "invalid hint": ExpectedError(status=422, field="token_type_hint"),
     },
-    retry_in=False,
+    sends_retry_in=False,
 )
-WITHOUT_HEADER: Mapping[str, Reading] = {
+WITHOUT_HEADER: Mapping[str, Expectations] = {
     "2023": NO_HEADER_2023,
     "2023-sdk": NO_HEADER_2023_SDK,
     "dated": replace(DATED, label="dated, no header"),
 }
-"""What a request without `X-Moov-Version` may get."""
+"""The contracts that a server may use for requests without `X-Moov-Version`."""
 
 _VERSION = re.compile(r"latest|v[0-9]{4}\.(01|04|07|10)\.[0-9]{2}")
 
 
-def reading_of(version: str) -> Reading:
-    """The contract of a value of `X-Moov-Version`; `ValueError` for one that is malformed."""
+def expectations_of(version: str) -> Expectations:
+    """The contract that a value of `X-Moov-Version` selects. Raises `ValueError` if it is malformed."""
     if not _VERSION.fullmatch(version):
-        raise ValueError(f"{version!r} is neither `latest` nor like v2026.07.00")
+        raise ValueError(f"{version!r} must be `latest` or look like v2026.07.00")
     return replace(DATED, label=version, version=version)

@@ -1,4 +1,4 @@
-"""Owns what must not be shown: secrets and tokens, and the names that stand for them. Must not know HTTP."""
+"""Replaces secrets and tokens by names of shell variables, wherever text is shown."""
 
 import json
 import re
@@ -7,33 +7,33 @@ from collections.abc import Iterator
 from contextlib import suppress
 from urllib.parse import quote, quote_plus
 
-_SHORTEST = 4  # of what a server gave; what is shorter would hide half of every text
+_SHORTEST = 4  # characters; shorter values of a server would match too much other text
 _LONG_WORD = re.compile(
     r"[\w.~+/%\\-]{16,}", re.ASCII
-)  # of what tokens are made of (RFC 6750 §2.1), or escaped
-_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
+)  # the characters of tokens (RFC 6750 §2.1), or escapes
+_NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 
 
-class Hidden:
-    """Values by the shell variable that is shown instead of each."""
+class Masking:
+    """The values to hide, and the name of the shell variable that is shown instead of each."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._counts: dict[str, int] = {}
 
     def hide(self, value: str, name: str) -> None:
-        """Show `$name` instead of the value from now on."""
+        """From now on show `$name` instead of the value."""
         if value:
             self._names.setdefault(value, name)
 
     def hide_numbered(self, value: str, kind: str) -> None:
-        """The same with a number of its own: `$REFRESH_TOKEN_2`; a value keeps the name it has."""
+        """Hide a value under a numbered name, such as `$REFRESH_TOKEN_2`, unless it has a name already."""
         if len(value) >= _SHORTEST and value not in self._names:
             self._counts[kind] = self._counts.get(kind, 0) + 1
             self.hide(value, f"{kind}_{self._counts[kind]}")
 
     def hide_key(self, client_id: str, client_secret: str, prefix: str) -> None:
-        """Hide a client secret in each form in which it travels."""
+        """Hide a client secret in every encoding in which it may be sent or echoed."""
         self.hide(client_secret, f"{prefix}CLIENT_SECRET")
         self.hide(basic(client_id, client_secret), f"{prefix}BASIC")
         for encoded in (quote_plus(client_secret), quote(client_secret, safe="")):
@@ -44,33 +44,33 @@ class Hidden:
             self.hide(echoed, f"{prefix}CLIENT_SECRET_ECHOED")
             self.hide(echoed.upper(), f"{prefix}CLIENT_SECRET_ECHOED")
         in_json = json.dumps(client_secret)[1:-1]
-        for escaped in (in_json, json.dumps(in_json)[1:-1]):  # as it is sent, and as it may come back
+        for escaped in (in_json, json.dumps(in_json)[1:-1]):  # as sent, and as a server may escape it again
             self.hide(escaped, f"{prefix}CLIENT_SECRET_ESCAPED")
 
     def names_in(self, text: str) -> frozenset[str]:
-        """The variables that stand for something in a text."""
+        """The variables whose values the text contains."""
         return frozenset(self._names[found] for found in self._find(text))
 
-    def shown(self, text: str) -> str:
-        """The text with variables instead of what is hidden."""
+    def mask(self, text: str) -> str:
+        """The text with variables instead of hidden values."""
         for value in self._find(text):
             text = text.replace(value, f"${self._names[value]}")
         return text
 
-    def shell(self, text: str) -> str:
-        """The text as one word of a shell, variables instead of what is hidden."""
+    def shell_word(self, text: str) -> str:
+        """The text as one word of a shell command, with variables instead of hidden values."""
         found = self._find(text)
         parts = re.split(f"({'|'.join(map(re.escape, found))})", text) if found else [text]
-        words = (f'"${self._names[part]}"' if part in self._names else _word(part) for part in parts if part)
+        words = (f'"${self._names[part]}"' if part in self._names else _quote(part) for part in parts if part)
         return "".join(words) or "''"
 
     def _find(self, text: str) -> list[str]:
-        """What is hidden in a text, the longest first: one may hold another."""
+        """The hidden values in a text. The longest comes first, as one may contain another."""
         return sorted((value for value in self._names if value in text), key=len, reverse=True)
 
 
 def long_words(body: bytes) -> Iterator[str]:
-    """What could be a token in the body of an answer: as it stands there, and as JSON has it at any depth."""
+    """Everything in a body that may be a token: in the raw text, and in the strings of JSON at any depth."""
     text = body.decode("utf-8", "backslashreplace")
     with suppress(ValueError, RecursionError):
         text += "\n" + "\n".join(_strings(json.loads(text)))
@@ -86,26 +86,22 @@ def _strings(value: object) -> Iterator[str]:
 
 
 def basic(user: str, password: str) -> str:
-    """Credentials as `Authorization: Basic` carries them (RFC 7617 §2)."""
+    """The credentials of an `Authorization: Basic` header (RFC 7617 §2)."""
     return b64encode(f"{user}:{password}".encode("utf-8", "surrogateescape")).decode()
 
 
-def _word(text: str) -> str:
-    """A piece of a word in bash's quotes; what does not print becomes an escape."""
-    if _PLAIN.fullmatch(text):
+def _quote(text: str) -> str:
+    """The text in bash's quotes, with escapes for characters that are not printable."""
+    if _NEEDS_NO_QUOTES.fullmatch(text):
         return text
     if text.isascii() and text.isprintable() and "'" not in text:
         return f"'{text}'"
-    escaped = "".join(
-        f"\\{char}"
-        if char in "\\'"
-        else char
-        if " " <= char <= "~"
-        else "".join(f"\\x{b:02x}" for b in _bytes(char))
-        for char in text
-    )
-    return f"$'{escaped}'"
+    return f"$'{''.join(map(_escape, text))}'"
 
 
-def _bytes(char: str) -> bytes:
-    return char.encode("utf-8", "surrogateescape")
+def _escape(char: str) -> str:
+    if char in "\\'":
+        return f"\\{char}"
+    if " " <= char <= "~":
+        return char
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))

@@ -1,125 +1,347 @@
-"""Owns what a check has in its hands: one contract, one API key, and the requests it may make.
+"""What a check works with: requests with one API key under one contract, and common steps."""
 
-Must not know what is checked, how a verdict is shown, or how it is cleaned up.
-"""
-
-from collections.abc import Callable
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import httpx2
 from hypothesis.strategies import SearchStrategy
 
 from mockmoov.client import TokenClient
-from mockmoov.verify.asking import Asking
-from mockmoov.verify.control_plane import Plane
+from mockmoov.verify.budget import BudgetedSender, Send
+from mockmoov.verify.control_plane import ControlPlaneClient
 from mockmoov.verify.curl import commands
 from mockmoov.verify.examples import for_all
-from mockmoov.verify.expectations import Reading, Refusal
-from mockmoov.verify.kit import PING_PATH, Pair, Through, Work
-from mockmoov.verify.response import Answer
-from mockmoov.verify.results import Failed, Seen
-from mockmoov.verify.target import PING, Key
+from mockmoov.verify.expectations import Expectations
+from mockmoov.verify.masking import Masking, basic, long_words
+from mockmoov.verify.response import Response
+from mockmoov.verify.results import CheckFailed, Observation
+from mockmoov.verify.target import PING_SCOPE, Key, Target
 
 T = TypeVar("T")
+Header = tuple[str, str]
+Parameters = dict[str, Any] | Sequence[tuple[str, str]]
+
+TOKEN_PATH, REVOKE_PATH, PING_PATH = "/oauth2/token", "/oauth2/revoke", "/ping"
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
 
-class Probe(Asking):
-    """What a check has in its hands."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPair:
+    """The tokens of a successful response."""
 
-    def __init__(self, work: Work, reading: Reading, key: Key, *, examples: int = 0) -> None:
-        super().__init__(work, reading, key)
-        self.seen: list[Seen] = []
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+    scope: str
+    response: Response
+
+
+@dataclass(slots=True, kw_only=True)
+class SessionState:
+    """What the checks of a session share. `live_tokens` are still to be revoked."""
+
+    target: Target
+    sender: BudgetedSender
+    masking: Masking
+    control_plane: ControlPlaneClient | None = None
+    is_mockmoov: bool = False
+    origin: str | None = None
+    live_tokens: list[str] = field(default_factory=list, repr=False)
+    clock: Callable[[], float] = time.time
+
+    def add_live_token(self, token: str) -> None:
+        """Remember to revoke a token, and reserve a request for it."""
+        if token not in self.live_tokens:
+            self.live_tokens.append(token)
+            self.sender.reserved += 1
+
+    def remove_live_token(self, token: str) -> None:
+        """Forget a token, and release the request that was reserved for it."""
+        if token in self.live_tokens:
+            self.live_tokens.remove(token)
+            self.sender.reserved -= 1
+
+    def forget_live_tokens(self) -> None:
+        """Forget all tokens."""
+        self.sender.reserved -= len(self.live_tokens)
+        self.live_tokens.clear()
+
+
+class Probe:
+    """Sends requests with one API key under one contract. The methods return the response, good or bad."""
+
+    def __init__(
+        self, state: SessionState, expectations: Expectations, key: Key, *, examples: int = 0
+    ) -> None:
+        self.expectations, self.key, self.target = expectations, key, state.target
+        self.observations: list[Observation] = []
+        self._state = state
         self._examples = examples
 
-    # --- what is asked often --------------------------------------------------------------------
+    # --- requests -------------------------------------------------------------------------------
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Iterable[Header] = (),
+        body: bytes = b"",
+        send_version: bool = True,
+        retry_429: bool = True,
+    ) -> Response:
+        """Send a request, with the contract's version header unless `send_version` is false."""
+        request = self._request(method, path, headers, body, send_version=send_version)
+        return self._read(request, self._state.sender.send(request, retry_429=retry_429))
+
+    def post(
+        self,
+        path: str,
+        parameters: Parameters,
+        *,
+        send_basic: bool = True,
+        headers: Iterable[Header] = (),
+        as_json: bool = False,
+        send_version: bool = True,
+        retry_429: bool = True,
+    ) -> Response:
+        """Post parameters as a form or as JSON, with Basic credentials unless `send_basic` is false.
+
+        Parameters whose value is None are not sent.
+        """
+        content_type, body = encode(parameters, as_json=as_json)
+        credentials = [self.basic()] if send_basic else []
+        return self.request(
+            "POST",
+            path,
+            headers=[("Content-Type", content_type), *credentials, *headers],
+            body=body,
+            send_version=send_version,
+            retry_429=retry_429,
+        )
+
+    def post_body(
+        self,
+        body: bytes,
+        content_type: str | None,
+        *,
+        path: str = TOKEN_PATH,
+        authorization: Header | None = None,
+    ) -> Response:
+        """Post this body with this Content-Type."""
+        headers = [] if content_type is None else [("Content-Type", content_type)]
+        return self.request("POST", path, headers=[authorization or self.basic(), *headers], body=body)
+
+    def post_token(self, parameters: Parameters | None = None, **options: Any) -> Response:
+        """`POST /oauth2/token` with these parameters, by default client_credentials. See `post`."""
+        return self.post(TOKEN_PATH, self.parameters() if parameters is None else parameters, **options)
+
+    def refresh(self, token: str | None, **overrides: Any) -> Response:
+        """`POST /oauth2/token` with a refresh token."""
+        return self.post_token({"grant_type": "refresh_token", "refresh_token": token, **overrides})
+
+    def revoke(self, token: str | None, **overrides: Any) -> Response:
+        """`POST /oauth2/revoke`."""
+        response = self.post(REVOKE_PATH, {"token": token, **overrides})
+        if response.status == 204 and token is not None:
+            self._state.remove_live_token(token)
+        return response
+
+    def revocation_request(self, token: str) -> httpx2.Request:
+        """The request that revokes a token."""
+        content_type, body = encode({"token": token}, as_json=False)
+        headers = [("Content-Type", content_type), self.basic()]
+        return self._request("POST", REVOKE_PATH, headers, body, send_version=True)
+
+    def ping(self, token: str | None, *headers: Header, send_origin: bool = True) -> Response:
+        """`GET /ping` with a bearer token, from a registered origin if one is known."""
+        sent = [] if token is None else [("Authorization", f"Bearer {token}")]
+        if send_origin and self._state.origin is not None:
+            sent.append(("Origin", self._state.origin))
+        return self.request("GET", PING_PATH, headers=[*sent, *headers])
+
+    def post_concurrently(self, count: int, path: str, parameters: Parameters) -> list[Response]:
+        """Post the same form several times at once."""
+        content_type, body = encode(parameters, as_json=False)
+        headers = [("Content-Type", content_type), self.basic()]
+        requests = [self._request("POST", path, headers, body, send_version=True) for _ in range(count)]
+        responses = self._state.sender.send_concurrently(requests)
+        return [self._read(*pair) for pair in zip(requests, responses, strict=True)]
+
+    # --- parts of requests ----------------------------------------------------------------------
+
+    @property
+    def scope(self) -> str:
+        """The scopes of the run, as a request has them."""
+        return " ".join(self.target.scopes)
 
     @property
     def other_scope(self) -> str:
-        """A scope of the run that is not `/ping.read`; checks that use it say that they need two."""
-        return next(scope for scope in self.target.scopes if scope != PING)
+        """A scope of the run other than `/ping.read`. Checks that use it need two scopes."""
+        return next(scope for scope in self.target.scopes if scope != PING_SCOPE)
 
-    def mint(self, **others: str | None) -> Pair:
-        """A pair, which must be had."""
-        return self.pair(self.token(self.minting(**others)))
+    def parameters(self, **overrides: str | None) -> dict[str, str | None]:
+        """The parameters of client_credentials."""
+        return {"grant_type": "client_credentials", "scope": self.scope, **overrides}
 
-    def pair(self, answer: Answer) -> Pair:
-        """What a success must have given."""
-        answer.want_status(200)
-        access, refresh = answer.token("access_token"), answer.token("refresh_token")
-        return Pair(access=access, refresh=refresh, scope=answer.text("scope"), answer=answer)
-
-    def is_alive(self, access: str) -> bool:
-        """Whether an access token with `/ping.read` is good."""
-        return self.ping(access).want_status(200, 401).status == 200
-
-    def refusal(self, name: str) -> Refusal:
-        """How this contract refuses something."""
-        return self.reading.refusals[name]
-
-    def in_body(self, **others: str | None) -> dict[str, str | None]:
-        """The parameters of client_credentials with the key's credentials among them."""
+    def parameters_with_key(self, **overrides: str | None) -> dict[str, str | None]:
+        """The parameters of client_credentials, including the key's credentials."""
         key = self.key
-        return self.minting(client_id=key.client_id, client_secret=key.client_secret, **others)
+        return self.parameters(client_id=key.client_id, client_secret=key.client_secret, **overrides)
 
-    def for_all(self, strategy: SearchStrategy[T], law: Callable[[T], None]) -> None:
-        """Try a law on examples of the strategy, as many as the check says."""
-        exchanges = self._work.wire.exchanges
-        begun = len(exchanges)
+    def basic(self, client_id: str | None = None, client_secret: str | None = None) -> Header:
+        """An `Authorization` header with Basic credentials, not percent-encoded; by default the key's."""
+        user = self.key.client_id if client_id is None else client_id
+        password = self.key.client_secret if client_secret is None else client_secret
+        return "Authorization", f"Basic {basic(user, password)}"
+
+    # --- common steps ---------------------------------------------------------------------------
+
+    def mint(self, **overrides: str | None) -> TokenPair:
+        """Request a token pair. Fails the check if there is none."""
+        return self.token_pair(self.post_token(self.parameters(**overrides)))
+
+    def token_pair(self, response: Response) -> TokenPair:
+        """The tokens of a response, which must be a success."""
+        response.expect_status(200)
+        access, refresh = response.token("access_token"), response.token("refresh_token")
+        return TokenPair(access=access, refresh=refresh, scope=response.string("scope"), response=response)
+
+    def is_valid(self, access_token: str) -> bool:
+        """Whether the server accepts an access token that has the scope `/ping.read`."""
+        return self.ping(access_token).expect_status(200, 401).status == 200
+
+    def server_time(self) -> float:
+        """The server's time in Unix seconds, or this machine's if there is no `Date`."""
+        return self.request("GET", PING_PATH).server_time
+
+    def for_all(self, strategy: SearchStrategy[T], test: Callable[[T], None]) -> None:
+        """Run `test` on examples of the strategy, as many as the check has."""
+        exchanges = self._state.sender.exchanges
+        before = len(exchanges)
 
         def example(drawn: T) -> None:
-            del exchanges[begun:]
+            del exchanges[before:]
             try:
-                law(drawn)
-            except Failed as failure:
-                failure.curl = commands(exchanges, self._work.hidden)
+                test(drawn)
+            except CheckFailed as failure:
+                failure.curl = commands(exchanges, self._state.masking)
                 raise
 
         for_all(strategy, example, examples=self._examples, seed=self.target.seed)
 
-    # --- what is not everywhere -----------------------------------------------------------------
+    def observe(self, question: str, answer: str) -> None:
+        """Record the answer to an open question."""
+        self.observations.append(Observation(question=question, answer=answer))
+
+    def hide(self, value: str, kind: str) -> str:
+        """Show a value by a name only. Returns the value."""
+        self._state.masking.hide_numbered(value, kind)
+        return value
+
+    # --- other keys, another client -------------------------------------------------------------
 
     @property
-    def plane(self) -> Plane:
-        """The control plane; checks that use it say that they need it."""
-        assert self._work.plane is not None
-        return self._work.plane
+    def control_plane(self) -> ControlPlaneClient:
+        """The control plane of a mockmoov. Checks that use it need a control plane."""
+        assert self._state.control_plane is not None
+        return self._state.control_plane
 
-    def own(self, **members: Any) -> "Probe":
-        """A probe with a new API key of its own."""
-        return self.with_key(self.plane.new_key(**members))
+    def with_new_key(self, **attributes: Any) -> "Probe":
+        """A probe with a new temporary API key. Checks that use it need a control plane."""
+        key = self.control_plane.create_key(**attributes)
+        return Probe(self._state, self.expectations, key, examples=self._examples)
 
-    def with_key(self, key: Key) -> "Probe":
-        """The same with another key."""
-        return Probe(self._work, self.reading, key, examples=self._examples)
-
-    def program(self, client_secret: str | None = None) -> TokenClient:
-        """The conforming client, all of whose requests go the same way as ours."""
+    def reference_client(self, client_secret: str | None = None) -> TokenClient:
+        """mockmoov's own client. Its requests count towards the budget."""
         return TokenClient(
             self.target.url,
             client_id=self.key.client_id,
             client_secret=client_secret or self.key.client_secret,
-            moov_version=self.reading.version,
-            transport=Through(self.relay),
-            clock=lambda: datetime.fromtimestamp(self.now(), UTC),
+            moov_version=self.expectations.version,
+            transport=_Transport(self._forward),
+            clock=lambda: datetime.fromtimestamp(self.server_time(), UTC),
         )
 
-    def relay(self, request: httpx2.Request) -> httpx2.Response:
-        """The answer to a request that somebody else made."""
+    def _forward(self, request: httpx2.Request) -> httpx2.Response:
         request.read()
-        response = self._work.wire.send(request)
-        self._answer(request, response)
+        response = self._state.sender.send(request)
+        self._read(request, response)
         return httpx2.Response(response.status_code, headers=response.headers.raw, content=response.content)
 
-    def now(self) -> float:
-        """The time by the server's clock, Unix seconds; by ours where it does not say."""
-        return self.ask("GET", PING_PATH).server_now
+    # --- sending and reading --------------------------------------------------------------------
 
-    def note(self, question: str, answer: str) -> None:
-        """Write down what was seen."""
-        self.seen.append(Seen(question=question, answer=answer))
+    def _request(
+        self, method: str, path: str, headers: Iterable[Header], body: bytes, *, send_version: bool
+    ) -> httpx2.Request:
+        version = self.expectations.headers if send_version else ()
+        return httpx2.Request(method, self.target.url + path, headers=[*version, *headers], content=body)
 
-    def hide(self, value: str, kind: str) -> str:
-        """Let a value be shown by a name only; returns it."""
-        self._work.hidden.hide_numbered(value, kind)
-        return value
+    def _read(self, request: httpx2.Request, response: httpx2.Response) -> Response:
+        """The response to check. Hides its tokens, and remembers to revoke them."""
+        read = Response(
+            status=response.status_code,
+            headers=response.headers,
+            body=response.content,
+            received_at=self._state.clock(),
+            errors=self.expectations.errors,
+        )
+        self._keep_tokens(read)
+        if request.url.path == TOKEN_PATH and read.status < 300:
+            self._hide_long_words(read)
+        return read
+
+    def _keep_tokens(self, response: Response) -> None:
+        try:
+            members = response.json_object()
+        except CheckFailed:
+            return
+        for name in ("refresh_token", "access_token"):
+            token = members.get(name)
+            if isinstance(token, str) and token:
+                self._state.masking.hide_numbered(token, name.upper())
+                if response.status < 300 and not self.key.is_temporary:
+                    self._state.add_live_token(token)
+
+    def _hide_long_words(self, response: Response) -> None:
+        """Hide everything that may be a token in a member that should not have one."""
+        for word in long_words(response.body):
+            if word not in self.scope:
+                self._state.masking.hide_numbered(word, "ANSWER")
+
+
+class _Transport(httpx2.BaseTransport):
+    """A transport that calls a function."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        return self._send(request)
+
+
+def encode(parameters: Parameters, *, as_json: bool) -> tuple[str, bytes]:
+    """The media type and the body. Parameters whose value is None are left out."""
+    pairs = list(parameters.items()) if isinstance(parameters, dict) else list(parameters)
+    present = [(name, value) for name, value in pairs if value is not None]
+    if as_json:
+        return JSON, json.dumps(dict(present)).encode()
+    return FORM, urlencode([(_utf8(name), _utf8(value)) for name, value in present]).encode()
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def form_body(parameters: Parameters) -> bytes:
+    """The parameters as a form."""
+    return encode(parameters, as_json=False)[1]
+
+
+def json_body(parameters: Parameters) -> bytes:
+    """The parameters as JSON."""
+    return encode(parameters, as_json=True)[1]

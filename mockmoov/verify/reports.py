@@ -1,4 +1,4 @@
-"""Owns what is written to files, and the findings as rows of a table. Must not know terminals or HTTP."""
+"""Writes a report as JSON, as JUnit XML, and its findings as rows of a Markdown table."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from mockmoov.verify.suite import Outcome, Report
 
 
 def as_json(report: Report) -> str:
-    """The report, one object a check under `checks`."""
+    """The report as JSON. `checks` has an object for each check."""
     document = {
         "url": report.url,
         "contracts": report.contracts,
@@ -18,15 +18,15 @@ def as_json(report: Report) -> str:
         "stopped": report.stopped,
         "requests": report.requests,
         "seconds": round(report.seconds, 3),
-        "left_behind": report.left_behind,
+        "tokens_not_revoked": report.tokens_not_revoked,
         "counts": report.counts(),
         "findings": dict(report.findings()),
-        "checks": [_object(outcome) for outcome in report.outcomes],
+        "checks": [_check(outcome) for outcome in report.outcomes],
     }
     return json.dumps(document, indent=2) + "\n"
 
 
-def _object(outcome: Outcome) -> dict[str, object]:
+def _check(outcome: Outcome) -> dict[str, object]:
     check = outcome.check
     worst = next(result for result in outcome.results if result.status == outcome.status)
     return {
@@ -51,42 +51,38 @@ def _run(result: Result) -> dict[str, object]:
         "status": result.status,
         "reason": result.reason,
         "counterexample": result.curl,
-        "seen": {seen.question: seen.answer for seen in result.seen},
+        "observations": {item.question: item.answer for item in result.observations},
         "seconds": round(result.seconds, 4),
         "requests": result.requests,
     }
 
 
 def as_junit(report: Report) -> str:
-    """The report as JUnit's XML: a suite a contract. What is our choice, and fails, is shown as skipped."""
+    """The report as JUnit XML: a suite for each contract. Failed choices of mockmoov count as skipped."""
     root = ET.Element("testsuites", name="mockmoov verify")
     for contract in report.contracts:
         suite = ET.SubElement(root, "testsuite", name=f"contract {contract}")
         for outcome in report.outcomes:
             for result in outcome.results:
                 if result.contract == contract:
-                    _case(suite, outcome, result)
+                    _test_case(suite, outcome, result)
         _count(suite)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _case(suite: ET.Element, outcome: Outcome, result: Result) -> None:
+def _test_case(suite: ET.Element, outcome: Outcome, result: Result) -> None:
     topic, _, name = outcome.check.id.partition(".")
     case = ET.SubElement(suite, "testcase", classname=topic, name=name, time=f"{result.seconds:.4f}")
-    weighs = result.status == "failed" and outcome.check.severity != "our choice"
-    kind = (
-        "failure"
-        if weighs
-        else {"error": "error", "failed": "skipped", "not-checkable": "skipped"}.get(result.status)
-    )
-    text = "\n".join(
-        [outcome.check.title, *result.curl, *(f"{seen.question}: {seen.answer}" for seen in result.seen)]
-    )
+    is_choice = outcome.check.severity == "our choice"
+    kinds = {"failed": "skipped" if is_choice else "failure", "error": "error", "not-checkable": "skipped"}
+    kind = kinds.get(result.status)
+    observations = (f"{item.question}: {item.answer}" for item in result.observations)
+    text = "\n".join([outcome.check.title, *result.curl, *observations])
     if kind is None:
         ET.SubElement(case, "system-out").text = text
     else:
-        note = "our choice: " if result.status == "failed" and not weighs else ""
-        ET.SubElement(case, kind, message=note + result.reason).text = text
+        prefix = "our choice: " if result.status == "failed" and is_choice else ""
+        ET.SubElement(case, kind, message=prefix + result.reason).text = text
 
 
 def _count(suite: ET.Element) -> None:
@@ -97,11 +93,11 @@ def _count(suite: ET.Element) -> None:
 
 
 def markdown_rows(report: Report, day: date) -> Iterator[str]:
-    """The findings as rows of a contract table: a question, the answer under each contract, the source."""
+    """The findings as rows of a table: a question, the answer under each contract, the source."""
     findings = list(report.findings())
     if findings:
         yield f"| | {' | '.join(report.contracts)} | source |"
         yield "|---" * (len(report.contracts) + 2) + "|"
     for question, answers in findings:
-        shown = " | ".join(answers.get(contract, "") for contract in report.contracts)
-        yield f"| {question} | {shown} | seen at {report.url} on {day.isoformat()} |"
+        cells = " | ".join(answers.get(contract, "") for contract in report.contracts)
+        yield f"| {question} | {cells} | seen at {report.url} on {day.isoformat()} |"

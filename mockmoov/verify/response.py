@@ -1,135 +1,141 @@
-"""Owns looking at an answer and saying what is wrong with it. Must not know what was asked, or why."""
+"""A response, and the assertions that checks make about it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 import httpx2
 
-from mockmoov.verify.expectations import Refusal
-from mockmoov.verify.results import Failed
+from mockmoov.verify.expectations import ErrorName, ExpectedError
+from mockmoov.verify.results import CheckFailed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """An answer under judgement. `now` is the time when it came, Unix seconds on our clock."""
+class Response:
+    """A response to check. `received_at`: Unix seconds, by this machine. `errors`: those of the contract.
+
+    The methods whose names begin with `expect` raise `CheckFailed` if they do not hold, and so do those that
+    read a member of the body if it is missing or has another type.
+    """
 
     status: int
     headers: httpx2.Headers
     body: bytes
-    now: float
+    received_at: float
+    errors: Mapping[ErrorName, ExpectedError]
 
     def __str__(self) -> str:
         return f"{self.status} with {printable(self.body.decode('utf-8', 'backslashreplace')) or 'no body'}"
 
     def header(self, name: str) -> str | None:
-        """The value of a header, None without it."""
+        """The value of a header, or None."""
         value: str | None = self.headers.get(name)
         return value
 
     @property
-    def server_now(self) -> float:
-        """Unix seconds by `Date`, or by our clock where the server does not say."""
+    def server_time(self) -> float:
+        """The server's time from `Date`, in Unix seconds, or this machine's if there is no valid `Date`."""
         try:
             return parsedate_to_datetime(self.headers.get("date", "")).timestamp()
         except (ValueError, TypeError):
-            return self.now
+            return self.received_at
 
-    def document(self) -> dict[str, object]:
+    def json_object(self) -> dict[str, object]:
         """The JSON object in the body."""
         try:
-            document = json.loads(self.body.decode())
+            value = json.loads(self.body.decode())
         except (ValueError, RecursionError):
-            raise Failed(f"wanted a JSON object, got {self}") from None
-        if not isinstance(document, dict):
-            raise Failed(f"wanted a JSON object, got {self}")
-        return document
+            value = None
+        if not isinstance(value, dict):
+            raise CheckFailed(f"expected a JSON object, got {self}")
+        return value
 
-    def text(self, name: str) -> str:
-        """A member of the body that must be a text, and not an empty one."""
-        value = self.document().get(name)
+    def string(self, name: str) -> str:
+        """A member of the body that must be a string, and not empty."""
+        value = self.json_object().get(name)
         if not isinstance(value, str) or not value:
-            raise Failed(f"wanted {name} to be a text, got {self}")
+            raise CheckFailed(f"expected {name} to be a string, got {self}")
         return value
 
     def token(self, name: str) -> str:
-        """A member of the body that must be a token, which can be sent (RFC 6749 §A.12)."""
-        value = self.text(name)
+        """A member of the body that must be a token: printable ASCII (RFC 6749 §A.12)."""
+        value = self.string(name)
         if not (value.isascii() and value.isprintable()):
-            raise Failed(f"wanted {name} to be printable ASCII, got {self}")
+            raise CheckFailed(f"expected {name} to be printable ASCII, got {self}")
         return value
 
-    def number(self, name: str) -> int:
-        """A member of the body that must be a whole number."""
-        value = self.document().get(name)
+    def integer(self, name: str) -> int:
+        """A member of the body that must be an integer."""
+        value = self.json_object().get(name)
         if type(value) is not int:
-            raise Failed(f"wanted {name} to be a whole number, got {self}")
+            raise CheckFailed(f"expected {name} to be an integer, got {self}")
         return value
 
-    def want_status(self, *statuses: int) -> "Answer":
-        """It has one of these."""
+    def expect_status(self, *statuses: int) -> "Response":
+        """The status is one of these."""
         if self.status not in statuses:
-            raise Failed(f"wanted {' or '.join(map(str, statuses))}, got {self}")
+            raise CheckFailed(f"expected {' or '.join(map(str, statuses))}, got {self}")
         return self
 
-    def want_empty(self, status: int) -> "Answer":
-        """It has this status and no body."""
+    def expect_empty(self, status: int) -> "Response":
+        """The status is this one, and there is no body."""
         if self.status != status or self.body:
-            raise Failed(f"wanted {status} with no body, got {self}")
+            raise CheckFailed(f"expected {status} with no body, got {self}")
         return self
 
-    def want_header(self, name: str, wanted: str | None) -> "Answer":
-        """A header has this value, or is not there."""
-        if self.header(name) != wanted:
-            raise Failed(f"wanted {name}: {wanted}, got {self.header(name)}")
+    def expect_header(self, name: str, value: str | None) -> "Response":
+        """A header has this value, or is absent for None."""
+        if self.header(name) != value:
+            raise CheckFailed(f"expected {name}: {value}, got {self.header(name)}")
         return self
 
-    def want_directive(self, name: str, directive: str) -> "Answer":
-        """A header has this among its values, compared without case."""
-        given = {part.strip().lower() for part in (self.header(name) or "").split(",")}
-        if directive not in given:
-            raise Failed(f"wanted {name}: {directive}, got {self.header(name)}")
+    def expect_directive(self, name: str, directive: str) -> "Response":
+        """A header contains this directive in its comma-separated list."""
+        directives = {part.strip().lower() for part in (self.header(name) or "").split(",")}
+        if directive not in directives:
+            raise CheckFailed(f"expected {name}: {directive}, got {self.header(name)}")
         return self
 
-    def want_json(self) -> "Answer":
-        """It says that it is JSON."""
+    def expect_json(self) -> "Response":
+        """The Content-Type is application/json."""
         media_type = (self.header("content-type") or "").partition(";")[0].strip().lower()
         if media_type != "application/json":
-            raise Failed(f"wanted Content-Type: application/json, got {self.header('content-type')}")
+            raise CheckFailed(f"expected Content-Type: application/json, got {self.header('content-type')}")
         return self
 
-    def want_refusal(self, refusal: Refusal) -> "Answer":
-        """It refuses in this way: the status, and the body that goes with it."""
-        if self.status != refusal.status or not self._has_body_of(refusal):
-            raise Failed(f"wanted {refusal}, got {self}")
+    def expect_error(self, name: ErrorName) -> "Response":
+        """The status and the body are those of this error under the contract."""
+        error = self.errors[name]
+        if self.status != error.status or not self._has_body_of(error):
+            raise CheckFailed(f"expected {error}, got {self}")
         challenge = self.header("www-authenticate")
-        if refusal.challenge and not (challenge or "").lower().startswith("basic "):
-            raise Failed(f"wanted WWW-Authenticate: Basic, got {challenge}")
+        if error.challenge and not (challenge or "").lower().startswith("basic "):
+            raise CheckFailed(f"expected WWW-Authenticate: Basic, got {challenge}")
         return self
 
-    def _has_body_of(self, refusal: Refusal) -> bool:
-        if refusal.code is None and refusal.field is None:
+    def _has_body_of(self, error: ExpectedError) -> bool:
+        if error.code is None and error.field is None:
             return not self.body
-        document = self.document()
-        if refusal.code is not None:
-            return document.get("error") == refusal.code
-        text = document.get(refusal.field or "")
+        members = self.json_object()
+        if error.code is not None:
+            return members.get("error") == error.code
+        text = members.get(error.field or "")
         return isinstance(text, str) and bool(text)
 
 
 def printable(text: str) -> str:
-    """The text in one line, what does not print as escapes."""
+    """The text on one line, with escapes for characters that are not printable."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def want(holds: bool, wanted: str, got: object = None) -> None:
-    """Fail unless it holds."""
+def expect(holds: bool, expected: str, got: object = None) -> None:
+    """Fail the check unless `holds`. The texts say what was expected and what came instead."""
     if not holds:
-        raise Failed(f"wanted {wanted}" + ("" if got is None else f", got {got}"))
+        raise CheckFailed(f"expected {expected}" + ("" if got is None else f", got {got}"))
 
 
-def want_same(values: Iterable[object], what: str) -> None:
-    """Fail unless all are equal."""
-    distinct = list(dict.fromkeys(map(str, values)))
-    want(len(distinct) == 1, f"the same {what}", " and ".join(distinct))
+def expect_equal(items: Iterable[object], name: str) -> None:
+    """Fail the check unless all items are equal."""
+    distinct = list(dict.fromkeys(map(str, items)))
+    expect(len(distinct) == 1, f"the same {name}", " and ".join(distinct))

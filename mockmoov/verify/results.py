@@ -1,4 +1,4 @@
-"""Owns how a check can end, and what is written down of it. Must not know HTTP or how it is shown."""
+"""How a check can end, and what a report records of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,32 +6,41 @@ from typing import Literal
 
 Status = Literal["passed", "failed", "finding", "not-checkable", "error"]
 
+WORST_FIRST: Mapping[Status, int] = {
+    "error": 0,
+    "failed": 1,
+    "finding": 2,
+    "passed": 3,
+    "not-checkable": 4,
+}
+"""The order of the statuses."""
 
-class Failed(Exception):  # noqa: N818 - it is a verdict
-    """The rule does not hold; the text says what was wanted and what came, `curl` how to see it."""
+
+class CheckFailed(Exception):  # noqa: N818 - a result, not an error
+    """The rule does not hold. The text says what was expected; `curl` has commands that reproduce it."""
 
     curl: tuple[str, ...] = ()
 
 
-class NotCheckable(Exception):  # noqa: N818 - it is no verdict
-    """The rule cannot be looked at here; the text says why."""
+class NotCheckable(Exception):  # noqa: N818 - a result, not an error
+    """This server does not allow the check. The text says why."""
 
 
-class Unanswered(Exception):  # noqa: N818 - it is no verdict
-    """No answer came that could be judged; the text says what happened."""
+class NoResponse(Exception):  # noqa: N818 - a result, not an error
+    """A request got no usable response. The text says what happened."""
 
 
-class BudgetSpent(Exception):  # noqa: N818 - it is the end
-    """Every request that may be made was made."""
+class BudgetExhausted(Exception):  # noqa: N818 - it ends the run
+    """No more requests may be sent. The text says why."""
 
 
-class CannotRun(Exception):  # noqa: N818 - it is the end
-    """The suite cannot run here at all; the text says why and what to do."""
+class CannotRun(Exception):  # noqa: N818 - it ends the run
+    """The suite cannot run against this target. The text says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What was seen where nobody could say: one row of the contract table."""
+class Observation:
+    """The answer to a question that Moov's documentation leaves open."""
 
     question: str
     answer: str
@@ -39,10 +48,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How one check ended under one contract. Texts hold no secret and no whole token.
+    """How one check ended under one contract. The texts contain no secret and no whole token.
 
-    `reason` says what was wanted and what came, or why nothing could be told; `curl` has the commands that
-    reproduce it; `seconds` on the wall's clock.
+    `reason` says what was expected and what came, or why the check could not run; `curl` has commands that
+    reproduce a failure; `seconds` is real time.
     """
 
     check_id: str
@@ -50,16 +59,6 @@ class Result:
     status: Status
     reason: str = ""
     curl: tuple[str, ...] = ()
-    seen: tuple[Seen, ...] = ()
+    observations: tuple[Observation, ...] = ()
     seconds: float = 0.0
     requests: int = 0
-
-
-# The worst comes first.
-ORDER: Mapping[Status, int] = {
-    "error": 0,
-    "failed": 1,
-    "finding": 2,
-    "passed": 3,
-    "not-checkable": 4,
-}

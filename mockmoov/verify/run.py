@@ -1,4 +1,4 @@
-"""Owns one run of the command: from what was wished to an exit code. Must not know what a check does."""
+"""One run of `mockmoov verify`: from the options to the exit code."""
 
 import os
 import signal
@@ -13,25 +13,34 @@ import click
 import hypothesis.configuration
 from rich.console import Console
 
-from mockmoov.verify.budget import Wire
+from mockmoov.client.flows import check_base_url
+from mockmoov.verify.budget import BudgetedSender
 from mockmoov.verify.check import Check
 from mockmoov.verify.checks import CHECKS
-from mockmoov.verify.display import Board, Display, Lines, counted, print_plain, summary, verdict
-from mockmoov.verify.expectations import WITHOUT_HEADER, Reading, reading_of
-from mockmoov.verify.http import Sockets
+from mockmoov.verify.display import (
+    Display,
+    LiveTable,
+    PlainLines,
+    counted,
+    explain_exit_code,
+    print_plain,
+    summary,
+)
+from mockmoov.verify.expectations import WITHOUT_HEADER, Expectations, expectations_of
+from mockmoov.verify.http import HttpSender
 from mockmoov.verify.reports import as_json, as_junit
-from mockmoov.verify.results import BudgetSpent, CannotRun
-from mockmoov.verify.session import Session, without_header
-from mockmoov.verify.suite import Report, chosen, run
-from mockmoov.verify.target import HARMLESS, PING, Key, Target, checked_url
+from mockmoov.verify.results import BudgetExhausted, CannotRun
+from mockmoov.verify.session import Session, contract_of
+from mockmoov.verify.suite import Report, run, select_checks
+from mockmoov.verify.target import HARMLESS_SCOPE, PING_SCOPE, Key, Target
 
-POLITE = 5.0
-"""Requests a second to where others are, too."""
+DEFAULT_RATE = 5.0
+"""Requests a second to a server that other people use too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What the command was told; `None` and empty mean the default, which is in the command's help."""
+class RunOptions:
+    """The options of the command. None and empty mean the default that the command's help names."""
 
     url: str
     client_id: str
@@ -54,57 +63,58 @@ class Wish:
     ca_file: str | None = None
 
 
-def main(wish: Wish) -> int:
-    """Run the suite as wished, show it, write the reports; returns the exit code."""
+def main(options: RunOptions) -> int:
+    """Run the suite, show the results, and write the reports. Returns the exit code."""
     console = Console(highlight=False, soft_wrap=True)
     try:
-        report = _verified(wish, console)
+        report = _run(options, console)
         for line in summary(report, datetime.now(UTC).date()):
             print_plain(console, line)
-        _write(wish.json_path, as_json(report))
-        _write(wish.junit_path, as_junit(report))
-        print_plain(console, verdict(report.exit_code))
-    except (CannotRun, BudgetSpent) as reason:
+        _write(options.json_path, as_json(report))
+        _write(options.junit_path, as_junit(report))
+        print_plain(console, explain_exit_code(report.exit_code))
+    except (CannotRun, BudgetExhausted) as reason:
         click.echo(f"mockmoov: {reason}", err=True)
         return 2
     return report.exit_code
 
 
 def print_checks() -> None:
-    """The table of the checks: id, contracts, severity, source, title."""
+    """Print a line for each check: id, contracts, severity, source, title."""
     for check in CHECKS.values():
         row = f"{check.id:<32} {check.contract:<5} {check.severity:<10} {check.source:<32} {check.title}"
         click.echo(row)
 
 
-def _verified(wish: Wish, console: Console) -> Report:
-    target, checks, dated = target_of(wish), _checks(wish.only), _dated(wish.versions)
+def _run(options: RunOptions, console: Console) -> Report:
+    target, checks = target_of(options), _select_checks(options.only)
+    versions = _expectations_of(options.versions)
     with (
-        _scratch(),
-        _sockets(target, wish.ca_file) as send,
+        _scratch_folder(),
+        _http_sender(target, options.ca_file) as send,
         Session(target, send) as session,
-        interruptible(session.wire),
+        stop_on_signal(session.sender),
     ):
-        readings = _readings(wish, session, dated)
-        session.find_plane()
-        session.find_origin(readings[0])
-        checks = tuple(check for check in checks if any(map(check.concerns, readings)))
-        contracts = ", ".join(reading.label for reading in readings)
-        print_plain(console, f"{target.url}: {counted(len(checks), 'check')}, contract {contracts}")
+        contracts = _contracts(options, session, versions)
+        session.find_control_plane()
+        session.find_origin(contracts[0])
+        checks = tuple(check for check in checks if any(map(check.applies_to, contracts)))
+        labels = ", ".join(expectations.label for expectations in contracts)
+        print_plain(console, f"{target.url}: {counted(len(checks), 'check')}, contract {labels}")
         with _display(console, len(checks)) as display:
-            return run(session, checks, readings, display.show)
+            return run(session, checks, contracts, display.show)
 
 
-def _sockets(target: Target, ca_file: str | None) -> Sockets:
+def _http_sender(target: Target, ca_file: str | None) -> HttpSender:
     try:
-        return Sockets(timeout=target.timeout, trust_env=not target.is_loopback, ca_file=ca_file)
-    except OSError as error:  # an `ssl.SSLError` is one
+        return HttpSender(timeout=target.timeout, trust_env=not target.is_loopback, ca_file=ca_file)
+    except OSError as error:  # `ssl.SSLError` is a subclass
         raise CannotRun(f"--ca-file {ca_file}: {error.strerror}") from None
 
 
 @contextmanager
-def _scratch() -> Iterator[None]:
-    """Somewhere for Hypothesis to write that is not where we are."""
+def _scratch_folder() -> Iterator[None]:
+    """Let Hypothesis write into a temporary folder instead of the current one."""
     with tempfile.TemporaryDirectory() as folder:
         hypothesis.configuration.set_hypothesis_home_dir(folder)
         try:
@@ -113,74 +123,82 @@ def _scratch() -> Iterator[None]:
             hypothesis.configuration.set_hypothesis_home_dir(None)
 
 
-def target_of(wish: Wish) -> Target:
-    """What is verified; politely, where others are, too. Raises `CannotRun`."""
-    url = checked_url(wish.url)
+def target_of(options: RunOptions) -> Target:
+    """The target that the options describe, with a default rate unless it is on loopback.
+
+    Raises `CannotRun` if an option is invalid.
+    """
+    try:
+        check_base_url(options.url)
+    except ValueError as error:
+        raise CannotRun(f"the URL {error}") from None
     for name in ("client_id", "client_secret", "origin", "control_token"):
-        value = getattr(wish, name)
+        value = getattr(options, name)
         if value is not None and not (value and value.isascii() and value.isprintable()):
-            raise CannotRun(f"--{name.replace('_', '-')} must be printable ASCII, and not empty")
-    if wish.scopes and PING not in wish.scopes:
-        raise CannotRun(f"one --scope must be {PING}: that is what tokens are tried on")
+            raise CannotRun(f"--{name.replace('_', '-')} must be printable ASCII and not empty")
+    if options.scopes and PING_SCOPE not in options.scopes:
+        raise CannotRun(f"one --scope must be {PING_SCOPE}, because GET /ping shows whether a token is valid")
     target = Target(
-        url=url,
-        key=Key(client_id=wish.client_id, client_secret=wish.client_secret, account_id=wish.account_id),
-        scopes=tuple(dict.fromkeys(wish.scopes)) or (PING, HARMLESS),
-        origin=wish.origin,
-        control_token=wish.control_token,
-        rate=wish.rate,
-        budget=wish.budget,
-        timeout=wish.timeout,
-        seconds=wish.time_limit,
-        seed=wish.seed,
+        url=options.url.rstrip("/"),
+        key=Key(
+            client_id=options.client_id, client_secret=options.client_secret, account_id=options.account_id
+        ),
+        scopes=tuple(dict.fromkeys(options.scopes)) or (PING_SCOPE, HARMLESS_SCOPE),
+        origin=options.origin,
+        control_token=options.control_token,
+        rate=options.rate,
+        budget=options.budget,
+        timeout=options.timeout,
+        seconds=options.time_limit,
+        seed=options.seed,
     )
-    return target if target.is_loopback or target.rate else replace(target, rate=POLITE)
+    return target if target.is_loopback or target.rate else replace(target, rate=DEFAULT_RATE)
 
 
-def _checks(patterns: Sequence[str]) -> tuple[Check, ...]:
+def _select_checks(patterns: Sequence[str]) -> tuple[Check, ...]:
     try:
-        return chosen(patterns)
+        return select_checks(patterns)
     except KeyError as unknown:
-        raise CannotRun(f"there is no check {unknown.args[0]}: --list has them all") from None
+        raise CannotRun(f"no check matches {unknown.args[0]}; --list shows all checks") from None
 
 
-def _dated(versions: Sequence[str]) -> list[Reading]:
+def _expectations_of(versions: Sequence[str]) -> list[Expectations]:
     try:
-        return [reading_of(version) for version in versions]
+        return [expectations_of(version) for version in versions]
     except ValueError as error:
         raise CannotRun(f"--moov-version {error}") from None
 
 
-def _readings(wish: Wish, session: Session, dated: list[Reading]) -> list[Reading]:
-    """The contracts of this run, once it is clear that there is something to verify; raises `CannotRun`."""
-    if dated and not wish.without_header:
-        session.begin(dated[0])
-        return dated
-    answer = session.begin(WITHOUT_HEADER["2023"])
-    named = WITHOUT_HEADER.get(wish.default_contract) or without_header(answer)
-    return [named, *(dated or [reading_of("latest")])]
+def _contracts(options: RunOptions, session: Session, versions: list[Expectations]) -> list[Expectations]:
+    """The contracts to verify. Raises `CannotRun` if the server does not issue a token."""
+    if versions and not options.without_header:
+        session.request_first_token(versions[0])
+        return versions
+    response = session.request_first_token(WITHOUT_HEADER["2023"])
+    without_header = WITHOUT_HEADER.get(options.default_contract) or contract_of(response)
+    return [without_header, *(versions or [expectations_of("latest")])]
 
 
 @contextmanager
-def interruptible(wire: Wire) -> Iterator[None]:
-    """Let the first Ctrl-C, or SIGTERM, end the requests but for those that clean up; the second ends all."""
+def stop_on_signal(sender: BudgetedSender) -> Iterator[None]:
+    """On the first Ctrl-C or SIGTERM, send only requests that clean up. The second one ends the process."""
 
-    def end(_number: int, _frame: object) -> None:
-        if wire.is_ended:
+    def stop(_number: int, _frame: object) -> None:
+        if sender.is_stopped:
             raise KeyboardInterrupt
-        wire.end("interrupted")
+        sender.stop("interrupted")
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
 def _display(console: Console, total: int) -> Display:
-    is_watched = console.is_terminal and not os.environ.get("CI")
-    return Board(console, total) if is_watched else Lines(console)
+    is_interactive = console.is_terminal and not os.environ.get("CI")
+    return LiveTable(console, total) if is_interactive else PlainLines(console)
 
 
 def _write(path: Path | None, text: str) -> None:

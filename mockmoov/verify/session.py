@@ -1,39 +1,46 @@
-"""Owns running one check after another against one target, and leaving nothing behind.
-
-Must not know what is checked, in which order, or how it is shown.
-"""
+"""Runs single checks against one target, and revokes everything that they create."""
 
 import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from mockmoov.verify.budget import Send, Wire
+from mockmoov.client.tokens import LONGEST_LIFETIME
+from mockmoov.verify.budget import BudgetedSender, Send
 from mockmoov.verify.check import Check
-from mockmoov.verify.control_plane import Plane
+from mockmoov.verify.control_plane import ControlPlaneClient
 from mockmoov.verify.curl import commands
-from mockmoov.verify.expectations import LONGEST_LIFETIME, NO_HEADER_2023, WITHOUT_HEADER, Reading
+from mockmoov.verify.expectations import NO_HEADER_2023, WITHOUT_HEADER, Expectations
 from mockmoov.verify.jwt_claims import origins_of
-from mockmoov.verify.kit import TOKEN, Work
-from mockmoov.verify.masking import Hidden
-from mockmoov.verify.probe import Probe
-from mockmoov.verify.response import Answer, printable
-from mockmoov.verify.results import BudgetSpent, CannotRun, Failed, NotCheckable, Result, Status, Unanswered
+from mockmoov.verify.masking import Masking
+from mockmoov.verify.probe import TOKEN_PATH, Probe, SessionState
+from mockmoov.verify.response import Response, printable
+from mockmoov.verify.results import (
+    BudgetExhausted,
+    CannotRun,
+    CheckFailed,
+    NoResponse,
+    NotCheckable,
+    Result,
+    Status,
+)
 from mockmoov.verify.target import Target
 
-_LONGEST = 300  # characters of a reason
+_LONGEST_REASON = 300  # characters
 
 
 class Session:
-    """Runs checks against a target; `send` asks it. Afterwards everything that was minted is revoked."""
+    """Runs checks against a target, with requests that `send` sends. On exit it revokes all tokens."""
 
     def __init__(self, target: Target, send: Send) -> None:
-        self.wire = Wire(send, budget=target.budget, rate=target.rate, seconds=target.seconds)
-        self.hidden = Hidden()
-        self.hidden.hide_key(target.key.client_id, target.key.client_secret, "")
+        self.sender = BudgetedSender(send, budget=target.budget, rate=target.rate, seconds=target.seconds)
+        self.masking = Masking()
+        self.masking.hide_key(target.key.client_id, target.key.client_secret, "")
         self.target = target
-        self.left_behind = 0
-        self._work = Work(target=target, wire=self.wire, hidden=self.hidden, origin=target.origin)
+        self.tokens_not_revoked = 0
+        self._state = SessionState(
+            target=target, sender=self.sender, masking=self.masking, origin=target.origin
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -43,151 +50,148 @@ class Session:
     ) -> None:
         self.clean_up()
 
-    # --- before ---------------------------------------------------------------------------------
+    # --- before the checks ----------------------------------------------------------------------
 
-    def begin(self, reading: Reading) -> Answer:
-        """One token request, to see that there is something to verify; raises `CannotRun`."""
-        probe = Probe(self._work, reading, self.target.key)
+    def request_first_token(self, expectations: Expectations) -> Response:
+        """Request a token, to see whether the target can be verified. Raises `CannotRun`."""
+        probe = Probe(self._state, expectations, self.target.key)
         try:
-            answer = probe.token()
-            if answer.status >= 400:
-                answer = self._in_body(probe) or answer
-        except (Unanswered, BudgetSpent) as end:
-            raise CannotRun(f"{self.target.url} cannot be verified: {end}") from None
-        self._judge_beginning(answer)
-        return answer
+            response = probe.post_token()
+            if response.status >= 400:  # a server that refuses Basic is for a check to report
+                in_body = probe.post_token(probe.parameters_with_key(), send_basic=False)
+                response = in_body if in_body.status < 400 else response
+        except (NoResponse, BudgetExhausted) as error:
+            raise CannotRun(f"{self.target.url} cannot be verified: {error}") from None
+        self._require_token(response)
+        return response
 
-    def find_plane(self) -> bool:
-        """Look for mockmoov's control plane, and use it from now on if it is there."""
-        plane = Plane(self.wire, self.hidden, self.target)
-        with suppress(Unanswered):
-            self._work.is_mockmoov, is_open = plane.look()
-            self._work.plane = plane if is_open else None
-        return self._work.plane is not None
+    def find_control_plane(self) -> bool:
+        """Look for mockmoov's control plane. If there is one, checks use it from now on."""
+        client = ControlPlaneClient(self.sender, self.masking, self.target)
+        with suppress(NoResponse):
+            self._state.is_mockmoov, may_use = client.detect()
+            self._state.control_plane = client if may_use else None
+        return self._state.control_plane is not None
 
-    def find_origin(self, reading: Reading) -> str | None:
-        """An origin that tokens are good from, where they are not without one and none was given."""
-        probe = Probe(self._work, reading, self.target.key)
-        with suppress(Failed, NotCheckable, Unanswered):
+    def find_origin(self, expectations: Expectations) -> str | None:
+        """Find an origin to send with tokens, if the target requires one and the options do not name it."""
+        probe = Probe(self._state, expectations, self.target.key)
+        with suppress(CheckFailed, NotCheckable, NoResponse):
             access = probe.mint().access
-            if self._work.origin is None and probe.ping(access).status == 401:
-                good = (
+            if self._state.origin is None and probe.ping(access).status == 401:
+                accepted = (
                     origin
                     for origin in origins_of(access)
                     if probe.ping(access, ("Origin", origin)).status == 200
                 )
-                self._work.origin = next(good, None)
-        self._revoke_all(reading)
-        return self._work.origin
+                self._state.origin = next(accepted, None)
+        self._revoke_live_tokens(expectations)
+        return self._state.origin
 
-    def _in_body(self, probe: Probe) -> Answer | None:
-        """The answer to credentials in the body; that Basic is refused is for a check to say."""
-        answer = probe.token(probe.in_body(), credentials=False)
-        return answer if answer.status < 400 else None
-
-    def _judge_beginning(self, answer: Answer) -> None:
-        said = self._shown(str(answer))
-        with suppress(Failed):
-            document = answer.document()
-            if answer.status < 300:
+    def _require_token(self, response: Response) -> None:
+        received = self._mask(str(response))
+        with suppress(CheckFailed):
+            members = response.json_object()
+            if response.status < 300:
                 return
-            if document.get("error") == "invalid_client":
-                raise CannotRun(f"the client_id or the client_secret is refused: {said}")
-            if answer.status < 500:
-                raise CannotRun(f"a token for {' '.join(self.target.scopes)} is refused: {said}")
-        if answer.status == 401:
-            raise CannotRun(f"the client_id or the client_secret is refused: {said}")
-        if answer.status == 429:
-            raise CannotRun("the rate limit is reached: try again later, or with a lower --rate")
-        if answer.status >= 500:
-            raise CannotRun(f"the server fails: {said}")
-        raise CannotRun(f"POST {TOKEN} does not answer as Moov's token endpoint: {said}")
+            if members.get("error") == "invalid_client":
+                raise CannotRun(f"the server rejects the client_id or the client_secret: {received}")
+            if response.status < 500:
+                scopes = " ".join(self.target.scopes)
+                raise CannotRun(f"the server refuses a token for {scopes}: {received}")
+        if response.status == 401:
+            raise CannotRun(f"the server rejects the client_id or the client_secret: {received}")
+        if response.status == 429:
+            raise CannotRun("the rate limit is reached; try again later, or with a lower --rate")
+        if response.status >= 500:
+            raise CannotRun(f"the server fails: {received}")
+        raise CannotRun(f"POST {TOKEN_PATH} does not respond like Moov's token endpoint: {received}")
 
     # --- a check --------------------------------------------------------------------------------
 
-    def run(self, check: Check, reading: Reading) -> Result:
-        """How one check ends; raises `BudgetSpent` where no request is left for it."""
-        started, sent = time.perf_counter(), self.wire.sent
-        self.wire.exchanges.clear()
-        probe = Probe(self._work, reading, self.target.key, examples=check.examples)
-        status, reason, curl = self._verdict(check, probe)
-        self._revoke_all(reading)
+    def run(self, check: Check, expectations: Expectations) -> Result:
+        """Run one check under one contract. Raises `BudgetExhausted` if no request is left for it."""
+        started, sent = time.perf_counter(), self.sender.sent
+        self.sender.exchanges.clear()
+        probe = Probe(self._state, expectations, self.target.key, examples=check.examples)
+        status, reason, curl = self._run(check, probe)
+        self._revoke_live_tokens(expectations)
         return Result(
             check_id=check.id,
-            contract=reading.label,
+            contract=expectations.label,
             status=status,
-            reason=self._shown(reason),
+            reason=self._mask(reason),
             curl=curl,
-            seen=tuple(probe.seen),
+            observations=tuple(probe.observations),
             seconds=time.perf_counter() - started,
-            requests=self.wire.sent - sent,
+            requests=self.sender.sent - sent,
         )
 
-    def _verdict(self, check: Check, probe: Probe) -> tuple[Status, str, tuple[str, ...]]:
+    def _run(self, check: Check, probe: Probe) -> tuple[Status, str, tuple[str, ...]]:
+        """The status, the reason and the curl commands of a check."""
         missing = [need for need in check.needs if not self._has(need)]
         if missing:
-            return "not-checkable", f"not checkable here: needs {' and '.join(missing)}", ()
+            return "not-checkable", f"not checkable here (requires: {', '.join(missing)})", ()
         try:
             check.run(probe)
-        except Failed as failure:
-            return "failed", str(failure), failure.curl or commands(self.wire.exchanges, self.hidden)
+        except CheckFailed as failure:
+            return "failed", str(failure), failure.curl or commands(self.sender.exchanges, self.masking)
         except NotCheckable as reason:
             return "not-checkable", f"not checkable here: {reason}", ()
-        except Unanswered as reason:
+        except NoResponse as reason:
             return "error", str(reason), ()
-        except BudgetSpent:
+        except BudgetExhausted:
             raise
         except Exception as error:
             return (
                 "error",
-                f"the check itself failed: {type(error).__name__}",
-                commands(self.wire.exchanges, self.hidden),
+                f"the check raised {type(error).__name__}",
+                commands(self.sender.exchanges, self.masking),
             )
         return ("finding" if check.finding else "passed"), "", ()
 
-    def _shown(self, text: str) -> str:
-        """A text without what must not be seen, and not too long."""
-        shown = printable(self.hidden.shown(text))
-        return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
+    def _mask(self, text: str) -> str:
+        """The text without secrets and tokens, printable, and cut if it is too long."""
+        masked = printable(self.masking.mask(text))
+        return masked if len(masked) <= _LONGEST_REASON else f"{masked[:_LONGEST_REASON]}..."
 
     def _has(self, need: str) -> bool:
-        there = {
+        available = {
             "two scopes": len(self.target.scopes) > 1,
-            "mockmoov": self._work.is_mockmoov,
-            "control plane": self._work.plane is not None,
+            "mockmoov": self._state.is_mockmoov,
+            "control plane": self._state.control_plane is not None,
         }
-        return there[need]
+        return available[need]
 
-    # --- after ----------------------------------------------------------------------------------
+    # --- after the checks -----------------------------------------------------------------------
 
     def clean_up(self) -> None:
-        """Revoke what is still alive, and delete the API keys that are ours."""
-        self._revoke_all(NO_HEADER_2023)
-        if self._work.plane:
-            with suppress(Unanswered, BudgetSpent):
-                self._work.plane.clear()
+        """Revoke the tokens that are still valid, and delete the temporary API keys."""
+        self._revoke_live_tokens(NO_HEADER_2023)
+        if self._state.control_plane:
+            with suppress(NoResponse, BudgetExhausted):
+                self._state.control_plane.delete_keys()
 
-    def _revoke_all(self, reading: Reading) -> None:
-        probe = Probe(self._work, reading, self.target.key)
-        while self._work.live:
-            token = self._work.live.pop(0)
-            self.wire.reserved -= 1
+    def _revoke_live_tokens(self, expectations: Expectations) -> None:
+        probe = Probe(self._state, expectations, self.target.key)
+        while self._state.live_tokens:
+            token = self._state.live_tokens[0]
+            self._state.remove_live_token(token)
             try:
-                answer = self.wire.send_last(probe.revocation(token))
-                self.left_behind += answer.status_code >= 300
-            except (Unanswered, BudgetSpent):  # nor would it answer for the others
-                self.left_behind += 1 + len(self._work.live)
-                self.wire.reserved -= len(self._work.live)
-                self._work.live.clear()
+                response = self.sender.send_cleanup(probe.revocation_request(token))
+                self.tokens_not_revoked += response.status_code >= 300
+            except (NoResponse, BudgetExhausted):  # the other requests would fail too
+                self.tokens_not_revoked += 1 + len(self._state.live_tokens)
+                self._state.forget_live_tokens()
 
 
-def without_header(answer: Answer) -> Reading:
-    """Which contract a success without `X-Moov-Version` belongs to."""
-    with suppress(Failed):
-        document = answer.document()
-        expires_in = document.get("expires_in")
+def contract_of(response: Response) -> Expectations:
+    """The contract of a successful response to a request without `X-Moov-Version`."""
+    with suppress(CheckFailed):
+        members = response.json_object()
+        expires_in = members.get("expires_in")
         if isinstance(expires_in, int) and expires_in > LONGEST_LIFETIME:
             return WITHOUT_HEADER["dated"]
-        if document.get("token_type") in ("jwt", "opaque"):
+        if members.get("token_type") in ("jwt", "opaque"):
             return WITHOUT_HEADER["2023-sdk"]
     return NO_HEADER_2023

@@ -1,4 +1,4 @@
-"""Owns running the whole suite, and what comes of it. Must not know sockets, or how it is shown."""
+"""Runs the checks of the suite, and collects their results in a report."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -7,35 +7,35 @@ from fnmatch import fnmatchcase
 
 from mockmoov.verify.check import Check
 from mockmoov.verify.checks import CHECKS
-from mockmoov.verify.expectations import Reading
-from mockmoov.verify.results import ORDER, BudgetSpent, Result, Status
+from mockmoov.verify.expectations import Expectations
+from mockmoov.verify.results import WORST_FIRST, BudgetExhausted, Result, Status
 from mockmoov.verify.session import Session
 
-_MOST_ERRORS = 3
-"""Checks in a row to which nothing is answered: then nothing will be."""
+_MAX_ERRORS = 3
+"""Checks in a row without a response. Then the run stops, as the server will not respond to the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one check ended under each contract that has its rule."""
+    """The results of one check: one for each contract that has its rule."""
 
     check: Check
     results: tuple[Result, ...]
 
     @property
     def status(self) -> Status:
-        """The worst."""
-        return min((result.status for result in self.results), key=ORDER.__getitem__)
+        """The worst status of the results."""
+        return min((result.status for result in self.results), key=WORST_FIRST.__getitem__)
 
     @property
-    def weighs(self) -> bool:
-        """Whether a failure fails the run: what is our choice does not."""
+    def fails_run(self) -> bool:
+        """Whether the check failed and its rule is not just a choice of mockmoov."""
         return self.status == "failed" and self.check.severity != "our choice"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A run. `stopped` says why it did not get to its end; `left_behind` counts tokens not revoked."""
+    """The report of a run. `stopped` says why the run stopped early, or is None."""
 
     url: str
     contracts: tuple[str, ...]
@@ -43,90 +43,95 @@ class Report:
     stopped: str | None
     requests: int
     seconds: float
-    left_behind: int
+    tokens_not_revoked: int
 
     @property
     def exit_code(self) -> int:
-        """0: every documented and observed rule holds; 1: one does not; 2: it cannot be told."""
+        """0: every documented and observed rule holds; 1: one does not; 2: the run could not find out."""
         if self.stopped is not None or not self.outcomes:
             return 2
-        if any(outcome.weighs for outcome in self.outcomes):
+        if any(outcome.fails_run for outcome in self.outcomes):
             return 1
         return 2 if self.counts()["error"] else 0
 
     def counts(self) -> Mapping[Status, int]:
-        """Checks by status."""
+        """The number of checks by status."""
         statuses = [outcome.status for outcome in self.outcomes]
-        return {status: statuses.count(status) for status in ORDER}
+        return {status: statuses.count(status) for status in WORST_FIRST}
 
     def findings(self) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """What was seen where nobody could say, by question: the answer under each contract."""
+        """The open questions, each with the answers by contract."""
         found: dict[str, dict[str, str]] = {}
         for outcome in self.outcomes:
             for result in outcome.results:
-                for seen in result.seen:
-                    found.setdefault(seen.question, {})[result.contract] = seen.answer
+                for observation in result.observations:
+                    found.setdefault(observation.question, {})[result.contract] = observation.answer
         yield from found.items()
 
 
-def chosen(patterns: Sequence[str]) -> tuple[Check, ...]:
-    """The checks whose ids these match, all without any; `KeyError` for one that matches none."""
+def select_checks(patterns: Sequence[str]) -> tuple[Check, ...]:
+    """The checks whose ids match one of the patterns, or all checks without patterns.
+
+    Raises `KeyError` for a pattern that matches no check.
+    """
     for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in CHECKS):
+        if not any(fnmatchcase(check_id, pattern) for check_id in CHECKS):
             raise KeyError(pattern)
     return tuple(
         check
-        for name, check in CHECKS.items()
-        if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+        for check_id, check in CHECKS.items()
+        if not patterns or any(fnmatchcase(check_id, pattern) for pattern in patterns)
     )
 
 
 def run(
     session: Session,
     checks: Iterable[Check],
-    readings: Sequence[Reading],
-    tell: Callable[[Outcome], None],
+    contracts: Sequence[Expectations],
+    on_outcome: Callable[[Outcome], None],
 ) -> Report:
-    """Run the checks, telling how each one ended; everything that was minted is revoked."""
+    """Run the checks under each contract, call `on_outcome` after each, and revoke all tokens at the end."""
     started = time.perf_counter()
     outcomes: list[Outcome] = []
     stopped = None
     try:
-        for outcome in _outcomes(session, checks, readings):
+        for outcome in _outcomes(session, checks, contracts):
             outcomes.append(outcome)
-            tell(outcome)
+            on_outcome(outcome)
     except _Stopped as reason:
         stopped = str(reason)
     finally:
         session.clean_up()
     return Report(
         url=session.target.url,
-        contracts=tuple(reading.label for reading in readings),
+        contracts=tuple(expectations.label for expectations in contracts),
         outcomes=tuple(outcomes),
         stopped=stopped,
-        requests=session.wire.sent,
+        requests=session.sender.sent,
         seconds=time.perf_counter() - started,
-        left_behind=session.left_behind,
+        tokens_not_revoked=session.tokens_not_revoked,
     )
 
 
-class _Stopped(Exception):  # noqa: N818 - it is the end
+class _Stopped(Exception):  # noqa: N818 - it ends the run
     """The run cannot go on."""
 
 
-def _outcomes(session: Session, checks: Iterable[Check], readings: Sequence[Reading]) -> Iterator[Outcome]:
+def _outcomes(
+    session: Session, checks: Iterable[Check], contracts: Sequence[Expectations]
+) -> Iterator[Outcome]:
     errors = 0
     for check in checks:
         results = []
-        for reading in readings:
-            if check.concerns(reading):
+        for expectations in contracts:
+            if check.applies_to(expectations):
                 try:
-                    result = session.run(check, reading)
-                except BudgetSpent as end:
-                    raise _Stopped(f"{end}, at {check.id}") from None
+                    result = session.run(check, expectations)
+                except BudgetExhausted as error:
+                    raise _Stopped(f"{error}, at {check.id}") from None
                 results.append(result)
                 errors = errors + 1 if result.status == "error" else 0
         if results:
             yield Outcome(check=check, results=tuple(results))
-        if errors >= _MOST_ERRORS:
-            raise _Stopped(f"{errors} checks in a row had no answer; the last one: {results[-1].reason}")
+        if errors >= _MAX_ERRORS:
+            raise _Stopped(f"{errors} checks in a row got no response; the last one: {results[-1].reason}")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockmoov.client import MoovError, ProtocolError, RateLimitError, Retry, ServerError, TransportError
-from mockmoov.client.flows import Flow, Outcome, TokenFlows
+from mockmoov.client.flows import Flow, StepResult, TokenFlows
 from mockmoov.client.retry import NO_RETRY, Wait, _async_sleep
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -33,7 +33,7 @@ OPERATIONS: dict[str, Operation] = {
 }
 
 
-def run(operation: Operation, retry: Retry | None, *outcomes: Outcome) -> tuple[list[float], object]:
+def run(operation: Operation, retry: Retry | None, *outcomes: StepResult) -> tuple[list[float], object]:
     """The waits of a flow that gets these outcomes, and its result or its error."""
     flow = operation(TokenFlows(client_id="key", client_secret="secret-123", retry=retry, clock=lambda: NOW))
     waits: list[float] = []

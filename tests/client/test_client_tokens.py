@@ -60,7 +60,7 @@ def test_a_float_without_fraction_is_the_same_number(seconds: int) -> None:
     )
 )
 def test_anything_but_a_whole_number_of_at_least_0_is_refused(value: object) -> None:
-    with pytest.raises(ProtocolError, match="expires_in is not a whole number"):
+    with pytest.raises(ProtocolError, match="expires_in that is not an integer"):
         expiry(value, NOW)
 
 

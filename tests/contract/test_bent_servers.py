@@ -13,7 +13,7 @@ from mockmoov.verify import suite
 from mockmoov.verify.budget import Send
 from mockmoov.verify.check import Check
 from mockmoov.verify.checks import CHECKS
-from mockmoov.verify.expectations import NO_HEADER_2023, Reading
+from mockmoov.verify.expectations import NO_HEADER_2023, Expectations
 from mockmoov.verify.results import CannotRun, Result
 from mockmoov.verify.session import Session
 from tests.support.verifying import KEY, LATEST, in_process, target
@@ -28,11 +28,11 @@ def bent(bend: Bend, **settings: Any) -> Send:
     return lambda request: bend(request, right(request))
 
 
-def run(send: Send, name: str, reading: Reading = NO_HEADER_2023, **changes: Any) -> Result:
+def run(send: Send, name: str, expectations: Expectations = NO_HEADER_2023, **changes: Any) -> Result:
     with Session(target(**changes), send) as session:
-        session.find_plane()
-        session.find_origin(reading)
-        return session.run(CHECKS[name], reading)
+        session.find_control_plane()
+        session.find_origin(expectations)
+        return session.run(CHECKS[name], expectations)
 
 
 def other(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> httpx2.Response:
@@ -81,30 +81,30 @@ def headed(name: str, value: str) -> Bend:
 @pytest.mark.parametrize(
     ("bend", "name", "text"),
     [
-        (claims(aud="https://api.moov.io"), "claims.aud", "wanted aud to be a list, got str"),
-        (claims(aud=[]), "claims.aud", "wanted aud to end with"),
-        (claims(iat="now"), "claims.times", "wanted iat and exp to be whole numbers"),
-        (claims(iat=5, exp=3605), "claims.times", "wanted iat to be now"),
-        (claims(aid="nobody"), "claims.account", "wanted aid to be a UUID, got nobody"),
-        (claims(caid=7), "claims.account", "wanted caid to be a UUID, got 7"),
-        (claims(caid="00000000-0000-4000-8000-000000000000"), "claims.account", "wanted caid 5352b013"),
-        (claims(jti="always"), "claims.jti", "wanted a jti for each"),
-        (grants(lambda found: found.update(expires_in="3600")), "token.expires-in", "a whole number"),
-        (lambda _, response: other(response.status_code), "token.no-store", "wanted cache-control: no-store"),
-        (lambda _, response: other(response.status_code), "request.method", "wanted Allow: POST"),
+        (claims(aud="https://api.moov.io"), "claims.aud", "expected aud to be a list, got str"),
+        (claims(aud=[]), "claims.aud", "expected aud to end with"),
+        (claims(iat="now"), "claims.times", "expected iat and exp to be integers"),
+        (claims(iat=5, exp=3605), "claims.times", "expected iat to be now"),
+        (claims(aid="nobody"), "claims.account", "expected aid to be a UUID, got nobody"),
+        (claims(caid=7), "claims.account", "expected caid to be a UUID, got 7"),
+        (claims(caid="00000000-0000-4000-8000-000000000000"), "claims.account", "expected caid 5352b013"),
+        (claims(jti="always"), "claims.jti", "expected two different jtis"),
+        (grants(lambda found: found.update(expires_in="3600")), "token.expires-in", "to be an integer"),
+        (lambda _, response: other(response.status_code), "token.no-store", "cache-control: no-store, got"),
+        (lambda _, response: other(response.status_code), "request.method", "expected Allow: POST"),
         (headed("x-request-id", "7"), "token.request-id", "to be a UUID, got 7"),
-        (headed("www-authenticate", ""), "client.wrong-secret", "wanted WWW-Authenticate: Basic, got"),
-        (claims(aud=[]), "origin.of-aud", "wanted a token with audiences"),
-        (claims(aud=7), "origin.of-aud", "wanted a token with audiences"),
-        (jws(0, lambda found: found.update(alg="none")), "claims.header", "wanted alg EdDSA, got none"),
+        (headed("www-authenticate", ""), "client.wrong-secret", "expected WWW-Authenticate: Basic, got"),
+        (claims(aud=[]), "origin.of-aud", "expected a token with audiences"),
+        (claims(aud=7), "origin.of-aud", "expected a token with audiences"),
+        (jws(0, lambda found: found.update(alg="none")), "claims.header", "expected alg EdDSA, got none"),
         (jws(0, lambda found: found.update(kid="nobody")), "mockmoov.signature", "one key nobody, got 0"),
-        (claims(scp="/other.read"), "mockmoov.signature", "wanted a token that verifies"),
+        (claims(scp="/other.read"), "mockmoov.signature", "expected a token that verifies"),
         (path("/.well-known/jwks.json", other(200, b'{"keys":7}')), "mockmoov.signature", "got 0"),
         (grants(lambda found: found.update(access_token="é")), "refresh.works", "printable ASCII"),
-        (grants(lambda found: found.update(token_type="bearer")), "token.type", "wanted Bearer, got bearer"),
-        (path("/ping", other(403)), "refresh.works", "wanted 200 or 401, got 403 with no body"),
-        (path("/oauth2/revoke", other(204, headers=PLAIN)), "revoke.status", "wanted content-type: None"),
-        (lambda _, response: other(200, b"<html>"), "token.members", "wanted a JSON object, got 200 with <h"),
+        (grants(lambda found: found.update(token_type="bearer")), "token.type", "Bearer, got bearer"),
+        (path("/ping", other(403)), "refresh.works", "expected 200 or 401, got 403 with no body"),
+        (path("/oauth2/revoke", other(204, headers=PLAIN)), "revoke.status", "expected content-type: None"),
+        (lambda _, response: other(200, b"<html>"), "token.members", "a JSON object, got 200 with <h"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
@@ -130,7 +130,7 @@ def _long(status_length: int) -> Bend:
 
 def test_a_server_whose_tokens_stay_short_may_grant_any_number_of_scopes() -> None:
     assert run(bent(_long(4096)), "scope.too-long").reason == (
-        "not checkable here: its tokens stay short, however many scopes they have"
+        "not checkable here: tokens stay short however many scopes they have"
     )
     assert run(bent(_long(4097)), "scope.too-long").status == "failed"
 
@@ -141,7 +141,7 @@ def test_a_refusal_without_a_body_is_a_finding_too() -> None:
 
     result = run(bent(bend), "finding.failed-refresh")
     assert result.status == "finding"
-    assert {seen.answer for seen in result.seen} == {"401 with no body"}
+    assert {item.answer for item in result.observations} == {"401 with no body"}
 
 
 def test_a_check_that_fails_itself_says_so_and_no_more() -> None:
@@ -151,7 +151,7 @@ def test_a_check_that_fails_itself_says_so_and_no_more() -> None:
     check = Check(id="a.b", title="A rule", contract="both", source="spec", run=broken)
     with Session(target(), in_process()) as session:
         result = session.run(check, NO_HEADER_2023)
-    assert (result.status, result.reason) == ("error", "the check itself failed: KeyError")
+    assert (result.status, result.reason) == ("error", "the check raised KeyError")
 
 
 def test_the_way_to_give_credentials_is_for_a_check_to_judge() -> None:
@@ -159,7 +159,7 @@ def test_the_way_to_give_credentials_is_for_a_check_to_judge() -> None:
         return other(401) if "authorization" in request.headers else response
 
     with Session(target(), bent(bend)) as session:
-        assert session.begin(NO_HEADER_2023).status == 200
+        assert session.request_first_token(NO_HEADER_2023).status == 200
         assert session.run(CHECKS["token.status"], NO_HEADER_2023).status == "failed"
 
 
@@ -167,8 +167,11 @@ def test_a_wrong_key_is_told_before_anything_else() -> None:
     from dataclasses import replace
 
     wrong = replace(KEY, client_secret="not-the-secret")
-    with Session(target(key=wrong), in_process()) as session, pytest.raises(CannotRun, match="is refused"):
-        session.begin(LATEST)
+    with (
+        Session(target(key=wrong), in_process()) as session,
+        pytest.raises(CannotRun, match="the server rejects"),
+    ):
+        session.request_first_token(LATEST)
 
 
 @pytest.mark.parametrize(
@@ -212,16 +215,16 @@ def test_a_control_plane_that_fails_makes_an_error_and_no_verdict(status: int) -
     result = run(bent(bend), "revoke.another-client")
     assert (result.status, result.reason) == (
         "error",
-        f"the control plane answers POST /api-keys with {status}",
+        f"the control plane responds to POST /api-keys with {status}",
     )
 
 
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        (b"[]", "cannot be read"),
-        (b"nonsense", "cannot be read"),
-        (b'{"client_id":"a"}', "does not give client_secret"),
+        (b"[]", "is not a JSON object"),
+        (b"nonsense", "is not a JSON object"),
+        (b'{"client_id":"a"}', "does not return client_secret"),
     ],
 )
 def test_a_control_plane_that_talks_nonsense_makes_an_error(body: bytes, text: str) -> None:
@@ -234,14 +237,14 @@ def test_a_clock_that_does_not_say_what_time_it_is_makes_an_error() -> None:
     def bend(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
         return other(200, b"{}") if request.url.path.endswith("/clock/freeze") else response
 
-    assert run(bent(bend), "clock.date").reason == "the control plane does not say what time it is"
+    assert run(bent(bend), "clock.date").reason == "the control plane does not return the time of the clock"
 
 
 def test_a_token_of_two_parts_is_opaque() -> None:
     send = bent(
         grants(lambda found: found.update(access_token=".".join(found["access_token"].split(".")[:2])))
     )
-    assert run(send, "claims.iss").reason == "not checkable here: the access token is opaque"
+    assert run(send, "claims.iss").reason == "not checkable here: the access token is not a JWT"
 
 
 def test_a_control_token_opens_the_control_plane() -> None:
@@ -261,4 +264,4 @@ def test_a_network_that_goes_while_looking_for_a_control_plane_is_none() -> None
         raise httpx2.ConnectError("")
 
     with Session(target(), gone) as session:
-        assert not session.find_plane()
+        assert not session.find_control_plane()

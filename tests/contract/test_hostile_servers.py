@@ -15,7 +15,7 @@ from mockmoov.verify.results import CannotRun
 from mockmoov.verify.session import Session
 from mockmoov.verify.target import Key
 from tests.support.servers import another_key
-from tests.support.verifying import READINGS, by_status, in_process, results, target
+from tests.support.verifying import CONTRACTS, by_status, in_process, results, target
 
 _JWS = "eyJhbGciOiJFZERTQSIsImN0eSI6IkpXVCIsImtpZCI6ImEifQ.eyJhdWQiOltdfQ.c2lnbmF0dXJl"
 _VALUES: list[object] = [
@@ -84,13 +84,13 @@ class Chaos:
 @pytest.mark.parametrize("seed", range(4))
 def test_no_answer_breaks_a_check(seed: int) -> None:
     with Session(target(), Chaos(seed)) as session:
-        session.find_plane()
+        session.find_control_plane()
         session.find_origin(NO_HEADER_2023)
         for check in CHECKS.values():
-            for reading in READINGS:
-                if check.concerns(reading):
-                    result = session.run(check, reading)
-                    assert not result.reason.startswith("the check itself failed"), (check.id, result)
+            for expectations in CONTRACTS:
+                if check.applies_to(expectations):
+                    result = session.run(check, expectations)
+                    assert not result.reason.startswith("the check raised"), (check.id, result)
 
 
 @pytest.mark.slow
@@ -107,11 +107,13 @@ def test_no_member_breaks_a_check(member: str, value: object) -> None:
         return response
 
     with Session(target(), bent) as session:
-        session.find_plane()
+        session.find_control_plane()
         results = [
-            session.run(check, NO_HEADER_2023) for check in CHECKS.values() if check.concerns(NO_HEADER_2023)
+            session.run(check, NO_HEADER_2023)
+            for check in CHECKS.values()
+            if check.applies_to(NO_HEADER_2023)
         ]
-    assert not [result for result in results if result.reason.startswith("the check itself failed")]
+    assert not [result for result in results if result.reason.startswith("the check raised")]
     is_right = (member, value) == ("expires_in", 3600)
     assert any(result.status == "failed" for result in results) is not is_right
 
@@ -128,7 +130,7 @@ def test_no_answer_gets_a_secret_or_a_token_into_a_report() -> None:
 
     found = results(telling, key=Key(client_id="me", client_secret=secret))
     assert by_status(found, "failed")
-    shown = str([(result.reason, result.curl, result.seen) for result in found])
+    shown = str([(result.reason, result.curl, result.observations) for result in found])
     assert "a-token-of-theirs" not in shown
     assert "backslash" not in shown
 
@@ -164,11 +166,11 @@ def test_no_token_gets_into_a_report_wherever_an_answer_has_it(shape: str, token
 
     with Session(target(), misshapen) as session:
         try:
-            session.begin(NO_HEADER_2023)
+            session.request_first_token(NO_HEADER_2023)
             told = []
         except CannotRun as error:
             told = [str(error)]
-        checks = [check for check in CHECKS.values() if check.concerns(NO_HEADER_2023)]
+        checks = [check for check in CHECKS.values() if check.applies_to(NO_HEADER_2023)]
         told += [str(session.run(check, NO_HEADER_2023)) for check in checks]
     assert len(tokens) > 20
     text = "\n".join(told)

@@ -1,4 +1,4 @@
-"""The parts of the suite that a server cannot show: the wire, what is hidden, commands, drawing, displays."""
+"""The parts of the suite that a server cannot show: budget, masking, commands, examples, displays."""
 
 import io
 import itertools
@@ -14,18 +14,18 @@ import pytest
 from hypothesis import strategies as st
 from rich.console import Console
 
-from mockmoov.verify.budget import Exchange, Wire
+from mockmoov.verify.budget import BudgetedSender, RecordedExchange
 from mockmoov.verify.check import Check
 from mockmoov.verify.curl import commands
-from mockmoov.verify.display import Board, Lines, summary
-from mockmoov.verify.examples import MOST_SHRINKS, for_all
-from mockmoov.verify.expectations import DATED, NO_HEADER_2023, reading_of
-from mockmoov.verify.masking import Hidden, basic
+from mockmoov.verify.display import LiveTable, PlainLines, summary
+from mockmoov.verify.examples import MAX_SHRINKS, for_all
+from mockmoov.verify.expectations import DATED, NO_HEADER_2023, expectations_of
+from mockmoov.verify.masking import Masking, basic
 from mockmoov.verify.reports import as_json, as_junit, markdown_rows
-from mockmoov.verify.response import Answer
-from mockmoov.verify.results import BudgetSpent, Failed, Result, Seen, Status, Unanswered
-from mockmoov.verify.session import without_header
-from mockmoov.verify.suite import Outcome, Report, chosen
+from mockmoov.verify.response import Response
+from mockmoov.verify.results import BudgetExhausted, CheckFailed, NoResponse, Observation, Result, Status
+from mockmoov.verify.session import contract_of
+from mockmoov.verify.suite import Outcome, Report, select_checks
 from mockmoov.verify.target import Target
 from tests.support.verifying import KEY, target
 
@@ -49,9 +49,9 @@ class Time:
 
 def wire(
     answer: Callable[[], httpx2.Response], *, rate: float | None = None, budget: int = 100
-) -> tuple[Wire, Time]:
+) -> tuple[BudgetedSender, Time]:
     time = Time()
-    made = Wire(
+    made = BudgetedSender(
         lambda _: answer(), budget=budget, rate=rate, seconds=1000, clock=time.clock, sleep=time.sleep
     )
     return made, time
@@ -79,7 +79,7 @@ def test_a_429_that_stays_is_an_answer_at_last_and_at_once_to_who_waits_for_it()
     made, time = wire(lambda: httpx2.Response(429))
     assert made.send(GET).status_code == 429
     assert made.sent == 3
-    assert made.send(GET, patient=False).status_code == 429
+    assert made.send(GET, retry_429=False).status_code == 429
     assert made.sent == 4
     assert len(time.slept) == 2
 
@@ -88,7 +88,7 @@ def test_a_429_that_stays_is_an_answer_at_last_and_at_once_to_who_waits_for_it()
 def test_cleaning_up_waits_once_when_it_is_told_to(statuses: list[int], sent: int) -> None:
     answers = iter(statuses)
     made, time = wire(lambda: httpx2.Response(next(answers)))
-    assert made.send_last(GET).status_code == statuses[-1]
+    assert made.send_cleanup(GET).status_code == statuses[-1]
     assert made.sent == sent
     assert len(time.slept) == sent - 1
 
@@ -96,22 +96,25 @@ def test_cleaning_up_waits_once_when_it_is_told_to(statuses: list[int], sent: in
 def test_nothing_is_sent_when_the_time_is_up_but_what_cleans_up() -> None:
     made, time = wire(lambda: httpx2.Response(200))
     time.now = 1001
-    with pytest.raises(BudgetSpent, match="the time of 1000 seconds is up"):
+    with pytest.raises(BudgetExhausted, match="the time limit of 1000 seconds is reached"):
         made.send(GET)
-    assert made.send_last(GET).status_code == 200
+    assert made.send_cleanup(GET).status_code == 200
     assert made.sent == 1
 
 
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (httpx2.ConnectError("secret"), "no connection: nothing answers there"),
-        (httpx2.ConnectError("certificate verify failed: secret"), "is not trusted: --ca-file names the CA"),
-        (httpx2.ConnectTimeout("secret"), "no connection in time"),
-        (httpx2.ReadTimeout("secret"), "no answer in time"),
+        (httpx2.ConnectError("secret"), "cannot connect; is the server running?"),
+        (
+            httpx2.ConnectError("certificate verify failed: secret"),
+            "is not trusted; pass its CA with --ca-file",
+        ),
+        (httpx2.ConnectTimeout("secret"), "connecting timed out"),
+        (httpx2.ReadTimeout("secret"), "no response in time"),
         (httpx2.ReadError("secret"), "the connection was lost"),
-        (httpx2.RemoteProtocolError("secret"), "the answer is not HTTP"),
-        (ValueError("secret"), r"no answer \(ValueError\)"),
+        (httpx2.RemoteProtocolError("secret"), "or it is not HTTP"),
+        (ValueError("secret"), r"no response \(ValueError\)"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -119,7 +122,7 @@ def test_what_happened_is_told_in_our_own_words(error: Exception, text: str) -> 
     def fail() -> httpx2.Response:
         raise error
 
-    with pytest.raises(Unanswered, match=text) as told:
+    with pytest.raises(NoResponse, match=text) as told:
         wire(fail)[0].send(GET)
     assert "secret" not in str(told.value)
 
@@ -128,7 +131,7 @@ def test_what_happened_is_told_in_our_own_words(error: Exception, text: str) -> 
 
 
 def test_a_secret_is_hidden_in_each_form_in_which_it_travels() -> None:
-    hidden = Hidden()
+    hidden = Masking()
     secret = 'a+b/c d%"\\'
     hidden.hide_key("the-id", secret, "")
     encoded = ("a%2Bb%2Fc+d%25%22%5C", "a%2Bb%2Fc%20d%25%22%5C", basic("the-id", secret))
@@ -136,24 +139,24 @@ def test_a_secret_is_hidden_in_each_form_in_which_it_travels() -> None:
     percent = "".join(f"%{byte:02x}" for byte in secret.encode())
     in_json = (json.dumps(secret)[1:-1], json.dumps(json.dumps(secret))[3:-3])
     for form in (secret, *encoded, *in_json, *echoed, percent, percent.upper()):
-        assert form not in hidden.shown(f"x{form}x")
-        assert hidden.shown(f"x{form}x").startswith("x$")
+        assert form not in hidden.mask(f"x{form}x")
+        assert hidden.mask(f"x{form}x").startswith("x$")
 
 
 def test_the_longer_of_two_hidden_texts_is_hidden_whole() -> None:
-    hidden = Hidden()
+    hidden = Masking()
     hidden.hide("secret", "SHORT")
     hidden.hide("secret-and-more", "LONG")
-    assert hidden.shown("a secret-and-more b secret") == "a $LONG b $SHORT"
+    assert hidden.mask("a secret-and-more b secret") == "a $LONG b $SHORT"
 
 
 def test_what_is_too_short_to_be_a_secret_hides_nothing() -> None:
-    hidden = Hidden()
+    hidden = Masking()
     hidden.hide_numbered("abc", "TOKEN")
-    assert hidden.shown("abc") == "abc"
+    assert hidden.mask("abc") == "abc"
     hidden.hide("", "NOTHING")
     hidden.hide_key("me", "abc", "")
-    assert hidden.shown("abc") == "$CLIENT_SECRET"
+    assert hidden.mask("abc") == "$CLIENT_SECRET"
 
 
 @pytest.mark.parametrize(
@@ -162,7 +165,7 @@ def test_what_is_too_short_to_be_a_secret_hides_nothing() -> None:
 def test_a_word_of_a_shell_is_the_text(text: str) -> None:
     import subprocess
 
-    word = Hidden().shell(text)
+    word = Masking().shell_word(text)
     printed = subprocess.run(
         ["bash", "-c", f"printf %s {word}"], capture_output=True, check=True, timeout=30
     ).stdout
@@ -170,18 +173,20 @@ def test_a_word_of_a_shell_is_the_text(text: str) -> None:
 
 
 def test_hidden_values_are_variables_of_the_shell() -> None:
-    hidden = Hidden()
+    hidden = Masking()
     hidden.hide("secret value", "NAME")
-    assert hidden.shell("a=secret value&b=c d") == "a=\"$NAME\"'&b=c d'"
+    assert hidden.shell_word("a=secret value&b=c d") == "a=\"$NAME\"'&b=c d'"
 
 
-def exchange(method: str, path: str, body: bytes = b"", answer: bytes = b"", **headers: str) -> Exchange:
+def exchange(
+    method: str, path: str, body: bytes = b"", answer: bytes = b"", **headers: str
+) -> RecordedExchange:
     request = httpx2.Request(method, f"http://localhost{path}", headers=headers, content=body)
-    return Exchange(request=request, response=httpx2.Response(200, content=answer))
+    return RecordedExchange(request=request, response=httpx2.Response(200, content=answer))
 
 
 def test_a_counterexample_is_the_last_exchange_and_those_it_builds_upon() -> None:
-    hidden = Hidden()
+    hidden = Masking()
     hidden.hide_key("me", "my-secret", "")
     for number in range(2):
         hidden.hide_numbered(f"token-{number}", "ACCESS_TOKEN")
@@ -199,7 +204,8 @@ def test_a_counterexample_is_the_last_exchange_and_those_it_builds_upon() -> Non
         hidden,
     )
     assert found == (
-        'curl -i -X POST -u me:"$CLIENT_SECRET" http://localhost/oauth2/token  # 200, gives $ACCESS_TOKEN_2',
+        'curl -i -X POST -u me:"$CLIENT_SECRET" http://localhost/oauth2/token'
+        "  # 200, returns $ACCESS_TOKEN_2",
         "curl -i -X GET -H 'Authorization: Bearer '\"$ACCESS_TOKEN_2\" http://localhost/ping  # 200",
     )
     assert commands([], hidden) == ()
@@ -215,12 +221,12 @@ def test_a_counterexample_is_the_last_exchange_and_those_it_builds_upon() -> Non
     ],
 )
 def test_a_header_is_told_as_curl_would_send_it(value: str, words: list[str]) -> None:
-    (line,) = commands([exchange("GET", "/ping", Authorization=value)], Hidden())
+    (line,) = commands([exchange("GET", "/ping", Authorization=value)], Masking())
     assert shlex.split(line.partition("  #")[0])[4:6] == words
 
 
 def test_a_long_body_is_told_by_its_beginning_and_its_length() -> None:
-    (line,) = commands([exchange("POST", "/oauth2/token", body=b"x" * 70_000)], Hidden())
+    (line,) = commands([exchange("POST", "/oauth2/token", body=b"x" * 70_000)], Masking())
     assert len(line) < 200
     assert "70000 bytes" in line
 
@@ -228,14 +234,14 @@ def test_a_long_body_is_told_by_its_beginning_and_its_length() -> None:
 # --- answers ---------------------------------------------------------------------------------------
 
 
-def answer(body: bytes, status: int = 200, **headers: str) -> Answer:
-    return Answer(status=status, headers=httpx2.Headers(headers), body=body, now=5.0)
+def answer(body: bytes, status: int = 200, **headers: str) -> Response:
+    return Response(status=status, headers=httpx2.Headers(headers), body=body, received_at=5.0, errors={})
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b"[" * 100_000, b"1"])
 def test_what_is_no_json_object_fails(body: bytes) -> None:
-    with pytest.raises(Failed, match="wanted a JSON object"):
-        answer(body).document()
+    with pytest.raises(CheckFailed, match="expected a JSON object"):
+        answer(body).json_object()
 
 
 def test_an_answer_is_told_in_one_printable_line() -> None:
@@ -246,7 +252,7 @@ def test_an_answer_is_told_in_one_printable_line() -> None:
 
 @pytest.mark.parametrize("told", ["", "nonsense", "Tue, 99 Nov 2026 22:25:38 GMT"])
 def test_our_clock_stands_in_where_the_server_does_not_say_what_time_it_is(told: str) -> None:
-    assert answer(b"", date=told).server_now == 5.0
+    assert answer(b"", date=told).server_time == 5.0
 
 
 @pytest.mark.parametrize(
@@ -259,13 +265,13 @@ def test_our_clock_stands_in_where_the_server_does_not_say_what_time_it_is(told:
     ],
 )
 def test_the_contract_without_a_header_is_known_by_its_first_answer(body: bytes, name: str) -> None:
-    assert without_header(answer(body)).name == name
+    assert contract_of(answer(body)).name == name
 
 
 @pytest.mark.parametrize("version", ["", "2026.07.00", "v2026.08.00", "v2026.07.00 ", "LATEST"])
 def test_a_malformed_version_is_no_contract(version: str) -> None:
-    with pytest.raises(ValueError, match="neither `latest` nor like"):
-        reading_of(version)
+    with pytest.raises(ValueError, match="must be `latest` or look like"):
+        expectations_of(version)
 
 
 @pytest.mark.parametrize(
@@ -289,9 +295,9 @@ def test_a_target_on_this_machine_is_known(host: str, is_loopback: bool) -> None
 def test_the_smallest_counterexample_is_what_fails() -> None:
     def law(number: int) -> None:
         if number >= 10:
-            raise Failed(str(number))
+            raise CheckFailed(str(number))
 
-    with pytest.raises(Failed) as failure:
+    with pytest.raises(CheckFailed) as failure:
         for_all(st.integers(0, 10**6), law, examples=50, seed=None)
     assert str(failure.value) == "10"
 
@@ -312,9 +318,9 @@ def test_what_fails_only_once_has_failed() -> None:
     def law(number: int) -> None:
         tries.append(number)
         if len(tries) == 3:
-            raise Failed("once")
+            raise CheckFailed("once")
 
-    with pytest.raises(Failed, match="once"):
+    with pytest.raises(CheckFailed, match="once"):
         for_all(st.integers(), law, examples=10, seed=None)
 
 
@@ -324,11 +330,11 @@ def test_shrinking_ends() -> None:
     def law(text: str) -> None:
         tries.append(text)
         if len(text) > 5:
-            raise Failed(text)
+            raise CheckFailed(text)
 
-    with pytest.raises(Failed):
+    with pytest.raises(CheckFailed):
         for_all(st.text(min_size=0, max_size=500), law, examples=20, seed=7)
-    assert len(tries) <= 20 + MOST_SHRINKS
+    assert len(tries) <= 20 + MAX_SHRINKS
 
 
 def test_what_is_no_verdict_ends_the_drawing() -> None:
@@ -336,9 +342,9 @@ def test_what_is_no_verdict_ends_the_drawing() -> None:
 
     def law(number: int) -> None:
         tries.append(number)
-        raise BudgetSpent("spent")
+        raise BudgetExhausted("spent")
 
-    with pytest.raises(BudgetSpent):
+    with pytest.raises(BudgetExhausted):
         for_all(st.integers(), law, examples=10, seed=None)
     assert len(tries) == 1
 
@@ -357,18 +363,18 @@ def outcome(name: str, status: Status, source: str = "spec", **members: object) 
     )
 
 
-def report(*outcomes: Outcome, stopped: str | None = None, left_behind: int = 0) -> Report:
+def report(*outcomes: Outcome, stopped: str | None = None, tokens_not_revoked: int = 0) -> Report:
     return Report(
         url="http://localhost", contracts=("2023", "latest"), outcomes=outcomes, stopped=stopped, requests=7,
-        seconds=1.25, left_behind=left_behind,
+        seconds=1.25, tokens_not_revoked=tokens_not_revoked,
     )  # fmt: skip
 
 
 FAILED = outcome("a.failed", "failed", reason="wanted this", curl=("curl -i x",))
 CHOICE = outcome("a.choice", "failed", "rfc 1, choice", reason="wanted that")
 ERROR = outcome("a.error", "error", reason="no answer")
-SEEN = outcome("finding.a", "finding", seen=(Seen(question="it rotates", answer="yes"),))
-UNTOLD = outcome("a.untold", "not-checkable", reason="not checkable here: needs control plane")
+SEEN = outcome("finding.a", "finding", observations=(Observation(question="it rotates", answer="yes"),))
+UNTOLD = outcome("a.untold", "not-checkable", reason="not checkable here (requires: control plane)")
 
 
 @pytest.mark.parametrize(
@@ -440,17 +446,19 @@ def test_a_finding_is_a_row_to_paste() -> None:
 
 def test_the_end_says_everything_that_is_not_as_it_should_be() -> None:
     said = "\n".join(
-        summary(report(FAILED, CHOICE, ERROR, UNTOLD, stopped="enough", left_behind=2), date(2026, 11, 24))
+        summary(
+            report(FAILED, CHOICE, ERROR, UNTOLD, stopped="enough", tokens_not_revoked=2), date(2026, 11, 24)
+        )
     )
     for text in (
         "failed: a.failed (documented; spec)",
         "  [2023] wanted this\n    curl -i x",
         "failed: a.choice (our choice; rfc 1, choice)",
         "error: a.error",
-        "1 not checkable here: needs control plane",
-        "4 checks: 1 error, 2 failed (1 of them our choice, which fails nothing), 1 passed",
+        "1 not checkable here (requires: control plane)",
+        "4 checks: 1 error, 2 failed (1 of them our choice, which does not fail the run), 1 passed",
         "7 requests in 1.2 s",
-        "not revoked, and left to expire: 2 tokens",
+        "not revoked, valid until they expire: 2 tokens",
         "stopped: enough",
     ):
         assert text in said
@@ -461,8 +469,8 @@ def test_the_end_says_everything_that_is_not_as_it_should_be() -> None:
     ("outcomes", "counts"),
     [
         ((FAILED,), "1 check: 1 failed"),
-        ((CHOICE,), "1 check: 1 failed (our choice, which fails nothing)"),
-        ((CHOICE, CHOICE, SEEN), "3 checks: 2 failed (our choice, which fails nothing), 1 finding"),
+        ((CHOICE,), "1 check: 1 failed (our choice, which does not fail the run)"),
+        ((CHOICE, CHOICE, SEEN), "3 checks: 2 failed (our choice, which does not fail the run), 1 finding"),
         ((SEEN,), "1 check: 1 finding"),
     ],
 )
@@ -474,7 +482,7 @@ def test_what_fails_nothing_is_counted_as_such(outcomes: tuple[Outcome, ...], co
 
 def test_a_terminal_gets_a_table_that_fills() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
-    with Board(console, 2) as board:
+    with LiveTable(console, 2) as board:
         board.show(FAILED)
         board.show(SEEN)
     shown = console.file.getvalue()  # type: ignore[attr-defined]
@@ -484,7 +492,7 @@ def test_a_terminal_gets_a_table_that_fills() -> None:
 
 def test_a_pipe_gets_a_line_a_check() -> None:
     console = Console(file=io.StringIO(), width=40)
-    with Lines(console) as lines:
+    with PlainLines(console) as lines:
         lines.show(FAILED)
         lines.show(SEEN)
     shown = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
@@ -495,19 +503,22 @@ def test_a_pipe_gets_a_line_a_check() -> None:
 
 
 def test_checks_are_chosen_by_id_and_by_pattern() -> None:
-    assert [check.id for check in chosen(["revoke.status"])] == ["revoke.status"]
-    assert {check.id.partition(".")[0] for check in chosen(["scope.*", "error.*"])} == {"scope", "error"}
-    assert len(chosen([])) > 150
+    assert [check.id for check in select_checks(["revoke.status"])] == ["revoke.status"]
+    assert {check.id.partition(".")[0] for check in select_checks(["scope.*", "error.*"])} == {
+        "scope",
+        "error",
+    }
+    assert len(select_checks([])) > 150
     with pytest.raises(KeyError):
-        chosen(["nonsense"])
+        select_checks(["nonsense"])
 
 
 def test_the_readings_are_of_our_own_making() -> None:
     assert NO_HEADER_2023.headers == ()
-    assert reading_of("latest").headers == (("X-Moov-Version", "latest"),)
-    assert str(DATED.refusals["scope"]) == '422 with {"scope": text}'
+    assert expectations_of("latest").headers == (("X-Moov-Version", "latest"),)
+    assert str(DATED.errors["invalid scope"]) == '422 with {"scope": string}'
     assert (
-        str(NO_HEADER_2023.refusals["client"])
+        str(NO_HEADER_2023.errors["invalid client"])
         == '401 with {"error":"invalid_client"} and WWW-Authenticate: Basic'
     )
-    assert str(DATED.refusals["client"]) == "401 with no body"
+    assert str(DATED.errors["invalid client"]) == "401 with no body"

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from mockmoov.cli.main import main
 from mockmoov.config.settings import Settings
-from mockmoov.verify.run import Wish, interruptible, target_of
+from mockmoov.verify.run import RunOptions, stop_on_signal, target_of
 from tests.breakages import BREAKAGES, BrokenServer
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.odd_servers import Counting, listening
@@ -53,7 +53,7 @@ def test_the_budget_is_kept_and_what_was_minted_is_revoked_within_it(budget: int
     server = Counting(right)
     code, output = verify(server, "--budget", str(budget))
     assert code == 2
-    assert f"the budget of {budget} requests is spent" in output
+    assert f"the budget of {budget} requests is used up" in output
     assert len(server.times) <= budget
     if budget > 3:
         assert tokens_of(server)
@@ -79,8 +79,8 @@ def test_the_rate_is_kept() -> None:
     ],
 )
 def test_the_usual_rate_is_polite_where_others_are(url: str, asked: float | None, rate: float | None) -> None:
-    wish = Wish(url=url, client_id="a", client_secret="b", rate=asked)
-    assert target_of(wish).rate == rate
+    options = RunOptions(url=url, client_id="a", client_secret="b", rate=asked)
+    assert target_of(options).rate == rate
 
 
 def test_a_rate_limit_that_is_met_is_waited_out() -> None:
@@ -175,13 +175,13 @@ def test_everything_that_was_minted_is_revoked_after_an_interruption(number: int
 
 
 def test_a_second_interruption_ends_it_at_once() -> None:
-    from mockmoov.verify.budget import Wire
+    from mockmoov.verify.budget import BudgetedSender
 
-    wire = Wire(lambda request: httpx2.Response(200), budget=1, rate=None)
+    sender = BudgetedSender(lambda request: httpx2.Response(200), budget=1, rate=None)
     before = signal.getsignal(signal.SIGINT)
-    with interruptible(wire):
+    with stop_on_signal(sender):
         signal.raise_signal(signal.SIGINT)
-        assert wire.is_ended
+        assert sender.is_stopped
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
@@ -240,7 +240,7 @@ def test_a_counterexample_can_be_repeated_by_hand() -> None:
         mint, revoke = commands
         variables = {"CLIENT_SECRET": CLIENT_SECRET}
         minted = shell(mint, variables)
-        assert "gives $ACCESS_TOKEN_" in mint
+        assert "returns $ACCESS_TOKEN_" in mint
         name = revoke.partition('"$')[2].partition('"')[0]
         names = [word.lstrip("$") for word in mint.split() if word.startswith("$") and "TOKEN" in word]
         document = json.loads(minted.rpartition("\n")[2])

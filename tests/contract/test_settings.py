@@ -4,14 +4,18 @@ A setting that leaves Moov's contract makes the checks of that rule fail, and on
 any more is said to be not checkable. Each row has both, whole.
 """
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mockmoov.verify.checks import CHECKS
-from mockmoov.verify.expectations import WITHOUT_HEADER, Reading
-from tests.support.verifying import LATEST, READINGS, by_status, in_process, results
+from mockmoov.verify import checks
+from mockmoov.verify.check import SOURCES, Check
+from mockmoov.verify.checks import CHECKS, FILES
+from mockmoov.verify.expectations import WITHOUT_HEADER, Expectations
+from tests.support.verifying import CONTRACTS, LATEST, by_status, in_process, results
 
 OF_CLAIMS = {name for name in CHECKS if name.startswith("claims.")}
 OF_CONTROL = {name for name, check in CHECKS.items() if "control plane" in check.needs}
@@ -80,9 +84,9 @@ def names(settings: Row) -> str:
     "is_dated", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["no header", "latest"]
 )
 def test_what_a_setting_changes_is_found_and_nothing_else(case: Row, is_dated: bool) -> None:
-    reading: Reading = LATEST if is_dated else WITHOUT_HEADER[case.without_header]
-    found = results(in_process(**case.settings), [reading])
-    concerned = {name for name, check in CHECKS.items() if check.concerns(reading)}
+    expectations: Expectations = LATEST if is_dated else WITHOUT_HEADER[case.without_header]
+    found = results(in_process(**case.settings), [expectations])
+    concerned = {name for name, check in CHECKS.items() if check.applies_to(expectations)}
     no_header = {"token.pinned-sdk-dated"} if is_dated else set()
     assert by_status(found, "failed") == case.fails & concerned
     assert by_status(found, "not-checkable") == (case.untold - no_header) & concerned
@@ -91,15 +95,26 @@ def test_what_a_setting_changes_is_found_and_nothing_else(case: Row, is_dated: b
 
 
 def test_everything_holds_under_both_contracts() -> None:
-    found = results(in_process(), READINGS)
+    found = results(in_process(), CONTRACTS)
     assert by_status(found, "failed", "error", "not-checkable") == set()
     assert by_status(found, "finding") == {name for name, check in CHECKS.items() if check.finding}
 
 
 def test_every_check_runs_under_a_contract_and_says_where_its_rule_is_from() -> None:
-    from mockmoov.verify.check import SOURCES
-
     for name, check in CHECKS.items():
         assert check.title
         assert set(check.tags) <= SOURCES.keys(), name
-        assert any(check.concerns(reading) for reading in READINGS), name
+        assert any(check.applies_to(expectations) for expectations in CONTRACTS), name
+
+
+def test_a_check_function_is_named_after_its_id() -> None:
+    found = {
+        name: value.id for file in FILES for name, value in vars(file).items() if isinstance(value, Check)
+    }
+    assert found == {re.sub("[.-]", "_", check_id): check_id for check_id in CHECKS}
+
+
+def test_every_file_of_checks_is_listed() -> None:
+    (folder,) = checks.__path__
+    names = {path.stem for path in Path(folder).glob("*.py")} - {"__init__"}
+    assert {file.__name__.rpartition(".")[2] for file in FILES} == names

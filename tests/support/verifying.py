@@ -1,4 +1,4 @@
-"""Owns how tests run the contract suite. Must not know what it checks."""
+"""Runs the contract suite against a server, for tests."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,63 +10,66 @@ from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.verify.budget import Send
 from mockmoov.verify.check import Check
 from mockmoov.verify.checks import CHECKS
-from mockmoov.verify.expectations import WITHOUT_HEADER, Reading, reading_of
+from mockmoov.verify.expectations import WITHOUT_HEADER, Expectations, expectations_of
 from mockmoov.verify.results import Result
 from mockmoov.verify.session import Session
 from mockmoov.verify.target import Key, Target
 from tests.support import contract_fixtures
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, Clock, new_server, sender
 
-LATEST = reading_of("latest")
-READINGS: Sequence[Reading] = (WITHOUT_HEADER["2023"], LATEST)
+LATEST = expectations_of("latest")
+CONTRACTS: Sequence[Expectations] = (WITHOUT_HEADER["2023"], LATEST)
 KEY = Key(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, account_id=str(EXAMPLE["account_id"]))
 
 
 def target(**changes: Any) -> Target:
-    """The example key at a server without a socket, which is asked as often as one likes."""
-    given: dict[str, Any] = {"url": "http://localhost", "key": KEY, "budget": 10**6, **changes}
-    return Target(**given)
+    """The example key at a server without a socket, with no limit on requests."""
+    arguments: dict[str, Any] = {"url": "http://localhost", "key": KEY, "budget": 10**6, **changes}
+    return Target(**arguments)
 
 
 def sending(send: contract_fixtures.Send) -> Send:
-    """What the suite asks with, of what tests ask with: no socket between them."""
+    """The suite's way to send requests, from that of the tests, without a socket."""
 
     def ask(request: httpx2.Request) -> httpx2.Response:
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
-        asked = request.url.raw_path.decode("latin-1")
-        status, answered, body = send(request.method, asked, headers, request.content)
-        return httpx2.Response(status, headers=answered, content=body)
+        target = request.url.raw_path.decode("latin-1")
+        status, response_headers, body = send(request.method, target, headers, request.content)
+        return httpx2.Response(status, headers=response_headers, content=body)
 
     return ask
 
 
 def in_process(*, clock: Clock | None = None, **settings: Any) -> Send:
-    """A new server with these settings, as the suite asks it."""
+    """A new server with these settings, for the suite."""
     return sending(sender(new_server(clock=clock, **settings)))
 
 
 @contextmanager
-def session(send: Send, reading: Reading = READINGS[0], **changes: Any) -> Iterator[Session]:
-    """A session that has looked around."""
+def session(send: Send, expectations: Expectations = CONTRACTS[0], **changes: Any) -> Iterator[Session]:
+    """A session that knows whether there is a control plane, and which origin to send."""
     with Session(target(**changes), send) as begun:
-        begun.find_plane()
-        begun.find_origin(reading)
+        begun.find_control_plane()
+        begun.find_origin(expectations)
         yield begun
 
 
 def results(
     send: Send,
-    readings: Iterable[Reading] = READINGS,
+    contracts: Iterable[Expectations] = CONTRACTS,
     checks: Iterable[Check] = CHECKS.values(),
     **changes: Any,
 ) -> list[Result]:
-    """How each check ends under each contract that has it."""
+    """The results of the checks under each contract that has their rule."""
     with session(send, **changes) as begun:
         return [
-            begun.run(check, reading) for check in checks for reading in readings if check.concerns(reading)
+            begun.run(check, expectations)
+            for check in checks
+            for expectations in contracts
+            if check.applies_to(expectations)
         ]
 
 
 def by_status(found: Iterable[Result], *statuses: str) -> set[str]:
-    """The ids of the checks that ended so."""
+    """The ids of the checks with one of these statuses."""
     return {result.check_id for result in found if result.status in statuses}

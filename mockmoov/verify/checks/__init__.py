@@ -1,4 +1,4 @@
-"""The checks, a topic a file; this one only lists the files."""
+"""The checks of the suite, a file for each topic."""
 
 from collections.abc import Mapping
 
@@ -22,28 +22,27 @@ from mockmoov.verify.checks import (
     versions,
 )
 
-TOPICS = (
-    token_response.topic,
-    access_token_claims.topic,
-    client_authentication.topic,
-    request_format.topic,
-    request_order.topic,
-    scopes_and_errors.topic,
-    scopes_and_errors.scopes,
-    scopes_and_errors.errors,
-    refresh.topic,
-    rotation.topic,
-    revocation.topic,
-    protected_resources.topic,
-    origin.topic,
-    versions.topic,
-    faults_and_clock.topic,
-    faults_and_clock.failures,
-    faults_and_clock.clock,
-    reference_client.topic,
-    extensions.topic,
-    open_questions.topic,
+FILES = (
+    token_response,
+    access_token_claims,
+    client_authentication,
+    request_format,
+    request_order,
+    scopes_and_errors,
+    refresh,
+    rotation,
+    revocation,
+    protected_resources,
+    origin,
+    versions,
+    faults_and_clock,
+    reference_client,
+    extensions,
+    open_questions,
 )
+"""The files in the order in which their checks run."""
 
-CHECKS: Mapping[str, Check] = {check.id: check for topic in TOPICS for check in topic}
+CHECKS: Mapping[str, Check] = {
+    value.id: value for file in FILES for value in vars(file).values() if isinstance(value, Check)
+}
 """Every check by id, in the order in which they run."""

@@ -1,59 +1,56 @@
-"""Owns the rules that only a control brings about: limits, failures, clocks. Must not know transports."""
+"""Checks that need a control plane: rate limits, server errors, clocks."""
 
 import re
 
-from mockmoov.verify.check import Topic
+from mockmoov.verify.check import check
 from mockmoov.verify.probe import Probe
-from mockmoov.verify.response import want
-
-topic = Topic("limit")
-failures = Topic("failure")
-clock = Topic("clock")
+from mockmoov.verify.response import expect
 
 _DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:h|ms|m|s|µs|us|ns))+")
 
 
-@topic.check("rate", "seed, docs", needs=("control plane",))
-def _(probe: Probe) -> None:
-    """Rate limited: 429 without a body, with Retry-After in whole seconds; X-Retry-In in 2023 alone."""
-    own = probe.own()
-    probe.plane.add_fault(own.key, endpoint="token", preset="rate-limited", times=1)
-    answer = own.token(patient=False).want_empty(429)
-    told, told_in = answer.header("retry-after") or "", answer.header("x-retry-in")
-    want(re.fullmatch("[1-9][0-9]*", told) is not None, "Retry-After of at least one second", told)
-    if probe.reading.retry_in:
-        want(_DURATION.fullmatch(told_in or "") is not None, "X-Retry-In to be a duration", told_in)
+@check("limit.rate", "seed, docs", needs=("control plane",))
+def limit_rate(probe: Probe) -> None:
+    """A rate-limited request gets 429, no body, Retry-After in whole seconds, and X-Retry-In in 2023 only."""
+    client = probe.with_new_key()
+    probe.control_plane.add_fault(client.key, endpoint="token", preset="rate-limited", times=1)
+    response = client.post_token(retry_429=False).expect_empty(429)
+    retry_after, retry_in = response.header("retry-after") or "", response.header("x-retry-in")
+    is_valid = re.fullmatch("[1-9][0-9]*", retry_after) is not None
+    expect(is_valid, "Retry-After of at least one second", retry_after)
+    if probe.expectations.sends_retry_in:
+        expect(_DURATION.fullmatch(retry_in or "") is not None, "X-Retry-In to be a duration", retry_in)
     else:
-        want(told_in is None, "no X-Retry-In", told_in)
-    own.token().want_status(200)
+        expect(retry_in is None, "no X-Retry-In", retry_in)
+    client.post_token().expect_status(200)
 
 
-@failures.check("server", "spec", needs=("control plane",))
-def _(probe: Probe) -> None:
+@check("failure.server", "spec", needs=("control plane",))
+def failure_server(probe: Probe) -> None:
     """500 and 504 have no body."""
-    own = probe.own()
+    client = probe.with_new_key()
     for status in (500, 504):
-        probe.plane.add_fault(own.key, endpoint="token", status=status, times=1)
-        own.token().want_empty(status)
-    own.token().want_status(200)
+        probe.control_plane.add_fault(client.key, endpoint="token", status=status, times=1)
+        client.post_token().expect_empty(status)
+    client.post_token().expect_status(200)
 
 
-@clock.check("date", "choice", needs=("control plane",))
-def _(probe: Probe) -> None:
-    """Date, iat and expires_in all follow the clock of the key."""
-    own = probe.own()
-    now = probe.plane.freeze(own.key)
-    probe.plane.shift(own.key, 86400)
-    answer = own.mint().answer
-    want(abs(answer.server_now - now - 86400) <= 1, "Date a day from now", answer.header("date"))
-    remaining = own.reading.lifetime(answer.number("expires_in"), answer.server_now)
-    want(0 < remaining < 86400, "expires_in by the same clock", remaining)
+@check("clock.date", "choice", needs=("control plane",))
+def clock_date(probe: Probe) -> None:
+    """Date, iat and expires_in follow the key's clock."""
+    client = probe.with_new_key()
+    now = probe.control_plane.freeze_clock(client.key)
+    probe.control_plane.shift_clock(client.key, 86400)
+    response = client.mint().response
+    expect(abs(response.server_time - now - 86400) <= 1, "Date to be a day ahead", response.header("date"))
+    remaining = client.expectations.lifetime(response.integer("expires_in"), response.server_time)
+    expect(0 < remaining < 86400, "expires_in to follow the same clock", remaining)
 
 
-@clock.check("another-key", "choice", needs=("control plane",))
-def _(probe: Probe) -> None:
-    """The clock of one key leaves the tokens of another good."""
-    own, other = probe.own(), probe.own()
+@check("clock.another-key", "choice", needs=("control plane",))
+def clock_another_key(probe: Probe) -> None:
+    """Moving the clock of one key does not affect the tokens of another."""
+    shifted, other = probe.with_new_key(), probe.with_new_key()
     access = other.mint().access
-    probe.plane.shift(own.key, 10 * 86400)
-    want(other.is_alive(access), "the other key's token to be good", "401")
+    probe.control_plane.shift_clock(shifted.key, 10 * 86400)
+    expect(other.is_valid(access), "the other key's token to be valid", "401")

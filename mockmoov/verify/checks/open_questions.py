@@ -1,63 +1,64 @@
-"""Owns the questions that nobody outside Moov could answer. Must not know verdicts or transports."""
+"""Findings: questions that Moov's documentation leaves open. They have no right answer."""
 
-from mockmoov.verify.check import Topic
-from mockmoov.verify.expectations import LONGEST_LIFETIME
+from mockmoov.client.tokens import LONGEST_LIFETIME
+from mockmoov.verify.check import check
 from mockmoov.verify.probe import Probe
 
-topic = Topic("finding")
 
-
-@topic.check("contract", "docs, live", finding=True)
-def _(probe: Probe) -> None:
-    """Which contract is served."""
-    answer = probe.mint().answer
-    is_time = answer.number("expires_in") > LONGEST_LIFETIME
+@check("finding.contract", "docs, live", finding=True)
+def finding_contract(probe: Probe) -> None:
+    """Which contract the server uses."""
+    response = probe.mint().response
+    is_time = response.integer("expires_in") > LONGEST_LIFETIME
     kind = "a Unix time (dated contract)" if is_time else "a lifetime in seconds (2023 contract)"
-    probe.note("expires_in", kind)
-    probe.note("token_type", answer.text("token_type"))
+    probe.observe("expires_in", kind)
+    probe.observe("token_type", response.string("token_type"))
 
 
-@topic.check("rotation", "choice", finding=True)
-def _(probe: Probe) -> None:
-    """Whether refresh tokens rotate, whether a used one stays good, and what a replay does."""
+@check("finding.rotation", "choice", finding=True)
+def finding_rotation(probe: Probe) -> None:
+    """Whether refresh tokens rotate, whether a used one still works, and what a replay revokes."""
     first = probe.mint()
-    second = probe.pair(probe.refresh(first.refresh))
-    probe.note("refresh tokens rotate", _yes(second.refresh != first.refresh))
+    second = probe.token_pair(probe.refresh(first.refresh))
+    probe.observe("refresh tokens rotate", _yes_or_no(second.refresh != first.refresh))
     again = probe.refresh(first.refresh)
-    probe.note("a used refresh token is refused", _yes(again.status >= 400))
+    probe.observe("a used refresh token is refused", _yes_or_no(again.status >= 400))
     if second.refresh != first.refresh and again.status >= 400:
         survives = probe.refresh(second.refresh).status == 200
-        probe.note("a replay revokes the family's refresh token", _yes(not survives))
-        probe.note("a replay revokes the family's access tokens", _yes(not probe.is_alive(second.access)))
+        probe.observe("a replay revokes the family's refresh token", _yes_or_no(not survives))
+        probe.observe(
+            "a replay revokes the family's access tokens", _yes_or_no(not probe.is_valid(second.access))
+        )
 
 
-@topic.check("cascade", "choice", finding=True)
-def _(probe: Probe) -> None:
-    """Whether revoking a refresh token revokes access tokens, and the other way round."""
+@check("finding.cascade", "choice", finding=True)
+def finding_cascade(probe: Probe) -> None:
+    """Whether revoking a refresh token revokes access tokens, and the reverse."""
     pair, other = probe.mint(), probe.mint()
-    probe.revoke(pair.refresh).want_status(200, 204)
-    probe.note("revoking a refresh token revokes its access token", _yes(not probe.is_alive(pair.access)))
-    probe.revoke(other.access).want_status(200, 204)
-    killed = probe.refresh(other.refresh).status >= 400
-    probe.note("revoking an access token revokes its refresh token", _yes(killed))
-
-
-@topic.check("failed-refresh", "choice", finding=True)
-def _(probe: Probe) -> None:
-    """How a failed refresh is answered."""
-    for what, token in (("an unknown", "nonsense"), ("a revoked", _revoked(probe))):
-        answer = probe.refresh(token)
-        members = ", ".join(sorted(answer.document())) if answer.body else "no body"
-        probe.note(f"refresh with {what} token", f"{answer.status} with {members}")
-
-
-@topic.check("origin", "choice", finding=True)
-def _(probe: Probe) -> None:
-    """Whether a call without Origin is refused."""
-    status = probe.ping(probe.mint().access, origin=False).status
-    probe.note(
-        "a call without Origin and Referer", "passes" if status == 200 else f"is refused with {status}"
+    probe.revoke(pair.refresh).expect_status(200, 204)
+    probe.observe(
+        "revoking a refresh token revokes its access token", _yes_or_no(not probe.is_valid(pair.access))
     )
+    probe.revoke(other.access).expect_status(200, 204)
+    is_refused = probe.refresh(other.refresh).status >= 400
+    probe.observe("revoking an access token revokes its refresh token", _yes_or_no(is_refused))
+
+
+@check("finding.failed-refresh", "choice", finding=True)
+def finding_failed_refresh(probe: Probe) -> None:
+    """What the server returns for a failed refresh."""
+    for kind, token in (("an unknown", "nonsense"), ("a revoked", _revoked(probe))):
+        response = probe.refresh(token)
+        members = ", ".join(sorted(response.json_object())) if response.body else "no body"
+        probe.observe(f"refresh with {kind} token", f"{response.status} with {members}")
+
+
+@check("finding.origin", "choice", finding=True)
+def finding_origin(probe: Probe) -> None:
+    """Whether a call without Origin is refused."""
+    status = probe.ping(probe.mint().access, send_origin=False).status
+    answer = "is accepted" if status == 200 else f"is refused with {status}"
+    probe.observe("a call without Origin and Referer", answer)
 
 
 def _revoked(probe: Probe) -> str:
@@ -66,5 +67,5 @@ def _revoked(probe: Probe) -> str:
     return pair.refresh
 
 
-def _yes(holds: bool) -> str:
+def _yes_or_no(holds: bool) -> str:
     return "yes" if holds else "no"

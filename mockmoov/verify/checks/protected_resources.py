@@ -1,118 +1,115 @@
-"""Owns the rules of using a token at `GET /ping`. Must not know transports or reports."""
+"""Checks of `GET /ping`, which requires a token or an API key."""
 
 import json
 from base64 import urlsafe_b64encode
 
 from hypothesis import strategies as st
 
-from mockmoov.verify.check import Topic
+from mockmoov.verify.check import check
 from mockmoov.verify.jwt_claims import claims_of
-from mockmoov.verify.kit import PING_PATH
-from mockmoov.verify.probe import Probe
-from mockmoov.verify.response import want
-from mockmoov.verify.target import PING
-
-topic = Topic("ping")
+from mockmoov.verify.probe import PING_PATH, Probe
+from mockmoov.verify.response import expect
+from mockmoov.verify.target import PING_SCOPE
 
 DEFECTS = (
     *("expired", "not-yet-valid", "wrong-audience", "wrong-issuer", "no-exp", "unknown-kid"),
     *("bad-signature", "alg-none", "hs256-public-key", "revoked"),
 )
-"""What mockmoov's control plane can make wrong with a token."""
+"""The defects that mockmoov's control plane can mint."""
 
 
-@topic.check("bearer", "spec")
-def _(probe: Probe) -> None:
-    """A token with /ping.read gets 200 without a body."""
-    probe.ping(probe.mint(scope=PING).access).want_empty(200)
+@check("ping.bearer", "spec")
+def ping_bearer(probe: Probe) -> None:
+    """A token with the scope /ping.read gets 200 with no body."""
+    probe.ping(probe.mint(scope=PING_SCOPE).access).expect_empty(200)
 
 
-@topic.check("basic", "docs")
-def _(probe: Probe) -> None:
-    """The API key itself, as Basic, is accepted."""
-    probe.ping(None, probe.basic()).want_empty(200)
+@check("ping.basic", "docs")
+def ping_basic(probe: Probe) -> None:
+    """The API key is accepted as Basic credentials."""
+    probe.ping(None, probe.basic()).expect_empty(200)
 
 
-@topic.check("nothing", "live")
-def _(probe: Probe) -> None:
-    """Without credentials: 401, without a body and without WWW-Authenticate."""
+@check("ping.nothing", "live")
+def ping_nothing(probe: Probe) -> None:
+    """A call without credentials gets 401, with no body and no WWW-Authenticate."""
     for headers in (
         [],
         [("Authorization", "")],
         [("Authorization", "Bearer")],
         [("Authorization", "Digest a=b")],
     ):
-        probe.ping(None, *headers).want_empty(401).want_header("www-authenticate", None)
+        probe.ping(None, *headers).expect_empty(401).expect_header("www-authenticate", None)
 
 
-@topic.check("wrong-basic", "live")
-def _(probe: Probe) -> None:
-    """A wrong secret or an unknown client as Basic: 401, without a body and without WWW-Authenticate."""
+@check("ping.wrong-basic", "live")
+def ping_wrong_basic(probe: Probe) -> None:
+    """Wrong Basic credentials get 401, with no body and no WWW-Authenticate."""
     for header in (
         probe.basic(None, "not-the-secret"),
         probe.basic("nobody-at-all", "x"),
         ("Authorization", "Basic !"),
     ):
-        probe.ping(None, header).want_empty(401).want_header("www-authenticate", None)
+        probe.ping(None, header).expect_empty(401).expect_header("www-authenticate", None)
 
 
-@topic.check("nonsense", "live", examples=5)
-def _(probe: Probe) -> None:
-    """For any text that is no token: 401, without a body and without WWW-Authenticate."""
+@check("ping.nonsense", "live", examples=5)
+def ping_nonsense(probe: Probe) -> None:
+    """Any text that is not a token gets 401, with no body and no WWW-Authenticate."""
 
-    def law(token: str) -> None:
-        probe.ping(token).want_empty(401).want_header("www-authenticate", None)
+    def test(token: str) -> None:
+        probe.ping(token).expect_empty(401).expect_header("www-authenticate", None)
 
     known = st.sampled_from(["nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "."])
-    probe.for_all(st.one_of(known, st.text("abcXYZ019-_.", min_size=1, max_size=60)), law)
+    probe.for_all(st.one_of(known, st.text("abcXYZ019-_.", min_size=1, max_size=60)), test)
 
 
-@topic.check("two-headers", "choice")
-def _(probe: Probe) -> None:
-    """More than one Authorization header is a 401."""
+@check("ping.two-headers", "choice")
+def ping_two_headers(probe: Probe) -> None:
+    """More than one Authorization header gets 401."""
     bearer = ("Authorization", f"Bearer {probe.mint().access}")
-    probe.ping(None, bearer, probe.basic()).want_empty(401)
+    probe.ping(None, bearer, probe.basic()).expect_empty(401)
 
 
-@topic.check("scheme-case", "rfc 9110 §11.1")
-def _(probe: Probe) -> None:
-    """The scheme may be written in any case."""
+@check("ping.scheme-case", "rfc 9110 §11.1")
+def ping_scheme_case(probe: Probe) -> None:
+    """The scheme Bearer is case-insensitive."""
     access = probe.mint().access
     for scheme in ("bearer", "BEARER"):
-        probe.ping(None, ("Authorization", f"{scheme} {access}")).want_empty(200)
+        probe.ping(None, ("Authorization", f"{scheme} {access}")).expect_empty(200)
 
 
-@topic.check("scope", "docs", needs=("two scopes",))
-def _(probe: Probe) -> None:
-    """A token without the scope that is wanted: 403 without a body."""
-    probe.ping(probe.mint(scope=probe.other_scope).access).want_empty(403)
+@check("ping.scope", "docs", needs=("two scopes",))
+def ping_scope(probe: Probe) -> None:
+    """A token without the required scope gets 403 with no body."""
+    probe.ping(probe.mint(scope=probe.other_scope).access).expect_empty(403)
 
 
-@topic.check("refresh-token", "rfc 6749 §1.5")
-def _(probe: Probe) -> None:
-    """A refresh token is no access token."""
-    probe.ping(probe.mint().refresh).want_empty(401)
+@check("ping.refresh-token", "rfc 6749 §1.5")
+def ping_refresh_token(probe: Probe) -> None:
+    """A refresh token cannot be used as an access token."""
+    probe.ping(probe.mint().refresh).expect_empty(401)
 
 
-@topic.check("forged", "rfc 7519 §7.2", examples=6)
-def _(probe: Probe) -> None:
-    """For any place in an access token where a character is another, it is a 401."""
+@check("ping.forged", "rfc 7519 §7.2", examples=6)
+def ping_forged(probe: Probe) -> None:
+    """An access token with any character changed gets 401."""
     token = probe.mint().access
 
-    def law(place: int) -> None:
-        other = "A" if token[place] != "A" else "Q"
-        forged = token[:place] + (other if token[place] != "." else "_") + token[place + 1 :]
-        probe.ping(probe.hide(forged, "FORGED_TOKEN")).want_empty(401)
+    def test(index: int) -> None:
+        other = "A" if token[index] != "A" else "Q"
+        forged = token[:index] + (other if token[index] != "." else "_") + token[index + 1 :]
+        probe.ping(probe.hide(forged, "FORGED_TOKEN")).expect_empty(401)
 
-    # The last character of base64 may hold bits that count for nothing.
-    probe.for_all(st.integers(0, len(token) - 2), law)
+    # Not the last character: some of its bits may be ignored in base64.
+    probe.for_all(st.integers(0, len(token) - 2), test)
 
 
-@topic.check("forged-claims", "rfc 7519 §7.2")
-def _(probe: Probe) -> None:
-    """Claims that were changed after signing, with the signature kept, cut off or declared none: 401."""
+@check("ping.forged-claims", "rfc 7519 §7.2")
+def ping_forged_claims(probe: Probe) -> None:
+    """Changed claims get 401, with the old signature, without a signature, and with alg none."""
     token = probe.mint(scope=probe.target.scopes[-1]).access
-    claims = claims_of(token) | {"scp": PING}
+    claims = claims_of(token) | {"scp": PING_SCOPE}
     head, _, signature = token.split(".")
     changed = _segment(claims)
     none = _segment({"alg": "none", "typ": "JWT"})
@@ -122,47 +119,47 @@ def _(probe: Probe) -> None:
         f"{none}.{changed}.",
         f"{none}.{changed}.{signature}",
     ):
-        probe.ping(probe.hide(forged, "FORGED_TOKEN")).want_empty(401)
+        probe.ping(probe.hide(forged, "FORGED_TOKEN")).expect_empty(401)
 
 
-@topic.check("method", "choice", examples=3)
-def _(probe: Probe) -> None:
-    """For any method that /ping does not have: 405 without a body, with GET in Allow."""
+@check("ping.method", "choice", examples=3)
+def ping_method(probe: Probe) -> None:
+    """Any method that /ping does not have gets 405 with no body, and Allow has GET."""
     header = probe.basic()
 
-    def law(method: str) -> None:
-        answer = probe.ask(method, PING_PATH, headers=[header]).want_empty(405)
-        want("GET" in (answer.header("allow") or ""), "Allow: GET", answer.header("allow"))
+    def test(method: str) -> None:
+        response = probe.request(method, PING_PATH, headers=[header]).expect_empty(405)
+        expect("GET" in (response.header("allow") or ""), "Allow: GET", response.header("allow"))
 
-    probe.for_all(st.sampled_from(["POST", "PUT", "PATCH", "DELETE"]), law)
-
-
-# --- what wants a control -------------------------------------------------------------------------
+    probe.for_all(st.sampled_from(["POST", "PUT", "PATCH", "DELETE"]), test)
 
 
-@topic.check("expired", "live, rfc 7519 §4.1.4", needs=("control plane",))
-def _(probe: Probe) -> None:
-    """A token is good until it expires, and a 401 from that second on."""
-    own = probe.own()
-    probe.plane.freeze(own.key)
-    pair = own.mint()
-    remaining = own.reading.lifetime(pair.answer.number("expires_in"), pair.answer.server_now)
-    probe.plane.shift(own.key, remaining - 1)
-    own.ping(pair.access).want_empty(200)
-    probe.plane.shift(own.key, 1)
-    own.ping(pair.access).want_empty(401)
+# --- with a control plane ----------------------------------------------------------------------
 
 
-@topic.check("defects", "rfc 7519 §7.2, live", examples=len(DEFECTS), needs=("control plane",))
-def _(probe: Probe) -> None:
-    """For any one thing that is wrong with a token, it is a 401; with nothing wrong, 200."""
-    own = probe.own()
-    own.ping(probe.plane.mint(own.key, scope=PING)).want_empty(200)
+@check("ping.expired", "live, rfc 7519 §4.1.4", needs=("control plane",))
+def ping_expired(probe: Probe) -> None:
+    """A token is valid until it expires, and gets 401 from that second on."""
+    client = probe.with_new_key()
+    probe.control_plane.freeze_clock(client.key)
+    pair = client.mint()
+    remaining = client.expectations.lifetime(pair.response.integer("expires_in"), pair.response.server_time)
+    probe.control_plane.shift_clock(client.key, remaining - 1)
+    client.ping(pair.access).expect_empty(200)
+    probe.control_plane.shift_clock(client.key, 1)
+    client.ping(pair.access).expect_empty(401)
 
-    def law(defect: str) -> None:
-        own.ping(probe.plane.mint(own.key, scope=PING, defect=defect)).want_empty(401)
 
-    probe.for_all(st.sampled_from(DEFECTS), law)
+@check("ping.defects", "rfc 7519 §7.2, live", examples=len(DEFECTS), needs=("control plane",))
+def ping_defects(probe: Probe) -> None:
+    """A token with any single defect gets 401; a token without a defect gets 200."""
+    client = probe.with_new_key()
+    client.ping(probe.control_plane.mint(client.key, scope=PING_SCOPE)).expect_empty(200)
+
+    def test(defect: str) -> None:
+        client.ping(probe.control_plane.mint(client.key, scope=PING_SCOPE, defect=defect)).expect_empty(401)
+
+    probe.for_all(st.sampled_from(DEFECTS), test)
 
 
 def _segment(members: dict[str, object]) -> str:

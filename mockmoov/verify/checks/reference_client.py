@@ -1,56 +1,54 @@
-"""Owns the rules as the conforming client sees them, which reads by itself. Must not know transports."""
+"""Checks that run mockmoov's own client against the server."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from mockmoov.client import InvalidClientError, InvalidGrantError, InvalidScopeError, MoovError
-from mockmoov.verify.check import Topic
-from mockmoov.verify.expectations import LONGEST_LIFETIME
+from mockmoov.client.tokens import LONGEST_LIFETIME
+from mockmoov.verify.check import check
 from mockmoov.verify.probe import Probe
-from mockmoov.verify.response import want
-from mockmoov.verify.results import Failed
+from mockmoov.verify.response import expect
+from mockmoov.verify.results import CheckFailed
 
 T = TypeVar("T")
 
-topic = Topic("program")
+
+@check("program.round", "seed, spec, sdk")
+def program_round(probe: Probe) -> None:
+    """The reference client creates, refreshes and revokes a token, and computes its expiry correctly."""
+    with probe.reference_client() as client:
+        token = _succeed(lambda: client.create(probe.target.scopes))
+        expect(token.scopes == probe.target.scopes, probe.scope, token.scope)
+        remaining = (token.expires_at - datetime.fromtimestamp(probe.server_time(), UTC)).total_seconds()
+        expect(0 < remaining < LONGEST_LIFETIME, "an expiry in the near future", remaining)
+        new = _succeed(lambda: client.refresh(token))
+        expect(new.scope == token.scope, token.scope, new.scope)
+        _succeed(lambda: client.revoke(new))
+        _succeed(lambda: client.revoke(new, "access_token"))
 
 
-@topic.check("round", "seed, spec, sdk")
-def _(probe: Probe) -> None:
-    """A conforming client mints, refreshes and revokes, and knows when its token expires."""
-    with probe.program() as client:
-        token = _done(lambda: client.create(probe.target.scopes))
-        want(token.scopes == probe.target.scopes, probe.scope, token.scope)
-        remaining = (token.expires_at - datetime.fromtimestamp(probe.now(), UTC)).total_seconds()
-        want(0 < remaining < LONGEST_LIFETIME, "an expiry to come, and not in decades", remaining)
-        new = _done(lambda: client.refresh(token))
-        want(new.scope == token.scope, token.scope, new.scope)
-        _done(lambda: client.revoke(new))
-        _done(lambda: client.revoke(new, "access_token"))
+@check("program.refusals", "seed, spec, live")
+def program_refusals(probe: Probe) -> None:
+    """The reference client distinguishes a wrong secret, a bad scope and a bad refresh token."""
+    with probe.reference_client() as client:
+        _fail_with(lambda: client.create("/nonsense.read"), InvalidScopeError)
+        _fail_with(lambda: client.refresh("nonsense"), InvalidGrantError)
+    with probe.reference_client("not-the-secret") as client:
+        _fail_with(lambda: client.create(probe.target.scopes), InvalidClientError)
 
 
-@topic.check("refusals", "seed, spec, live")
-def _(probe: Probe) -> None:
-    """A conforming client tells a wrong secret, a bad scope and a bad refresh token apart."""
-    with probe.program() as client:
-        _refused(lambda: client.create("/nonsense.read"), InvalidScopeError)
-        _refused(lambda: client.refresh("nonsense"), InvalidGrantError)
-    with probe.program("not-the-secret") as client:
-        _refused(lambda: client.create(probe.target.scopes), InvalidClientError)
-
-
-def _done(act: Callable[[], T]) -> T:
+def _succeed(call: Callable[[], T]) -> T:
     try:
-        return act()
+        return call()
     except MoovError as error:
-        raise Failed(f"the client says: {error}") from None
+        raise CheckFailed(f"expected a success, got {type(error).__name__}: {error}") from None
 
 
-def _refused(act: Callable[[], object], kind: type[MoovError]) -> None:
+def _fail_with(call: Callable[[], object], kind: type[MoovError]) -> None:
     try:
-        act()
+        call()
     except MoovError as error:
-        want(isinstance(error, kind), kind.__name__, f"{type(error).__name__}: {error}")
+        expect(isinstance(error, kind), kind.__name__, f"{type(error).__name__}: {error}")
     else:
-        raise Failed(f"wanted {kind.__name__}, got a success")
+        raise CheckFailed(f"expected {kind.__name__}, got a success")

@@ -1,16 +1,14 @@
-"""Owns the rules of refreshing a token. Must not know transports or reports."""
+"""Checks of refreshing a token, and of the scope that it keeps."""
 
 from hypothesis import strategies as st
 
-from mockmoov.verify.check import Topic
+from mockmoov.verify.check import check
 from mockmoov.verify.expectations import MEMBERS
 from mockmoov.verify.probe import Probe
-from mockmoov.verify.response import want
-from mockmoov.verify.target import PING
+from mockmoov.verify.response import expect
+from mockmoov.verify.target import PING_SCOPE
 
-topic = Topic("refresh")
-
-_nonsense = st.one_of(
+_invalid_tokens = st.one_of(
     st.sampled_from(
         ["nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", ".", "\x00", "é", "\U0001f511", "x" * 5000]
     ),
@@ -18,203 +16,202 @@ _nonsense = st.one_of(
 )
 
 
-@topic.check("works", "seed, spec, rfc 6749 §6")
-def _(probe: Probe) -> None:
-    """A refresh token is traded for a new access token that works."""
+@check("refresh.works", "seed, spec, rfc 6749 §6")
+def refresh_works(probe: Probe) -> None:
+    """A refresh token can be exchanged for a new access token that works."""
     pair = probe.mint()
-    new = probe.pair(probe.refresh(pair.refresh))
-    want(new.access != pair.access, "another access token", "the same")
-    want(probe.is_alive(new.access), "the new access token to be good", "401")
+    new = probe.token_pair(probe.refresh(pair.refresh))
+    expect(new.access != pair.access, "a new access token", "the same")
+    expect(probe.is_valid(new.access), "the new access token to be valid", "401")
 
 
-@topic.check("json", "seed, spec")
-def _(probe: Probe) -> None:
-    """A refresh may be asked for in JSON, and with credentials in the body."""
+@check("refresh.json", "seed, spec")
+def refresh_json(probe: Probe) -> None:
+    """A refresh request may be JSON, and may have credentials in the body."""
     body = {"grant_type": "refresh_token", "refresh_token": probe.mint().refresh}
-    pair = probe.pair(probe.token(body, as_json=True))
+    pair = probe.token_pair(probe.post_token(body, as_json=True))
     key = probe.key
     body |= {"refresh_token": pair.refresh, "client_id": key.client_id, "client_secret": key.client_secret}
-    probe.token(body, credentials=False).want_status(200)
+    probe.post_token(body, send_basic=False).expect_status(200)
 
 
-@topic.check("members", "seed, spec")
-def _(probe: Probe) -> None:
-    """A refresh is answered as a mint is: 200, the same members, token_type, kind of expires_in, no-store."""
-    answer = probe.refresh(probe.mint().refresh).want_status(200).want_json()
-    document = answer.document()
-    want(document.keys() == MEMBERS, ", ".join(sorted(MEMBERS)), ", ".join(sorted(document)))
-    shown = answer.text("token_type")
-    want(shown in probe.reading.token_types, "the token_type of a mint", shown)
-    remaining = probe.reading.lifetime(answer.number("expires_in"), answer.server_now)
-    want(-300 < remaining < 10**8, "the kind of expires_in of a mint", document["expires_in"])
-    answer.want_directive("cache-control", "no-store").want_directive("pragma", "no-cache")
+@check("refresh.members", "seed, spec")
+def refresh_members(probe: Probe) -> None:
+    """A refresh response is like a first one: 200, members, token_type, kind of expires_in, no-store."""
+    response = probe.refresh(probe.mint().refresh).expect_status(200).expect_json()
+    document = response.json_object()
+    expect(document.keys() == MEMBERS, ", ".join(sorted(MEMBERS)), ", ".join(sorted(document)))
+    token_type = response.string("token_type")
+    expect(token_type in probe.expectations.token_types, "the token_type of a first token", token_type)
+    remaining = probe.expectations.lifetime(response.integer("expires_in"), response.server_time)
+    expect(-300 < remaining < 10**8, "the kind of expires_in of a first token", document["expires_in"])
+    response.expect_directive("cache-control", "no-store").expect_directive("pragma", "no-cache")
 
 
-@topic.check("keeps-scope", "rfc 6749 §6")
-def _(probe: Probe) -> None:
-    """Without scope, the scope of the grant is kept."""
+@check("refresh.keeps-scope", "rfc 6749 §6")
+def refresh_keeps_scope(probe: Probe) -> None:
+    """Without scope, a refresh keeps the granted scope."""
     pair = probe.mint()
     for _ in range(2):
-        pair = probe.pair(probe.refresh(pair.refresh))
-        want(pair.scope == probe.scope, probe.scope, pair.scope)
+        pair = probe.token_pair(probe.refresh(pair.refresh))
+        expect(pair.scope == probe.scope, probe.scope, pair.scope)
 
 
-@topic.check("narrows", "rfc 6749 §6", examples=4, needs=("two scopes",))
-def _(probe: Probe) -> None:
-    """For any part of the scope, in any order, that is what the new access token has."""
+@check("refresh.narrows", "rfc 6749 §6", examples=4, needs=("two scopes",))
+def refresh_narrows(probe: Probe) -> None:
+    """A refresh may request any part of the scope, in any order; the new access token has that part."""
 
-    def law(asked: list[str]) -> None:
-        scope = probe.pair(probe.refresh(probe.mint().refresh, scope=" ".join(asked))).scope
-        want(scope == " ".join(asked), " ".join(asked), scope)
+    def test(scopes: list[str]) -> None:
+        requested = " ".join(scopes)
+        scope = probe.token_pair(probe.refresh(probe.mint().refresh, scope=requested)).scope
+        expect(scope == requested, requested, scope)
 
-    probe.for_all(st.lists(st.sampled_from(probe.target.scopes), min_size=1, unique=True), law)
-
-
-@topic.check("narrow-token", "rfc 6749 §6, docs", needs=("two scopes",))
-def _(probe: Probe) -> None:
-    """A narrowed access token cannot do what was left out."""
-    narrow = probe.pair(probe.refresh(probe.mint().refresh, scope=probe.other_scope))
-    probe.ping(narrow.access).want_empty(403)
+    probe.for_all(st.lists(st.sampled_from(probe.target.scopes), min_size=1, unique=True), test)
 
 
-@topic.check("narrows-once", "rfc 6749 §6", needs=("two scopes",))
-def _(probe: Probe) -> None:
-    """Narrowing concerns one access token: the next refresh has the whole scope of the grant again."""
-    narrow = probe.pair(probe.refresh(probe.mint().refresh, scope=probe.target.scopes[0]))
-    whole = probe.pair(probe.refresh(narrow.refresh)).scope
-    want(whole == probe.scope, probe.scope, whole)
+@check("refresh.narrow-token", "rfc 6749 §6, docs", needs=("two scopes",))
+def refresh_narrow_token(probe: Probe) -> None:
+    """A narrowed access token cannot be used for what was left out."""
+    narrow = probe.token_pair(probe.refresh(probe.mint().refresh, scope=probe.other_scope))
+    probe.ping(narrow.access).expect_empty(403)
 
 
-@topic.check("wider", "rfc 6749 §6", needs=("two scopes",))
-def _(probe: Probe) -> None:
-    """A scope that was not granted is refused, alone and beside one that was."""
-    for scope in (probe.other_scope, f"{PING} {probe.other_scope}", f"{PING} /nonsense.read"):
-        probe.refresh(probe.mint(scope=PING).refresh, scope=scope).want_refusal(probe.refusal("scope"))
+@check("refresh.narrows-once", "rfc 6749 §6", needs=("two scopes",))
+def refresh_narrows_once(probe: Probe) -> None:
+    """Narrowing affects one access token: the next refresh has the full scope again."""
+    narrow = probe.token_pair(probe.refresh(probe.mint().refresh, scope=probe.target.scopes[0]))
+    scope = probe.token_pair(probe.refresh(narrow.refresh)).scope
+    expect(scope == probe.scope, probe.scope, scope)
 
 
-@topic.check("exact-scope", "rfc 6749 §6, choice", needs=("control plane",))
-def _(probe: Probe) -> None:
-    """Write does not stand for read, nor a scope of all accounts for an account's."""
-    own = probe.own()
-    account = f"/accounts/{own.key.account_id}"
-    for granted, asked in (
+@check("refresh.wider", "rfc 6749 §6", needs=("two scopes",))
+def refresh_wider(probe: Probe) -> None:
+    """A scope that was not granted is refused, alone and next to a granted one."""
+    for scope in (probe.other_scope, f"{PING_SCOPE} {probe.other_scope}", f"{PING_SCOPE} /nonsense.read"):
+        probe.refresh(probe.mint(scope=PING_SCOPE).refresh, scope=scope).expect_error("invalid scope")
+
+
+@check("refresh.exact-scope", "rfc 6749 §6, choice", needs=("control plane",))
+def refresh_exact_scope(probe: Probe) -> None:
+    """Write does not imply read, and a global scope does not imply an account's."""
+    client = probe.with_new_key()
+    account = f"/accounts/{client.key.account_id}"
+    for granted, requested in (
         ("/accounts.write", "/accounts.read"),
         ("/terminal-applications.read", f"{account}/terminal-applications.read"),
     ):
-        refresh = own.mint(scope=granted).refresh
-        own.refresh(refresh, scope=asked).want_refusal(probe.refusal("scope"))
+        refresh = client.mint(scope=granted).refresh
+        client.refresh(refresh, scope=requested).expect_error("invalid scope")
 
 
-@topic.check("uuid-case", "choice", needs=("control plane",))
-def _(probe: Probe) -> None:
-    """An account's UUID is the same in any case, in what was granted as in what is asked for."""
-    own = probe.own()
-    account = str(own.key.account_id)
-    refresh = own.mint(scope=f"/accounts/{account}/wallets.read").refresh
-    own.refresh(refresh, scope=f"/accounts/{account.upper()}/wallets.read").want_status(200)
+@check("refresh.uuid-case", "choice", needs=("control plane",))
+def refresh_uuid_case(probe: Probe) -> None:
+    """The UUID of an account in a scope is case-insensitive."""
+    client = probe.with_new_key()
+    account = str(client.key.account_id)
+    refresh = client.mint(scope=f"/accounts/{account}/wallets.read").refresh
+    client.refresh(refresh, scope=f"/accounts/{account.upper()}/wallets.read").expect_status(200)
 
 
-@topic.check("malformed-scope", "rfc 6749 §3.3")
-def _(probe: Probe) -> None:
-    """A malformed scope is refused as a scope, and not as a token."""
-    probe.refresh(probe.mint().refresh, scope='/ping".read').want_refusal(probe.refusal("scope"))
+@check("refresh.malformed-scope", "rfc 6749 §3.3")
+def refresh_malformed_scope(probe: Probe) -> None:
+    """A malformed scope is an error of the scope, not of the token."""
+    probe.refresh(probe.mint().refresh, scope='/ping".read').expect_error("invalid scope")
 
 
-@topic.check("missing", "rfc 6749 §5.2, spec")
-def _(probe: Probe) -> None:
-    """Without refresh_token: invalid_request in 2023, 422 in dated versions."""
+@check("refresh.missing", "rfc 6749 §5.2, spec")
+def refresh_missing(probe: Probe) -> None:
+    """A missing refresh_token is invalid_request in 2023, and 422 in dated versions."""
     for absent in (None, ""):
-        probe.refresh(absent).want_refusal(probe.refusal("refresh token missing"))
+        probe.refresh(absent).expect_error("missing refresh token")
 
 
-@topic.check("unknown", "seed, rfc 6749 §5.2", contract="2023", examples=6)
-def _(probe: Probe) -> None:
-    """For any text that is no refresh token: invalid_grant."""
-    _refuses_nonsense(probe)
+@check("refresh.unknown", "seed, rfc 6749 §5.2", contract="2023", examples=6)
+def refresh_unknown(probe: Probe) -> None:
+    """Any text that is not a refresh token is invalid_grant."""
+    _refuse_invalid_tokens(probe)
 
 
-@topic.check("unknown-dated", "choice", contract="dated", examples=6)
-def _(probe: Probe) -> None:
-    """For any text that is no refresh token: 422 refresh_token."""
-    _refuses_nonsense(probe)
+@check("refresh.unknown-dated", "choice", contract="dated", examples=6)
+def refresh_unknown_dated(probe: Probe) -> None:
+    """Any text that is not a refresh token gets 422 refresh_token."""
+    _refuse_invalid_tokens(probe)
 
 
-@topic.check("access-token", "rfc 6749 §1.5, choice")
-def _(probe: Probe) -> None:
-    """An access token is no refresh token."""
-    _refused(probe, probe.mint().access)
+@check("refresh.access-token", "rfc 6749 §1.5, choice")
+def refresh_access_token(probe: Probe) -> None:
+    """An access token cannot be used as a refresh token."""
+    _refuse(probe, probe.mint().access)
 
 
-@topic.check("forged", "rfc 6749 §10.4, choice", examples=6)
-def _(probe: Probe) -> None:
-    """For any place in a refresh token where a character is another, it is refused."""
+@check("refresh.forged", "rfc 6749 §10.4, choice", examples=6)
+def refresh_forged(probe: Probe) -> None:
+    """A refresh token with any character changed is refused."""
     token = probe.mint().refresh
 
-    def law(place: int) -> None:
-        at = place % len(token)
-        other = "A" if token[at] != "A" else "Q"
-        _refused(probe, probe.hide(token[:at] + other + token[at + 1 :], "FORGED_TOKEN"))
+    def test(index: int) -> None:
+        other = "A" if token[index] != "A" else "Q"
+        _refuse(probe, probe.hide(token[:index] + other + token[index + 1 :], "FORGED_TOKEN"))
 
-    probe.for_all(st.integers(0, len(token) - 2), law)
+    probe.for_all(st.integers(0, len(token) - 2), test)
 
 
-@topic.check("client-authentication", "seed, rfc 6749 §6, live")
-def _(probe: Probe) -> None:
-    """A refresh wants the client's credentials as a mint does, and is not used up without them."""
+@check("refresh.client-authentication", "seed, rfc 6749 §6, live")
+def refresh_client_authentication(probe: Probe) -> None:
+    """A refresh requires the client's credentials; without them the token is not used up."""
     token = probe.mint().refresh
     body = {"grant_type": "refresh_token", "refresh_token": token}
-    probe.token(body, credentials=False).want_refusal(probe.refusal("client"))
+    probe.post_token(body, send_basic=False).expect_error("invalid client")
     header = probe.basic(None, "not-the-secret")
-    probe.token(body, credentials=False, headers=[header]).want_refusal(probe.refusal("client"))
-    probe.refresh(token).want_status(200)
+    probe.post_token(body, send_basic=False, headers=[header]).expect_error("invalid client")
+    probe.refresh(token).expect_status(200)
 
 
-@topic.check("revoked", "rfc 7009 §2.1, choice")
-def _(probe: Probe) -> None:
+@check("refresh.revoked", "rfc 7009 §2.1, choice")
+def refresh_revoked(probe: Probe) -> None:
     """A revoked refresh token is refused."""
     token = probe.mint().refresh
-    probe.revoke(token).want_status(204)
-    _refused(probe, token)
+    probe.revoke(token).expect_status(204)
+    _refuse(probe, token)
 
 
-@topic.check("token-before-scope", "choice", needs=("two scopes",))
-def _(probe: Probe) -> None:
-    """Of a used-up refresh token and a wider scope, the token is refused."""
+@check("refresh.token-before-scope", "choice", needs=("two scopes",))
+def refresh_token_before_scope(probe: Probe) -> None:
+    """If the refresh token is used up and the scope is too wide, the error is about the token."""
     token = probe.mint(scope=probe.target.scopes[0]).refresh
-    probe.refresh(token).want_status(200)
-    answer = probe.refresh(token, scope=probe.scope)
-    answer.want_refusal(probe.refusal("refresh token"))
+    probe.refresh(token).expect_status(200)
+    probe.refresh(token, scope=probe.scope).expect_error("invalid refresh token")
 
 
-@topic.check("refusal-uses-nothing-up", "choice", needs=("two scopes",))
-def _(probe: Probe) -> None:
-    """A refusal for its scope leaves a refresh token good."""
+@check("refresh.refusal-uses-nothing-up", "choice", needs=("two scopes",))
+def refresh_refusal_uses_nothing_up(probe: Probe) -> None:
+    """A refresh that is refused because of its scope does not use up the token."""
     pair = probe.mint()
-    probe.refresh(pair.refresh, scope="/nonsense.read").want_refusal(probe.refusal("scope"))
-    probe.refresh(pair.refresh).want_status(200)
+    probe.refresh(pair.refresh, scope="/nonsense.read").expect_error("invalid scope")
+    probe.refresh(pair.refresh).expect_status(200)
 
 
-@topic.check("old-access-token", "choice")
-def _(probe: Probe) -> None:
-    """A refresh leaves the access tokens of before good."""
+@check("refresh.old-access-token", "choice")
+def refresh_old_access_token(probe: Probe) -> None:
+    """Earlier access tokens stay valid after a refresh."""
     pair = probe.mint()
-    probe.refresh(pair.refresh).want_status(200)
-    want(probe.is_alive(pair.access), "the first access token to be good", "401")
+    probe.refresh(pair.refresh).expect_status(200)
+    expect(probe.is_valid(pair.access), "the first access token to be valid", "401")
 
 
-@topic.check("client-type", "sdk", needs=("control plane",))
-def _(probe: Probe) -> None:
-    """A refreshed token keeps its client type: a device's is not bound to an origin, a browser's is."""
-    own = probe.own(origins=["https://registered.example"])
-    foreign = ("Origin", "https://elsewhere.example")
+@check("refresh.client-type", "sdk", needs=("control plane",))
+def refresh_client_type(probe: Probe) -> None:
+    """A refreshed token keeps its client type: the Origin rule applies only to web tokens."""
+    client = probe.with_new_key(origins=["https://registered.example"])
+    unregistered = ("Origin", "https://elsewhere.example")
     for client_type, status in (("device", 200), ("service", 200), ("web", 401)):
-        pair = own.pair(own.refresh(own.mint(client_type=client_type).refresh))
-        own.ping(pair.access, foreign, origin=False).want_status(status)
+        pair = client.token_pair(client.refresh(client.mint(client_type=client_type).refresh))
+        client.ping(pair.access, unregistered, send_origin=False).expect_status(status)
 
 
-def _refuses_nonsense(probe: Probe) -> None:
-    probe.for_all(_nonsense, lambda token: _refused(probe, token))
+def _refuse_invalid_tokens(probe: Probe) -> None:
+    probe.for_all(_invalid_tokens, lambda token: _refuse(probe, token))
 
 
-def _refused(probe: Probe, token: str) -> None:
-    probe.refresh(token).want_refusal(probe.refusal("refresh token"))
+def _refuse(probe: Probe, token: str) -> None:
+    probe.refresh(token).expect_error("invalid refresh token")

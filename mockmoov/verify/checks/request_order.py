@@ -1,62 +1,63 @@
-"""Owns the rules of what is looked at first: paths, methods, sizes, order. Must not know transports."""
+"""Checks of paths, methods and sizes, and of the order in which errors are found."""
 
 from hypothesis import strategies as st
 
-from mockmoov.verify.check import Topic
-from mockmoov.verify.kit import FORM, REVOKE, TOKEN, as_form
-from mockmoov.verify.probe import Probe
-from mockmoov.verify.response import want
+from mockmoov.verify.check import check
+from mockmoov.verify.probe import FORM, REVOKE_PATH, TOKEN_PATH, Probe, form_body
+from mockmoov.verify.response import expect
 
-topic = Topic("request")
 _LIMIT = 64 * 1024  # bytes of a body
 
 
-@topic.check("too-large", "choice")
-def _(probe: Probe) -> None:
-    """A body of more than 64 KiB is 413 without a body; one of 64 KiB is read."""
-    body = as_form(probe.minting()) + b"&other="
-    probe.raw(body.ljust(_LIMIT, b"x"), FORM).want_status(200)
-    for path in (TOKEN, REVOKE):
+@check("request.too-large", "choice")
+def request_too_large(probe: Probe) -> None:
+    """A body of more than 64 KiB gets 413 with no body; a body of 64 KiB is accepted."""
+    body = form_body(probe.parameters()) + b"&other="
+    probe.post_body(body.ljust(_LIMIT, b"x"), FORM).expect_status(200)
+    for path in (TOKEN_PATH, REVOKE_PATH):
         headers = [("Content-Type", FORM), probe.basic()]
-        probe.ask("POST", path, headers=headers, body=body.ljust(_LIMIT + 1, b"x")).want_empty(413)
+        probe.request("POST", path, headers=headers, body=body.ljust(_LIMIT + 1, b"x")).expect_empty(413)
 
 
-@topic.check("method", "choice", examples=4)
-def _(probe: Probe) -> None:
-    """For any method but POST at the OAuth paths: 405 without a body, with POST in Allow."""
+@check("request.method", "choice", examples=4)
+def request_method(probe: Probe) -> None:
+    """Any method other than POST at the OAuth paths gets 405 with no body, and Allow has POST."""
 
-    def law(drawn: tuple[str, str]) -> None:
-        answer = probe.ask(drawn[0], drawn[1], headers=[probe.basic()]).want_empty(405)
-        allowed = {method.strip() for method in (answer.header("allow") or "").split(",")}
-        want("POST" in allowed and drawn[0] not in allowed, "Allow: POST", answer.header("allow"))
+    def test(drawn: tuple[str, str]) -> None:
+        method, path = drawn
+        response = probe.request(method, path, headers=[probe.basic()]).expect_empty(405)
+        allowed = {item.strip() for item in (response.header("allow") or "").split(",")}
+        expect("POST" in allowed and method not in allowed, "Allow: POST", response.header("allow"))
 
     methods = st.sampled_from(["GET", "PUT", "PATCH", "DELETE"])
-    probe.for_all(st.tuples(methods, st.sampled_from([TOKEN, REVOKE])), law)
+    probe.for_all(st.tuples(methods, st.sampled_from([TOKEN_PATH, REVOKE_PATH])), test)
 
 
-@topic.check("order", "choice")
-def _(probe: Probe) -> None:
-    """One request, one verdict: reading, then client authentication, then grant_type, then the grant."""
-    body = as_form(probe.minting(grant_type="nonsense", scope="nonsense"))
+@check("request.order", "choice")
+def request_order(probe: Probe) -> None:
+    """Errors are found in this order: body, client authentication, grant_type, grant."""
+    body = form_body(probe.parameters(grant_type="nonsense", scope="nonsense"))
     wrong = probe.basic(None, "not-the-secret")
-    probe.raw(body + b"&scope=again", FORM, credentials=wrong).want_refusal(probe.refusal("request"))
-    probe.raw(body, FORM, credentials=wrong).want_refusal(probe.refusal("client"))
-    probe.raw(body, FORM).want_refusal(probe.refusal("grant type"))
+    probe.post_body(body + b"&scope=again", FORM, authorization=wrong).expect_error("invalid request")
+    probe.post_body(body, FORM, authorization=wrong).expect_error("invalid client")
+    probe.post_body(body, FORM).expect_error("unsupported grant type")
     size = _LIMIT + 1
-    probe.raw(body.ljust(size, b"x"), "text/plain", credentials=wrong).want_empty(413)
-    probe.ask("GET", TOKEN, headers=[("X-Moov-Version", "nonsense")], version=False).want_empty(405)
+    probe.post_body(body.ljust(size, b"x"), "text/plain", authorization=wrong).expect_empty(413)
+    probe.request(
+        "GET", TOKEN_PATH, headers=[("X-Moov-Version", "nonsense")], send_version=False
+    ).expect_empty(405)
 
 
-@topic.check("version-before-size", "choice", contract="dated")
-def _(probe: Probe) -> None:
-    """A malformed version is a 404 before anything of the body is looked at."""
+@check("request.version-before-size", "choice", contract="dated")
+def request_version_before_size(probe: Probe) -> None:
+    """A malformed version gets 404 before the server looks at the body."""
     headers = [("Content-Type", "text/plain"), ("X-Moov-Version", "nonsense")]
     body = b"x" * (_LIMIT + 1)
-    probe.ask("POST", TOKEN, headers=headers, body=body, version=False).want_empty(404)
+    probe.request("POST", TOKEN_PATH, headers=headers, body=body, send_version=False).expect_empty(404)
 
 
-@topic.check("unknown-path", "choice")
-def _(probe: Probe) -> None:
-    """A path that nobody knows, a trailing slash included, is a 404 and no redirect."""
-    for path in ("/oauth2/nonsense", f"{TOKEN}/", f"{REVOKE}/"):
-        probe.post(path, probe.minting()).want_status(404)
+@check("request.unknown-path", "choice")
+def request_unknown_path(probe: Probe) -> None:
+    """An unknown path, such as one with a trailing slash, gets 404 and no redirect."""
+    for path in ("/oauth2/nonsense", f"{TOKEN_PATH}/", f"{REVOKE_PATH}/"):
+        probe.post(path, probe.parameters()).expect_status(404)

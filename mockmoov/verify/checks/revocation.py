@@ -1,17 +1,14 @@
-"""Owns the rules of revocation. Must not know transports or reports."""
+"""Checks of revocation."""
 
 import json
 
 from hypothesis import strategies as st
 
-from mockmoov.verify.check import Topic
-from mockmoov.verify.kit import FORM, JSON, REVOKE
-from mockmoov.verify.probe import Probe
-from mockmoov.verify.response import want
+from mockmoov.verify.check import check
+from mockmoov.verify.probe import FORM, JSON, REVOKE_PATH, Probe
+from mockmoov.verify.response import expect
 
-topic = Topic("revoke")
-
-_nonsense = st.one_of(
+_invalid_tokens = st.one_of(
     st.sampled_from(
         ["nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", ".", " ", "\x00", "é", "\U0001f511", "x" * 5000]
     ),
@@ -19,164 +16,164 @@ _nonsense = st.one_of(
 )
 
 
-@topic.check("status", "seed, spec, sdk")
-def _(probe: Probe) -> None:
-    """A revocation is answered 204, without a body and without Content-Type."""
+@check("revoke.status", "seed, spec, sdk")
+def revoke_status(probe: Probe) -> None:
+    """A revocation gets 204, with no body and no Content-Type."""
     pair = probe.mint()
     for token in (pair.access, pair.refresh):
-        probe.revoke(token).want_empty(204).want_header("content-type", None)
+        probe.revoke(token).expect_empty(204).expect_header("content-type", None)
 
 
-@topic.check("credentials-in-body", "seed, spec")
-def _(probe: Probe) -> None:
-    """The client may be authenticated by a form's parameters."""
+@check("revoke.credentials-in-body", "seed, spec")
+def revoke_credentials_in_body(probe: Probe) -> None:
+    """The client may authenticate with parameters of the form."""
     key = probe.key
     body = {"token": probe.mint().refresh, "client_id": key.client_id, "client_secret": key.client_secret}
-    probe.post(REVOKE, body, credentials=False).want_empty(204)
+    probe.post(REVOKE_PATH, body, send_basic=False).expect_empty(204)
 
 
-@topic.check("json", "spec", contract="dated")
-def _(probe: Probe) -> None:
-    """A revocation may be JSON."""
-    _revokes_by_json(probe, JSON)
+@check("revoke.json", "spec", contract="dated")
+def revoke_json(probe: Probe) -> None:
+    """A revocation request may be JSON."""
+    _revoke_by_json(probe, JSON)
 
 
-@topic.check("json-2023", "choice", contract="2023")
-def _(probe: Probe) -> None:
-    """A revocation may be JSON in 2023 too."""
-    _revokes_by_json(probe, JSON)
+@check("revoke.json-2023", "choice", contract="2023")
+def revoke_json_2023(probe: Probe) -> None:
+    """A revocation request may be JSON in 2023 too."""
+    _revoke_by_json(probe, JSON)
 
 
-@topic.check("json-labelled-form", "choice")
-def _(probe: Probe) -> None:
-    """A JSON body that is labelled a form is read as JSON."""
-    _revokes_by_json(probe, FORM)
+@check("revoke.json-labelled-form", "choice")
+def revoke_json_labelled_form(probe: Probe) -> None:
+    """A JSON body with the Content-Type of a form is read as JSON."""
+    _revoke_by_json(probe, FORM)
 
 
-@topic.check("unknown", "rfc 7009 §2.2", examples=6)
-def _(probe: Probe) -> None:
-    """For any text that is no token, the answer is 204 all the same."""
+@check("revoke.unknown", "rfc 7009 §2.2", examples=6)
+def revoke_unknown(probe: Probe) -> None:
+    """Any text that is not a token gets 204."""
 
-    def law(token: str) -> None:
-        probe.revoke(token).want_empty(204)
+    def test(token: str) -> None:
+        probe.revoke(token).expect_empty(204)
 
-    probe.for_all(_nonsense, law)
+    probe.for_all(_invalid_tokens, test)
 
 
-@topic.check("twice", "rfc 7009 §2.2")
-def _(probe: Probe) -> None:
-    """Revoking again what is revoked is a 204."""
+@check("revoke.twice", "rfc 7009 §2.2")
+def revoke_twice(probe: Probe) -> None:
+    """Revoking a token again gets 204."""
     pair = probe.mint()
     for token in (pair.access, pair.refresh):
         for _ in range(2):
-            probe.revoke(token).want_empty(204)
+            probe.revoke(token).expect_empty(204)
 
 
-@topic.check("access-token", "rfc 7009 §2.1")
-def _(probe: Probe) -> None:
-    """A revoked access token is good for nothing."""
+@check("revoke.access-token", "rfc 7009 §2.1")
+def revoke_access_token(probe: Probe) -> None:
+    """A revoked access token is refused."""
     pair = probe.mint()
-    want(probe.is_alive(pair.access), "a new access token to be good", "401")
-    probe.revoke(pair.access).want_empty(204)
-    probe.ping(pair.access).want_empty(401)
+    expect(probe.is_valid(pair.access), "a new access token to be valid", "401")
+    probe.revoke(pair.access).expect_empty(204)
+    probe.ping(pair.access).expect_empty(401)
 
 
-@topic.check("access-token-alone", "choice")
-def _(probe: Probe) -> None:
-    """Revoking an access token leaves the others of its family good, and the refresh token."""
+@check("revoke.access-token-alone", "choice")
+def revoke_access_token_alone(probe: Probe) -> None:
+    """Revoking an access token leaves the other tokens of its family valid."""
     first = probe.mint()
-    second = probe.pair(probe.refresh(first.refresh))
-    probe.revoke(first.access).want_empty(204)
-    want(probe.is_alive(second.access), "the other access token to be good", "401")
-    probe.refresh(second.refresh).want_status(200)
+    second = probe.token_pair(probe.refresh(first.refresh))
+    probe.revoke(first.access).expect_empty(204)
+    expect(probe.is_valid(second.access), "the other access token to be valid", "401")
+    probe.refresh(second.refresh).expect_status(200)
 
 
-@topic.check("refresh-token", "rfc 7009 §2.1")
-def _(probe: Probe) -> None:
-    """A revoked refresh token is good for nothing."""
+@check("revoke.refresh-token", "rfc 7009 §2.1")
+def revoke_refresh_token(probe: Probe) -> None:
+    """A revoked refresh token is refused."""
     pair = probe.mint()
-    probe.revoke(pair.refresh).want_empty(204)
-    answer = probe.refresh(pair.refresh)
-    want(400 <= answer.status < 500, "a refusal", answer)
+    probe.revoke(pair.refresh).expect_empty(204)
+    response = probe.refresh(pair.refresh)
+    expect(400 <= response.status < 500, "the refresh token to be refused", response)
 
 
-@topic.check("cascade", "rfc 7009 §2.1, choice")
-def _(probe: Probe) -> None:
-    """Revoking a refresh token revokes every access token of its family."""
+@check("revoke.cascade", "rfc 7009 §2.1, choice")
+def revoke_cascade(probe: Probe) -> None:
+    """Revoking a refresh token revokes all access tokens of its family."""
     first = probe.mint()
-    second = probe.pair(probe.refresh(first.refresh))
-    probe.revoke(second.refresh).want_empty(204)
+    second = probe.token_pair(probe.refresh(first.refresh))
+    probe.revoke(second.refresh).expect_empty(204)
     for pair in (first, second):
-        probe.ping(pair.access).want_empty(401)
+        probe.ping(pair.access).expect_empty(401)
 
 
-@topic.check("used-up", "choice")
-def _(probe: Probe) -> None:
-    """Revoking a used-up refresh token revokes its family, too."""
+@check("revoke.used-up", "choice")
+def revoke_used_up(probe: Probe) -> None:
+    """Revoking a used-up refresh token revokes its family too."""
     first = probe.mint()
-    second = probe.pair(probe.refresh(first.refresh))
-    probe.revoke(first.refresh).want_empty(204)
-    probe.ping(second.access).want_empty(401)
-    probe.refresh(second.refresh).want_refusal(probe.refusal("refresh token"))
+    second = probe.token_pair(probe.refresh(first.refresh))
+    probe.revoke(first.refresh).expect_empty(204)
+    probe.ping(second.access).expect_empty(401)
+    probe.refresh(second.refresh).expect_error("invalid refresh token")
 
 
-@topic.check("no-other-family", "rfc 7009 §2.1")
-def _(probe: Probe) -> None:
-    """Revoking the tokens of one grant leaves those of another good."""
+@check("revoke.no-other-family", "rfc 7009 §2.1")
+def revoke_no_other_family(probe: Probe) -> None:
+    """Revoking the tokens of one grant leaves those of another grant valid."""
     one, other = probe.mint(), probe.mint()
-    probe.revoke(one.refresh).want_empty(204)
-    probe.revoke(one.access).want_empty(204)
-    want(probe.is_alive(other.access), "the other grant's access token to be good", "401")
-    probe.refresh(other.refresh).want_status(200)
+    probe.revoke(one.refresh).expect_empty(204)
+    probe.revoke(one.access).expect_empty(204)
+    expect(probe.is_valid(other.access), "the other grant's access token to be valid", "401")
+    probe.refresh(other.refresh).expect_status(200)
 
 
-@topic.check("right-hint", "rfc 7009 §2.1")
-def _(probe: Probe) -> None:
-    """A token is revoked with the hint that says what it is."""
-    _revokes_with_hints(probe, access="access_token", refresh="refresh_token")
+@check("revoke.right-hint", "rfc 7009 §2.1")
+def revoke_right_hint(probe: Probe) -> None:
+    """A token is revoked if the hint is right."""
+    _revoke_with_hints(probe, access="access_token", refresh="refresh_token")
 
 
-@topic.check("wrong-hint", "rfc 7009 §2.1")
-def _(probe: Probe) -> None:
-    """A wrong hint is only a hint: the token is revoked all the same."""
-    _revokes_with_hints(probe, access="refresh_token", refresh="access_token")
+@check("revoke.wrong-hint", "rfc 7009 §2.1")
+def revoke_wrong_hint(probe: Probe) -> None:
+    """A token is revoked even if the hint is wrong."""
+    _revoke_with_hints(probe, access="refresh_token", refresh="access_token")
 
 
-@topic.check("hint", "spec", contract="dated", examples=4)
-def _(probe: Probe) -> None:
-    """For any other hint: 422 token_type_hint, even with an unknown token."""
-    _refuses_hints(probe)
+@check("revoke.hint", "spec", contract="dated", examples=4)
+def revoke_hint(probe: Probe) -> None:
+    """Any other hint gets 422 token_type_hint, even with an unknown token."""
+    _refuse_hints(probe)
 
 
-@topic.check("hint-2023", "choice", contract="2023", examples=4)
-def _(probe: Probe) -> None:
-    """For any other hint: invalid_request, even with an unknown token."""
-    _refuses_hints(probe)
+@check("revoke.hint-2023", "choice", contract="2023", examples=4)
+def revoke_hint_2023(probe: Probe) -> None:
+    """Any other hint is invalid_request, even with an unknown token."""
+    _refuse_hints(probe)
 
 
-@topic.check("missing", "rfc 7009 §2.1, spec")
-def _(probe: Probe) -> None:
-    """Without token: invalid_request in 2023, 422 in dated versions."""
+@check("revoke.missing", "rfc 7009 §2.1, spec")
+def revoke_missing(probe: Probe) -> None:
+    """A missing token is invalid_request in 2023, and 422 in dated versions."""
     for absent in (None, ""):
-        probe.revoke(absent).want_refusal(probe.refusal("token missing"))
+        probe.revoke(absent).expect_error("missing token")
 
 
-@topic.check("client-authentication", "seed, rfc 7009 §2.1, live")
-def _(probe: Probe) -> None:
-    """A revocation wants the client's credentials as a mint does, and revokes nothing without them."""
+@check("revoke.client-authentication", "seed, rfc 7009 §2.1, live")
+def revoke_client_authentication(probe: Probe) -> None:
+    """A revocation requires the client's credentials, and revokes nothing without them."""
     pair = probe.mint()
     body = {"token": pair.access}
-    probe.post(REVOKE, body, credentials=False).want_refusal(probe.refusal("client"))
+    probe.post(REVOKE_PATH, body, send_basic=False).expect_error("invalid client")
     wrong = [probe.basic(None, "not-the-secret")]
-    probe.post(REVOKE, body, credentials=False, headers=wrong).want_refusal(probe.refusal("client"))
+    probe.post(REVOKE_PATH, body, send_basic=False, headers=wrong).expect_error("invalid client")
     body |= {"client_id": probe.key.client_id, "client_secret": "not-the-secret"}
-    probe.post(REVOKE, body, credentials=False).want_refusal(probe.refusal("client in body"))
-    want(probe.is_alive(pair.access), "the access token to be good", "401")
+    probe.post(REVOKE_PATH, body, send_basic=False).expect_error("invalid client in body")
+    expect(probe.is_valid(pair.access), "the access token to be valid", "401")
 
 
-@topic.check("body", "rfc 6749 §3.2, choice")
-def _(probe: Probe) -> None:
-    """A revocation's body follows the rules of a token request's: repeats, types, media type, escapes."""
+@check("revoke.body", "rfc 6749 §3.2, choice")
+def revoke_body(probe: Probe) -> None:
+    """The body follows the rules for token requests: repeats, types, media type, escapes."""
     bodies = [
         (FORM, b"token=a&token=a"),
         (FORM, b"token=%zz"),
@@ -186,48 +183,49 @@ def _(probe: Probe) -> None:
         ("text/plain", b"token=a"),
     ]
     for content_type, body in bodies:
-        probe.raw(body, content_type, path=REVOKE).want_refusal(probe.refusal("request"))
+        probe.post_body(body, content_type, path=REVOKE_PATH).expect_error("invalid request")
 
 
-@topic.check("another-client", "rfc 7009 §2.1, choice", needs=("control plane",))
-def _(probe: Probe) -> None:
-    """Another client's token is unauthorized_client, and stays good."""
-    own, other = probe.own(), probe.own()
-    pair = own.mint()
+@check("revoke.another-client", "rfc 7009 §2.1, choice", needs=("control plane",))
+def revoke_another_client(probe: Probe) -> None:
+    """Another client's token gets unauthorized_client, and stays valid."""
+    owner, other = probe.with_new_key(), probe.with_new_key()
+    pair = owner.mint()
     for token in (pair.access, pair.refresh):
-        other.revoke(token).want_refusal(probe.refusal("not for this client"))
-    want(own.is_alive(pair.access), "the access token to be good", "401")
-    own.refresh(pair.refresh).want_status(200)
+        other.revoke(token).expect_error("unauthorized client")
+    expect(owner.is_valid(pair.access), "the access token to be valid", "401")
+    owner.refresh(pair.refresh).expect_status(200)
 
 
-@topic.check("expired", "rfc 7009 §2.2", needs=("control plane",))
-def _(probe: Probe) -> None:
-    """Revoking an expired token is a 204."""
-    own = probe.own()
-    pair = own.mint()
-    probe.plane.shift(own.key, 30 * 24 * 3600)
+@check("revoke.expired", "rfc 7009 §2.2", needs=("control plane",))
+def revoke_expired(probe: Probe) -> None:
+    """Revoking an expired token gets 204."""
+    client = probe.with_new_key()
+    pair = client.mint()
+    probe.control_plane.shift_clock(client.key, 30 * 24 * 3600)
     for token in (pair.access, pair.refresh):
-        own.revoke(token).want_empty(204)
+        client.revoke(token).expect_empty(204)
 
 
-def _revokes_by_json(probe: Probe, content_type: str) -> None:
+def _revoke_by_json(probe: Probe, content_type: str) -> None:
     pair = probe.mint()
-    probe.raw(json.dumps({"token": pair.access}).encode(), content_type, path=REVOKE).want_empty(204)
-    probe.ping(pair.access).want_empty(401)
+    body = json.dumps({"token": pair.access}).encode()
+    probe.post_body(body, content_type, path=REVOKE_PATH).expect_empty(204)
+    probe.ping(pair.access).expect_empty(401)
 
 
-def _revokes_with_hints(probe: Probe, *, access: str, refresh: str) -> None:
+def _revoke_with_hints(probe: Probe, *, access: str, refresh: str) -> None:
     pair = probe.mint()
-    probe.revoke(pair.access, token_type_hint=access).want_empty(204)
-    probe.ping(pair.access).want_empty(401)
-    probe.revoke(pair.refresh, token_type_hint=refresh).want_empty(204)
-    answer = probe.refresh(pair.refresh)
-    want(400 <= answer.status < 500, "the refresh token to be refused", answer)
+    probe.revoke(pair.access, token_type_hint=access).expect_empty(204)
+    probe.ping(pair.access).expect_empty(401)
+    probe.revoke(pair.refresh, token_type_hint=refresh).expect_empty(204)
+    response = probe.refresh(pair.refresh)
+    expect(400 <= response.status < 500, "the refresh token to be refused", response)
 
 
-def _refuses_hints(probe: Probe) -> None:
-    def law(hint: str) -> None:
-        probe.revoke("nonsense", token_type_hint=hint).want_refusal(probe.refusal("hint"))
+def _refuse_hints(probe: Probe) -> None:
+    def test(hint: str) -> None:
+        probe.revoke("nonsense", token_type_hint=hint).expect_error("invalid hint")
 
     known = st.sampled_from(["id_token", "Access_Token", "access-token", "refresh"])
-    probe.for_all(st.one_of(known, st.text("abcxyz_", min_size=1, max_size=8)), law)
+    probe.for_all(st.one_of(known, st.text("abcxyz_", min_size=1, max_size=8)), test)

@@ -1,86 +1,84 @@
-"""Owns the rules of what a refresh uses up: rotation, replays, races, expiry. Must not know transports."""
+"""Checks of the single use of refresh tokens: rotation, replays, races, expiry."""
 
-from mockmoov.verify.check import Topic
-from mockmoov.verify.kit import TOKEN
-from mockmoov.verify.probe import Probe
-from mockmoov.verify.response import want
+from mockmoov.verify.check import check
+from mockmoov.verify.probe import TOKEN_PATH, Probe
+from mockmoov.verify.response import expect
 
-topic = Topic("refresh")
 _LIFETIME = 3 * 24 * 3600  # seconds (choice)
-_RACERS = 6
+_REQUESTS = 6
 
 
-@topic.check("rotates", "rfc 9700 §4.14.2, choice")
-def _(probe: Probe) -> None:
-    """Each refresh gives another refresh token, which works."""
+@check("refresh.rotates", "rfc 9700 §4.14.2, choice")
+def refresh_rotates(probe: Probe) -> None:
+    """Each refresh returns a new refresh token that works."""
     pair = probe.mint()
     for _ in range(2):
-        new = probe.pair(probe.refresh(pair.refresh))
-        want(new.refresh != pair.refresh, "another refresh token", "the same")
+        new = probe.token_pair(probe.refresh(pair.refresh))
+        expect(new.refresh != pair.refresh, "a new refresh token", "the same")
         pair = new
 
 
-@topic.check("used-up", "rfc 9700 §4.14.2, choice")
-def _(probe: Probe) -> None:
-    """A refresh token is good for one use."""
+@check("refresh.used-up", "rfc 9700 §4.14.2, choice")
+def refresh_used_up(probe: Probe) -> None:
+    """A refresh token can be used once."""
     token = probe.mint().refresh
-    probe.refresh(token).want_status(200)
-    _refused(probe, token)
+    probe.refresh(token).expect_status(200)
+    _refuse(probe, token)
 
 
-@topic.check("replay", "rfc 9700 §4.14.2, choice")
-def _(probe: Probe) -> None:
-    """A used-up refresh token, presented again, revokes its whole family, access tokens included."""
+@check("refresh.replay", "rfc 9700 §4.14.2, choice")
+def refresh_replay(probe: Probe) -> None:
+    """Reusing a refresh token revokes its whole family, including access tokens."""
     first = probe.mint()
-    second = probe.pair(probe.refresh(first.refresh))
-    _refused(probe, first.refresh)
-    _refused(probe, second.refresh)
-    alive = [probe.is_alive(pair.access) for pair in (first, second)]
-    want(not any(alive), "401 for the family's access tokens", f"{alive.count(True)} still good")
+    second = probe.token_pair(probe.refresh(first.refresh))
+    _refuse(probe, first.refresh)
+    _refuse(probe, second.refresh)
+    valid = [probe.is_valid(pair.access) for pair in (first, second)]
+    expect(not any(valid), "401 for the family's access tokens", f"{valid.count(True)} still valid")
 
 
-@topic.check("replay-without-credentials", "choice")
-def _(probe: Probe) -> None:
-    """A replay that only a wrong secret vouches for revokes nothing."""
+@check("refresh.replay-without-credentials", "choice")
+def refresh_replay_without_credentials(probe: Probe) -> None:
+    """Reusing a refresh token with a wrong secret revokes nothing."""
     first = probe.mint()
-    second = probe.pair(probe.refresh(first.refresh))
+    second = probe.token_pair(probe.refresh(first.refresh))
     body = {"grant_type": "refresh_token", "refresh_token": first.refresh}
-    probe.token(body, credentials=False, headers=[probe.basic(None, "not-the-secret")])
-    probe.refresh(second.refresh).want_status(200)
+    probe.post_token(body, send_basic=False, headers=[probe.basic(None, "not-the-secret")])
+    probe.refresh(second.refresh).expect_status(200)
 
 
-@topic.check("race", "rfc 9700 §4.14.2, choice")
-def _(probe: Probe) -> None:
-    """Of many uses of one refresh token at once, exactly one succeeds."""
+@check("refresh.race", "rfc 9700 §4.14.2, choice")
+def refresh_race(probe: Probe) -> None:
+    """If a refresh token is used several times at once, exactly one use succeeds."""
     body = {"grant_type": "refresh_token", "refresh_token": probe.mint().refresh}
-    statuses = [answer.status for answer in probe.at_once(_RACERS, TOKEN, body)]
-    want(statuses.count(200) == 1, "one success", f"{statuses.count(200)} of {_RACERS}")
+    statuses = [response.status for response in probe.post_concurrently(_REQUESTS, TOKEN_PATH, body)]
+    expect(statuses.count(200) == 1, "one success", f"{statuses.count(200)} of {_REQUESTS}")
 
 
-@topic.check("another-client", "rfc 6749 §10.4, choice", needs=("control plane",))
-def _(probe: Probe) -> None:
-    """Another client's refresh token is refused, and stays good for its own."""
-    own, other = probe.own(), probe.own()
-    pair = own.mint()
-    _refused(other, pair.refresh)
-    own.refresh(pair.refresh).want_status(200)
-    _refused(other, pair.refresh)
-    want(own.is_alive(pair.access), "another client's replay to revoke nothing", "401")
+@check("refresh.another-client", "rfc 6749 §10.4, choice", needs=("control plane",))
+def refresh_another_client(probe: Probe) -> None:
+    """Another client's refresh token is refused, and stays valid for its owner."""
+    owner, other = probe.with_new_key(), probe.with_new_key()
+    pair = owner.mint()
+    _refuse(other, pair.refresh)
+    owner.refresh(pair.refresh).expect_status(200)
+    _refuse(other, pair.refresh)
+    expect(owner.is_valid(pair.access), "a replay by another client to revoke nothing", "401")
 
 
-@topic.check("expiry", "choice", needs=("control plane",))
-def _(probe: Probe) -> None:
-    """A refresh token lives for 3 days, and each refresh gives a new one that long again."""
-    own = probe.own()
-    probe.plane.freeze(own.key)
-    pair, stale = own.mint(), own.mint()
-    probe.plane.shift(own.key, _LIFETIME - 1)
-    pair = own.pair(own.refresh(pair.refresh))
-    probe.plane.shift(own.key, 1)
-    _refused(own, stale.refresh)
-    probe.plane.shift(own.key, _LIFETIME - 2)
-    own.refresh(pair.refresh).want_status(200)
+@check("refresh.expiry", "choice", needs=("control plane",))
+def refresh_expiry(probe: Probe) -> None:
+    """A refresh token is valid for 3 days; a refresh returns one that is valid for another 3 days."""
+    client = probe.with_new_key()
+    probe.control_plane.freeze_clock(client.key)
+    pair, unused = client.mint(), client.mint()
+    probe.control_plane.shift_clock(client.key, _LIFETIME - 1)
+    pair = client.token_pair(client.refresh(pair.refresh))
+    probe.control_plane.shift_clock(client.key, 1)
+    _refuse(client, unused.refresh)
+    probe.control_plane.shift_clock(client.key, _LIFETIME - 2)
+    client.refresh(pair.refresh).expect_status(200)
 
 
-def _refused(probe: Probe, token: str) -> None:
-    probe.refresh(token).want_refusal(probe.refusal("refresh token"))
+def _refuse(probe: Probe, token: str) -> None:
+    probe.refresh(token).expect_error("invalid refresh token")

@@ -1,139 +1,136 @@
-"""Owns the rules of grant types and scopes, and how a refusal looks. Must not know transports."""
+"""Checks of grant types and scopes, and of what all errors have in common."""
 
 from uuid import uuid4
 
 from hypothesis import strategies as st
 
-from mockmoov.verify.check import Topic
+from mockmoov.verify.check import check
 from mockmoov.verify.expectations import CODES
 from mockmoov.verify.probe import Probe
-from mockmoov.verify.response import Answer, want
+from mockmoov.verify.response import Response, expect
 from mockmoov.verify.results import NotCheckable
-from mockmoov.verify.target import PING
-
-topic = Topic("grant")
-scopes = Topic("scope")
-errors = Topic("error")
+from mockmoov.verify.target import PING_SCOPE
 
 _ACCOUNT_SCOPES = ("wallets.read", "cards.read", "transfers.read", "bank-accounts.read", "capabilities.read")
 
 
-@topic.check("missing", "rfc 6749 §5.2")
-def _(probe: Probe) -> None:
-    """Without grant_type: invalid_request."""
-    probe.token(probe.minting(grant_type=None)).want_refusal(probe.refusal("request"))
+@check("grant.missing", "rfc 6749 §5.2")
+def grant_missing(probe: Probe) -> None:
+    """A missing grant_type is invalid_request."""
+    probe.post_token(probe.parameters(grant_type=None)).expect_error("invalid request")
 
 
-@topic.check("unknown", "seed, spec, rfc 6749 §5.2", examples=6)
-def _(probe: Probe) -> None:
-    """For any other grant_type: unsupported_grant_type."""
+@check("grant.unknown", "seed, spec, rfc 6749 §5.2", examples=6)
+def grant_unknown(probe: Probe) -> None:
+    """Any other grant_type is unsupported_grant_type."""
 
-    def law(grant_type: str) -> None:
-        probe.token(probe.minting(grant_type=grant_type)).want_refusal(probe.refusal("grant type"))
+    def test(grant_type: str) -> None:
+        probe.post_token(probe.parameters(grant_type=grant_type)).expect_error("unsupported grant type")
 
     known = ["password", "authorization_code", "Client_Credentials", "client_credentials_", "refresh_tokens"]
-    probe.for_all(st.one_of(st.sampled_from(known), st.text("abcxyz_-.:", min_size=1, max_size=12)), law)
+    probe.for_all(st.one_of(st.sampled_from(known), st.text("abcxyz_-.:", min_size=1, max_size=12)), test)
 
 
-@topic.check("not-for-this-key", "rfc 6749 §5.2", needs=("control plane",))
-def _(probe: Probe) -> None:
+@check("grant.not-for-this-key", "rfc 6749 §5.2", needs=("control plane",))
+def grant_not_for_this_key(probe: Probe) -> None:
     """A grant that the key may not use is unauthorized_client."""
-    refresher, minter = probe.own(grants=["refresh_token"]), probe.own(grants=["client_credentials"])
-    refresher.token().want_refusal(probe.refusal("not for this client"))
-    minter.refresh(minter.mint().refresh).want_refusal(probe.refusal("not for this client"))
+    client = probe.with_new_key(grants=["refresh_token"])
+    client.post_token().expect_error("unauthorized client")
+    client = probe.with_new_key(grants=["client_credentials"])
+    client.refresh(client.mint().refresh).expect_error("unauthorized client")
 
 
-@scopes.check("missing", "docs")
-def _(probe: Probe) -> None:
-    """client_credentials without scope: invalid_scope in 2023, 422 in dated versions."""
+@check("scope.missing", "docs")
+def scope_missing(probe: Probe) -> None:
+    """client_credentials without scope gets invalid_scope in 2023, and 422 in dated versions."""
     for absent in (None, "", " "):
-        probe.token(probe.minting(scope=absent)).want_refusal(probe.refusal("scope"))
+        probe.post_token(probe.parameters(scope=absent)).expect_error("invalid scope")
 
 
-@scopes.check("unknown", "docs", examples=6)
-def _(probe: Probe) -> None:
-    """For any scope that Moov does not have, even beside one that it has, the request is refused."""
+@check("scope.unknown", "docs", examples=6)
+def scope_unknown(probe: Probe) -> None:
+    """A scope that Moov does not have is refused, even next to a valid one."""
 
-    def law(drawn: tuple[str, bool]) -> None:
-        family, beside = drawn
-        scope = f"/x-{family}.read" + (f" {probe.target.scopes[0]}" if beside else "")
-        probe.token(probe.minting(scope=scope)).want_refusal(probe.refusal("scope"))
+    def test(drawn: tuple[str, bool]) -> None:
+        family, add_valid = drawn
+        scope = f"/x-{family}.read" + (f" {probe.target.scopes[0]}" if add_valid else "")
+        probe.post_token(probe.parameters(scope=scope)).expect_error("invalid scope")
 
-    probe.for_all(st.tuples(st.text("abcxyz-", min_size=1, max_size=10), st.booleans()), law)
+    probe.for_all(st.tuples(st.text("abcxyz-", min_size=1, max_size=10), st.booleans()), test)
 
 
-@scopes.check("near-miss", "docs")
-def _(probe: Probe) -> None:
-    """A scope is exact: another case, a missing slash or another permission is another scope."""
+@check("scope.near-miss", "docs")
+def scope_near_miss(probe: Probe) -> None:
+    """Scopes match exactly: another case, a missing slash or another permission is refused."""
     for scope in ("/PING.READ", "ping.read", "/ping.write", "/ping", "/ping.read/", "//ping.read"):
-        probe.token(probe.minting(scope=scope)).want_refusal(probe.refusal("scope"))
+        probe.post_token(probe.parameters(scope=scope)).expect_error("invalid scope")
 
 
-@scopes.check("malformed", "rfc 6749 §3.3, seed, spec", examples=6)
-def _(probe: Probe) -> None:
-    """For any character that a scope cannot have, the scope is malformed, and not the request."""
+@check("scope.malformed", "rfc 6749 §3.3, seed, spec", examples=6)
+def scope_malformed(probe: Probe) -> None:
+    """A character that a scope cannot contain is an error of the scope, not of the request."""
 
-    def law(odd: str) -> None:
-        probe.token(probe.minting(scope=f"/ping{odd}.read")).want_refusal(probe.refusal("scope"))
+    def test(character: str) -> None:
+        probe.post_token(probe.parameters(scope=f"/ping{character}.read")).expect_error("invalid scope")
 
-    probe.for_all(st.sampled_from(['"', "\\", "\x00", "\x7f", "é", "\n", "\U0001f511"]), law)
+    probe.for_all(st.sampled_from(['"', "\\", "\x00", "\x7f", "é", "\n", "\U0001f511"]), test)
 
 
-@scopes.check("not-for-this-key", "docs", needs=("control plane", "two scopes"))
-def _(probe: Probe) -> None:
-    """A scope that the key may not ask for is refused, also beside one that it may."""
-    other = probe.own(scopes=[PING])
-    other.token(probe.minting(scope=PING)).want_status(200)
+@check("scope.not-for-this-key", "docs", needs=("control plane", "two scopes"))
+def scope_not_for_this_key(probe: Probe) -> None:
+    """A scope that the key may not have is refused, even next to one that it may have."""
+    client = probe.with_new_key(scopes=[PING_SCOPE])
+    client.post_token(probe.parameters(scope=PING_SCOPE)).expect_status(200)
     for scope in (probe.other_scope, probe.scope):
-        other.token(probe.minting(scope=scope)).want_refusal(probe.refusal("scope"))
+        client.post_token(probe.parameters(scope=scope)).expect_error("invalid scope")
 
 
-@scopes.check("account", "docs", needs=("control plane",))
-def _(probe: Probe) -> None:
-    """An account's scope has a UUID in its path, in any case; anything else there is refused."""
-    other = probe.own()
-    account = str(other.key.account_id)
+@check("scope.account", "docs", needs=("control plane",))
+def scope_account(probe: Probe) -> None:
+    """An account's scope has a UUID in its path, in upper or lower case; anything else is refused."""
+    client = probe.with_new_key()
+    account = str(client.key.account_id)
     for name in (account, account.upper()):
-        other.mint(scope=f"/accounts/{name}/wallets.read")
+        client.mint(scope=f"/accounts/{name}/wallets.read")
     for name in ("not-a-uuid", "", "{accountID}", account[:-1]):
-        answer = other.token(other.minting(scope=f"/accounts/{name}/wallets.read"))
-        answer.want_refusal(probe.refusal("scope"))
+        response = client.post_token(client.parameters(scope=f"/accounts/{name}/wallets.read"))
+        response.expect_error("invalid scope")
 
 
-@scopes.check("account-of-this-key", "choice", needs=("control plane",))
-def _(probe: Probe) -> None:
-    """A key that may ask for one scope of any account may ask for no other, nor for all at once."""
-    other = probe.own(scopes=["/accounts/{accountID}/transfers.read"])
-    other.mint(scope=f"/accounts/{uuid4()}/transfers.read")
+@check("scope.account-of-this-key", "choice", needs=("control plane",))
+def scope_account_of_this_key(probe: Probe) -> None:
+    """A key that may have one scope for any account gets no other scope, and no global one."""
+    client = probe.with_new_key(scopes=["/accounts/{accountID}/transfers.read"])
+    client.mint(scope=f"/accounts/{uuid4()}/transfers.read")
     for scope in (f"/accounts/{uuid4()}/transfers.write", "/accounts.read"):
-        other.token(other.minting(scope=scope)).want_refusal(probe.refusal("scope"))
+        client.post_token(client.parameters(scope=scope)).expect_error("invalid scope")
 
 
-@scopes.check("too-long", "seed, spec", needs=("control plane",))
-def _(probe: Probe) -> None:
-    """Scopes for which a token would have more than 4,096 characters are refused."""
-    other = probe.own()
-    asked = " ".join(f"/accounts/{uuid4()}/{name}" for name in _ACCOUNT_SCOPES for _ in range(20))
-    answer = other.token(other.minting(scope=asked))
-    if answer.status == 200:
-        pair = other.pair(answer)
-        want(max(len(pair.access), len(pair.refresh)) <= 4096, "tokens of at most 4096 characters")
-        raise NotCheckable("its tokens stay short, however many scopes they have")
-    answer.want_refusal(probe.refusal("scope"))
+@check("scope.too-long", "seed, spec", needs=("control plane",))
+def scope_too_long(probe: Probe) -> None:
+    """Scopes that would make a token longer than 4,096 characters are refused."""
+    client = probe.with_new_key()
+    scope = " ".join(f"/accounts/{uuid4()}/{name}" for name in _ACCOUNT_SCOPES for _ in range(20))
+    response = client.post_token(client.parameters(scope=scope))
+    if response.status == 200:
+        pair = client.token_pair(response)
+        expect(max(len(pair.access), len(pair.refresh)) <= 4096, "tokens of at most 4096 characters")
+        raise NotCheckable("tokens stay short however many scopes they have")
+    response.expect_error("invalid scope")
 
 
-# --- how a refusal looks ------------------------------------------------------------------------
+# --- errors --------------------------------------------------------------------------------------
 
 
-def _refused(probe: Probe) -> list[Answer]:
-    """One refusal of each kind that can be had without a control."""
+def _errors(probe: Probe) -> list[Response]:
+    """One error of each kind that needs no control plane."""
     return [
-        probe.token(probe.minting(grant_type=None)),
-        probe.token(probe.minting(grant_type="nonsense")),
-        probe.token(probe.minting(scope="/nonsense.read")),
-        probe.token(probe.in_body(client_type="nonsense"), credentials=False),
-        probe.token(probe.in_body() | {"client_secret": "not-the-secret"}, credentials=False),
-        probe.token(headers=[probe.basic(None, "not-the-secret")], credentials=False),
+        probe.post_token(probe.parameters(grant_type=None)),
+        probe.post_token(probe.parameters(grant_type="nonsense")),
+        probe.post_token(probe.parameters(scope="/nonsense.read")),
+        probe.post_token(probe.parameters_with_key(client_type="nonsense"), send_basic=False),
+        probe.post_token(probe.parameters_with_key() | {"client_secret": "not-the-secret"}, send_basic=False),
+        probe.post_token(headers=[probe.basic(None, "not-the-secret")], send_basic=False),
         probe.refresh("nonsense"),
         probe.refresh(None),
         probe.revoke(None),
@@ -141,83 +138,83 @@ def _refused(probe: Probe) -> list[Answer]:
     ]
 
 
-@errors.check("body", "seed, spec")
-def _(probe: Probe) -> None:
-    """A 400 has one member, error, which is one of six codes."""
-    for answer in _refused(probe):
-        if answer.status == 400:
-            document = answer.document()
-            want(list(document) == ["error"], "no member but error", ", ".join(document))
-            want(document["error"] in CODES, f"one of {', '.join(sorted(CODES))}", document["error"])
+@check("error.body", "seed, spec")
+def error_body(probe: Probe) -> None:
+    """A 400 has one member, error, with one of six codes."""
+    for response in _errors(probe):
+        if response.status == 400:
+            document = response.json_object()
+            expect(list(document) == ["error"], "no member other than error", ", ".join(document))
+            expect(document["error"] in CODES, f"one of {', '.join(sorted(CODES))}", document["error"])
 
 
-@errors.check("field", "spec", contract="dated")
-def _(probe: Probe) -> None:
-    """A 422 has one member, named after the field, which is a text."""
-    found = [answer for answer in _refused(probe) if answer.status == 422]
-    want(bool(found), "a field error to be a 422", "none")
-    for answer in found:
-        document = answer.document()
-        want(
+@check("error.field", "spec", contract="dated")
+def error_field(probe: Probe) -> None:
+    """A 422 has one member, named after the field; its value is a string."""
+    found = [response for response in _errors(probe) if response.status == 422]
+    expect(bool(found), "a field error to be a 422", "none")
+    for response in found:
+        document = response.json_object()
+        expect(
             len(document) == 1 and all(isinstance(v, str) and v for v in document.values()),
-            "one text",
-            answer,
+            "one member with a string",
+            response,
         )
 
 
-@errors.check("content-type", "seed, spec")
-def _(probe: Probe) -> None:
-    """A refusal that has a body is application/json."""
-    for answer in _refused(probe):
-        if answer.body:
-            answer.want_json()
+@check("error.content-type", "seed, spec")
+def error_content_type(probe: Probe) -> None:
+    """An error with a body has Content-Type: application/json."""
+    for response in _errors(probe):
+        if response.body:
+            response.expect_json()
 
 
-@errors.check("no-store", "choice")
-def _(probe: Probe) -> None:
-    """A refusal says Cache-Control: no-store."""
-    for answer in [*_refused(probe), probe.ping(None), probe.revoke("nonsense")]:
-        answer.want_directive("cache-control", "no-store")
+@check("error.no-store", "choice")
+def error_no_store(probe: Probe) -> None:
+    """An error has Cache-Control: no-store."""
+    for response in [*_errors(probe), probe.ping(None), probe.revoke("nonsense")]:
+        response.expect_directive("cache-control", "no-store")
 
 
-@errors.check("no-secret", "choice")
-def _(probe: Probe) -> None:
-    """Nothing in a refusal repeats a secret, a token, or what was sent in their place."""
+@check("error.no-secret", "choice")
+def error_no_secret(probe: Probe) -> None:
+    """An error repeats no secret, no token, and no value that was sent in place of one."""
     canary = "canary-9e107d9d372bb682"
     pair = probe.mint()
-    answers = [
-        probe.token(headers=[probe.basic(None, canary)], credentials=False),
-        probe.token(probe.in_body() | {"client_secret": canary}, credentials=False),
-        probe.token(probe.minting(grant_type=canary)),
-        probe.token(probe.minting(client_type=canary)),
+    responses = [
+        probe.post_token(headers=[probe.basic(None, canary)], send_basic=False),
+        probe.post_token(probe.parameters_with_key() | {"client_secret": canary}, send_basic=False),
+        probe.post_token(probe.parameters(grant_type=canary)),
+        probe.post_token(probe.parameters(client_type=canary)),
         probe.refresh(canary),
         probe.refresh(pair.access),
         probe.revoke(canary, token_type_hint=canary),
         probe.ping(canary),
-        probe.post(f"/oauth2/token?client_secret={canary}", probe.minting()),
+        probe.post(f"/oauth2/token?client_secret={canary}", probe.parameters()),
     ]
-    for answer in answers:
-        told = f"{answer.headers}\n{answer.body.decode('latin-1')}"
+    for response in responses:
+        text = f"{response.headers}\n{response.body.decode('latin-1')}"
         for secret in (canary, probe.key.client_secret, pair.access, pair.refresh):
-            want(secret not in told, "an answer without what was sent as a secret", "one that has it")
+            expect(secret not in text, "a response that repeats no secret", "one that does")
 
 
-@errors.check("suggestion", "choice", needs=("mockmoov",))
-def _(probe: Probe) -> None:
-    """The reason of a scope that is nearly right names the right one."""
-    answer = probe.token(probe.minting(scope="/ping.raed"))
-    reason = answer.header("x-mockmoov-reason") or ""
-    want(reason.endswith(PING + "?"), f"a reason that asks for {PING}", reason)
+@check("error.suggestion", "choice", needs=("mockmoov",))
+def error_suggestion(probe: Probe) -> None:
+    """The reason for a misspelt scope suggests the right one."""
+    response = probe.post_token(probe.parameters(scope="/ping.raed"))
+    reason = response.header("x-mockmoov-reason") or ""
+    expect(reason.endswith(PING_SCOPE + "?"), f"a reason that suggests {PING_SCOPE}", reason)
 
 
-@errors.check("reason", "choice", needs=("mockmoov",))
-def _(probe: Probe) -> None:
-    """mockmoov says why in X-Mockmoov-Reason: one line of printable ASCII, at most 200 characters."""
-    for answer in [*_refused(probe), probe.ping(None)]:
-        reason = answer.header("x-mockmoov-reason") or ""
-        good = 0 < len(reason) <= 200 and reason.isascii() and reason.isprintable()
-        want(
-            good or answer.status < 400,
+@check("error.reason", "choice", needs=("mockmoov",))
+def error_reason(probe: Probe) -> None:
+    """X-Mockmoov-Reason explains an error in one line of printable ASCII, at most 200 characters."""
+    for response in [*_errors(probe), probe.ping(None)]:
+        reason = response.header("x-mockmoov-reason") or ""
+        is_valid = 0 < len(reason) <= 200 and reason.isascii() and reason.isprintable()
+        expect(
+            is_valid or response.status < 400,
             "a reason of 1 to 200 printable characters",
             f"{len(reason)} characters",
         )

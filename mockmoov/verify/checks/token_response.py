@@ -1,185 +1,186 @@
-"""Owns the rules of a granted token request. Must not know transports or reports."""
+"""Checks of successful token responses, and of request ids."""
 
 from uuid import UUID
 
 from hypothesis import strategies as st
 
-from mockmoov.verify.check import Topic
+from mockmoov.verify.check import check
 from mockmoov.verify.expectations import LIFETIME, MEMBERS
-from mockmoov.verify.kit import PING_PATH, REVOKE, TOKEN
-from mockmoov.verify.probe import Probe
-from mockmoov.verify.response import want
+from mockmoov.verify.probe import PING_PATH, REVOKE_PATH, TOKEN_PATH, Probe
+from mockmoov.verify.response import expect
 from mockmoov.verify.results import NotCheckable
 
-topic = Topic("token")
-_SLACK = 300  # seconds between the server's clock and ours, where it does not say what time it is
-_MOST = 4096  # characters of a token
+_SLACK = 300  # seconds between the clocks of the server and this machine, if there is no Date
+_LONGEST = 4096  # characters of a token
 
-# What the Go SDK of 2023 calls itself, in any release of it.
-PINNED = ("User-Agent", "speakeasy-sdk/go 0.5.0 2.173.0 1.0.0 github.com/speakeasy-sdks/moov-go")
-
-
-@topic.check("status", "seed, spec")
-def _(probe: Probe) -> None:
-    """A form with Basic credentials, all of it right, is answered 200."""
-    probe.token().want_status(200)
+# The User-Agent of the 2023 Go SDK. Its releases differ in the first two versions.
+SDK_2023 = ("User-Agent", "speakeasy-sdk/go 0.5.0 2.173.0 1.0.0 github.com/speakeasy-sdks/moov-go")
 
 
-@topic.check("members", "seed, spec")
-def _(probe: Probe) -> None:
-    """A success has exactly access_token, expires_in, refresh_token, scope and token_type."""
-    members = probe.token().document().keys()
-    want(members == MEMBERS, f"{', '.join(sorted(MEMBERS))}", ", ".join(sorted(members)))
+@check("token.status", "seed, spec")
+def token_status(probe: Probe) -> None:
+    """A form with valid parameters and Basic credentials gets 200."""
+    probe.post_token().expect_status(200)
 
 
-@topic.check("member-types", "seed, spec")
-def _(probe: Probe) -> None:
-    """expires_in is a whole number, the other members are texts that are not empty."""
-    document = probe.token().document()
+@check("token.members", "seed, spec")
+def token_members(probe: Probe) -> None:
+    """A success has exactly the members access_token, expires_in, refresh_token, scope and token_type."""
+    members = probe.post_token().json_object().keys()
+    expect(members == MEMBERS, f"{', '.join(sorted(MEMBERS))}", ", ".join(sorted(members)))
+
+
+@check("token.member-types", "seed, spec")
+def token_member_types(probe: Probe) -> None:
+    """expires_in is an integer; the other members are non-empty strings."""
+    document = probe.post_token().json_object()
     for name in sorted(MEMBERS & document.keys()):
-        kind = int if name == "expires_in" else str
+        kind, description = (int, "an integer") if name == "expires_in" else (str, "a non-empty string")
         value = document[name]
-        want(type(value) is kind and bool(value), f"{name} to be a {kind.__name__}", type(value).__name__)
+        expect(type(value) is kind and bool(value), f"{name} to be {description}", type(value).__name__)
 
 
-@topic.check("type", "live, spec, sdk")
-def _(probe: Probe) -> None:
-    """token_type is Bearer in this spelling; jwt or opaque where the 2023 SDK's contract is the default."""
-    shown = probe.mint().answer.text("token_type")
-    want(shown in probe.reading.token_types, " or ".join(sorted(probe.reading.token_types)), shown)
+@check("token.type", "live, spec, sdk")
+def token_type(probe: Probe) -> None:
+    """token_type is exactly Bearer, or jwt or opaque if the 2023 SDK's contract is the default."""
+    token_type, expected = probe.mint().response.string("token_type"), probe.expectations.token_types
+    expect(token_type in expected, " or ".join(sorted(expected)), token_type)
 
 
-@topic.check("expires-in", "seed, spec, live")
-def _(probe: Probe) -> None:
+@check("token.expires-in", "seed, spec, live")
+def token_expires_in(probe: Probe) -> None:
     """expires_in is a lifetime in seconds in 2023, and the Unix time of expiry in dated versions."""
-    answer = probe.mint().answer
-    remaining = probe.reading.lifetime(answer.number("expires_in"), answer.server_now)
-    kind = "a Unix time to come" if probe.reading.expires_at_unix_time else "a lifetime in seconds"
-    want(-_SLACK < remaining < 10**8, kind, answer.document().get("expires_in"))
+    response = probe.mint().response
+    remaining = probe.expectations.lifetime(response.integer("expires_in"), response.server_time)
+    kind = (
+        "a Unix time in the future" if probe.expectations.expires_in_is_unix_time else "a lifetime in seconds"
+    )
+    expect(-_SLACK < remaining < 10**8, kind, response.json_object().get("expires_in"))
 
 
-@topic.check("lifetime", "live")
-def _(probe: Probe) -> None:
-    """An access token lives for 3,600 seconds."""
-    answer = probe.mint().answer
-    remaining = probe.reading.lifetime(answer.number("expires_in"), answer.server_now)
-    slack = 2 if answer.header("date") else _SLACK
-    want(abs(remaining - LIFETIME) <= slack, f"{LIFETIME} seconds", remaining)
+@check("token.lifetime", "live")
+def token_lifetime(probe: Probe) -> None:
+    """An access token is valid for 3,600 seconds."""
+    response = probe.mint().response
+    remaining = probe.expectations.lifetime(response.integer("expires_in"), response.server_time)
+    slack = 2 if response.header("date") else _SLACK
+    expect(abs(remaining - LIFETIME) <= slack, f"{LIFETIME} seconds", remaining)
 
 
-@topic.check("content-type", "seed, spec, rfc 6749 §5.1")
-def _(probe: Probe) -> None:
-    """A success is application/json."""
-    probe.token().want_status(200).want_json()
+@check("token.content-type", "seed, spec, rfc 6749 §5.1")
+def token_content_type(probe: Probe) -> None:
+    """A success has Content-Type: application/json."""
+    probe.post_token().expect_status(200).expect_json()
 
 
-@topic.check("no-store", "rfc 6749 §5.1")
-def _(probe: Probe) -> None:
-    """A success says Cache-Control: no-store."""
-    probe.token().want_status(200).want_directive("cache-control", "no-store")
+@check("token.no-store", "rfc 6749 §5.1")
+def token_no_store(probe: Probe) -> None:
+    """A success has Cache-Control: no-store."""
+    probe.post_token().expect_status(200).expect_directive("cache-control", "no-store")
 
 
-@topic.check("pragma", "rfc 6749 §5.1")
-def _(probe: Probe) -> None:
-    """A success says Pragma: no-cache."""
-    probe.token().want_status(200).want_directive("pragma", "no-cache")
+@check("token.pragma", "rfc 6749 §5.1")
+def token_pragma(probe: Probe) -> None:
+    """A success has Pragma: no-cache."""
+    probe.post_token().expect_status(200).expect_directive("pragma", "no-cache")
 
 
-@topic.check("length", "seed, spec")
-def _(probe: Probe) -> None:
+@check("token.length", "seed, spec")
+def token_length(probe: Probe) -> None:
     """Both tokens are printable ASCII of at most 4,096 characters."""
     pair = probe.mint()
     for name, token in (("access_token", pair.access), ("refresh_token", pair.refresh)):
-        want(
-            len(token) <= _MOST and token.isascii() and token.isprintable(), f"a printable {name}", len(token)
-        )
+        is_valid = len(token) <= _LONGEST and token.isascii() and token.isprintable()
+        expect(is_valid, f"{name} of at most {_LONGEST} printable characters", len(token))
 
 
-@topic.check("fresh", "rfc 6749 §10.10")
-def _(probe: Probe) -> None:
-    """Each request gives tokens of its own, and the two of a pair differ."""
+@check("token.fresh", "rfc 6749 §10.10")
+def token_fresh(probe: Probe) -> None:
+    """Each request gets new tokens, and the two tokens of a pair differ."""
     one, two = probe.mint(), probe.mint()
     tokens = {one.access, one.refresh, two.access, two.refresh}
-    want(len(tokens) == 4, "four different tokens", f"{len(tokens)}")
+    expect(len(tokens) == 4, "four different tokens", f"{len(tokens)}")
 
 
-@topic.check("scope-order", "live", examples=6, needs=("two scopes",))
-def _(probe: Probe) -> None:
-    """For any order of the scopes asked for, they come back in that order with single spaces."""
+@check("token.scope-order", "live", examples=6, needs=("two scopes",))
+def token_scope_order(probe: Probe) -> None:
+    """Scopes come back in the order of the request, separated by single spaces."""
 
-    def law(asked: tuple[str, ...]) -> None:
-        scope = probe.mint(scope=" ".join(asked)).scope
-        want(scope == " ".join(asked), " ".join(asked), scope)
+    def test(scopes: tuple[str, ...]) -> None:
+        requested = " ".join(scopes)
+        scope = probe.mint(scope=requested).scope
+        expect(scope == requested, requested, scope)
 
-    probe.for_all(st.permutations(probe.target.scopes).map(tuple), law)
-
-
-@topic.check("scope-repeats", "choice", examples=6)
-def _(probe: Probe) -> None:
-    """For any repeats among the scopes asked for, each comes back once, where it came first."""
-
-    def law(asked: list[str]) -> None:
-        scope = probe.mint(scope=" ".join(asked)).scope
-        want(scope == " ".join(dict.fromkeys(asked)), " ".join(dict.fromkeys(asked)), scope)
-
-    probe.for_all(st.lists(st.sampled_from(probe.target.scopes), min_size=2, max_size=5), law)
+    probe.for_all(st.permutations(probe.target.scopes).map(tuple), test)
 
 
-@topic.check("scope-spaces", "choice", examples=6)
-def _(probe: Probe) -> None:
-    """For any white space around and between the scopes asked for, single spaces come back."""
+@check("token.scope-repeats", "choice", examples=6)
+def token_scope_repeats(probe: Probe) -> None:
+    """A repeated scope comes back once, at its first position."""
 
-    def law(spaces: tuple[str, str, str]) -> None:
+    def test(scopes: list[str]) -> None:
+        distinct = " ".join(dict.fromkeys(scopes))
+        scope = probe.mint(scope=" ".join(scopes)).scope
+        expect(scope == distinct, distinct, scope)
+
+    probe.for_all(st.lists(st.sampled_from(probe.target.scopes), min_size=2, max_size=5), test)
+
+
+@check("token.scope-spaces", "choice", examples=6)
+def token_scope_spaces(probe: Probe) -> None:
+    """Extra spaces around and between scopes are removed."""
+
+    def test(spaces: tuple[str, str, str]) -> None:
         before, between, after = spaces
         scope = probe.mint(scope=before + between.join(probe.target.scopes) + after).scope
-        want(scope == probe.scope, probe.scope, scope)
+        expect(scope == probe.scope, probe.scope, scope)
 
     space = st.text(" ", min_size=1, max_size=4)
-    probe.for_all(st.tuples(space, space, space), law)
+    probe.for_all(st.tuples(space, space, space), test)
 
 
-@topic.check("pinned-sdk", "seed, sdk", contract="2023")
-def _(probe: Probe) -> None:
-    """The 2023 Go SDK, known by its User-Agent, gets jwt or opaque for token_type."""
-    shown = probe.pair(probe.token(headers=[PINNED])).answer.text("token_type")
-    want(shown in ("jwt", "opaque"), "jwt or opaque", shown)
+@check("token.pinned-sdk", "seed, sdk", contract="2023")
+def token_pinned_sdk(probe: Probe) -> None:
+    """The 2023 Go SDK, recognised by its User-Agent, gets token_type jwt or opaque."""
+    token_type = probe.token_pair(probe.post_token(headers=[SDK_2023])).response.string("token_type")
+    expect(token_type in ("jwt", "opaque"), "jwt or opaque", token_type)
 
 
-@topic.check("pinned-sdk-dated", "choice", contract="dated")
-def _(probe: Probe) -> None:
-    """X-Moov-Version wins over the User-Agent of the 2023 Go SDK."""
-    if probe.reading.version is None:
+@check("token.pinned-sdk-dated", "choice", contract="dated")
+def token_pinned_sdk_dated(probe: Probe) -> None:
+    """X-Moov-Version takes precedence over the User-Agent of the 2023 Go SDK."""
+    if probe.expectations.version is None:
         raise NotCheckable("this run sends no X-Moov-Version")
-    pair = probe.pair(probe.token(headers=[PINNED]))
-    shown = pair.answer.text("token_type")
-    want(shown in probe.reading.token_types, "Bearer", shown)
+    token_type = probe.token_pair(probe.post_token(headers=[SDK_2023])).response.string("token_type")
+    expect(token_type in probe.expectations.token_types, "Bearer", token_type)
 
 
-@topic.check("request-id", "spec")
-def _(probe: Probe) -> None:
-    """Every answer, refusals included, carries a x-request-id of its own, which is a UUID."""
-    answers = [
-        probe.token(),
-        probe.token(probe.minting(grant_type="nonsense")),
-        probe.token(credentials=False),
+@check("token.request-id", "spec")
+def token_request_id(probe: Probe) -> None:
+    """Every response, including errors, has its own x-request-id, which is a UUID."""
+    responses = [
+        probe.post_token(),
+        probe.post_token(probe.parameters(grant_type="nonsense")),
+        probe.post_token(send_basic=False),
         probe.revoke("nonsense"),
         probe.ping(None),
         probe.ping(probe.mint().access),
-        probe.ask("GET", TOKEN),
-        probe.ask("GET", REVOKE),
+        probe.request("GET", TOKEN_PATH),
+        probe.request("GET", REVOKE_PATH),
     ]
-    shown = [answer.header("x-request-id") for answer in answers]
-    for value in shown:
-        want(_is_uuid(value), "x-request-id to be a UUID", value)
-    want(len(set(shown)) == len(shown), "an x-request-id of its own for each answer", f"{len(set(shown))}")
+    request_ids = [response.header("x-request-id") for response in responses]
+    for request_id in request_ids:
+        expect(_is_uuid(request_id), "x-request-id to be a UUID", request_id)
+    distinct = len(set(request_ids))
+    expect(distinct == len(request_ids), f"{len(request_ids)} different x-request-ids", distinct)
 
 
-@topic.check("request-id-own", "choice")
-def _(probe: Probe) -> None:
-    """A request id of the caller is not echoed."""
-    own = "00000000-1111-4222-8333-444444444444"
-    answer = probe.ask("GET", PING_PATH, headers=[("X-Request-ID", own)])
-    want(answer.header("x-request-id") != own, "another x-request-id", own)
+@check("token.request-id-own", "choice")
+def token_request_id_own(probe: Probe) -> None:
+    """The server does not echo the caller's request id."""
+    sent = "00000000-1111-4222-8333-444444444444"
+    response = probe.request("GET", PING_PATH, headers=[("X-Request-ID", sent)])
+    expect(response.header("x-request-id") != sent, "another x-request-id", sent)
 
 
 def _is_uuid(value: str | None) -> bool:

@@ -1,14 +1,11 @@
-"""Owns the rules of `X-Moov-Version`. Must not know transports or reports."""
+"""Checks of `X-Moov-Version`."""
 
 from hypothesis import strategies as st
 
-from mockmoov.verify.check import Topic
-from mockmoov.verify.expectations import LONGEST_LIFETIME
-from mockmoov.verify.kit import PING_PATH, REVOKE, TOKEN
-from mockmoov.verify.probe import Probe
-from mockmoov.verify.response import Answer, want
-
-topic = Topic("version")
+from mockmoov.client.tokens import LONGEST_LIFETIME
+from mockmoov.verify.check import check
+from mockmoov.verify.probe import PING_PATH, REVOKE_PATH, TOKEN_PATH, Probe
+from mockmoov.verify.response import Response, expect
 
 _malformed = st.one_of(
     st.sampled_from(
@@ -19,59 +16,59 @@ _malformed = st.one_of(
 )
 
 
-@topic.check("malformed", "docs, live", contract="dated", examples=8)
-def _(probe: Probe) -> None:
-    """For any malformed version: 404 without a body, at every path."""
+@check("version.malformed", "docs, live", contract="dated", examples=8)
+def version_malformed(probe: Probe) -> None:
+    """A malformed version gets 404 with no body, at every path."""
 
-    def law(drawn: tuple[str, str]) -> None:
+    def test(drawn: tuple[str, str]) -> None:
         version, path = drawn
-        _asked(probe, path, [version]).want_empty(404)
+        _send_versions(probe, path, [version]).expect_empty(404)
 
-    probe.for_all(st.tuples(_malformed, st.sampled_from([TOKEN, REVOKE, PING_PATH])), law)
+    probe.for_all(st.tuples(_malformed, st.sampled_from([TOKEN_PATH, REVOKE_PATH, PING_PATH])), test)
 
 
-@topic.check("empty-or-repeated", "choice", contract="dated")
-def _(probe: Probe) -> None:
-    """An empty version, or two of them, are malformed."""
+@check("version.empty-or-repeated", "choice", contract="dated")
+def version_empty_or_repeated(probe: Probe) -> None:
+    """An empty or repeated version is malformed."""
     for versions in ([""], ["v2024.01.00", "v2024.01.00"], ["latest", "v2024.01.00"]):
-        _asked(probe, TOKEN, versions).want_empty(404)
+        _send_versions(probe, TOKEN_PATH, versions).expect_empty(404)
 
 
-@topic.check("unknown", "docs", contract="dated", examples=5)
-def _(probe: Probe) -> None:
-    """For any version that is well-formed, known or not, the dated contract is served."""
+@check("version.unknown", "docs", contract="dated", examples=5)
+def version_unknown(probe: Probe) -> None:
+    """Any well-formed version, known or not, selects the dated contract."""
 
-    def law(version: str) -> None:
-        _is_dated(probe, _asked(probe, TOKEN, [version]))
+    def test(version: str) -> None:
+        _expect_dated(probe, _send_versions(probe, TOKEN_PATH, [version]))
 
     years, quarters = st.integers(2024, 2035), st.sampled_from(["01", "04", "07", "10"])
     versions = st.builds("v{}.{}.{:02}".format, years, quarters, st.integers(0, 99))
-    probe.for_all(st.one_of(st.just("latest"), versions), law)
+    probe.for_all(st.one_of(st.just("latest"), versions), test)
 
 
-@topic.check("old", "choice", contract="dated")
-def _(probe: Probe) -> None:
-    """A version older than v2024.01.00 is served as that one."""
+@check("version.old", "choice", contract="dated")
+def version_old(probe: Probe) -> None:
+    """A version older than v2024.01.00 is treated as v2024.01.00."""
     for version in ("v2023.10.00", "v1999.01.00", "v0000.01.00"):
-        _is_dated(probe, _asked(probe, TOKEN, [version]))
+        _expect_dated(probe, _send_versions(probe, TOKEN_PATH, [version]))
 
 
-@topic.check("everywhere", "docs", contract="dated")
-def _(probe: Probe) -> None:
+@check("version.everywhere", "docs", contract="dated")
+def version_everywhere(probe: Probe) -> None:
     """A well-formed version is accepted at every path."""
-    _asked(probe, PING_PATH, ["v2026.07.00"]).want_empty(200)
-    _asked(probe, REVOKE, ["v2026.07.00"]).want_empty(204)
+    _send_versions(probe, PING_PATH, ["v2026.07.00"]).expect_empty(200)
+    _send_versions(probe, REVOKE_PATH, ["v2026.07.00"]).expect_empty(204)
 
 
-def _is_dated(probe: Probe, answer: Answer) -> None:
-    expires_in = probe.pair(answer).answer.number("expires_in")
-    want(expires_in > LONGEST_LIFETIME, "expires_in to be a Unix time", expires_in)
+def _expect_dated(probe: Probe, response: Response) -> None:
+    expires_in = probe.token_pair(response).response.integer("expires_in")
+    expect(expires_in > LONGEST_LIFETIME, "expires_in to be a Unix time", expires_in)
 
 
-def _asked(probe: Probe, path: str, versions: list[str]) -> Answer:
-    """A request that is good but for its version; the contract's own header is left out."""
+def _send_versions(probe: Probe, path: str, versions: list[str]) -> Response:
+    """Send a request with these values of `X-Moov-Version`; everything else in it is valid."""
     headers = [("X-Moov-Version", version) for version in versions]
     if path == PING_PATH:
-        return probe.ask("GET", path, headers=[probe.basic(), *headers], version=False)
-    parameters = probe.minting() if path == TOKEN else {"token": "nonsense"}
-    return probe.post(path, parameters, headers=headers, version=False)
+        return probe.request("GET", path, headers=[probe.basic(), *headers], send_version=False)
+    parameters = probe.parameters() if path == TOKEN_PATH else {"token": "nonsense"}
+    return probe.post(path, parameters, headers=headers, send_version=False)
