@@ -6,6 +6,7 @@ files, so that a faked file system or a zipped package cannot take the tables aw
 
 import json
 from pathlib import Path
+from textwrap import fill
 
 DATA = Path(__file__).parents[1] / "mockmoov" / "data"
 
@@ -27,12 +28,10 @@ def operations_module() -> str:
     document = json.loads((DATA / "operations.json").read_bytes())
     rows, names = "", []
     for path, methods in document["operations"].items():
-        rows += f"    {path!r}: {{\n"
-        for method, item in methods.items():
-            names.append(item["name"])
-            rows += f"        {method!r}: ({item['name']!r}, {tuple(item['scopes'])!r}),\n"
-        rows += "    },\n"
-    literal = "".join(f"    {name!r},\n" for name in names)
+        row = {method: (item["name"], tuple(item["scopes"])) for method, item in methods.items()}
+        rows += f"    {path!r}: {row!r},\n"
+        names += [item["name"] for item in methods.values()]
+    literal = fill(", ".join(map(repr, names)), 110, initial_indent="    ", subsequent_indent="    ")
     return f'''"""Moov's operations and their scopes; generated from operations.json by `make tables`."""
 
 from typing import Literal
@@ -41,7 +40,8 @@ from typing import Literal
 OPERATIONS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {{
 {rows}}}
 OperationName = Literal[
-{literal}]
+{literal},
+]
 '''
 
 
