@@ -65,9 +65,9 @@ class ExchangesResource:
         except TooManyWatchersError as error:
             raise ResourceError(429, str(error)) from None
         with watch:
-            is_late = False
-            while watch.missing and not is_late:
-                is_late = yield WaitForExchanges(watch, wait.timeout)
+            step = WaitForExchanges(watch, wait.timeout)
+            while watch.missing and step.seconds > 0:
+                yield step
                 self._owner(request)  # it may have been deleted
             is_complete = not watch.missing
             document = _document(owner, watch.found(), watch.dropped)

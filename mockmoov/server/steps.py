@@ -48,10 +48,10 @@ class Forward(Struct, frozen=True):
     needs_body: bool = False
 
 
-class WaitForExchanges(Struct, frozen=True):
-    """Wait until `watch` notifies, for `seconds` in all however often the step is repeated.
+class WaitForExchanges(Struct):
+    """Wait until `watch` notifies, for `seconds` at most; the driver counts them down.
 
-    Result: whether the time is up.
+    No result: the time is up when there are no seconds left.
     """
 
     watch: Watch
@@ -70,30 +70,25 @@ def run_in_process(
     steps: Steps, body: bytes = b"", forward: Callable[[Forward], HttpResponse | None] = _no_upstream
 ) -> HttpResponse | None:
     """The response of a request whose body is here already; delays are skipped."""
-    turns = 0
     result: object = None
     try:
         while True:
-            match steps.send(result):
-                case ReadBody():
-                    result = body
-                case Delay():
-                    result = None
-                case Forward() as step:
-                    result = forward(step)
-                case WaitForExchanges(watch=watch, seconds=seconds):
-                    turns = turns or int(seconds / _TURN_SECONDS) + 1
-                    turns = _wait(watch, turns)
-                    result = turns <= 1
+            step = steps.send(result)
+            result = None
+            if isinstance(step, ReadBody):
+                result = body
+            elif isinstance(step, Forward):
+                result = forward(step)
+            elif isinstance(step, WaitForExchanges):
+                _wait(step)
     except StopIteration as end:
         response: HttpResponse | None = end.value
         return response
 
 
-def _wait(watch: Watch, turns: int) -> int:
-    """Wait for a watch in turns; how many turns are left. No clock is read, since tests freeze clocks."""
+def _wait(step: WaitForExchanges) -> None:
+    """Wait in turns. No clock is read, since tests freeze clocks."""
     notified = threading.Event()
-    watch.notify = notified.set
-    while watch.missing and turns > 1 and not notified.wait(_TURN_SECONDS):
-        turns -= 1
-    return turns
+    step.watch.notify = notified.set
+    while step.watch.missing and step.seconds > 0 and not notified.wait(_TURN_SECONDS):
+        step.seconds -= _TURN_SECONDS

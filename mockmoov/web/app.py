@@ -19,7 +19,7 @@ from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.responses import render_error
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
-from mockmoov.server.steps import Delay, Forward, ReadBody, Step, Steps, WaitForExchanges
+from mockmoov.server.steps import Forward, ReadBody, Step, Steps, WaitForExchanges
 from mockmoov.web.asgi_io import (
     ClientConnection,
     ClientLeftError,
@@ -165,12 +165,11 @@ async def run_steps(
 
     A client that leaves later does not stop the work.
     """
-    driver = _Driver(client, forward)
     try:
         step = steps.send(None)
         while True:
             try:
-                result = await driver.run(step)
+                result = await _perform(step, client, forward)
             except ClientLeftError:
                 steps.close()
                 raise
@@ -183,46 +182,29 @@ async def run_steps(
         return response
 
 
-class _Driver:
-    """Runs one step after the other on the event loop."""
+async def _perform(step: Step, client: ClientConnection, forward: ForwardStep | None) -> object:
+    if isinstance(step, ReadBody):
+        return await client.read(step.limit)
+    if isinstance(step, Forward):
+        return forward and await forward(step)
+    if isinstance(step, WaitForExchanges):
+        await _wait(step, client)
+    else:
+        with anyio.move_on_after(step.seconds):
+            await client.closed()
+    return None
 
-    def __init__(self, client: ClientConnection, forward: ForwardStep | None) -> None:
-        self._client = client
-        self._forward = forward
-        self._deadline: float | None = None
 
-    async def run(self, step: Step) -> object:
-        match step:
-            case ReadBody():
-                return await self._client.read(step.limit)
-            case Delay():
-                with anyio.move_on_after(step.seconds):
-                    await self._client.closed()
-                return None
-            case Forward():
-                return await self._forward(step) if self._forward else None
-            case WaitForExchanges():
-                return await self._wait(step)
-
-    async def _wait(self, step: WaitForExchanges) -> bool:
-        """Wait for a watch; whether the time is up, or the client has left."""
-        loop, notified = asyncio.get_running_loop(), asyncio.Event()
-        self._deadline = self._deadline or anyio.current_time() + step.seconds
-        step.watch.notify = partial(_set_from_any_thread, loop, notified)
-        if not step.watch.missing:
-            return False
-        is_late = True
-        with anyio.CancelScope(deadline=self._deadline):
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._end_when_closed, group.cancel_scope)
+async def _wait(step: WaitForExchanges, client: ClientConnection) -> None:
+    """Wait for a notification, the end of the time, or the client to leave."""
+    loop, notified, started = asyncio.get_running_loop(), asyncio.Event(), anyio.current_time()
+    step.watch.notify = partial(_set_from_any_thread, loop, notified)
+    with anyio.move_on_after(step.seconds):
+        async with client.while_connected():
+            if step.watch.missing:
                 await notified.wait()
-                is_late = False
-                group.cancel_scope.cancel()
-        return is_late
-
-    async def _end_when_closed(self, scope: anyio.CancelScope) -> None:
-        await self._client.closed()
-        scope.cancel()
+    is_over = step.watch.missing and not notified.is_set()  # the time is up, or the client has left
+    step.seconds = 0 if is_over else step.seconds - (anyio.current_time() - started)
 
 
 def _set_from_any_thread(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:

@@ -1,6 +1,7 @@
 """Turns ASGI messages into requests and responses into ASGI messages, failing connections included."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeAlias
 from urllib.parse import quote
 
@@ -101,6 +102,18 @@ class ClientConnection:
             await self._body_ended.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass
+
+    @asynccontextmanager
+    async def while_connected(self) -> AsyncIterator[None]:
+        """Cancel the block once the client has left."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._cancel_when_closed, group.cancel_scope)
+            yield
+            group.cancel_scope.cancel()
+
+    async def _cancel_when_closed(self, scope: anyio.CancelScope) -> None:
+        await self.closed()
+        scope.cancel()
 
 
 async def send_response(

@@ -158,11 +158,9 @@ class UpstreamCall:
         if forwarding_error := gateway_headers.forwarding_error(self._request):
             return forwarding_error
         response = None
-        async with anyio.create_task_group() as group:
-            group.start_soon(_cancel_when_closed, self._client, group.cancel_scope)
+        async with self._client.while_connected():
             with suppress(ClientLeftError):
                 response = await self._ask(step)
-            group.cancel_scope.cancel()
         return response
 
     async def _ask(self, step: Forward) -> HttpResponse:
@@ -179,11 +177,9 @@ class UpstreamCall:
     async def send_stream(self, response: HttpResponse, send: Send) -> bool:
         """Send the response with the upstream's body while the client stays; whether it was whole."""
         is_whole = True
-        async with anyio.create_task_group() as group:
-            group.start_soon(_cancel_when_closed, self._client, group.cancel_scope)
+        async with self._client.while_connected():  # which may cancel it
             is_whole = await send_response(response, self._client, send, self.stream)
-            group.cancel_scope.cancel()
-        return is_whole
+        return is_whole  # noqa: RET504
 
     async def close(self) -> None:
         """Give the connection back to the pool, or close it in the middle of a response."""
@@ -203,11 +199,6 @@ def _head(response: httpcore2.Response) -> HttpResponse:
 
 def _has_length(head: HttpResponse) -> bool:
     return any(name == "content-length" for name, _ in head.headers)
-
-
-async def _cancel_when_closed(client: ClientConnection, scope: anyio.CancelScope) -> None:
-    await client.closed()
-    scope.cancel()
 
 
 async def _with_whole_body(head: HttpResponse, stream: Stream) -> HttpResponse:

@@ -14,7 +14,7 @@ from mockmoov.control_plane.access import Exposure
 from mockmoov.control_plane.router import ControlPlane
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.server.authorization_server import AuthorizationServer
-from mockmoov.server.steps import ReadBody, Steps
+from mockmoov.server.steps import ReadBody, Steps, WaitForExchanges
 from tests.support.contract_fixtures import DocumentedResponse, description, resolved_openapi
 from tests.support.servers import basic, bearer, new_control, new_server, post_form, sender
 
@@ -94,7 +94,9 @@ def at_once(steps: Steps, body: bytes) -> HttpResponse:
     try:
         step = next(steps)
         while True:
-            step = steps.send(body if isinstance(step, ReadBody) else True)
+            if isinstance(step, WaitForExchanges):
+                step.seconds = 0
+            step = steps.send(body if isinstance(step, ReadBody) else None)
     except StopIteration as end:
         response: HttpResponse = end.value
         return response
