@@ -120,6 +120,7 @@ class Gateway:
         try:
             async for piece in response.aiter_stream():
                 yield piece
+            await response.aclose()  # before the client sees the end, and sends its next request
         except (httpcore2.TimeoutException, *_BROKEN):
             _log.warning("%s: the upstream broke off in its response", self._authority)
             raise BrokenStreamError from None
