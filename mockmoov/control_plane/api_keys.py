@@ -20,7 +20,7 @@ from mockmoov.oauth.scopes import CATALOGUES, did_you_mean
 from mockmoov.server.authorization_server import AuthorizationServer
 
 _MOST = 10_000
-_OURS = ("epoch", "past")  # members that nobody gives or sees
+_OURS = ("epoch", "floor")  # members that nobody gives or sees
 
 
 class ApiKeysResource:
