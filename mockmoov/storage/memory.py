@@ -1,138 +1,160 @@
 """A store and a journal in the memory of one process, safe to use from any thread."""
 
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Reversible
-from dataclasses import dataclass
 from itertools import takewhile
-from math import inf
 from threading import Lock
 
+from msgspec import Struct
 from msgspec.json import Decoder
 from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.journal import Query, matching
+from mockmoov.storage.store import TokenRecord, TokenTimes, Usage
 from mockmoov.storage.watches import Tally, Watch, Watches
 
 _EXCHANGE = Decoder(Exchange)
-_SWEEP_EVERY = 1024  # writes, at least; then as many as there are entries
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True, gc=False):  # there may be many: they must not slow the garbage collector
     value: bytes
     group: str
-    expires_at: float
+
+
+class _Group:
+    """The keys of a group in the order in which they were written, and the number of the last change."""
+
+    __slots__ = ("keys", "version")
+
+    def __init__(self) -> None:
+        self.keys: dict[str, None] = {}
+        self.version = 0
+
+
+_EMPTY = _Group()
 
 
 class MemoryStore:
-    """A `Store` that lives and dies with the process. Safe from any thread; `wall` tells real time."""
+    """A `Store` that lives and dies with the process."""
 
-    def __init__(
-        self, *, wall: Callable[[], float] = time.time, journal_size: int = 10_000, journal_bytes: int = 2**24
-    ) -> None:
+    def __init__(self, *, journal_size: int = 10_000, journal_bytes: int = 2**24) -> None:
         self.journal = MemoryJournal(max_exchanges=journal_size, max_bytes=journal_bytes)
-        self._entries: dict[str, _Entry] = {}
-        self._groups: dict[str, dict[str, None]] = {}  # the keys of each, in the order they came
-        self._scans: dict[str, tuple[bytes, ...]] = {}  # of each that was not changed since
-        self._kept: set[str | None] = set()
         self._lock = Lock()
-        self._wall = wall
-        self._writes_left = _SWEEP_EVERY
+        self._changes = 0
+        self._start()
+
+    def _start(self) -> None:
+        self._entries: dict[str, _Entry] = {}
+        self._groups: dict[str, _Group] = {}  # without empty ones
+        self._tokens: dict[str, TokenRecord] = {}  # in the order in which they were written
+        self._token_bytes = 0
 
     def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
         """The values of these keys, in their order; None for one that is absent."""
         with self._lock:
             return [entry.value if (entry := self._entries.get(key)) else None for key in keys]
 
-    def put(self, key: str, value: bytes, *, group: str, expires_at: float | None = None) -> None:
-        """Write a value, whatever was there; without an expiry it stays."""
+    def put(self, key: str, value: bytes, *, group: str, times: TokenTimes | None = None) -> None:
+        """Write a value, whatever was there before."""
         with self._lock:
-            self._write(key, value, group, expires_at)
+            self._write(key, value, group, times)
 
     def compare_and_swap(
-        self, key: str, expected: bytes | None, value: bytes, *, group: str, expires_at: float | None = None
+        self, key: str, expected: bytes | None, value: bytes, *, group: str, times: TokenTimes | None = None
     ) -> bool:
-        """Write a value if `expected` (None: absent) is what is there; whether it was."""
+        """Write a value and return True if the entry has the value `expected` (None: is absent)."""
         with self._lock:
             entry = self._entries.get(key)
             if (entry.value if entry else None) != expected:
                 return False
-            self._write(key, value, group, expires_at)
+            self._write(key, value, group, times)
             return True
 
     def delete(self, key: str) -> bool:
-        """Remove an entry; whether it was there."""
+        """Remove an entry; False if it was absent."""
         with self._lock:
             return self._remove(key)
 
-    def scan(self, group: str) -> tuple[bytes, ...]:
-        """The values of a group, in the order in which their keys came; one object until one is written."""
+    def scan(self, group: str) -> list[bytes]:
+        """The values of a group, in the order in which their keys were first written."""
         with self._lock:
-            scan = self._scans.get(group)
-            if scan is None and group in self._groups:
-                scan = self._scans[group] = tuple([self._entries[key].value for key in self._groups[group]])
-            return scan or ()
+            return [self._entries[key].value for key in self._groups.get(group, _EMPTY).keys]
 
-    def keep(self, group: str | None) -> None:
-        """From now on forget nothing of this group (None: of any) because it expired, until it is cleared."""
+    def count(self, group: str) -> int:
+        """How many entries a group has."""
         with self._lock:
-            self._kept.add(group)
+            return len(self._groups.get(group, _EMPTY).keys)
+
+    def version(self, group: str) -> int:
+        """A number that changes whenever an entry of the group is written or removed."""
+        with self._lock:
+            return self._groups.get(group, _EMPTY).version
+
+    def usage(self) -> Usage:
+        """How much the token records use."""
+        with self._lock:
+            return Usage(len(self._tokens), self._token_bytes)
+
+    def token_records(self) -> list[TokenRecord]:
+        """All token records, in the order in which they were written."""
+        with self._lock:
+            return list(self._tokens.values())
+
+    def evict(self, records: Iterable[TokenRecord]) -> None:
+        """Remove token records, except those that were written again since they were listed."""
+        with self._lock:
+            for record in records:
+                if self._tokens.get(record.key) is record:
+                    self._remove(record.key)
 
     def forget(self, group: str) -> None:
         """Remove all entries of a group."""
         with self._lock:
-            for key in self._groups.pop(group, ()):
-                del self._entries[key]
-            self._scans.pop(group, None)
-            self._kept.discard(group)
+            for key in list(self._groups.get(group, _EMPTY).keys):
+                self._remove(key)
 
     def clear(self, entries: Iterable[tuple[str, str, bytes]]) -> None:
-        """Remove everything, and in the same moment write these: group, key, value."""
+        """Replace all entries by these, each a group, a key and a value."""
         with self._lock:
-            for gone in (self._entries, self._groups, self._scans, self._kept):
-                gone.clear()
+            self._start()
             for group, key, value in entries:
                 self._write(key, value, group, None)
 
-    def _write(self, key: str, value: bytes, group: str, expires_at: float | None) -> None:
+    def _write(self, key: str, value: bytes, group: str, times: TokenTimes | None) -> None:
         before = self._entries.get(key)
         if before and before.group != group:
             self._remove(key)
-        self._entries[key] = _Entry(value, group, inf if expires_at is None else expires_at)
-        self._groups.setdefault(group, {})[key] = None
-        self._scans.pop(group, None)
-        self._writes_left -= 1
-        if self._writes_left <= 0:
-            self._sweep()
+        self._entries[key] = _Entry(value, group)
+        members = self._groups.get(group) or self._groups.setdefault(group, _Group())
+        members.keys[key] = None
+        self._changes = members.version = self._changes + 1
+        self._remove_token(key)
+        if times:
+            record = self._tokens[key] = TokenRecord(key, group, len(key) + len(value), times)
+            self._token_bytes += record.size
 
     def _remove(self, key: str) -> bool:
         entry = self._entries.pop(key, None)
         if entry is None:
             return False
-        keys = self._groups[entry.group]
-        del keys[key]
-        self._scans.pop(entry.group, None)
-        if not keys:
+        group = self._groups[entry.group]
+        del group.keys[key]
+        self._changes = group.version = self._changes + 1
+        if not group.keys:
             del self._groups[entry.group]
+        self._remove_token(key)
         return True
 
-    def _sweep(self) -> None:
-        now = self._wall()
-        if None not in self._kept:
-            for key in [
-                key
-                for key, entry in self._entries.items()
-                if entry.expires_at <= now and entry.group not in self._kept
-            ]:
-                self._remove(key)
-        self._writes_left = max(_SWEEP_EVERY, len(self._entries))
+    def _remove_token(self, key: str) -> None:
+        record = self._tokens.pop(key, None)
+        if record:
+            self._token_bytes -= record.size
 
 
 class _Owner:
-    """The encoded exchanges of one API key by number, and how many made room for newer ones."""
+    """The encoded exchanges of one API key by number, and how many were dropped."""
 
     __slots__ = ("client_id", "dropped", "exchanges")
 
@@ -143,7 +165,7 @@ class _Owner:
 
 
 class MemoryJournal:
-    """A `JournalStore` that keeps exchanges encoded. With `max_exchanges` 0 it keeps and counts none."""
+    """A `JournalStore` of encoded exchanges. With `max_exchanges` 0 it keeps and counts none."""
 
     def __init__(self, *, max_exchanges: int = 10_000, max_bytes: int = 2**24) -> None:
         self._max_exchanges = max_exchanges
@@ -160,7 +182,7 @@ class MemoryJournal:
         self._number = self._bytes = 0
 
     def append(self, exchange: Exchange) -> None:
-        """Add an exchange and number it; the oldest ones make room."""
+        """Add an exchange and number it. Drop the oldest ones if there is no room."""
         if not self._max_exchanges:
             return
         # A copy of the exact length: a buffer of msgspec may be half as large again.
@@ -186,39 +208,40 @@ class MemoryJournal:
     def read(self, owner: str | None = None, *, after: int = 0) -> tuple[list[Exchange], int]:
         """The exchanges of an owner, or (None) all, after a number; and how many were dropped before them."""
         with self._lock:
-            values, dropped = self._values(owner, after), self._dropped(owner)
-        return [_decode(*value) for value in values], dropped
+            encoded, dropped = self._encoded(owner, after), self._dropped(owner)
+        return [_decode(*each) for each in encoded], dropped
 
     def clear(self, owner: str | None = None) -> None:
-        """Remove the exchanges of an owner, or (None) all; then numbers start at 1 again."""
+        """Remove the exchanges of an owner, or (None) all. Numbers start at 1 again if all are removed."""
         with self._lock:
             self.generation += 1
             if owner is None:
                 self._clearings += 1
                 self._start()
-                concerned = self._watches.clear_all()
+                notified = self._watches.clear_all()
             else:
                 removed = self._owners.pop(owner, _Owner(owner)).exchanges
                 for number, value in removed.items():
                     del self._owner_of[number]
                     self._bytes -= len(value)
-                concerned = self._watches.clear(owner, removed)
-        _notify(concerned)
+                notified = self._watches.clear(owner, removed)
+        _notify(notified)
 
     def watch(self, owner: str | None, query: Query, count: int, notify: Callable[[], None]) -> Watch:
         """Wait for exchanges of an owner, or (None) any; raises `TooManyWatchersError`."""
         with self._lock:
+            self._watches.check_limit()
             clearings, last = self._clearings, self._number
             known = self._watches.find_tally(owner, query) is not None
-            values = [] if known else self._values(owner)
-        matching = _matching(values, query)  # takes a while, so without the lock
+            encoded = [] if known else self._encoded(owner)
+        matching = _matching(encoded, query)  # takes a while, so without the lock
         with self._lock:
             if clearings != self._clearings:
                 matching, last = [], 0
             tally = self._watches.find_tally(owner, query)
             if tally is None:
                 numbers = [number for number in matching if number in self._owner_of]
-                tally = Tally(owner, query, numbers + _matching(self._values(owner, last), query))
+                tally = Tally(owner, query, numbers + _matching(self._encoded(owner, last), query))
             watch = Watch(self, tally, count, notify)
             self._watches.add(watch)
         return watch
@@ -226,11 +249,11 @@ class MemoryJournal:
     def read_tally(self, tally: Tally) -> list[Exchange]:
         """The exchanges of a tally."""
         with self._lock:
-            values = [(number, self._owner_of[number].exchanges[number]) for number in tally.numbers]
-        return [_decode(*value) for value in values]
+            encoded = [(number, self._owner_of[number].exchanges[number]) for number in tally.numbers]
+        return [_decode(*each) for each in encoded]
 
     def dropped(self, owner: str | None) -> int:
-        """How many exchanges of an owner, or (None) of all, made room for newer ones."""
+        """How many exchanges of an owner, or (None) of all, were dropped to make room."""
         with self._lock:
             return self._dropped(owner)
 
@@ -239,7 +262,7 @@ class MemoryJournal:
         with self._lock:
             self._watches.remove(watch)
 
-    def _values(self, owner: str | None, after: int = 0) -> list[tuple[int, bytes]]:
+    def _encoded(self, owner: str | None, after: int = 0) -> list[tuple[int, bytes]]:
         if owner is None:
             return [(n, self._owner_of[n].exchanges[n]) for n in _later(self._owner_of, after)]
         exchanges = self._owners.get(owner, _Owner(owner)).exchanges
@@ -252,7 +275,7 @@ class MemoryJournal:
 
 
 def _later(numbers: Reversible[int], after: int) -> list[int]:
-    """Those of the numbers, which are in order, that are higher; the others are not looked at."""
+    """The numbers that are higher. They are in order, so that only those have to be read, from the end."""
     return [*takewhile(after.__lt__, reversed(numbers))][::-1]
 
 
@@ -260,9 +283,9 @@ def _decode(number: int, value: bytes) -> Exchange:
     return replace(_EXCHANGE.decode(value), number=number)
 
 
-def _matching(values: Iterable[tuple[int, bytes]], query: Query) -> list[int]:
+def _matching(encoded: Iterable[tuple[int, bytes]], query: Query) -> list[int]:
     """The numbers of the encoded exchanges that match a query."""
-    return [number for number, value in values if matching((_EXCHANGE.decode(value),), query)]
+    return [number for number, value in encoded if matching((_EXCHANGE.decode(value),), query)]
 
 
 def _notify(watches: Iterable[Watch]) -> None:
