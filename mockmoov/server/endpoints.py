@@ -39,7 +39,7 @@ _TOKEN_TYPE_HINTS = (None, "access_token", "refresh_token")  # RFC 7009 §2.1
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class AuthorizedClient:
     """Who may use an operation: an API key, and the scopes of its token (None: Basic, not narrowed)."""
 
     api_key: ApiKey
@@ -119,7 +119,7 @@ class Endpoints:
 
     def authorize(
         self, scopes: tuple[str, ...], context: RequestContext, contract: Contract
-    ) -> Caller | HttpResponse:
+    ) -> AuthorizedClient | HttpResponse:
         """The caller, if the request may use an operation that requires all of these scopes.
 
         A 429 or 403 is returned as a response; anything else that is wrong raises `OAuthError`.
@@ -137,11 +137,11 @@ class Endpoints:
             return responses.render_error(403, reason)
         return caller
 
-    def _basic(self, _context: RequestContext, credentials: str) -> Caller:
+    def _basic(self, _context: RequestContext, credentials: str) -> AuthorizedClient:
         """The API key itself: not narrowed by scopes, exempt from the Origin rule (docs)."""
-        return Caller(self._authenticate(parse_basic(credentials)), None)
+        return AuthorizedClient(self._authenticate(parse_basic(credentials)), None)
 
-    def _bearer(self, context: RequestContext, credentials: str) -> Caller:
+    def _bearer(self, context: RequestContext, credentials: str) -> AuthorizedClient:
         api_key, token = self.validator.live_access_token(credentials, context.now)
         if token.client_type == "web":
             reason = origins.origin_rejection_reason(
@@ -149,7 +149,7 @@ class Endpoints:
             )
             if reason:
                 raise OAuthError(ErrorCode.INVALID_CLIENT, reason)
-        return Caller(api_key, token.scope.split())
+        return AuthorizedClient(api_key, token.scope.split())
 
     # --- shared steps -----------------------------------------------------------------------------
 
@@ -166,7 +166,7 @@ class Endpoints:
         return responses.render_rate_limited(contract, wait) if wait else None
 
 
-_SCHEMES: Mapping[str, Callable[[Endpoints, RequestContext, str], Caller]] = {
+_SCHEMES: Mapping[str, Callable[[Endpoints, RequestContext, str], AuthorizedClient]] = {
     "basic": Endpoints._basic,
     "bearer": Endpoints._bearer,
 }
@@ -175,19 +175,19 @@ _SCHEMES: Mapping[str, Callable[[Endpoints, RequestContext, str], Caller]] = {
 # --- what an operation answers to a sufficient request ----------------------------------------------
 
 
-def answer_ping(_context: RequestContext, _contract: Contract, _caller: Caller) -> HttpResponse:
+def answer_ping(_context: RequestContext, _contract: Contract, _caller: AuthorizedClient) -> HttpResponse:
     """The response of `GET /ping` (spec)."""
     return responses.render_empty(200)
 
 
-def not_implemented(context: RequestContext, _contract: Contract, _caller: Caller) -> HttpResponse:
+def not_implemented(context: RequestContext, _contract: Contract, _caller: AuthorizedClient) -> HttpResponse:
     """The 501 of an operation that nothing answers."""
     return responses.render_error(
         501, f"the token is sufficient, but nothing answers {context.endpoint} here: set upstream"
     )
 
 
-def forward(_context: RequestContext, _contract: Contract, caller: Caller) -> Forward:
+def forward(_context: RequestContext, _contract: Contract, caller: AuthorizedClient) -> Forward:
     """The step that lets the upstream answer; of a minted token only well-formed scopes are sent on."""
     scopes = [ANY_SCOPE] if caller.scopes is None else [scope for scope in caller.scopes if _is_sent(scope)]
     return Forward(

@@ -11,7 +11,7 @@ from mockmoov.oauth.errors import OAuthError
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.operations import BY_PATH
 from mockmoov.server.context import RequestContext
-from mockmoov.server.endpoints import Caller, Endpoints, answer_ping, forward, not_implemented
+from mockmoov.server.endpoints import AuthorizedClient, Endpoints, answer_ping, forward, not_implemented
 from mockmoov.server.routing import Routes
 from mockmoov.server.steps import Forward
 
@@ -70,14 +70,14 @@ def moov_routes(endpoints: Endpoints, *, forwards: bool) -> Routes[Route[Any]]:
     )
 
 
-Answer = Callable[[RequestContext, Contract, Caller], HttpResponse | Forward]
+Answer = Callable[[RequestContext, Contract, AuthorizedClient], HttpResponse | Forward]
 # The operations that mockmoov answers itself.
 _ANSWERED_HERE: Mapping[str, Answer] = {"ping": answer_ping}
 
 
 def protected_route(
     endpoints: Endpoints, name: str, scopes: tuple[str, ...], answer: Answer
-) -> Route[Caller]:
+) -> Route[AuthorizedClient]:
     """A route that requires these scopes, all of them."""
     return Route(
         name=name,

@@ -284,8 +284,14 @@ def _decode(number: int, value: bytes) -> Exchange:
 
 
 def _matching(encoded: Iterable[tuple[int, bytes]], query: Query) -> list[int]:
-    """The numbers of the encoded exchanges that match a query."""
-    return [number for number, value in encoded if matching((_EXCHANGE.decode(value),), query)]
+    """The numbers of the encoded exchanges that match a query. Most others are passed over undecoded."""
+    exact = {name: getattr(query, name) for name in ("endpoint", "grant_type", "status", "method", "fault")}
+    members = [to_json({name: value})[1:-1] for name, value in exact.items() if value is not None]
+    return [
+        number
+        for number, value in encoded
+        if all(member in value for member in members) and matching((_EXCHANGE.decode(value),), query)
+    ]
 
 
 def _notify(watches: Iterable[Watch]) -> None:

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Iterable
 
-from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.oauth.messages import Fields, HttpRequest, HttpResponse
 from mockmoov.oauth.responses import render_error
 
-Fields = tuple[tuple[str, str], ...]
 OWN_PREFIX = "x-mockmoov-"
 _VIA = "1.1 mockmoov"  # RFC 9110 §7.6.3
 # RFC 9110 §7.6.1. Fields that frame a message are written again.
