@@ -17,7 +17,7 @@ from mockmoov.oauth.grants import RefreshPolicy
 from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, Past, RefreshToken, TokenFamily
 from mockmoov.simulation import clock
 from mockmoov.storage.memory import MemoryStore
-from mockmoov.storage.repository import Repository
+from mockmoov.storage.repository import Repository, _read_origins
 from tests.support.contract_fixtures import Send
 from tests.support.forgetting import ForgetfulStore, forgetful_server
 from tests.support.servers import CLIENT_ID, NOW, Clock, basic, bearer, post_form, sender
@@ -607,6 +607,7 @@ def test_whatever_becomes_of_keys_their_origins_are_those_of_the_keys_that_there
             case "reset all":
                 repository.reset(SIGNING_KEYS, [key])
         there = repository.all_api_keys()
+        assert repository.count_api_keys() == len(there)
         assert repository.origins() == {origin for found in there for origin in found.origins}
 
 
@@ -617,6 +618,24 @@ def test_origins_are_not_read_anew_until_a_key_is_written() -> None:
     assert repository.origins() is before
     repository.create_api_key(key_of("b", origins=("https://b.example",)))
     assert repository.origins() == {"https://a.example", "https://b.example"}
+
+
+def test_of_many_keys_only_those_that_were_written_are_read_for_their_origins() -> None:
+    repository = filled_repository(*(key_of(str(n), origins=(f"https://{n}.example",)) for n in range(100)))
+    assert len(repository.origins()) == 100
+    before = _read_origins.cache_info().misses
+    repository.change_api_key("7", lambda key: replace(key, origins=("https://seven.example",)))
+    repository.create_api_key(key_of("new", origins=("https://new.example",)))
+    assert {"https://seven.example", "https://new.example"} <= repository.origins()
+    assert _read_origins.cache_info().misses == before + 2
+
+
+def test_creating_and_counting_keys_reads_no_other_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+    repository = filled_repository(key_of("a"), store=store)
+    monkeypatch.setattr(store, "scan", lambda _: pytest.fail("this grows with the number of keys"))
+    assert repository.create_api_key(key_of("b"))
+    assert repository.count_api_keys() == 2
 
 
 def test_an_origin_is_known_as_soon_as_it_is_registered_whoever_asks_meanwhile() -> None:

@@ -41,7 +41,7 @@ class ApiKeysResource:
         generated = {"client_id": token_urlsafe(12), "client_secret": token_urlsafe(24)}
         members = {name: value for name, value in request.body.items() if value is not None}
         api_key = replace(self._make({**generated, **members}), epoch=token_hex(8))
-        if len(self._repository.all_api_keys()) >= _MOST:
+        if self._repository.count_api_keys() >= _MOST:
             raise ResourceError(409, f"the limit of {_MOST} API keys is reached: delete some")
         if not self._repository.create_api_key(api_key):
             raise ResourceError(409, "an API key with this client_id already exists")

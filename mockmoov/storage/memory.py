@@ -27,6 +27,19 @@ class _Entry:
     expires_at: float
 
 
+class _Group:
+    """The keys of a group, in the order in which they came, and the number of the last change."""
+
+    __slots__ = ("keys", "version")
+
+    def __init__(self) -> None:
+        self.keys: dict[str, None] = {}
+        self.version = 0
+
+
+_EMPTY = _Group()
+
+
 class MemoryStore:
     """A `Store` that lives and dies with the process. Safe from any thread; `wall` tells real time."""
 
@@ -35,8 +48,8 @@ class MemoryStore:
     ) -> None:
         self.journal = MemoryJournal(max_exchanges=journal_size, max_bytes=journal_bytes)
         self._entries: dict[str, _Entry] = {}
-        self._groups: dict[str, dict[str, None]] = {}  # the keys of each, in the order they came
-        self._scans: dict[str, tuple[bytes, ...]] = {}  # of each that was not changed since
+        self._groups: dict[str, _Group] = {}  # those that have entries
+        self._changes = 0
         self._kept: set[str | None] = set()
         self._lock = Lock()
         self._wall = wall
@@ -68,13 +81,20 @@ class MemoryStore:
         with self._lock:
             return self._remove(key)
 
-    def scan(self, group: str) -> tuple[bytes, ...]:
-        """The values of a group, in the order in which their keys came; one object until one is written."""
+    def scan(self, group: str) -> list[bytes]:
+        """The values of a group, in the order in which their keys were first written."""
         with self._lock:
-            scan = self._scans.get(group)
-            if scan is None and group in self._groups:
-                scan = self._scans[group] = tuple([self._entries[key].value for key in self._groups[group]])
-            return scan or ()
+            return [self._entries[key].value for key in self._groups.get(group, _EMPTY).keys]
+
+    def count(self, group: str) -> int:
+        """How many entries a group has."""
+        with self._lock:
+            return len(self._groups.get(group, _EMPTY).keys)
+
+    def version(self, group: str) -> int:
+        """A number that changes whenever an entry of the group is written or removed."""
+        with self._lock:
+            return self._groups.get(group, _EMPTY).version
 
     def keep(self, group: str | None) -> None:
         """From now on forget nothing of this group (None: of any) because it expired, until it is cleared."""
@@ -84,15 +104,14 @@ class MemoryStore:
     def forget(self, group: str) -> None:
         """Remove all entries of a group."""
         with self._lock:
-            for key in self._groups.pop(group, ()):
+            for key in self._groups.pop(group, _EMPTY).keys:
                 del self._entries[key]
-            self._scans.pop(group, None)
             self._kept.discard(group)
 
     def clear(self, entries: Iterable[tuple[str, str, bytes]]) -> None:
         """Remove everything, and in the same moment write these: group, key, value."""
         with self._lock:
-            for gone in (self._entries, self._groups, self._scans, self._kept):
+            for gone in (self._entries, self._groups, self._kept):
                 gone.clear()
             for group, key, value in entries:
                 self._write(key, value, group, None)
@@ -102,8 +121,9 @@ class MemoryStore:
         if before and before.group != group:
             self._remove(key)
         self._entries[key] = _Entry(value, group, inf if expires_at is None else expires_at)
-        self._groups.setdefault(group, {})[key] = None
-        self._scans.pop(group, None)
+        keys = self._groups.get(group) or self._groups.setdefault(group, _Group())
+        keys.keys[key] = None
+        self._count_change(keys)
         self._writes_left -= 1
         if self._writes_left <= 0:
             self._sweep()
@@ -112,12 +132,15 @@ class MemoryStore:
         entry = self._entries.pop(key, None)
         if entry is None:
             return False
-        keys = self._groups[entry.group]
-        del keys[key]
-        self._scans.pop(entry.group, None)
-        if not keys:
+        group = self._groups[entry.group]
+        del group.keys[key]
+        self._count_change(group)
+        if not group.keys:
             del self._groups[entry.group]
         return True
+
+    def _count_change(self, group: _Group) -> None:
+        self._changes = group.version = self._changes + 1
 
     def _sweep(self) -> None:
         now = self._wall()
@@ -186,8 +209,8 @@ class MemoryJournal:
     def read(self, owner: str | None = None, *, after: int = 0) -> tuple[list[Exchange], int]:
         """The exchanges of an owner, or (None) all, after a number; and how many were dropped before them."""
         with self._lock:
-            values, dropped = self._values(owner, after), self._dropped(owner)
-        return [_decode(*value) for value in values], dropped
+            encoded, dropped = self._encoded(owner, after), self._dropped(owner)
+        return [_decode(*each) for each in encoded], dropped
 
     def clear(self, owner: str | None = None) -> None:
         """Remove the exchanges of an owner, or (None) all; then numbers start at 1 again."""
@@ -210,15 +233,15 @@ class MemoryJournal:
         with self._lock:
             clearings, last = self._clearings, self._number
             known = self._watches.find_tally(owner, query) is not None
-            values = [] if known else self._values(owner)
-        matching = _matching(values, query)  # takes a while, so without the lock
+            encoded = [] if known else self._encoded(owner)
+        matching = _matching(encoded, query)  # takes a while, so without the lock
         with self._lock:
             if clearings != self._clearings:
                 matching, last = [], 0
             tally = self._watches.find_tally(owner, query)
             if tally is None:
                 numbers = [number for number in matching if number in self._owner_of]
-                tally = Tally(owner, query, numbers + _matching(self._values(owner, last), query))
+                tally = Tally(owner, query, numbers + _matching(self._encoded(owner, last), query))
             watch = Watch(self, tally, count, notify)
             self._watches.add(watch)
         return watch
@@ -226,8 +249,8 @@ class MemoryJournal:
     def read_tally(self, tally: Tally) -> list[Exchange]:
         """The exchanges of a tally."""
         with self._lock:
-            values = [(number, self._owner_of[number].exchanges[number]) for number in tally.numbers]
-        return [_decode(*value) for value in values]
+            encoded = [(number, self._owner_of[number].exchanges[number]) for number in tally.numbers]
+        return [_decode(*each) for each in encoded]
 
     def dropped(self, owner: str | None) -> int:
         """How many exchanges of an owner, or (None) of all, made room for newer ones."""
@@ -239,7 +262,7 @@ class MemoryJournal:
         with self._lock:
             self._watches.remove(watch)
 
-    def _values(self, owner: str | None, after: int = 0) -> list[tuple[int, bytes]]:
+    def _encoded(self, owner: str | None, after: int = 0) -> list[tuple[int, bytes]]:
         if owner is None:
             return [(n, self._owner_of[n].exchanges[n]) for n in _later(self._owner_of, after)]
         exchanges = self._owners.get(owner, _Owner(owner)).exchanges
@@ -260,9 +283,9 @@ def _decode(number: int, value: bytes) -> Exchange:
     return replace(_EXCHANGE.decode(value), number=number)
 
 
-def _matching(values: Iterable[tuple[int, bytes]], query: Query) -> list[int]:
+def _matching(encoded: Iterable[tuple[int, bytes]], query: Query) -> list[int]:
     """The numbers of the encoded exchanges that match a query."""
-    return [number for number, value in values if matching((_EXCHANGE.decode(value),), query)]
+    return [number for number, value in encoded if matching((_EXCHANGE.decode(value),), query)]
 
 
 def _notify(watches: Iterable[Watch]) -> None:

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from itertools import chain
 
 from msgspec.json import Decoder
 from msgspec.structs import replace
@@ -32,7 +33,7 @@ class Repository:
     def __init__(self, store: Store, *, wall: Callable[[], float] = time.time) -> None:
         self._store = store
         self._wall = wall
-        self._origins: tuple[tuple[bytes, ...], frozenset[str]] = ((), frozenset())  # and of which records
+        self._origins: tuple[int, frozenset[str]] = (0, frozenset())  # with the version of the API keys
 
     def signing_keys(self) -> IssuerKeys:
         """The keys in the store; `reset` has put them there."""
@@ -94,13 +95,18 @@ class Repository:
         return [read_api_key(value) for value in self._store.scan(_API_KEYS)]
 
     def origins(self) -> frozenset[str]:
-        """Every origin that is registered with an API key; asked for by every request of a foreign page."""
-        records = self._store.scan(_API_KEYS)
-        seen, origins = self._origins
-        if records is not seen:
-            origins = frozenset(origin for record in records for origin in _API_KEY.decode(record).origins)
-            self._origins = records, origins
+        """Every origin that is registered with an API key. It is read anew only after a key was written."""
+        version = self._store.version(_API_KEYS)  # before the records: they may be newer, but never older
+        known, origins = self._origins
+        if version != known:
+            records = self._store.scan(_API_KEYS)
+            origins = frozenset(chain.from_iterable(map(_read_origins, records)))
+            self._origins = version, origins
         return origins
+
+    def count_api_keys(self) -> int:
+        """How many API keys there are."""
+        return self._store.count(_API_KEYS)
 
     def reset(self, keys: IssuerKeys, api_keys: Iterable[ApiKey]) -> None:
         """Remove everything, and begin again with these."""
@@ -231,6 +237,11 @@ def _with_past(api_key: ApiKey, until: float) -> ApiKey:
     if api_key.past is not None:
         return api_key
     return replace(api_key, epoch=f"{api_key.epoch}+", past=Past(epoch=api_key.epoch, until=until))
+
+
+@lru_cache(maxsize=2**14)  # more than there may be API keys
+def _read_origins(value: bytes) -> tuple[str, ...]:
+    return _API_KEY.decode(value).origins
 
 
 def _read_family(value: bytes | None) -> TokenFamily:

@@ -64,11 +64,16 @@ class Store(Protocol):
         """Remove an entry; whether it was there."""
         ...
 
-    def scan(self, group: str) -> tuple[bytes, ...]:
-        """The values of a group, in the order in which their keys came.
+    def scan(self, group: str) -> list[bytes]:
+        """The values of a group, in the order in which their keys were first written."""
+        ...
 
-        The same object until one of them is written, if it can be: what is made of them may be kept with it.
-        """
+    def count(self, group: str) -> int:
+        """How many entries a group has."""
+        ...
+
+    def version(self, group: str) -> int:
+        """A number that changes whenever an entry of the group is written or removed."""
         ...
 
     def keep(self, group: str | None) -> None:
