@@ -11,7 +11,6 @@ from mockmoov.simulation.clock import (
     ClockSetting,
     freeze,
     http_date,
-    may_run_again,
     move_to,
     resume,
     shift,
@@ -93,26 +92,6 @@ def test_a_resumed_clock_ticks_on_from_where_it_stood(
 @given(setting=TICKING, base=BASES)
 def test_a_clock_that_ticks_is_resumed_in_vain(setting: ClockSetting, base: float) -> None:
     assert resume(setting, base).read(base) == setting.read(base)
-
-
-# --- Time that comes again ------------------------------------------------------------------------
-
-
-@given(setting=TICKING, base=BASES, seconds=st.integers(-100, 100))
-def test_time_runs_again_only_on_a_clock_that_was_put_back(
-    setting: ClockSetting, base: float, seconds: int
-) -> None:
-    if setting.read(base) > 100:
-        assert may_run_again(setting, shift(setting, base, seconds), base) == (seconds < 0)
-
-
-@given(setting=SETTINGS, base=BASES)
-def test_a_clock_that_stands_falls_behind_and_one_that_is_resumed_does_not(
-    setting: ClockSetting, base: float
-) -> None:
-    frozen = freeze(setting, base)
-    assert may_run_again(setting, frozen, base)
-    assert not may_run_again(frozen, resume(frozen, base), base)
 
 
 # --- Dates ----------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from mockmoov.simulation.clock import UNCHANGED, ClockSetting
 from mockmoov.simulation.faults import Fault, RequestFacts
 from mockmoov.storage import simulation
 from mockmoov.storage.memory import MemoryStore
-from mockmoov.storage.repository import Repository, group_of
+from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import Journal, SimulationState
 
 NOW = 1000.0
@@ -39,7 +39,7 @@ class World:
 
     def __init__(self) -> None:
         self.now = NOW
-        self.store = MemoryStore(wall=lambda: self.now)
+        self.store = MemoryStore()
         self.repository = Repository(self.store, wall=lambda: self.now)
         self.repository.reset(make_issuer_keys(bytes(32)), [api_key("a"), api_key("b")])
         self.simulation = SimulationState(self.store, wall=lambda: self.now)
@@ -127,23 +127,6 @@ def test_a_change_is_given_what_its_base_shows(world: World) -> None:
     for owner in OWNERS:
         world.simulation.set_clock(owner, look)
     assert seen == [NOW, NOW + 10, NOW + 10]
-
-
-@pytest.mark.parametrize(
-    ("owner", "seconds", "kept"),
-    [(None, -1, ["a", "b"]), ("a", -1, ["a"]), ("a", 0, []), (None, 1, []), ("b", 1, [])],
-)
-def test_where_time_may_run_again_nothing_of_the_owner_is_forgotten(
-    world: World, owner: str | None, seconds: float, kept: list[str]
-) -> None:
-    for name in ("a", "b"):
-        world.store.put(f"revoked:{name}", b"", group=group_of(name), expires_at=NOW + 5)
-    world.shift(owner, seconds)
-    world.now += 100
-    for number in range(3000):
-        world.store.put(f"other:{number}", b"", group="other")
-    found = world.store.get_many(["revoked:a", "revoked:b"])
-    assert [name for name, value in zip("ab", found, strict=True) if value is not None] == kept
 
 
 def test_a_change_that_cannot_be_made_leaves_the_clock(world: World) -> None:

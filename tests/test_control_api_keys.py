@@ -94,7 +94,7 @@ def test_there_are_only_so_many_keys(desk: Desk, monkeypatch: pytest.MonkeyPatch
         ({"grants": ["refresh"]}, "grants", "unknown grant 'refresh'; did you mean refresh_token?"),
         ({"enabled": 1}, "enabled", "must be true or false"),
         ({"enabeld": True}, "enabeld", "; did you mean enabled?"),
-        ({"past": {}}, "...", "unknown member: an API key has client_id, "),
+        ({"floor": {}}, "...", "unknown member: an API key has client_id, "),
         ({"epoch": "x"}, "...", "unknown member: an API key has client_id, "),
     ],
 )

@@ -21,7 +21,7 @@ from mockmoov.oauth.grants import (
     redeem,
 )
 from mockmoov.oauth.messages import ClientCredentials, TokenRequest
-from mockmoov.oauth.records import ApiKey, ClientType, Past, RefreshToken, TokenFamily
+from mockmoov.oauth.records import ApiKey, ClientType, RefreshToken, TokenFamily, TokenFloor
 
 NOW = 1_750_000_000.5
 KEY = ApiKey(
@@ -246,10 +246,13 @@ def test_a_refresh_without_a_refresh_token_is_an_invalid_request() -> None:
 BAD = [
     ({"refresh_token": None}, "is unknown"),
     ({"refresh_token": replace(TOKEN, client_id="other")}, "was issued to another client"),
-    ({"refresh_token": replace(TOKEN, epoch="0")}, "is older than the last reset of its API key"),
     (
-        {"api_key": replace(KEY, epoch="2", past=Past(epoch=TOKEN.epoch, until=TOKEN.expires_at))},
-        "had expired for good when the clock of its API key was first moved back",
+        {"refresh_token": replace(TOKEN, epoch="0")},
+        "was issued before the server started or its key was reset",
+    ),
+    (
+        {"api_key": replace(KEY, floor=TokenFloor(issued_at=TOKEN.issued_at))},
+        "was issued before the oldest token record that is still kept",
     ),
     ({"now": float(TOKEN.expires_at)}, "has expired"),
     ({"now": TOKEN.expires_at + 1.0}, "has expired"),

@@ -7,7 +7,7 @@ from mockmoov.oauth import tokens
 from mockmoov.oauth.errors import ErrorCode, OAuthError
 from mockmoov.oauth.grants import Grant
 from mockmoov.oauth.messages import TokenResponse
-from mockmoov.oauth.records import ApiKey, Past
+from mockmoov.oauth.records import ApiKey, TokenFloor
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.validation import TokenValidator
 from tests.support.servers import CLIENT_ID, NOW, another_key, new_server
@@ -51,7 +51,10 @@ def test_a_token_with_our_signature_and_without_our_claims_is_none_of_ours(
 
 @pytest.mark.parametrize(
     ("enabled", "epoch", "reason"),
-    [(False, None, "deleted or disabled"), (True, "later", "older than the last reset")],
+    [
+        (False, None, "deleted or disabled"),
+        (True, "later", "issued before the server started or its key was reset"),
+    ],
 )
 def test_the_tokens_of_a_disabled_or_reset_key_are_dead(
     server: AuthorizationServer,
@@ -74,8 +77,8 @@ def test_a_refresh_token_is_live_for_its_own_key_until_it_is_used_or_revoked(
     assert validator.live_refresh_token(pair.refresh_token, replace(key, client_id="b"), NOW) is None
     assert validator.live_refresh_token(pair.refresh_token, replace(key, epoch="later"), NOW) is None
     assert validator.live_refresh_token(pair.refresh_token, key, NOW + 10**9) is None
-    past = Past(epoch=key.epoch, until=NOW + 10**9)
-    assert validator.live_refresh_token(pair.refresh_token, replace(key, epoch="+", past=past), NOW) is None
+    floored = replace(key, floor=TokenFloor(issued_at=NOW))
+    assert validator.live_refresh_token(pair.refresh_token, floored, NOW) is None
     validator.revoke(pair.refresh_token, key, NOW)
     assert validator.live_refresh_token(pair.refresh_token, key, NOW) is None
 

@@ -613,7 +613,7 @@ def logged() -> Iterator[list[str]]:
 def ageing_server(clock: Clock, **settings: object) -> AuthorizationServer:
     """A server for which the time that passes is the clock's alone, so that what expires is forgotten."""
     loaded = load(Layer(settings={"api_keys": [OWNER, OTHER], **settings}))
-    store = MemoryStore(wall=clock, journal_size=loaded.journal_size)
+    store = MemoryStore(journal_size=loaded.journal_size)
     repository, simulation = Repository(store, wall=clock), SimulationState(store, wall=clock)
     keys = make_issuer_keys(bytes(range(32)))
     return AuthorizationServer(loaded, repository, simulation, signing_keys=keys)

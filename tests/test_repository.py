@@ -14,18 +14,20 @@ from msgspec.structs import replace
 
 from mockmoov.config.settings import load
 from mockmoov.oauth.grants import RefreshPolicy
-from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, Past, RefreshToken, TokenFamily
+from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, RefreshToken, TokenFamily, TokenFloor
 from mockmoov.simulation import clock
+from mockmoov.storage.eviction import MAX_USAGE
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository, _read_origins
+from mockmoov.storage.store import TokenTimes
 from tests.support.contract_fixtures import Send
-from tests.support.forgetting import ForgetfulStore, forgetful_server
+from tests.support.forgetting import bounded_server, few
 from tests.support.servers import CLIENT_ID, NOW, Clock, basic, bearer, post_form, sender
 
 STRICT = RefreshPolicy(rotation=True, reuse_detection=True, grace=0)
 EXPIRY = NOW + 1000
 SIGNING_KEYS = IssuerKeys(private_key="private", refresh_secret="secret")
-(KEY,) = load().api_keys
+KEY = replace(load().api_keys[0], epoch="e")
 
 
 class OvertakenStore(MemoryStore):
@@ -34,12 +36,12 @@ class OvertakenStore(MemoryStore):
     overtake: Callable[[], object] | None = None
 
     def compare_and_swap(
-        self, key: str, expected: bytes | None, value: bytes, *, group: str, expires_at: float | None = None
+        self, key: str, expected: bytes | None, value: bytes, *, group: str, times: TokenTimes | None = None
     ) -> bool:
         overtake, self.overtake = self.overtake, None
         if overtake:
             overtake()
-        return super().compare_and_swap(key, expected, value, group=group, expires_at=expires_at)
+        return super().compare_and_swap(key, expected, value, group=group, times=times)
 
 
 def new_repository() -> Repository:
@@ -104,7 +106,7 @@ api_keys = st.builds(
     grants=st.lists(texts).map(tuple),
     enabled=st.booleans(),
     epoch=texts,
-    past=st.none() | st.builds(Past, epoch=texts, until=st.floats(0, 1e12)),
+    floor=st.builds(TokenFloor, issued_at=st.floats(0, 1e12), expires_at=st.floats(0, 1e12)),
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
@@ -175,17 +177,28 @@ def test_the_claims_of_an_opaque_token_come_back_as_they_were(
     assert repository.opaque_token(fingerprint) == claims
 
 
-@given(now=st.floats(0, 1e12), expires_at=st.floats(0, 1e12), earlier=st.floats(0, 1e12))
-def test_a_family_comes_back_as_it_was_and_its_expiry_never_moves_back(
-    now: float, expires_at: float, earlier: float
+@given(
+    now=st.floats(NOW, 1e12),
+    then=st.floats(NOW, 1e12),
+    expires_at=st.floats(0, 1e12),
+    earlier=st.floats(0, 1e12),
+)
+def test_a_family_comes_back_as_it_was_and_its_times_never_move_back(
+    now: float, then: float, expires_at: float, earlier: float
 ) -> None:
     repository = new_repository()
     assert repository.family("family") == TokenFamily()
     assert repository.consume_refresh_token(token(), now=now, policy=STRICT, expires_at=expires_at)
-    assert repository.family("family") == TokenFamily(sequence=1, rotated_at=now, expires_at=expires_at)
-    repository.revoke_family(token(), now=now, expires_at=earlier)
     assert repository.family("family") == TokenFamily(
-        sequence=1, rotated_at=now, revoked=True, expires_at=max(expires_at, earlier)
+        sequence=1, rotated_at=now, issued_at=now, expires_at=expires_at
+    )
+    repository.revoke_family(token(), now=then, expires_at=earlier)
+    assert repository.family("family") == TokenFamily(
+        sequence=1,
+        rotated_at=now,
+        revoked=True,
+        issued_at=max(now, then),
+        expires_at=max(expires_at, earlier),
     )
     assert repository.family("another") == TokenFamily()
 
@@ -249,10 +262,19 @@ def test_a_replay_within_the_grace_period_is_refused_and_revokes_nothing() -> No
     assert repository.family("family").revoked
 
 
-def test_without_rotation_a_refresh_token_stays_good_and_no_record_is_written() -> None:
+@pytest.mark.parametrize("back", [0, 100])
+def test_a_family_is_as_new_as_its_newest_token_although_the_clock_was_moved_back(back: float) -> None:
+    repository, now = new_repository(), NOW - back
+    repository.revoke_family(token(), now=now, expires_at=now + 10)
+    assert repository.family("family") == TokenFamily(
+        revoked=True, issued_at=NOW - 0.5 if back else NOW, expires_at=NOW + 10 - (0.5 if back else 0)
+    )
+
+
+def test_without_rotation_a_refresh_token_stays_good_and_the_record_has_only_times() -> None:
     repository, policy = new_repository(), replace(STRICT, rotation=False)
-    assert all(consume(repository, 0, policy=policy) for _ in range(3))
-    assert repository.family("family") == TokenFamily()
+    assert all(consume(repository, 0, policy=policy, now=NOW + later) for later in (0, 1, -0.5))
+    assert repository.family("family") == TokenFamily(issued_at=NOW + 1, expires_at=EXPIRY)
 
 
 def test_nothing_of_a_revoked_family_can_be_used_and_revoking_again_changes_nothing() -> None:
@@ -272,7 +294,7 @@ def test_a_revoked_access_token_takes_nothing_else_with_it() -> None:
     assert repository.family("family") == TokenFamily()
 
 
-# --- what may be forgotten ----------------------------------------------------------------------
+# --- what is forgotten ------------------------------------------------------------------------------
 
 WRITES: dict[str, tuple[Callable[[Repository, float, float], object], Callable[[Repository], bool]]] = {
     "used-up refresh token": (
@@ -295,54 +317,59 @@ WRITES: dict[str, tuple[Callable[[Repository, float, float], object], Callable[[
 
 
 @pytest.mark.parametrize(("write", "remembered"), WRITES.values(), ids=WRITES)
-@given(
-    offset=st.floats(-1e9, 1e9),
-    lifetime=st.integers(1, 10**8),
-    share=st.floats(0, 1, exclude_max=True),
-)
-def test_nothing_is_forgotten_before_it_has_expired_on_its_owners_clock_and_on_the_wall(
+@given(offset=st.floats(-1e9, 1e9), lifetime=st.integers(1, 10**8), wait=st.floats(0, 1e12))
+def test_nothing_is_forgotten_while_there_is_room_however_long_ago_it_expired(
     write: Callable[[Repository, float, float], object],
     remembered: Callable[[Repository], bool],
     offset: float,
     lifetime: int,
-    share: float,
+    wait: float,
 ) -> None:
     wall = Clock()
-    repository = Repository(ForgetfulStore(wall=wall), wall=wall)
-    written_at = wall.now + offset  # the owner's clock is that far ahead of the wall
-    expires_at = written_at + lifetime
-    write(repository, written_at, expires_at)
-    wall.shift(lifetime * share - 1e-3)
+    repository = Repository(MemoryStore(), wall=wall, bound=few(3))
+    written_at = wall.now + offset
+    write(repository, written_at, written_at + lifetime)
+    wall.shift(wait)
+    for jti in "ab":
+        repository.revoke_access_token(access_token(jti, expires_at=wall.now), now=wall.now)
     assert remembered(repository)
-    wall.now = max(wall.now, expires_at - 1e-3)
-    assert remembered(repository)
-
-
-@pytest.mark.parametrize(("write", "remembered"), WRITES.values(), ids=WRITES)
-@given(offset=st.floats(-1e9, 1e9), lifetime=st.integers(1, 10**8))
-def test_what_has_expired_on_both_clocks_may_be_forgotten(
-    write: Callable[[Repository, float, float], object],
-    remembered: Callable[[Repository], bool],
-    offset: float,
-    lifetime: int,
-) -> None:
-    wall = Clock()
-    repository = Repository(ForgetfulStore(wall=wall), wall=wall)
-    write(repository, wall.now + offset, wall.now + offset + lifetime)
-    wall.shift(lifetime + max(offset, 0) + 1e-3)
+    repository.reset_api_key("a", epoch="new")
     assert not remembered(repository)
 
 
-def test_signing_keys_and_api_keys_are_never_forgotten() -> None:
+@pytest.mark.parametrize(("write", "remembered"), WRITES.values(), ids=WRITES)
+@given(offset=st.floats(0, 1e9), lifetime=st.integers(1, 10**8))
+def test_beyond_the_bound_what_has_expired_is_forgotten(
+    write: Callable[[Repository, float, float], object],
+    remembered: Callable[[Repository], bool],
+    offset: float,
+    lifetime: int,
+) -> None:
     wall = Clock()
-    repository = Repository(ForgetfulStore(wall=wall), wall=wall)
+    repository = Repository(MemoryStore(), wall=wall, bound=few(1))
+    write(repository, wall.now + offset, wall.now + offset + lifetime)
+    wall.shift(offset + lifetime + 1)
+    assert remembered(repository)
+    live = access_token("live", expires_at=wall.now + 1)
+    repository.revoke_access_token(live, now=wall.now)
+    assert not remembered(repository)
+    assert repository.is_revoked(jti="live", family="none")
+
+
+def test_signing_keys_api_keys_and_buckets_are_never_forgotten() -> None:
+    wall = Clock()
+    repository = Repository(MemoryStore(), wall=wall, bound=few(1))
     first, second = key_of("first"), key_of("second")
     repository.reset(SIGNING_KEYS, [first])
     assert repository.create_api_key(second)
     changed = repository.change_signing_keys(lambda keys: replace(keys, retired=("retired",)))
+    assert repository.take_request(first, now=NOW, rate=1) == 0
     wall.shift(1e12)
+    for jti in "abc":
+        repository.revoke_access_token(access_token(jti), now=wall.now)
     assert repository.signing_keys() == changed
     assert repository.api_keys(["first", "second"]) == repository.all_api_keys() == [first, second]
+    assert repository.take_request(first, now=NOW, rate=1) > 0
 
 
 def pair_of(send: Send, **parameters: str) -> tuple[str, str] | None:
@@ -351,34 +378,54 @@ def pair_of(send: Send, **parameters: str) -> tuple[str, str] | None:
     return (members["access_token"], members["refresh_token"]) if status == 200 else None
 
 
+def mint_and_revoke(send: Send) -> None:
+    pair = pair_of(send, grant_type="client_credentials", scope="/ping.read")
+    assert pair
+    assert post_form(send, "/oauth2/revoke", basic(), token=pair[1])[0] == 204
+
+
 @settings(deadline=None)
 @given(
+    bound=st.integers(1, 8),
     offset=st.sampled_from([0.0, -1e9, 1e9]),
     access=st.integers(1, 50),
     refresh=st.integers(1, 50),
     token_format=st.sampled_from(["jwt", "opaque"]),
+    rotation=st.sampled_from(["on", "off"]),
     steps=st.lists(st.integers(0, 30), max_size=4),
     revoke=st.booleans(),
-    waits=st.lists(st.integers(1, 20), max_size=6),
+    waits=st.lists(st.integers(-20, 20), max_size=6),
 )
-def test_a_record_outlives_every_token_of_its_family(
+@example(
+    bound=1, offset=0.0, access=50, refresh=50, token_format="jwt", rotation="off", steps=[0, 30],
+    revoke=True, waits=[-20, 1],
+)  # fmt: skip
+@example(
+    bound=1, offset=0.0, access=50, refresh=10, token_format="jwt", rotation="on", steps=[1], revoke=True,
+    waits=[15, 0, -5],
+)  # fmt: skip
+def test_no_token_of_a_revoked_family_is_good_again_once_its_record_is_evicted(
+    bound: int,
     offset: float,
     access: int,
     refresh: int,
     token_format: str,
+    rotation: str,
     steps: list[int],
     revoke: bool,
     waits: list[int],
 ) -> None:
     wall = Clock()
-    server = forgetful_server(
+    server = bounded_server(
         wall,
-        offset,
+        few(bound),
         seed="seed",
         access_token_lifetime=access,
         refresh_token_lifetime=refresh,
         token_format=token_format,
+        refresh_rotation=rotation,
     )
+    server.simulation.set_clock(CLIENT_ID, partial(clock.shift, seconds=offset))
     send = sender(server)
     pair = pair_of(send, grant_type="client_credentials", scope="/ping.read")
     pairs = []
@@ -388,14 +435,21 @@ def test_a_record_outlives_every_token_of_its_family(
             break
         wall.shift(steps.pop())
         pair = pair_of(send, grant_type="refresh_token", refresh_token=pair[1])
-    if revoke:
-        assert post_form(send, "/oauth2/revoke", basic(), token=pairs[-1][1])[0] == 204
-    revoked = revoke and (send("GET", "/ping", [bearer(pairs[-1][0])], b"")[0] == 401)
+    server.simulation.set_clock(CLIENT_ID, partial(clock.shift, seconds=-15))
+    latest = pairs[-1][1]
+    if (
+        revoke := revoke
+        and server.validator.refresh_token(latest, server.simulation.now(CLIENT_ID)) is not None
+    ):
+        assert post_form(send, "/oauth2/revoke", basic(), token=latest)[0] == 204
     for wait in waits:
-        wall.shift(wait)
-        for access_token, _ in pairs if revoked else ():
+        if wait < 0:
+            server.simulation.set_clock(CLIENT_ID, partial(clock.shift, seconds=wait))
+        wall.shift(abs(wait))
+        mint_and_revoke(send)
+        for access_token, _ in pairs if revoke else ():
             assert send("GET", "/ping", [bearer(access_token)], b"")[0] == 401
-        for _, used_up in pairs if revoked else pairs[:-1]:
+        for _, used_up in pairs if revoke else pairs[:-1] if rotation == "on" else ():
             assert pair_of(send, grant_type="refresh_token", refresh_token=used_up) is None
 
 
@@ -404,46 +458,59 @@ MOVES = st.tuples(st.sampled_from(["wall", None, CLIENT_ID]), st.integers(-60, 6
 
 @settings(deadline=None)
 @given(
+    bound=st.none() | st.integers(1, 8),
     token_format=st.sampled_from(["jwt", "opaque"]),
     kind=st.sampled_from([0, 1]),
     moves=st.lists(MOVES, min_size=3, max_size=8),
 )
-@example(token_format="jwt", kind=1, moves=[("wall", 0), ("wall", 30), (CLIENT_ID, -30)])
-@example(token_format="jwt", kind=0, moves=[("wall", 0), ("wall", 30), (None, -30)])
-@example(token_format="jwt", kind=0, moves=[(CLIENT_ID, 60), ("wall", 70), (CLIENT_ID, -60), (None, -70)])
+@example(bound=1, token_format="jwt", kind=1, moves=[("wall", 0), ("wall", 30), (CLIENT_ID, -30)])
+@example(bound=1, token_format="jwt", kind=0, moves=[("wall", 0), ("wall", 30), (None, -30)])
+@example(
+    bound=2, token_format="jwt", kind=0,
+    moves=[(CLIENT_ID, 60), ("wall", 70), (CLIENT_ID, -60), (None, -70)],
+)  # fmt: skip
 def test_what_was_revoked_stays_dead_whichever_way_clocks_go_and_what_is_new_is_good(
-    token_format: str, kind: int, moves: list[tuple[str | None, int]]
+    bound: int | None, token_format: str, kind: int, moves: list[tuple[str | None, int]]
 ) -> None:
+    """At the bound, what is new is good as long as no clock was moved back."""
     wall = Clock()
-    server = forgetful_server(
-        wall, access_token_lifetime=10, refresh_token_lifetime=20, token_format=token_format
+    server = bounded_server(
+        wall,
+        MAX_USAGE if bound is None else few(bound),
+        access_token_lifetime=10,
+        refresh_token_lifetime=20,
+        token_format=token_format,
     )
     send = sender(server)
     revoked: list[tuple[str, str]] = []
+    went_back = False
     for owner, seconds in moves:
         if owner == "wall":
             wall.shift(abs(seconds))
         else:
             server.simulation.set_clock(owner, partial(clock.shift, seconds=seconds))
+            went_back = went_back or seconds < 0
         for pair in revoked:
             assert send("GET", "/ping", [bearer(pair[0])], b"")[0] == 401
             assert kind == 0 or pair_of(send, grant_type="refresh_token", refresh_token=pair[1]) is None
         new = pair_of(send, grant_type="client_credentials", scope="/ping.read")
         assert new is not None
-        assert send("GET", "/ping", [bearer(new[0])], b"")[0] == 200
-        assert pair_of(send, grant_type="refresh_token", refresh_token=new[1])
+        if bound is None or not went_back:
+            assert send("GET", "/ping", [bearer(new[0])], b"")[0] == 200
+            # At a bound of 1 the record of this refresh evicts that of the opaque token.
+            assert pair_of(send, grant_type="refresh_token", refresh_token=new[1]) or bound
         assert post_form(send, "/oauth2/revoke", basic(), token=new[kind])[0] == 204
         revoked.append(new)
 
 
-def test_what_only_expired_lives_again_when_its_clock_is_moved_back_before_it_expired_on_the_wall() -> None:
+def test_what_only_expired_is_good_again_when_its_clock_is_moved_back() -> None:
     wall = Clock()
-    server = forgetful_server(wall, access_token_lifetime=10, refresh_token_lifetime=20)
+    server = bounded_server(wall, MAX_USAGE, access_token_lifetime=10, refresh_token_lifetime=20)
     send = sender(server)
     pair = pair_of(send, grant_type="client_credentials", scope="/ping.read")
     assert pair is not None
     seen = []
-    for owner, seconds in (("wall", 9), (CLIENT_ID, 60), (CLIENT_ID, -61), ("wall", 9), (CLIENT_ID, -9)):
+    for owner, seconds in (("wall", 9), (CLIENT_ID, 60), (CLIENT_ID, -61), ("wall", 99), (CLIENT_ID, -99)):
         if owner == "wall":
             wall.shift(seconds)
         else:
@@ -657,19 +724,6 @@ def test_an_origin_is_known_as_soon_as_it_is_registered_whoever_asks_meanwhile()
         assert all(list(others.map(register, range(200))))
         done.set()
         assert [asker.result() for asker in askers] == [None] * 4
-
-
-@pytest.mark.parametrize(("client_id", "closed"), [(None, "ab"), ("a", "a"), ("none", "")])
-def test_the_past_of_a_key_is_closed_once_and_until_it_is_reset(client_id: str | None, closed: str) -> None:
-    repository = filled_repository(key_of("a", epoch="e"), key_of("b", epoch="e"))
-    for until in (5.0, 6.0):
-        repository.close_past(client_id, until=until)
-        assert repository.all_api_keys() == [
-            key_of(name, epoch="e+", past=Past(epoch="e", until=5.0)) if name in closed
-            else key_of(name, epoch="e")
-            for name in "ab"
-        ]  # fmt: skip
-    assert repository.reset_api_key("a", epoch="new") == key_of("a", epoch="new")
 
 
 @given(keys=st.lists(api_keys, max_size=4, unique_by=lambda key: key.client_id), new=signing_keys)

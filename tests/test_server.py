@@ -24,6 +24,7 @@ from mockmoov.simulation.clock import ClockSetting, http_date
 from mockmoov.storage.memory import MemoryJournal, MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
+from mockmoov.storage.store import TokenTimes
 from tests.support.contract_fixtures import (
     CONTRACTS,
     Answer,
@@ -726,15 +727,15 @@ class Recording(MemoryStore):
         self.writes: list[str] = []
         self.journal = RecordingJournal(self.writes)
 
-    def put(self, key: str, value: bytes, *, group: str, expires_at: float | None = None) -> None:
+    def put(self, key: str, value: bytes, *, group: str, times: TokenTimes | None = None) -> None:
         self.writes.append(key)
-        super().put(key, value, group=group, expires_at=expires_at)
+        super().put(key, value, group=group, times=times)
 
     def compare_and_swap(
-        self, key: str, expected: bytes | None, value: bytes, *, group: str, expires_at: float | None = None
+        self, key: str, expected: bytes | None, value: bytes, *, group: str, times: TokenTimes | None = None
     ) -> bool:
         self.writes.append(key)
-        return super().compare_and_swap(key, expected, value, group=group, expires_at=expires_at)
+        return super().compare_and_swap(key, expected, value, group=group, times=times)
 
 
 @pytest.mark.parametrize(("journal_size", "written"), [(0, []), (10, ["log"])])

@@ -1,15 +1,13 @@
-"""Stores: whatever the order of events, they hold what a dict would, and forget only what has expired."""
+"""Stores: whatever the order of events, they hold what a dict would."""
 
 import gc
 import tracemalloc
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from math import inf
 from threading import Barrier, Event
 
-import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec.structs import replace
@@ -17,8 +15,7 @@ from msgspec.structs import replace
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import Exchange
 from mockmoov.storage.memory import MemoryJournal, MemoryStore
-from mockmoov.storage.store import Store
-from tests.support.servers import Clock
+from mockmoov.storage.store import Store, TokenRecord, TokenTimes, Usage
 
 KEYS = ["a", "b", "c", "family:ü", ""]
 GROUPS = ["x", "y", ""]
@@ -28,109 +25,91 @@ EXCHANGE = Exchange(
     at=5.0, client_id=None, endpoint=None, method="GET", path="/", contract="2023", grant_type=None,
     status=404, reason="x", fault=None, headers={"a": "b"}, parameters={}, issued={},
 )  # fmt: skip
-lifetimes = st.none() | st.sampled_from([-1.0, 0.0, 0.5, 10.0]) | st.floats(-5, 50)
+times = st.none() | st.builds(TokenTimes, *[st.sampled_from([0.0, 1.0])] * 3)
+EXCHANGE = Exchange(
+    at=5.0, client_id=None, endpoint=None, method="GET", path="/", contract="2023", grant_type=None,
+    status=404, reason="x", fault=None, headers={"a": "b"}, parameters={}, issued={},
+)  # fmt: skip
 
 
 @dataclass
 class Entries:
     """What must be in a store: a dict, in the order in which keys came to their group."""
 
-    entries: dict[str, tuple[bytes, str, float]] = field(default_factory=dict)
-    kept: set[str | None] = field(default_factory=set)
+    entries: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+    tokens: dict[str, TokenTimes] = field(default_factory=dict)
 
-    def write(self, key: str, value: bytes, group: str, expires_at: float | None) -> None:
+    def write(self, key: str, value: bytes, group: str, times: TokenTimes | None) -> None:
         if key in self.entries and self.entries[key][1] != group:
             del self.entries[key]
-        self.entries[key] = (value, group, inf if expires_at is None else expires_at)
-
-    def may_be_gone(self, key: str, now: float) -> bool:
-        _, group, expires_at = self.entries[key]
-        return expires_at <= now and not self.kept & {group, None}
+        self.entries[key] = (value, group)
+        self.tokens.pop(key, None)
+        if times:
+            self.tokens[key] = times
 
     def of(self, group: str) -> list[str]:
-        return [key for key, (_, its_group, _) in self.entries.items() if its_group == group]
+        return [key for key, (_, its_group) in self.entries.items() if its_group == group]
 
-    def forget(self, group: str) -> None:
-        for key in self.of(group):
-            del self.entries[key]
-        self.kept.discard(group)
+    def remove(self, key: str) -> None:
+        self.entries.pop(key, None)
+        self.tokens.pop(key, None)
+
+    def records(self) -> list[TokenRecord]:
+        return [
+            TokenRecord(key, self.entries[key][1], len(key) + len(self.entries[key][0]), times)
+            for key, times in self.tokens.items()
+        ]
 
 
 class StoreAgainstDict(RuleBasedStateMachine):
-    """The model is a dict. What has expired there may be gone in the store; nothing else may."""
+    """The model is a dict."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.wall = Clock()
-        self.store: Store = MemoryStore(wall=self.wall)
+        self.store: Store = MemoryStore()
         self.model = Entries()
+        self.listed: list[TokenRecord] = []
+        self.written: set[str] = set()  # since they were listed
         self.versions: dict[str, dict[int, list[bytes]]] = {}
-
-    def expiry(self, lifetime: float | None) -> float | None:
-        return None if lifetime is None else self.wall.now + lifetime
-
-    def read(self, key: str) -> bytes | None:
-        """The value in the store; what it has forgotten, and may have, is forgotten in the model too."""
-        (value,) = self.store.get_many([key])
-        if value is None and key in self.model.entries and self.model.may_be_gone(key, self.wall.now):
-            del self.model.entries[key]
-        return value
 
     # --- entries ---
 
-    @rule(key=keys, value=values, group=groups, lifetime=lifetimes)
-    def put(self, key: str, value: bytes, group: str, lifetime: float | None) -> None:
-        expires_at = self.expiry(lifetime)
-        self.store.put(key, value, group=group, expires_at=expires_at)
-        self.model.write(key, value, group, expires_at)
+    @rule(key=keys, value=values, group=groups, times=times)
+    def put(self, key: str, value: bytes, group: str, times: TokenTimes | None) -> None:
+        self.store.put(key, value, group=group, times=times)
+        self.model.write(key, value, group, times)
+        self.written.add(key)
 
-    @rule(
-        key=keys,
-        value=values,
-        group=groups,
-        lifetime=lifetimes,
-        expected=st.none() | values,
-        right=st.booleans(),
-    )
+    @rule(key=keys, value=values, group=groups, times=times, expected=st.none() | values, right=st.booleans())
     def compare_and_swap(
         self,
         key: str,
         value: bytes,
         group: str,
-        lifetime: float | None,
+        times: TokenTimes | None,
         expected: bytes | None,
         right: bool,
     ) -> None:
-        there = self.read(key)
+        there = self.model.entries[key][0] if key in self.model.entries else None
         expected = there if right else expected
-        expires_at = self.expiry(lifetime)
-        swapped = self.store.compare_and_swap(key, expected, value, group=group, expires_at=expires_at)
+        swapped = self.store.compare_and_swap(key, expected, value, group=group, times=times)
         assert swapped == (there == expected)
         if swapped:
-            self.model.write(key, value, group, expires_at)
+            self.model.write(key, value, group, times)
+            self.written.add(key)
 
     @rule(key=keys)
     def delete(self, key: str) -> None:
-        there = self.read(key)
-        assert self.store.delete(key) == (there is not None)
-        self.model.entries.pop(key, None)
-
-    @rule(asked=st.lists(keys))
-    def get_many(self, asked: list[str]) -> None:
-        found = self.store.get_many(iter(asked))
-        assert found == [self.read(key) for key in asked]
+        assert self.store.delete(key) == (key in self.model.entries)
+        self.model.remove(key)
 
     # --- groups ---
-
-    @rule(group=st.none() | groups)
-    def keep(self, group: str | None) -> None:
-        self.store.keep(group)
-        self.model.kept.add(group)
 
     @rule(group=groups)
     def forget(self, group: str) -> None:
         self.store.forget(group)
-        self.model.forget(group)
+        for key in self.model.of(group):
+            self.model.remove(key)
 
     @rule(entries=st.lists(st.tuples(groups, keys, values), max_size=4))
     def clear(self, entries: list[tuple[str, str, bytes]]) -> None:
@@ -139,28 +118,32 @@ class StoreAgainstDict(RuleBasedStateMachine):
         for group, key, value in entries:
             self.model.write(key, value, group, None)
 
-    # --- the world ---
+    # --- token records ---
 
-    @rule(seconds=st.sampled_from([0.5, 1.0, 30.0]))
-    def time_passes(self, seconds: float) -> None:
-        self.wall.shift(seconds)
+    @rule()
+    def list_token_records(self) -> None:
+        self.listed, self.written = self.store.token_records(), set()
+        assert self.listed == self.model.records()
 
-    @rule(count=st.sampled_from([1, 500, 2000]))
-    def others_write(self, count: int) -> None:
-        for number in range(count):
-            self.store.put(f"other:{number}", b"", group="others", expires_at=self.wall.now)
+    @rule(chosen=st.lists(st.integers(0, 10)))
+    def evict(self, chosen: list[int]) -> None:
+        records = [record for index, record in enumerate(self.listed) if index in chosen]
+        self.store.evict(iter(records))
+        for record in records:
+            if record.key not in self.written:
+                self.model.remove(record.key)
+
+    # --- what is there ---
 
     @invariant()
-    def nothing_is_lost_or_altered_before_it_has_expired(self) -> None:
-        found = {key: self.read(key) for key in KEYS}
-        assert {key: value for key, value in found.items() if value is not None} == {
-            key: value for key, (value, _, _) in self.model.entries.items()
-        }
+    def nothing_is_lost_or_altered(self) -> None:
+        names = [*KEYS, "absent", KEYS[0]]
+        assert self.store.get_many(iter(names)) == [
+            self.model.entries[name][0] if name in self.model.entries else None for name in names
+        ]
 
     @invariant()
     def a_group_has_its_values_in_the_order_in_which_their_keys_came(self) -> None:
-        for key in KEYS:
-            self.read(key)
         for group in GROUPS:
             assert self.store.scan(group) == [self.model.entries[key][0] for key in self.model.of(group)]
             assert self.store.count(group) == len(self.model.of(group))
@@ -169,45 +152,20 @@ class StoreAgainstDict(RuleBasedStateMachine):
     def the_version_of_a_group_is_a_new_one_once_it_was_changed(self) -> None:
         for group in GROUPS:
             entries, version = self.store.scan(group), self.store.version(group)
-            assert version not in self.versions.get(group, {}) or self.versions[group][version] == entries
-            self.versions.setdefault(group, {})[version] = entries
+            assert self.versions.setdefault(group, {}).setdefault(version, entries) == entries
+
+    @invariant()
+    def usage_is_that_of_the_token_records(self) -> None:
+        records = self.model.records()
+        assert self.store.usage() == Usage(len(records), sum(record.size for record in records))
 
 
 TestStoreAgainstDict = StoreAgainstDict.TestCase
-TestStoreAgainstDict.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
-
-Fill = Callable[[MemoryStore, str, float], object]
+TestStoreAgainstDict.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 
 
 def written(store: MemoryStore, names: Iterable[str]) -> int:
     return sum(value is not None for value in store.get_many(names))
-
-
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda store, key, expires_at: store.put(key, b"", group="g", expires_at=expires_at),
-        lambda store, key, expires_at: store.compare_and_swap(
-            key, None, b"", group="g", expires_at=expires_at
-        ),
-    ],
-    ids=["put", "compare_and_swap"],
-)
-@settings(deadline=None, max_examples=30)
-@given(live=st.integers(0, 3000), lifetime=st.integers(1, 500))
-def test_what_has_expired_is_swept_so_that_the_store_stays_as_big_as_what_lives(
-    write: Fill, live: int, lifetime: int
-) -> None:
-    wall = Clock()
-    store = MemoryStore(wall=wall)
-    stay, pass_by = [f"stays:{n}" for n in range(live)], [f"passes:{n}" for n in range(8000)]
-    for name in stay:
-        store.put(name, b"", group="g")
-    for name in pass_by:
-        write(store, name, wall.now + lifetime)
-        wall.shift(1)
-    assert written(store, stay) == live
-    assert written(store, pass_by) <= max(1024, live + lifetime) + lifetime
 
 
 def test_of_fifty_threads_that_swap_the_same_value_one_wins() -> None:
@@ -238,47 +196,6 @@ def test_fifty_threads_that_swap_until_they_win_lose_no_increment() -> None:
     with ThreadPoolExecutor(50) as pool:
         list(pool.map(increment, range(500)))
     assert store.get_many(["count"]) == [b"500"]
-
-
-def test_the_wall_clock_is_the_machines_unless_told_otherwise() -> None:
-    store = MemoryStore()
-    store.put("old", b"", group="g", expires_at=1.0)
-    store.put("new", b"", group="g", expires_at=10.0**11)
-    for number in range(3000):
-        store.put(f"other:{number % 2}", b"", group="g")
-    assert store.get_many(["old", "new"]) == [None, b""]
-
-
-# --- what is kept -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kept", ["mine", None])
-def test_of_what_is_kept_nothing_is_forgotten_however_much_is_written(kept: str | None) -> None:
-    wall = Clock()
-    store = MemoryStore(wall=wall)
-    names = [f"mine:{number}" for number in range(2000)]
-    for name in names[:1000]:
-        store.put(name, b"", group="mine", expires_at=wall.now + 1)
-    store.keep(kept)
-    wall.shift(10)
-    for name in names[1000:]:
-        store.put(name, b"", group="mine", expires_at=wall.now)
-    for number in range(8000):
-        store.put(f"other:{number}", b"", group="other", expires_at=wall.now)
-    assert written(store, names) == 2000
-    assert (written(store, (f"other:{number}" for number in range(8000))) == 8000) == (kept is None)
-
-
-@pytest.mark.parametrize("end", [lambda store: store.forget("mine"), lambda store: store.clear([])])
-def test_what_was_kept_is_forgotten_again_once_it_was_cleared(end: Callable[[MemoryStore], None]) -> None:
-    wall = Clock()
-    store = MemoryStore(wall=wall)
-    store.keep("mine")
-    end(store)
-    store.put("old", b"", group="mine", expires_at=wall.now)
-    for number in range(3000):
-        store.put(f"other:{number % 2}", b"", group="other")
-    assert store.get_many(["old"]) == [None]
 
 
 def test_a_group_that_is_forgotten_is_gone_to_its_last_entry_and_no_other_loses_any() -> None:

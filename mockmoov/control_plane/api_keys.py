@@ -20,7 +20,7 @@ from mockmoov.oauth.scopes import CATALOGUES, did_you_mean
 from mockmoov.server.authorization_server import AuthorizationServer
 
 _MOST = 10_000
-_INTERNAL = ("epoch", "past")  # members that requests and responses don't have
+_INTERNAL = ("epoch", "floor")  # members that requests and responses don't have
 
 
 class ApiKeysResource:

@@ -9,22 +9,36 @@ ClientType = Literal["web", "device", "service"]
 TokenFormat = Literal["jwt", "opaque"]
 
 
-class Past(Struct, frozen=True, kw_only=True):
-    """The tokens that an API key had when time first might run again for it: those of this epoch.
+class TokenFloor(Struct, frozen=True, kw_only=True):
+    """Which tokens of an API key are refused because their records were evicted.
 
-    Whatever had expired by `until` stays dead, as it may be forgotten whether it was revoked.
+    Those issued at or before `issued_at`, and those that expire at or before `expires_at`, in Unix seconds on
+    the clock of the API key.
     """
 
-    epoch: str
-    until: float
+    issued_at: float = -1.0
+    expires_at: float = -1.0
+
+    def covers(self, token: "AccessToken | RefreshToken") -> bool:
+        """Whether a token is refused."""
+        return token.issued_at <= self.issued_at or token.expires_at <= self.expires_at
+
+    def raised_to(self, other: "TokenFloor") -> "TokenFloor":
+        """The floor that refuses what either of two refuses."""
+        return TokenFloor(
+            issued_at=max(self.issued_at, other.issued_at), expires_at=max(self.expires_at, other.expires_at)
+        )
+
+
+NO_FLOOR = TokenFloor()
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):
-    """A Moov API key. `scopes` None means every scope; `epoch` changes whenever its tokens must die.
+    """A Moov API key. `scopes` None means every scope.
 
-    `past` is what of the epoch before may live on; `account_id` becomes the claim `caid`, `application_id`
-    the claim `aid`; `origins` are the registered domains, serialised as RFC 6454 §6.1 does
-    (`https://shop.example`).
+    `account_id` becomes the claim `caid`, `application_id` the claim `aid`; `origins` are the registered
+    domains, serialized as in RFC 6454 §6.1 (`https://shop.example`). Tokens of another `epoch` are refused,
+    and those that the `floor` covers.
     """
 
     client_id: str
@@ -36,31 +50,32 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     grants: tuple[str, ...]
     enabled: bool
     epoch: str
-    past: Past | None = None
+    floor: TokenFloor = NO_FLOOR
 
     def __repr__(self) -> str:
         return f"ApiKey(client_id={self.client_id!r})"
 
     def rejection_reason(self, token: "AccessToken | RefreshToken") -> str:
-        """Why a token of this key is dead whatever the time, or ""."""
-        if token.epoch == self.epoch:
-            return ""
-        if self.past is None or token.epoch != self.past.epoch:
-            return "is older than the last reset of its API key"
-        dead = token.expires_at <= self.past.until
-        return "had expired for good when the clock of its API key was first moved back" if dead else ""
+        """Why this API key refuses a token at any time, or "" if it doesn't."""
+        if token.epoch != self.epoch:
+            return "was issued before the server started or its key was reset"
+        if self.floor.covers(token):
+            return "was issued before the oldest token record that is still kept"
+        return ""
 
 
 class TokenFamily(Struct, frozen=True, kw_only=True):
     """All tokens that descend from one grant. `sequence` is the number of the current refresh token.
 
-    `rotated_at` is when the previous one was used up, `expires_at` when the last token of the family expires,
-    both in Unix seconds. A family that was never refreshed or revoked has no record: its sequence is 0.
+    `rotated_at` is when the previous one was used up. No token of the family was issued after `issued_at`, or
+    is valid after `expires_at`. Times are Unix seconds. A family that was never refreshed or revoked has no
+    record: its sequence is 0.
     """
 
     sequence: int = 0
     rotated_at: float = 0.0
     revoked: bool = False
+    issued_at: float = 0.0
     expires_at: float = 0.0
 
 
@@ -103,6 +118,12 @@ class AccessToken(Struct, frozen=True, kw_only=True):
     audiences: tuple[str, ...]
     expires_at: float
     claims: Mapping[str, object]
+
+    @property
+    def issued_at(self) -> float:
+        """The claim `iat`, or 0 if that isn't a positive number."""
+        issued_at = self.claims.get("iat")
+        return max(0, issued_at) if isinstance(issued_at, int | float) else 0
 
 
 class Exchange(Struct, frozen=True, kw_only=True):

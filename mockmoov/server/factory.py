@@ -14,16 +14,16 @@ from mockmoov.storage.simulation import SimulationState
 
 
 def wall() -> float:
-    """Real time, in Unix seconds; looked up anew, since a library that freezes time replaces it."""
+    """The real time, in Unix seconds. Looks up `time.time` at each call, since libraries replace it."""
     return time.time()
 
 
 def create_server(settings: Settings, *, clock: Callable[[], float] = wall) -> AuthorizationServer:
-    """A server with a memory store, its signing key and its API keys in it; raises `SettingsError`."""
-    store = MemoryStore(wall=lambda: min(clock(), wall()), journal_size=settings.journal_size)
+    """A server with a store in memory that has its keys in it. Raises `SettingsError`."""
+    store = MemoryStore(journal_size=settings.journal_size)
     signing_keys = keys.make_issuer_keys(_private_key(settings))
     return AuthorizationServer(
-        settings, Repository(store, wall=wall), SimulationState(store, wall=clock), signing_keys=signing_keys
+        settings, Repository(store, wall=clock), SimulationState(store, wall=clock), signing_keys=signing_keys
     )
 
 

@@ -37,12 +37,13 @@ class TokenValidator:
     def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
         """An access token that is good for use, with its API key; raises `OAuthError`."""
         token = self.access_token(text, now)
+        is_revoked = self._repository.is_revoked(jti=token.jti, family=token.family)  # before the key is read
         keys = self._repository.api_keys([token.client_id])
         if not keys or not keys[0].enabled:
             raise _bad("the token's API key was deleted or disabled")
         if reason := keys[0].rejection_reason(token):
             raise _bad(f"the token {reason}")
-        if self._repository.is_revoked(jti=token.jti, family=token.family):
+        if is_revoked:
             raise _bad("the token was revoked")
         return keys[0], token
 

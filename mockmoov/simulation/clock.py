@@ -61,11 +61,6 @@ def resume(setting: ClockSetting, base: float) -> ClockSetting:
     return ClockSetting(offset=setting.read(base) - base)
 
 
-def may_run_again(before: ClockSetting, after: ClockSetting, base: float) -> bool:
-    """Whether the clock may come to show a time that it, or the wall, has left behind."""
-    return after.frozen_at is not None or after.read(base) < before.read(base)
-
-
 @lru_cache(maxsize=8)
 def http_date(second: int) -> str:
     """Format Unix seconds as in the `Date` header (RFC 9110 §5.6.7)."""

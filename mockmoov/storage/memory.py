@@ -1,30 +1,26 @@
 """A store and a journal in the memory of one process, safe to use from any thread."""
 
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Reversible
-from dataclasses import dataclass
 from itertools import takewhile
-from math import inf
 from threading import Lock
 
+from msgspec import Struct
 from msgspec.json import Decoder
 from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.journal import Query, matching
+from mockmoov.storage.store import TokenRecord, TokenTimes, Usage
 from mockmoov.storage.watches import Tally, Watch, Watches
 
 _EXCHANGE = Decoder(Exchange)
-_SWEEP_EVERY = 1024  # writes, at least; then as many as there are entries
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True, gc=False):  # there may be many: they must not slow the garbage collector
     value: bytes
     group: str
-    expires_at: float
 
 
 class _Group:
@@ -41,43 +37,43 @@ _EMPTY = _Group()
 
 
 class MemoryStore:
-    """A `Store` that lives and dies with the process. Safe from any thread; `wall` tells real time."""
+    """A `Store` that lives and dies with the process."""
 
-    def __init__(
-        self, *, wall: Callable[[], float] = time.time, journal_size: int = 10_000, journal_bytes: int = 2**24
-    ) -> None:
+    def __init__(self, *, journal_size: int = 10_000, journal_bytes: int = 2**24) -> None:
         self.journal = MemoryJournal(max_exchanges=journal_size, max_bytes=journal_bytes)
+        self._lock = Lock()
+        self._changes = 0
+        self._start()
+
+    def _start(self) -> None:
         self._entries: dict[str, _Entry] = {}
         self._groups: dict[str, _Group] = {}  # those that have entries
-        self._changes = 0
-        self._kept: set[str | None] = set()
-        self._lock = Lock()
-        self._wall = wall
-        self._writes_left = _SWEEP_EVERY
+        self._tokens: dict[str, TokenRecord] = {}  # in the order in which they were written
+        self._token_bytes = 0
 
     def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
         """The values of these keys, in their order; None for one that is absent."""
         with self._lock:
             return [entry.value if (entry := self._entries.get(key)) else None for key in keys]
 
-    def put(self, key: str, value: bytes, *, group: str, expires_at: float | None = None) -> None:
-        """Write a value, whatever was there; without an expiry it stays."""
+    def put(self, key: str, value: bytes, *, group: str, times: TokenTimes | None = None) -> None:
+        """Write a value, whatever was there before."""
         with self._lock:
-            self._write(key, value, group, expires_at)
+            self._write(key, value, group, times)
 
     def compare_and_swap(
-        self, key: str, expected: bytes | None, value: bytes, *, group: str, expires_at: float | None = None
+        self, key: str, expected: bytes | None, value: bytes, *, group: str, times: TokenTimes | None = None
     ) -> bool:
-        """Write a value if `expected` (None: absent) is what is there; whether it was."""
+        """Write a value and return True if the entry has the value `expected` (None: is absent)."""
         with self._lock:
             entry = self._entries.get(key)
             if (entry.value if entry else None) != expected:
                 return False
-            self._write(key, value, group, expires_at)
+            self._write(key, value, group, times)
             return True
 
     def delete(self, key: str) -> bool:
-        """Remove an entry; whether it was there."""
+        """Remove an entry; False if it was absent."""
         with self._lock:
             return self._remove(key)
 
@@ -96,37 +92,48 @@ class MemoryStore:
         with self._lock:
             return self._groups.get(group, _EMPTY).version
 
-    def keep(self, group: str | None) -> None:
-        """From now on forget nothing of this group (None: of any) because it expired, until it is cleared."""
+    def usage(self) -> Usage:
+        """How much the token records use."""
         with self._lock:
-            self._kept.add(group)
+            return Usage(len(self._tokens), self._token_bytes)
+
+    def token_records(self) -> list[TokenRecord]:
+        """All token records, in the order in which they were written."""
+        with self._lock:
+            return list(self._tokens.values())
+
+    def evict(self, records: Iterable[TokenRecord]) -> None:
+        """Remove token records, except those that were written again since they were listed."""
+        with self._lock:
+            for record in records:
+                if self._tokens.get(record.key) is record:
+                    self._remove(record.key)
 
     def forget(self, group: str) -> None:
         """Remove all entries of a group."""
         with self._lock:
-            for key in self._groups.pop(group, _EMPTY).keys:
-                del self._entries[key]
-            self._kept.discard(group)
+            for key in list(self._groups.get(group, _EMPTY).keys):
+                self._remove(key)
 
     def clear(self, entries: Iterable[tuple[str, str, bytes]]) -> None:
-        """Remove everything, and in the same moment write these: group, key, value."""
+        """Replace all entries by these, each a group, a key and a value."""
         with self._lock:
-            for gone in (self._entries, self._groups, self._kept):
-                gone.clear()
+            self._start()
             for group, key, value in entries:
                 self._write(key, value, group, None)
 
-    def _write(self, key: str, value: bytes, group: str, expires_at: float | None) -> None:
+    def _write(self, key: str, value: bytes, group: str, times: TokenTimes | None) -> None:
         before = self._entries.get(key)
         if before and before.group != group:
             self._remove(key)
-        self._entries[key] = _Entry(value, group, inf if expires_at is None else expires_at)
+        self._entries[key] = _Entry(value, group)
         keys = self._groups.get(group) or self._groups.setdefault(group, _Group())
         keys.keys[key] = None
-        self._count_change(keys)
-        self._writes_left -= 1
-        if self._writes_left <= 0:
-            self._sweep()
+        self._changes = keys.version = self._changes + 1
+        self._remove_token(key)
+        if times:
+            record = self._tokens[key] = TokenRecord(key, group, len(key) + len(value), times)
+            self._token_bytes += record.size
 
     def _remove(self, key: str) -> bool:
         entry = self._entries.pop(key, None)
@@ -134,24 +141,16 @@ class MemoryStore:
             return False
         group = self._groups[entry.group]
         del group.keys[key]
-        self._count_change(group)
+        self._changes = group.version = self._changes + 1
         if not group.keys:
             del self._groups[entry.group]
+        self._remove_token(key)
         return True
 
-    def _count_change(self, group: _Group) -> None:
-        self._changes = group.version = self._changes + 1
-
-    def _sweep(self) -> None:
-        now = self._wall()
-        if None not in self._kept:
-            for key in [
-                key
-                for key, entry in self._entries.items()
-                if entry.expires_at <= now and entry.group not in self._kept
-            ]:
-                self._remove(key)
-        self._writes_left = max(_SWEEP_EVERY, len(self._entries))
+    def _remove_token(self, key: str) -> None:
+        record = self._tokens.pop(key, None)
+        if record:
+            self._token_bytes -= record.size
 
 
 class _Owner:

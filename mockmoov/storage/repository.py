@@ -1,10 +1,18 @@
-"""Owns records in a store: keys, bytes, expiry. Must not know HTTP, contracts or settings."""
+"""What the server remembers of API keys and tokens, as records in a store.
+
+Minting writes nothing. A family of tokens has a record once it is refreshed or revoked, an access token once
+it is revoked, or if it is opaque. These are kept until their API key is reset or deleted; `eviction` says
+what happens when there are too many.
+"""
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
+from secrets import token_hex
+from threading import Lock
 
 from msgspec.json import Decoder
 from msgspec.structs import replace
@@ -12,135 +20,150 @@ from msgspec.structs import replace
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.grants import RefreshPolicy, redeem
 from mockmoov.oauth.rate_limit import Bucket, take
-from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, Past, RefreshToken, TokenFamily
-from mockmoov.storage.store import Store
+from mockmoov.oauth.records import (
+    NO_FLOOR,
+    AccessToken,
+    ApiKey,
+    IssuerKeys,
+    RefreshToken,
+    TokenFamily,
+    TokenFloor,
+)
+from mockmoov.storage.entries import (
+    API_KEYS,
+    SERVER,
+    client_id_of,
+    decode_api_key,
+    entry_name,
+    group_of,
+    read_clocks,
+)
+from mockmoov.storage.eviction import MAX_USAGE, is_exceeded, plan_evictions
+from mockmoov.storage.store import Store, TokenTimes, Usage
 
 _SIGNING_KEYS = "signing-keys"
-_API_KEYS = "api-keys"  # the group of their records, which outlive what belongs to them
-_KEYS, _API_KEY = Decoder(IssuerKeys), Decoder(ApiKey)
-_FAMILY, _BUCKET = Decoder(TokenFamily), Decoder(Bucket)
-SERVER = "server"  # the group of what belongs to no API key
-
-
-def group_of(client_id: str) -> str:
-    """The group of what belongs to an API key: gone when it is reset."""
-    return f"api-key:{client_id}"
+_KEYS, _FAMILY, _BUCKET = Decoder(IssuerKeys), Decoder(TokenFamily), Decoder(Bucket)
+_log = logging.getLogger("mockmoov")
 
 
 class Repository:
-    """What the server remembers. Times are those of the caller's clock, in Unix seconds."""
+    """API keys, signing keys, and the records of tokens. Times are Unix seconds.
 
-    def __init__(self, store: Store, *, wall: Callable[[], float] = time.time) -> None:
+    `now` is what the clock of an API key shows, `wall` the real time. `bound` limits the token records.
+    """
+
+    def __init__(
+        self, store: Store, *, wall: Callable[[], float] = time.time, bound: Usage = MAX_USAGE
+    ) -> None:
         self._store = store
         self._wall = wall
+        self._bound = bound
+        self._evicting = Lock()
+        self._has_warned = False
         self._origins: tuple[int, frozenset[str]] = (0, frozenset())  # with the version of the API keys
 
+    # --- signing keys -----------------------------------------------------------------------------
+
     def signing_keys(self) -> IssuerKeys:
-        """The keys in the store; `reset` has put them there."""
+        """The signing keys; `reset` has written them."""
         return _read_signing_keys(self._get(_SIGNING_KEYS) or b"")
 
     def change_signing_keys(self, change: Callable[[IssuerKeys], IssuerKeys]) -> IssuerKeys:
-        """Replace the keys by what `change` makes of them."""
+        """Replace the signing keys by what `change` makes of them."""
         while True:
             before = self._get(_SIGNING_KEYS) or b""
             after = change(_read_signing_keys(before))
             if self._store.compare_and_swap(_SIGNING_KEYS, before, to_json(after), group=SERVER):
                 return after
 
-    def create_api_key(self, api_key: ApiKey) -> bool:
-        """Add an API key; False, and nothing done, if there is one with its client id.
+    def reset(self, keys: IssuerKeys, api_keys: Iterable[ApiKey]) -> None:
+        """Remove everything, and start again with these keys."""
+        records = [(API_KEYS, _name(api_key.client_id), to_json(api_key)) for api_key in api_keys]
+        self._store.clear([(SERVER, _SIGNING_KEYS, to_json(keys)), *records])
+        self._store.journal.clear()
 
-        What exchanges under way left behind of an earlier one by that name is not the new one's.
-        """
-        name = f"api-key:{api_key.client_id}"
-        created = self._store.compare_and_swap(name, None, to_json(api_key), group=_API_KEYS)
-        if created:
+    # --- API keys ---------------------------------------------------------------------------------
+
+    def create_api_key(self, api_key: ApiKey) -> bool:
+        """Add an API key. Return False, and do nothing, if there is one with its client id."""
+        name = _name(api_key.client_id)
+        created = self._store.compare_and_swap(name, None, to_json(api_key), group=API_KEYS)
+        if created:  # requests in progress may have left records of a deleted key with this name
             self._forget(api_key.client_id)
         return created
 
     def change_api_key(self, client_id: str, change: Callable[[ApiKey], ApiKey]) -> ApiKey | None:
         """Replace an API key by what `change` makes of it; None if there is none."""
-        name = f"api-key:{client_id}"
+        name = _name(client_id)
         while True:
             before = self._get(name)
             if before is None:
                 return None
-            after = change(read_api_key(before))
-            if self._store.compare_and_swap(name, before, to_json(after), group=_API_KEYS):
+            after = change(decode_api_key(before))
+            if self._store.compare_and_swap(name, before, to_json(after), group=API_KEYS):
                 return after
 
     def delete_api_key(self, client_id: str) -> bool:
-        """Remove an API key and all that belongs to it; whether there was one."""
-        found = self._store.delete(f"api-key:{client_id}")
+        """Remove an API key and all that belongs to it. Return False if there is none."""
+        found = self._store.delete(_name(client_id))
         self._forget(client_id)
         return found
 
     def reset_api_key(self, client_id: str, *, epoch: str) -> ApiKey | None:
-        """Remove all that belongs to an API key; its tokens are dead. None if there is none."""
-        api_key = self.change_api_key(client_id, lambda before: replace(before, epoch=epoch, past=None))
+        """Remove all that belongs to an API key, and refuse its tokens. None if there is no such key."""
+        api_key = self.change_api_key(client_id, lambda before: replace(before, epoch=epoch, floor=NO_FLOOR))
         self._forget(client_id)
         return api_key
 
-    def close_past(self, client_id: str | None, *, until: float) -> None:
-        """Bury the tokens that an API key (None: every one) has by now, as far as they had expired by then.
-
-        Once is enough: from the first time on that time might run again, nothing was forgotten.
-        """
-        keys = self.all_api_keys() if client_id is None else self.api_keys([client_id])
-        for api_key in keys:
-            self.change_api_key(api_key.client_id, lambda before: _with_past(before, until))
+    def api_keys(self, client_ids: Iterable[str]) -> list[ApiKey]:
+        """The API keys that exist among these."""
+        values = self._store.get_many(map(_name, client_ids))
+        return [decode_api_key(value) for value in values if value is not None]
 
     def all_api_keys(self) -> list[ApiKey]:
-        """Every API key, in the order in which they were created."""
-        return [read_api_key(value) for value in self._store.scan(_API_KEYS)]
+        """Every API key, in order of creation."""
+        return [decode_api_key(value) for value in self._store.scan(API_KEYS)]
+
+    def count_api_keys(self) -> int:
+        """How many API keys there are."""
+        return self._store.count(API_KEYS)
 
     def origins(self) -> frozenset[str]:
-        """Every origin that is registered with an API key. It is read anew only after a key was written."""
-        version = self._store.version(_API_KEYS)  # before the records: they may be newer, but never older
+        """Every origin that is registered with an API key; computed again only after a key was written."""
+        version = self._store.version(API_KEYS)  # first, so that the records are never older than it
         known, origins = self._origins
         if version != known:
-            records = self._store.scan(_API_KEYS)
+            records = self._store.scan(API_KEYS)
             origins = frozenset(chain.from_iterable(map(_read_origins, records)))
             self._origins = version, origins
         return origins
 
-    def count_api_keys(self) -> int:
-        """How many API keys there are."""
-        return self._store.count(_API_KEYS)
-
-    def reset(self, keys: IssuerKeys, api_keys: Iterable[ApiKey]) -> None:
-        """Remove everything, and begin again with these."""
-        records = [(_API_KEYS, f"api-key:{api_key.client_id}", to_json(api_key)) for api_key in api_keys]
-        self._store.clear([(SERVER, _SIGNING_KEYS, to_json(keys)), *records])
-        self._store.journal.clear()
-
-    def api_keys(self, client_ids: Iterable[str]) -> list[ApiKey]:
-        """The API keys that exist among these."""
-        values = self._store.get_many(f"api-key:{client_id}" for client_id in client_ids)
-        return [read_api_key(value) for value in values if value is not None]
+    # --- tokens -----------------------------------------------------------------------------------
 
     def family(self, family: str) -> TokenFamily:
-        """The state of a token family; one without a record is as new."""
+        """The state of a token family; one without a record is new."""
         return _read_family(self._get(f"family:{family}"))
 
     def consume_refresh_token(
         self, token: RefreshToken, *, now: float, policy: RefreshPolicy, expires_at: float
     ) -> bool:
-        """Use up a refresh token: True for the first to do so; any other is a replay (RFC 9700 §4.14.2).
+        """Use up a refresh token. Only the first use returns True; any other is a replay (RFC 9700 §4.14.2).
 
-        `expires_at` is when the last token of the family will have expired.
+        `expires_at` is when all tokens of the family will have expired.
         """
 
-        def present(family: TokenFamily) -> tuple[TokenFamily, bool]:
+        def use(family: TokenFamily) -> tuple[TokenFamily, bool]:
             return redeem(family, token.sequence, now, policy)
 
-        return self._change_family(token, present, now=now, expires_at=expires_at)
+        return self._change_family(token, use, now=now, expires_at=expires_at)
 
     def revoke_family(self, token: RefreshToken, *, now: float, expires_at: float) -> None:
-        """Revoke every token of a family, those yet to be issued included (RFC 7009 §2.1)."""
-        self._change_family(
-            token, lambda before: (replace(before, revoked=True), True), now=now, expires_at=expires_at
-        )
+        """Revoke every token of a family, also those that are not issued yet (RFC 7009 §2.1)."""
+
+        def revoke(family: TokenFamily) -> tuple[TokenFamily, bool]:
+            return replace(family, revoked=True), not family.revoked
+
+        self._change_family(token, revoke, now=now, expires_at=expires_at)
 
     def _change_family(
         self,
@@ -154,60 +177,112 @@ class Repository:
         while True:
             before = self._get(name)
             family = _read_family(before)
-            changed, verdict = change(family)
-            if changed == family:
-                return verdict
-            after = replace(changed, expires_at=max(family.expires_at, expires_at))
+            changed, accepted = change(family)
+            if changed == family and not accepted:
+                return False
+            after = replace(
+                changed,
+                issued_at=max(family.issued_at, token.issued_at, now),
+                # `expires_at` was computed from `now`. If the clock was moved back, the token is newer.
+                expires_at=max(family.expires_at, expires_at + max(0.0, token.issued_at - now)),
+            )
+            times = self._times(after.issued_at, after.expires_at, now)
             if self._store.compare_and_swap(
-                name,
-                before,
-                to_json(after),
-                group=group_of(token.client_id),
-                expires_at=self._deadline(after.expires_at, now),
+                name, before, to_json(after), group=group_of(token.client_id), times=times
             ):
-                return verdict
+                self._evict_if_full()
+                # Without a record the family may be new, or its record was evicted a moment ago.
+                return accepted and (before is not None or not self._is_rejected(token))
+
+    def _is_rejected(self, token: RefreshToken) -> bool:
+        return any(api_key.rejection_reason(token) for api_key in self.api_keys([token.client_id]))
 
     def revoke_access_token(self, token: AccessToken, *, now: float) -> None:
         """Revoke one access token."""
-        deadline = self._deadline(token.expires_at, now)
-        self._store.put(f"revoked:{token.jti}", b"", group=group_of(token.client_id), expires_at=deadline)
+        times = self._times(token.issued_at, token.expires_at, now)
+        self._store.put(f"revoked:{token.jti}", b"", group=group_of(token.client_id), times=times)
+        self._evict_if_full()
 
     def is_revoked(self, *, jti: str, family: str) -> bool:
-        """Whether an access token, or the family it belongs to, was revoked."""
+        """Whether an access token, or the family it belongs to, was revoked.
+
+        Ask this before you read the API key of the token: its floor rises before a revocation is evicted.
+        """
         revoked, record = self._store.get_many((f"revoked:{jti}", f"family:{family}"))
         return revoked is not None or _read_family(record).revoked
 
     def put_opaque_token(
         self, fingerprint: str, claims: Mapping[str, object], *, client_id: str, now: float, expires_at: float
     ) -> None:
-        """Remember what an opaque access token of this client stands for."""
-        deadline = self._deadline(expires_at, now)
-        self._store.put(
-            f"opaque:{fingerprint}", to_json(claims), group=group_of(client_id), expires_at=deadline
-        )
+        """Remember the claims of an opaque access token."""
+        times = self._times(now, expires_at, now)
+        self._store.put(f"opaque:{fingerprint}", to_json(claims), group=group_of(client_id), times=times)
+        self._evict_if_full()
 
     def opaque_token(self, fingerprint: str) -> dict[str, object] | None:
-        """The claims that an opaque access token stands for, if it was issued."""
+        """The claims of an opaque access token; None if it is unknown."""
         value = self._get(f"opaque:{fingerprint}")
         if value is None:
             return None
         claims: dict[str, object] = json.loads(value)
         return claims
 
-    def take_request(self, api_key: ApiKey, *, now: float, rate: int) -> float:
-        """Take one request from the bucket of a key's account; the seconds to wait, 0 if it may pass.
+    def _times(self, issued_at: float, expires_at: float, now: float) -> TokenTimes:
+        return TokenTimes(issued_at, expires_at, max(expires_at, self._wall() + expires_at - now))
 
-        Keys of one account spend from one bucket even where they live in different times: it gains what
-        the clock of whoever asks is ahead of that of who asked last.
+    # --- eviction of token records ----------------------------------------------------------------
+
+    def _evict_if_full(self) -> None:
+        """Evict a batch of token records if there are too many, unless another thread is at it."""
+        if is_exceeded(self._bound, self._store.usage()) and self._evicting.acquire(blocking=False):
+            try:
+                self._evict()
+            finally:
+                self._evicting.release()
+
+    def _evict(self) -> None:
+        epochs = {group_of(api_key.client_id): api_key.epoch for api_key in self.all_api_keys()}
+        records, wall, new_epoch = self._store.token_records(), self._wall(), token_hex(8)  # after the epochs
+        groups = list({record.group for record in records})
+        clocks = dict(
+            zip(groups, read_clocks(self._store, map(client_id_of, groups), wall=wall), strict=True)
+        )
+        for group, evicted, floor, live in plan_evictions(records, clocks, wall=wall, bound=self._bound):
+            epoch = epochs.get(group)
+            change = partial(_raise_floor, epoch=epoch, floor=floor, now=clocks[group], new_epoch=new_epoch)
+            api_key = self.change_api_key(client_id_of(group), change)
+            if api_key is None or api_key.epoch == epoch:
+                self._store.evict(evicted)
+            elif api_key.epoch == new_epoch:
+                self._store.evict(record for record in records if record.group == group)
+            if live:
+                self._warn()
+
+    def _warn(self) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            _log.warning(
+                "there are more than %d token records, or they are larger than %d bytes: tokens that were "
+                "issued before the oldest record that is kept are refused from now on",
+                *self._bound,
+            )
+
+    # --- rate limit -------------------------------------------------------------------------------
+
+    def take_request(self, api_key: ApiKey, *, now: float, rate: int) -> float:
+        """Take one request from the bucket of a key's account: the seconds to wait, 0 if it is allowed.
+
+        The API keys of an account share a bucket even if their clocks differ: it gains what the clock of
+        the current request is ahead of that of the last one.
         """
         key, group = f"bucket:{api_key.account_id}", group_of(api_key.client_id)
         while True:
             before = self._get(key)
             bucket, wait = take(_read_bucket(before), now, rate)
-            if self._store.compare_and_swap(
-                key, before, to_json(bucket), group=group, expires_at=self._deadline(now + 1, now)
-            ):
+            if self._store.compare_and_swap(key, before, to_json(bucket), group=group):
                 return wait
+
+    # ----------------------------------------------------------------------------------------------
 
     def _forget(self, client_id: str) -> None:
         """Remove all that belongs to an API key, but not the key."""
@@ -217,9 +292,24 @@ class Repository:
     def _get(self, key: str) -> bytes | None:
         return self._store.get_many((key,))[0]
 
-    def _deadline(self, expires_at: float, now: float) -> float:
-        """When an entry may be forgotten: not before it has expired on its owner's clock and on the wall."""
-        return max(expires_at, self._wall() + expires_at - now)
+
+def _raise_floor(
+    api_key: ApiKey, *, epoch: str | None, floor: TokenFloor, now: float, new_epoch: str
+) -> ApiKey:
+    """The API key with a floor, or as it is if it was reset since it had `epoch`.
+
+    If the floor would refuse the next token too, as when a clock is frozen, the key gets a new epoch instead:
+    that refuses all tokens up to now and none that follow.
+    """
+    if api_key.epoch != epoch:
+        return api_key
+    if floor.issued_at >= int(now):
+        return replace(api_key, epoch=new_epoch, floor=NO_FLOOR)
+    return replace(api_key, floor=api_key.floor.raised_to(floor))
+
+
+def _name(client_id: str) -> str:
+    return entry_name("api-key", client_id)
 
 
 @lru_cache(maxsize=64)
@@ -227,21 +317,9 @@ def _read_signing_keys(value: bytes) -> IssuerKeys:
     return _KEYS.decode(value)
 
 
-@lru_cache(maxsize=1024)
-def read_api_key(value: bytes) -> ApiKey:
-    """The record of an API key."""
-    return _API_KEY.decode(value)
-
-
-def _with_past(api_key: ApiKey, until: float) -> ApiKey:
-    if api_key.past is not None:
-        return api_key
-    return replace(api_key, epoch=f"{api_key.epoch}+", past=Past(epoch=api_key.epoch, until=until))
-
-
 @lru_cache(maxsize=2**14)  # more than there may be API keys
 def _read_origins(value: bytes) -> tuple[str, ...]:
-    return _API_KEY.decode(value).origins
+    return decode_api_key(value).origins
 
 
 def _read_family(value: bytes | None) -> TokenFamily:

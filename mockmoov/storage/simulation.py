@@ -1,8 +1,8 @@
-"""Owns what a test controls, in a store: clocks, planned faults, the journal. Must not know HTTP.
+"""What a test controls, in a store: clocks, planned faults and the journal.
 
-Each is the server's own or that of one API key (`owner` is its client id, None the server). An exchange
-goes by the clock of the key that it claims to come from, meets that key's faults before the server's, and
-is written into the journal under that key.
+The server has each of these, and so has every API key; `owner` is a client id, or None for the server. A
+request is subject to the clock of the API key that it claims, and to the faults of that key before those of
+the server. It is recorded in the journal under that key. Times are Unix seconds.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,17 +15,16 @@ from msgspec.json import Decoder
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import ApiKey, Exchange
-from mockmoov.simulation.clock import UNCHANGED, ClockSetting, may_run_again
+from mockmoov.simulation.clock import ClockSetting
 from mockmoov.simulation.faults import Fault, Plan, RequestFacts, select_fault
 from mockmoov.simulation.journal import Query
-from mockmoov.storage.repository import SERVER, Repository, group_of, read_api_key
+from mockmoov.storage.entries import decode_api_key, decode_clock, entry_name, group_of
 from mockmoov.storage.store import Store
 from mockmoov.storage.watches import Watch
 
 MOST_FAULTS = 1000  # in a plan
-MOST_BYTES = 2**20  # of a plan: it is read and written with every exchange that it is about
-_OF_A_KEY = ("api-key", "clock", "faults")
-_CLOCK = Decoder(ClockSetting)
+MOST_BYTES = 2**20  # of a plan, which is read and written with every request that it matches
+_OF_A_KEY = ("api-key", "clock", "faults")  # the entries that a request needs of an API key
 _PLAN = Decoder(Plan)
 _Answer = TypeVar("_Answer")
 
@@ -33,7 +32,7 @@ ClockChange = Callable[[ClockSetting, float], ClockSetting]
 
 
 class ClaimedClient(Struct, frozen=True, kw_only=True):
-    """What holds for one exchange: the API key that it claims to come from, if that exists, and its time."""
+    """What a request is subject to: the API key that it claims, if there is one, its time, and any faults."""
 
     api_key: ApiKey | None
     now: float
@@ -41,31 +40,30 @@ class ClaimedClient(Struct, frozen=True, kw_only=True):
 
 
 class Journal(Struct, frozen=True, kw_only=True):
-    """Exchanges in their order, and how many that were before them are gone."""
+    """Exchanges in order, and how many before them made room for newer ones."""
 
     exchanges: list[Exchange]
     dropped: int
 
 
 class SimulationState:
-    """The conditions in a store. `wall` tells real time, in Unix seconds."""
+    """Clocks, planned faults and the journal. `wall` returns the real time, in Unix seconds."""
 
     def __init__(self, store: Store, *, wall: Callable[[], float]) -> None:
         self._store = store
-        self._repository = Repository(store)
         self._wall = wall
 
     def claimed_client(self, client_ids: Iterable[str]) -> ClaimedClient:
-        """The condition of an exchange that claims to come from one of these: the first that exists."""
+        """What a request is subject to that claims these API keys: the first that exists counts."""
         names = [f"{record}:{client_id}" for client_id in client_ids for record in _OF_A_KEY]
         server_clock, server_faults, *own = self._store.get_many(["clock", "faults", *names])
-        now = _read_clock(server_clock).read(self._wall())
+        now = decode_clock(server_clock).read(self._wall())
         for start in range(0, len(own), len(_OF_A_KEY)):
             api_key, clock, faults = own[start : start + len(_OF_A_KEY)]
             if api_key is not None:
                 has_faults = bool(_read_plan(server_faults) or _read_plan(faults))
-                now = _read_clock(clock).read(now)
-                return ClaimedClient(api_key=read_api_key(api_key), now=now, has_faults=has_faults)
+                now = decode_clock(clock).read(now)
+                return ClaimedClient(api_key=decode_api_key(api_key), now=now, has_faults=has_faults)
         return ClaimedClient(api_key=None, now=now, has_faults=bool(_read_plan(server_faults)))
 
     # --- clocks -----------------------------------------------------------------------------------
@@ -76,23 +74,13 @@ class SimulationState:
 
     def clock(self, owner: str | None = None) -> ClockSetting:
         """How a clock is set."""
-        return _read_clock(self._get("clock", owner))
+        return decode_clock(self._get("clock", owner))
 
     def set_clock(self, owner: str | None, change: ClockChange) -> None:
-        """Change a clock; `change` is given its setting and what its base shows.
-
-        Once it may show a time again that has passed, nothing of its owner is forgotten any more because it
-        expired, and what may be forgotten already stays dead, as it had expired by the clock and by the wall:
-        a token that was revoked must not come back to life.
-        """
+        """Change a clock: `change` gets its setting and what its base shows, and returns the new setting."""
         while True:
             value, base = self._get("clock", owner), self._base(owner)
-            before = _read_clock(value)
-            after = change(before, base)
-            if may_run_again(before, after, base):
-                self._store.keep(None if owner is None else group_of(owner))
-                self._repository.close_past(owner, until=min(self.now(owner), self._wall()))
-            if self._swap("clock", owner, value, to_json(after)):
+            if self._swap("clock", owner, value, to_json(change(decode_clock(value), base))):
                 return
 
     def _base(self, owner: str | None) -> float:
@@ -102,7 +90,7 @@ class SimulationState:
     # --- faults -----------------------------------------------------------------------------------
 
     def faults(self, owner: str | None = None) -> Plan:
-        """The plan of an owner, in its order."""
+        """The planned faults of an owner, in order."""
         return _read_plan(self._get("faults", owner))
 
     def add_fault(self, owner: str | None, fault: Fault) -> None:
@@ -119,7 +107,7 @@ class SimulationState:
         self._change_plan(owner, add)
 
     def remove_faults(self, owner: str | None, fault_id: str | None = None) -> int:
-        """Remove a fault, or (None) all of a plan; how many there were."""
+        """Remove a fault, or (None) all of a plan; return how many."""
 
         def remove(plan: Plan) -> tuple[Plan, int]:
             left = tuple(fault for fault in plan if fault_id not in (None, fault.id))
@@ -130,20 +118,20 @@ class SimulationState:
     def take_fault(
         self, client_id: str | None, facts: RequestFacts, now: float, *, successes: bool = False
     ) -> Fault | None:
-        """The fault that happens to this exchange: of the key's plan, or else of the server's.
+        """The fault that a request triggers: of the plan of the API key, or else of the server's.
 
-        Windows of either go by the clock of whose plan it is; `now` is what the key's shows. Only faults that
-        are successes are looked at, or only those that are not.
+        `now` is what the clock of the API key shows. Time windows in the server's plan follow its own clock.
+        Only faults that are successes are considered, or only those that are not.
         """
         own = self._take(client_id, facts, now, successes) if client_id is not None else None
         return own or self._take(None, facts, self.now(), successes)
 
     def _take(self, owner: str | None, facts: RequestFacts, now: float, successes: bool) -> Fault | None:
-        def taken(plan: Plan) -> tuple[Plan, Fault | None]:
+        def trigger(plan: Plan) -> tuple[Plan, Fault | None]:
             fault, after = select_fault(plan, facts, now, successes=successes)
             return after, fault
 
-        return self._change_plan(owner, taken)
+        return self._change_plan(owner, trigger)
 
     def _change_plan(self, owner: str | None, change: Callable[[Plan], tuple[Plan, _Answer]]) -> _Answer:
         while True:
@@ -186,20 +174,11 @@ class SimulationState:
     # ----------------------------------------------------------------------------------------------
 
     def _get(self, record: str, owner: str | None) -> bytes | None:
-        return self._store.get_many([_name(record, owner)])[0]
+        return self._store.get_many([entry_name(record, owner)])[0]
 
     def _swap(self, record: str, owner: str | None, expected: bytes | None, value: bytes) -> bool:
-        group = SERVER if owner is None else group_of(owner)
-        return self._store.compare_and_swap(_name(record, owner), expected, value, group=group)
-
-
-def _name(record: str, owner: str | None) -> str:
-    return record if owner is None else f"{record}:{owner}"
-
-
-@lru_cache(maxsize=1024)
-def _read_clock(value: bytes | None) -> ClockSetting:
-    return UNCHANGED if value is None else _CLOCK.decode(value)
+        name = entry_name(record, owner)
+        return self._store.compare_and_swap(name, expected, value, group=group_of(owner))
 
 
 @lru_cache(maxsize=64)

@@ -1,11 +1,41 @@
 """What a backend must do: store bytes under keys, and keep a journal of exchanges that can be waited for."""
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from msgspec import Struct
 
 from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.journal import Query
 from mockmoov.storage.watches import Watch
+
+
+class TokenTimes(Struct, frozen=True, gc=False):
+    """When the tokens that a record is about were issued and expire: the latest of each, in Unix seconds.
+
+    `issued_at` and `expires_at` are read on the clock of their API key. `real_expiry` is when they have
+    expired on the wall clock and as much real time has passed as they were valid for.
+    """
+
+    issued_at: float
+    expires_at: float
+    real_expiry: float
+
+
+class TokenRecord(Struct, frozen=True, gc=False):
+    """A token record as eviction sees it; `size` is the bytes of its key and value."""
+
+    key: str
+    group: str
+    size: int
+    times: TokenTimes
+
+
+class Usage(NamedTuple):
+    """How many token records there are, and the bytes of their keys and values."""
+
+    records: int
+    size: int
 
 
 class JournalStore(Protocol):
@@ -34,11 +64,10 @@ class JournalStore(Protocol):
 
 
 class Store(Protocol):
-    """Where all mutable facts live. Each method is atomic, and one round trip where there is a wire.
+    """Where everything that changes is kept. Each method is atomic, safe from any thread, and one round trip.
 
-    Every entry belongs to a group, so that what belongs together is found and forgotten together.
-    `expires_at` is wall-clock Unix seconds after which an entry may be forgotten; it
-    need not be: whoever reads an entry still asks the clock.
+    Every entry belongs to a group, so that what belongs together is found and forgotten together. An entry
+    that is written with `times` is a token record: it counts towards `usage` and may be evicted.
     """
 
     @property
@@ -50,18 +79,18 @@ class Store(Protocol):
         """The values of these keys, in their order; None for one that is absent."""
         ...
 
-    def put(self, key: str, value: bytes, *, group: str, expires_at: float | None = None) -> None:
-        """Write a value, whatever was there; without an expiry it stays."""
+    def put(self, key: str, value: bytes, *, group: str, times: TokenTimes | None = None) -> None:
+        """Write a value, whatever was there before."""
         ...
 
     def compare_and_swap(
-        self, key: str, expected: bytes | None, value: bytes, *, group: str, expires_at: float | None = None
+        self, key: str, expected: bytes | None, value: bytes, *, group: str, times: TokenTimes | None = None
     ) -> bool:
-        """Write a value if `expected` (None: absent) is what is there; whether it was."""
+        """Write a value and return True if the entry has the value `expected` (None: is absent)."""
         ...
 
     def delete(self, key: str) -> bool:
-        """Remove an entry; whether it was there."""
+        """Remove an entry; False if it was absent."""
         ...
 
     def scan(self, group: str) -> list[bytes]:
@@ -76,8 +105,16 @@ class Store(Protocol):
         """A number that changes whenever an entry of the group is written or removed."""
         ...
 
-    def keep(self, group: str | None) -> None:
-        """From now on forget nothing of this group (None: of any) because it expired, until it is cleared."""
+    def usage(self) -> Usage:
+        """How much the token records use."""
+        ...
+
+    def token_records(self) -> list[TokenRecord]:
+        """All token records, in the order in which they were written."""
+        ...
+
+    def evict(self, records: Iterable[TokenRecord]) -> None:
+        """Remove token records, except those that were written again since they were listed."""
         ...
 
     def forget(self, group: str) -> None:
@@ -85,5 +122,5 @@ class Store(Protocol):
         ...
 
     def clear(self, entries: Iterable[tuple[str, str, bytes]]) -> None:
-        """Remove everything, and in the same moment write these: group, key, value."""
+        """Replace all entries by these, each a group, a key and a value."""
         ...

@@ -1,6 +1,5 @@
-"""Owns a store that forgets as soon as it may, and a server on one. Must not know what must be remembered."""
+"""A server that keeps few token records, so that tests reach the bound."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from mockmoov.config.settings import Layer, load
@@ -9,31 +8,23 @@ from mockmoov.server.factory import create_server
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
+from mockmoov.storage.store import Usage
 from tests.support.servers import Clock
 
 
-class ForgetfulStore(MemoryStore):
-    """A store that forgets the moment it may: an entry is gone once the wall has reached its expiry."""
-
-    def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
-        self._forget_all_that_may_be()
-        return super().get_many(keys)
-
-    def compare_and_swap(
-        self, key: str, expected: bytes | None, value: bytes, *, group: str, expires_at: float | None = None
-    ) -> bool:
-        self._forget_all_that_may_be()
-        return super().compare_and_swap(key, expected, value, group=group, expires_at=expires_at)
-
-    def _forget_all_that_may_be(self) -> None:
-        with self._lock:
-            self._sweep()
+def few(records: int) -> Usage:
+    """A bound of this many records of any size."""
+    return Usage(records=records, size=2**30)
 
 
-def forgetful_server(wall: Clock, offset: float = 0.0, **values: Any) -> AuthorizationServer:
-    """A server on such a store, whose clock is that far ahead of the wall."""
+def bounded_server(wall: Clock, bound: Usage, **values: Any) -> AuthorizationServer:
+    """A server that keeps token records up to a bound."""
     chosen = load(Layer(settings=values))
-    store = ForgetfulStore(wall=wall)
-    simulation = SimulationState(store, wall=lambda: wall.now + offset)
+    store = MemoryStore()
     keys = create_server(chosen).repository.signing_keys()
-    return AuthorizationServer(chosen, Repository(store, wall=wall), simulation, signing_keys=keys)
+    return AuthorizationServer(
+        chosen,
+        Repository(store, wall=wall, bound=bound),
+        SimulationState(store, wall=wall),
+        signing_keys=keys,
+    )

@@ -1,0 +1,57 @@
+"""How entries of a store are named and grouped; and the entries of API keys and clocks, decoded.
+
+An entry is named after its record and its owner: `clock:5clTR` is the clock of an API key by its client id,
+`clock` that of the server (owner None). All that belongs to an API key is in one group, except the record of
+the key, which outlives it when the key is reset.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from msgspec.json import Decoder
+
+from mockmoov.oauth.records import ApiKey
+from mockmoov.simulation.clock import UNCHANGED, ClockSetting
+from mockmoov.storage.store import Store
+
+SERVER = "server"  # the group of what belongs to no API key
+API_KEYS = "api-keys"  # the group of the records of API keys
+_API_KEY = Decoder(ApiKey)
+_CLOCK = Decoder(ClockSetting)
+
+
+def entry_name(record: str, owner: str | None) -> str:
+    """The key of an entry."""
+    return record if owner is None else f"{record}:{owner}"
+
+
+def group_of(owner: str | None) -> str:
+    """The group of what belongs to an owner."""
+    return SERVER if owner is None else f"api-key:{owner}"
+
+
+def client_id_of(group: str) -> str:
+    """The client id of the API key that a group belongs to."""
+    return group.removeprefix("api-key:")
+
+
+@lru_cache(maxsize=1024)
+def decode_api_key(value: bytes) -> ApiKey:
+    """The API key of a record."""
+    return _API_KEY.decode(value)
+
+
+@lru_cache(maxsize=1024)
+def decode_clock(value: bytes | None) -> ClockSetting:
+    """How a clock is set; one without a record is unchanged."""
+    return UNCHANGED if value is None else _CLOCK.decode(value)
+
+
+def read_clocks(store: Store, client_ids: Iterable[str], *, wall: float) -> list[float]:
+    """What the clocks of API keys show, in their order, in Unix seconds; `wall` is the real time.
+
+    The server's clock runs over the wall clock, those of API keys over the server's.
+    """
+    server, *own = store.get_many(entry_name("clock", owner) for owner in (None, *client_ids))
+    now = decode_clock(server).read(wall)
+    return [decode_clock(value).read(now) for value in own]

@@ -1,0 +1,105 @@
+"""Which token records go when there are too many, and which tokens are refused afterwards.
+
+A token record says that a token was revoked or used up, or what an opaque token means. It is kept until its
+API key is reset or deleted, or until there are too many. No token may become valid again because its record
+was evicted, wherever a test moves the clocks. So the API key gets a `TokenFloor` that refuses every token
+which the evicted records were about:
+
+- Records whose tokens have expired, on the clock of their API key and in real time, go first. From then on
+  the key refuses tokens that expire no later, which matters only if its clock is moved back.
+- If that is not enough, live records go: one by one the oldest of the API key that has the most, so that a
+  busy key doesn't affect the others. From then on the key refuses tokens that were issued no later.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from heapq import heapify, heapreplace
+from typing import NamedTuple
+
+from mockmoov.oauth.records import NO_FLOOR, TokenFloor
+from mockmoov.storage.store import TokenRecord, Usage
+
+MAX_USAGE = Usage(records=200_000, size=128 * 2**20)
+_BATCH = 16  # a sixteenth of the bound goes at once
+
+
+_Groups = defaultdict[str, list[TokenRecord]]  # records by their group
+
+
+class Eviction(NamedTuple):
+    """What goes of one group: the records, the tokens to refuse, and whether a live record is among them."""
+
+    group: str
+    records: list[TokenRecord]
+    floor: TokenFloor
+    live: bool
+
+
+def is_exceeded(bound: Usage, usage: Usage) -> bool:
+    """Whether more is used than a bound allows."""
+    return usage.records > bound.records or usage.size > bound.size
+
+
+def plan_evictions(
+    records: Sequence[TokenRecord], clocks: Mapping[str, float], *, wall: float, bound: Usage
+) -> list[Eviction]:
+    """What has to go of each group, so that a sixteenth of the bound is free.
+
+    `clocks` says what the clock of each group's API key shows, `wall` is the real time, in Unix seconds.
+    """
+    excess = _Excess(records, bound)
+    expired, live = _Groups(list), _Groups(list)
+    for record in records:
+        if not excess:
+            break
+        times = record.times
+        if times.expires_at <= clocks[record.group] and times.real_expiry <= wall:
+            expired[record.group].append(record)
+            excess.shrink(record)
+        else:
+            live[record.group].append(record)
+    evicted = _oldest(live, excess)
+    return [_eviction(group, expired[group], evicted[group]) for group in {*expired, *evicted}]
+
+
+class _Excess:
+    """How many records, and bytes of them, are still to go."""
+
+    def __init__(self, records: Iterable[TokenRecord], bound: Usage) -> None:
+        sizes = [record.size for record in records]
+        self.records = len(sizes) - bound.records + bound.records // _BATCH
+        self.size = sum(sizes) - bound.size + bound.size // _BATCH
+
+    def __bool__(self) -> bool:
+        return self.records > 0 or self.size > 0
+
+    def shrink(self, record: TokenRecord) -> None:
+        """Count a record that goes."""
+        self.records -= 1
+        self.size -= record.size
+
+
+def _oldest(live: _Groups, excess: _Excess) -> _Groups:
+    """The live records that go: one by one the oldest of the group that has the most."""
+    evicted = _Groups(list)
+    # Of groups of one size it is the one whose first record was written first.
+    heap = [(-len(records), position, group) for position, (group, records) in enumerate(live.items())]
+    heapify(heap)
+    while excess:
+        count, position, group = heap[0]
+        records = live[group]
+        if group not in evicted:
+            records.sort(key=lambda record: record.times.issued_at, reverse=True)
+        record = records.pop()
+        evicted[group].append(record)
+        excess.shrink(record)
+        heapreplace(heap, (count + 1, position, group))
+    return evicted
+
+
+def _eviction(group: str, expired: list[TokenRecord], live: list[TokenRecord]) -> Eviction:
+    floor = TokenFloor(
+        issued_at=max((record.times.issued_at for record in live), default=NO_FLOOR.issued_at),
+        expires_at=max((record.times.expires_at for record in expired), default=NO_FLOOR.expires_at),
+    )
+    return Eviction(group, expired + live, floor, bool(live))
