@@ -190,6 +190,10 @@ def test_there_is_a_limit_of_watches_that_closing_one_makes_room_under(
     ):
         journal.watch("c", Query(), 1, lambda: None)
     assert journal._watches.find_tally("c", Query()) is None
+    with monkeypatch.context() as patched:
+        patched.setattr(memory, "_matching", lambda *_: pytest.fail("the journal is not read in vain"))
+        with pytest.raises(TooManyWatchersError):
+            journal.watch(None, Query(), 1, lambda: None)
     first.close()
     journal.watch("c", Query(), 1, lambda: None)
 

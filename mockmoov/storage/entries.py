@@ -1,8 +1,8 @@
-"""How entries of a store are named and grouped; and the entries of API keys and clocks, decoded.
+"""How entries of a store are named and grouped, and how those of API keys and clocks are read.
 
-An entry is named after its record and its owner: `clock:5clTR` is the clock of an API key by its client id,
-`clock` that of the server (owner None). All that belongs to an API key is in one group, except the record of
-the key, which outlives it when the key is reset.
+An entry is named after its record and its owner: `clock:5clTR` is the clock of the API key with that client
+id, `clock` is the clock of the server (owner None). All entries of an API key are in one group, except the
+record of the key itself, which stays when the key is reset.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _CLOCK = Decoder(ClockSetting)
 
 
 def entry_name(record: str, owner: str | None) -> str:
-    """The key of an entry."""
+    """The key under which a store has a record of an owner."""
     return record if owner is None else f"{record}:{owner}"
 
 

@@ -22,7 +22,6 @@ from mockmoov.storage.store import TokenRecord, Usage
 MAX_USAGE = Usage(records=200_000, size=128 * 2**20)
 _BATCH = 16  # a sixteenth of the bound goes at once
 
-
 _Groups = defaultdict[str, list[TokenRecord]]  # records by their group
 
 

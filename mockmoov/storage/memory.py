@@ -24,7 +24,7 @@ class _Entry(Struct, frozen=True, gc=False):  # there may be many: they must not
 
 
 class _Group:
-    """The keys of a group, in the order in which they came, and the number of the last change."""
+    """The keys of a group in the order in which they were written, and the number of the last change."""
 
     __slots__ = ("keys", "version")
 
@@ -47,7 +47,7 @@ class MemoryStore:
 
     def _start(self) -> None:
         self._entries: dict[str, _Entry] = {}
-        self._groups: dict[str, _Group] = {}  # those that have entries
+        self._groups: dict[str, _Group] = {}  # without empty ones
         self._tokens: dict[str, TokenRecord] = {}  # in the order in which they were written
         self._token_bytes = 0
 
@@ -127,9 +127,9 @@ class MemoryStore:
         if before and before.group != group:
             self._remove(key)
         self._entries[key] = _Entry(value, group)
-        keys = self._groups.get(group) or self._groups.setdefault(group, _Group())
-        keys.keys[key] = None
-        self._changes = keys.version = self._changes + 1
+        members = self._groups.get(group) or self._groups.setdefault(group, _Group())
+        members.keys[key] = None
+        self._changes = members.version = self._changes + 1
         self._remove_token(key)
         if times:
             record = self._tokens[key] = TokenRecord(key, group, len(key) + len(value), times)
@@ -154,7 +154,7 @@ class MemoryStore:
 
 
 class _Owner:
-    """The encoded exchanges of one API key by number, and how many made room for newer ones."""
+    """The encoded exchanges of one API key by number, and how many were dropped."""
 
     __slots__ = ("client_id", "dropped", "exchanges")
 
@@ -165,7 +165,7 @@ class _Owner:
 
 
 class MemoryJournal:
-    """A `JournalStore` that keeps exchanges encoded. With `max_exchanges` 0 it keeps and counts none."""
+    """A `JournalStore` of encoded exchanges. With `max_exchanges` 0 it keeps and counts none."""
 
     def __init__(self, *, max_exchanges: int = 10_000, max_bytes: int = 2**24) -> None:
         self._max_exchanges = max_exchanges
@@ -182,7 +182,7 @@ class MemoryJournal:
         self._number = self._bytes = 0
 
     def append(self, exchange: Exchange) -> None:
-        """Add an exchange and number it; the oldest ones make room."""
+        """Add an exchange and number it. Drop the oldest ones if there is no room."""
         if not self._max_exchanges:
             return
         # A copy of the exact length: a buffer of msgspec may be half as large again.
@@ -212,24 +212,25 @@ class MemoryJournal:
         return [_decode(*each) for each in encoded], dropped
 
     def clear(self, owner: str | None = None) -> None:
-        """Remove the exchanges of an owner, or (None) all; then numbers start at 1 again."""
+        """Remove the exchanges of an owner, or (None) all. Numbers start at 1 again if all are removed."""
         with self._lock:
             self.generation += 1
             if owner is None:
                 self._clearings += 1
                 self._start()
-                concerned = self._watches.clear_all()
+                notified = self._watches.clear_all()
             else:
                 removed = self._owners.pop(owner, _Owner(owner)).exchanges
                 for number, value in removed.items():
                     del self._owner_of[number]
                     self._bytes -= len(value)
-                concerned = self._watches.clear(owner, removed)
-        _notify(concerned)
+                notified = self._watches.clear(owner, removed)
+        _notify(notified)
 
     def watch(self, owner: str | None, query: Query, count: int, notify: Callable[[], None]) -> Watch:
         """Wait for exchanges of an owner, or (None) any; raises `TooManyWatchersError`."""
         with self._lock:
+            self._watches.check_limit()
             clearings, last = self._clearings, self._number
             known = self._watches.find_tally(owner, query) is not None
             encoded = [] if known else self._encoded(owner)
@@ -252,7 +253,7 @@ class MemoryJournal:
         return [_decode(*each) for each in encoded]
 
     def dropped(self, owner: str | None) -> int:
-        """How many exchanges of an owner, or (None) of all, made room for newer ones."""
+        """How many exchanges of an owner, or (None) of all, were dropped to make room."""
         with self._lock:
             return self._dropped(owner)
 
@@ -274,7 +275,7 @@ class MemoryJournal:
 
 
 def _later(numbers: Reversible[int], after: int) -> list[int]:
-    """Those of the numbers, which are in order, that are higher; the others are not looked at."""
+    """The numbers that are higher. They are in order, so that only those have to be read, from the end."""
     return [*takewhile(after.__lt__, reversed(numbers))][::-1]
 
 

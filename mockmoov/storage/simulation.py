@@ -40,7 +40,7 @@ class ClaimedClient(Struct, frozen=True, kw_only=True):
 
 
 class Journal(Struct, frozen=True, kw_only=True):
-    """Exchanges in order, and how many before them made room for newer ones."""
+    """Exchanges in order, and how many before them were dropped to make room."""
 
     exchanges: list[Exchange]
     dropped: int
@@ -155,9 +155,9 @@ class SimulationState:
     def watch(
         self, owner: str | None, query: Query, count: int, notify: Callable[[], None] = lambda: None
     ) -> Watch:
-        """Wait until the journal of an API key, or (None) the whole one, has `count` matching exchanges.
+        """Wait until the journal of an API key, or (None) the whole journal, has `count` matching exchanges.
 
-        Look at `missing` first: `notify` reports only what happens from now on (see `Watch`). Raises
+        Read `missing` first: `notify` is called only for later changes (see `Watch`). Raises
         `TooManyWatchersError`.
         """
         plain = Query(**{field.name: getattr(query, field.name) for field in fields(Query)})

@@ -39,15 +39,16 @@ class Usage(NamedTuple):
 
 
 class JournalStore(Protocol):
-    """Where exchanges are recorded, numbered from 1; when there are too many, the oldest ones make room.
+    """Where exchanges are recorded, numbered from 1. If there are too many, the oldest ones are dropped.
 
     The owner of an exchange is its `client_id`. Each method is atomic and safe to call from any thread.
     """
 
     generation: int
+    """A number that changes whenever exchanges are removed, other than to make room."""
 
     def append(self, exchange: Exchange) -> None:
-        """Add an exchange and number it; the oldest ones make room."""
+        """Add an exchange and number it. Drop the oldest ones if there is no room."""
         ...
 
     def read(self, owner: str | None = None, *, after: int = 0) -> tuple[list[Exchange], int]:
@@ -55,7 +56,7 @@ class JournalStore(Protocol):
         ...
 
     def clear(self, owner: str | None = None) -> None:
-        """Remove the exchanges of an owner, or (None) all; then numbers start at 1 again."""
+        """Remove the exchanges of an owner, or (None) all. Numbers start at 1 again if all are removed."""
         ...
 
     def watch(self, owner: str | None, query: Query, count: int, notify: Callable[[], None]) -> Watch:
@@ -66,8 +67,8 @@ class JournalStore(Protocol):
 class Store(Protocol):
     """Where everything that changes is kept. Each method is atomic, safe from any thread, and one round trip.
 
-    Every entry belongs to a group, so that what belongs together is found and forgotten together. An entry
-    that is written with `times` is a token record: it counts towards `usage` and may be evicted.
+    Every entry belongs to a group, and groups are listed and forgotten as a whole. An entry that is written
+    with `times` is a token record: it counts towards `usage` and may be evicted.
     """
 
     @property

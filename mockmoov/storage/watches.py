@@ -1,8 +1,8 @@
-"""Waiting for exchanges: who waits for how many of which, and whom a change of the journal concerns.
+"""Watches: they wait until a journal has a number of exchanges that match a query.
 
-All watches of one owner and one query share a `Tally`: the numbers of the matching exchanges that the journal
-holds. A new exchange is matched once per tally, however many watches share it, and a watch itself holds
-nothing but its count. No clock is involved: the journal reports each change, and gets the watches to notify.
+All watches of one owner and one query share a `Tally`: the numbers of the matching exchanges in the journal.
+A new exchange is matched once per tally, however many watches share it, and a watch holds only its count. No
+clock is involved: the journal reports each change to `Watches`, which returns the watches to notify.
 """
 
 from collections import deque
@@ -16,7 +16,7 @@ MAX_WATCHES = 2_000
 
 
 class TooManyWatchersError(Exception):
-    """There are as many watches as a journal accepts."""
+    """A journal has as many watches as it accepts."""
 
     def __init__(self) -> None:
         super().__init__(f"{MAX_WATCHES} requests are waiting for exchanges, which is the limit")
@@ -42,7 +42,7 @@ class WatchedJournal(Protocol):
         ...
 
     def dropped(self, owner: str | None) -> int:
-        """How many exchanges of an owner, or (None) of all, made room for newer ones."""
+        """How many exchanges of an owner, or (None) of all, were dropped to make room."""
         ...
 
     def close_watch(self, watch: "Watch") -> None:
@@ -51,10 +51,10 @@ class WatchedJournal(Protocol):
 
 
 class Watch:
-    """Waits until a journal holds `count` exchanges that match a query. Close it when the wait is over.
+    """Waits until a journal has `count` exchanges that match a query. Close it when the wait is over.
 
     `notify` is called when the last missing exchange arrives, and when the exchanges of the watched owner are
-    removed, in the thread that appends or removes. It must be quick and must not raise.
+    removed. It runs in the thread that appends or removes, so it must be quick, and it must not raise.
     """
 
     __slots__ = ("_journal", "count", "notify", "tally")
@@ -72,7 +72,7 @@ class Watch:
 
     @property
     def dropped(self) -> int:
-        """How many exchanges of the watched owner made room for newer ones."""
+        """How many exchanges of the watched owner were dropped to make room."""
         return self._journal.dropped(self.tally.owner)
 
     def found(self) -> list[Exchange]:
@@ -91,27 +91,31 @@ class Watch:
 
 
 class Watches:
-    """The watches of one journal, which holds its lock whenever it calls a method."""
+    """The watches of one journal. It is not safe to use from several threads: the journal holds a lock."""
 
     def __init__(self) -> None:
         self._tallies: dict[str | None, dict[Query, Tally]] = {}
         self._open = 0
 
     def find_tally(self, owner: str | None, query: Query) -> Tally | None:
-        """The tally of an owner and a query, if anybody has one."""
+        """The tally of an owner and a query; None if no watch uses one."""
         return self._tallies.get(owner, {}).get(query)
 
-    def add(self, watch: Watch) -> None:
-        """Add a watch, and its tally if that is new; raises `TooManyWatchersError`."""
+    def check_limit(self) -> None:
+        """Raise `TooManyWatchersError` if there is no room for another watch."""
         if self._open >= MAX_WATCHES:
             raise TooManyWatchersError
+
+    def add(self, watch: Watch) -> None:
+        """Add a watch, and its tally if that is new. Raises `TooManyWatchersError`."""
+        self.check_limit()
         self._open += 1
         tally = watch.tally
         tally.watches.setdefault(watch.count, set()).add(watch)
         self._tallies.setdefault(tally.owner, {})[tally.query] = tally
 
     def remove(self, watch: Watch) -> None:
-        """Remove a watch, if it is still there, and a tally that nobody uses any longer."""
+        """Remove a watch if it is open, and its tally if no other watch uses it."""
         tally = watch.tally
         same_count = tally.watches.get(watch.count, set())
         if watch not in same_count:
@@ -127,7 +131,7 @@ class Watches:
                 del self._tallies[tally.owner]
 
     def match(self, number: int, exchange: Exchange) -> list[Watch]:
-        """Count a new exchange; the watches for which it was the last one missing."""
+        """Count a new exchange. Return the watches that have enough exchanges with this one."""
         complete: list[Watch] = []
         for tally in self._tallies_of(exchange.client_id):
             if matching((exchange,), tally.query):
@@ -136,21 +140,21 @@ class Watches:
         return complete
 
     def drop(self, number: int, owner: str | None) -> None:
-        """Forget the number of an exchange that made room: no older one is left."""
+        """Stop counting an exchange that was dropped, which is the oldest one."""
         for tally in self._tallies_of(owner):
             if tally.numbers and tally.numbers[0] == number:
                 tally.numbers.popleft()
 
     def clear(self, owner: str, numbers: Iterable[int]) -> list[Watch]:
-        """Forget the numbers of an owner's exchanges, which were removed; the watches of that owner."""
+        """Stop counting the exchanges of an owner, which were removed. Return the watches of that owner."""
         removed = frozenset(numbers)
         for tally in self._tallies.get(None, {}).values():
             tally.numbers = deque(number for number in tally.numbers if number not in removed)
-        return _empty(self._tallies.get(owner, {}).values())
+        return _clear(self._tallies.get(owner, {}).values())
 
     def clear_all(self) -> list[Watch]:
-        """Forget all numbers, as all exchanges were removed; every watch."""
-        return _empty(tally for tallies in self._tallies.values() for tally in tallies.values())
+        """Stop counting all exchanges, which were removed. Return every watch."""
+        return _clear(tally for tallies in self._tallies.values() for tally in tallies.values())
 
     def _tallies_of(self, owner: str | None) -> list[Tally]:
         """The tallies that count an exchange of this owner: its own, and those of the whole journal."""
@@ -159,8 +163,8 @@ class Watches:
         return [tally for key in {None, owner} for tally in self._tallies.get(key, {}).values()]
 
 
-def _empty(tallies: Iterable[Tally]) -> list[Watch]:
-    """Forget the numbers of these tallies; their watches."""
+def _clear(tallies: Iterable[Tally]) -> list[Watch]:
+    """Set tallies back to zero. Return their watches."""
     watches: list[Watch] = []
     for tally in tallies:
         tally.numbers.clear()
