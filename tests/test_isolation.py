@@ -38,6 +38,7 @@ from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
 from mockmoov.testing import DefectName, EndpointName
 from tests.support.contract_fixtures import Answer, Send
+from tests.support.forgetting import few
 from tests.support.servers import Clock, basic, bearer, new_server, sender
 from tests.support.serving import environment, serving
 
@@ -611,10 +612,11 @@ def logged() -> Iterator[list[str]]:
 
 
 def ageing_server(clock: Clock, **settings: object) -> AuthorizationServer:
-    """A server for which the time that passes is the clock's alone, so that what expires is forgotten."""
+    """A server that keeps few token records, and for which the time that passes is the clock's alone."""
     loaded = load(Layer(settings={"api_keys": [OWNER, OTHER], **settings}))
     store = MemoryStore(journal_size=loaded.journal_size)
-    repository, simulation = Repository(store, wall=clock), SimulationState(store, wall=clock)
+    repository = Repository(store, wall=clock, bound=few(1000))
+    simulation = SimulationState(store, wall=clock)
     keys = make_issuer_keys(bytes(range(32)))
     return AuthorizationServer(loaded, repository, simulation, signing_keys=keys)
 

@@ -1,7 +1,5 @@
 """The journal in memory: the last exchanges that fit, by owner and in all, and how many were dropped."""
 
-from functools import partial
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -148,19 +146,6 @@ def test_a_log_that_was_cleared_is_as_a_new_one(
     new = filled(after, max_exchanges=5, max_bytes=2000)
     for owner_or_all in (None, *OWNERS):
         assert journal.read(owner_or_all) == new.read(owner_or_all)
-
-
-def test_the_generation_of_a_log_changes_when_lines_are_taken_away_and_never_comes_again() -> None:
-    journal = filled([], max_exchanges=1)
-    generations = [journal.generation]
-    for change in (partial(journal.clear, "a"), journal.clear, partial(journal.clear, "none")):
-        change()
-        generations += [journal.generation]
-    assert len(set(generations)) == 4
-    for _ in range(2):
-        journal.append(line(SHORTEST, "a"))
-    journal.read(None)
-    assert journal.generation == generations[-1]
 
 
 @given(lines=LINES, after=st.integers(0, 31), max_exchanges=st.integers(1, 10))

@@ -172,7 +172,6 @@ class MemoryJournal:
         self._max_bytes = max_bytes
         self._lock = Lock()
         self._watches = Watches()
-        self.generation = 0  # changes whenever exchanges are removed, other than to make room
         self._clearings = 0  # how often numbering began again
         self._start()
 
@@ -214,7 +213,6 @@ class MemoryJournal:
     def clear(self, owner: str | None = None) -> None:
         """Remove the exchanges of an owner, or (None) all. Numbers start at 1 again if all are removed."""
         with self._lock:
-            self.generation += 1
             if owner is None:
                 self._clearings += 1
                 self._start()

@@ -163,10 +163,6 @@ class SimulationState:
         plain = Query(**{field.name: getattr(query, field.name) for field in fields(Query)})
         return self._store.journal.watch(owner, plain, count, notify)
 
-    def journal_generation(self) -> int:
-        """A number that changes whenever exchanges are removed, other than to make room."""
-        return self._store.journal.generation
-
     def clear_journal(self, owner: str | None = None) -> None:
         """Remove the exchanges of an API key, or (None) all."""
         self._store.journal.clear(owner)

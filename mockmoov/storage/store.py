@@ -44,9 +44,6 @@ class JournalStore(Protocol):
     The owner of an exchange is its `client_id`. Each method is atomic and safe to call from any thread.
     """
 
-    generation: int
-    """A number that changes whenever exchanges are removed, other than to make room."""
-
     def append(self, exchange: Exchange) -> None:
         """Add an exchange and number it. Drop the oldest ones if there is no room."""
         ...
