@@ -117,6 +117,7 @@ class StoreAgainstDict(RuleBasedStateMachine):
         self.model = Entries()
         for group, key, value in entries:
             self.model.write(key, value, group, None)
+            self.written.add(key)
 
     # --- token records ---
 
