@@ -67,8 +67,8 @@ class ApiKey(Struct, frozen=True, kw_only=True):
 class TokenFamily(Struct, frozen=True, kw_only=True):
     """All tokens that descend from one grant. `sequence` is the number of the current refresh token.
 
-    `rotated_at` is when the previous one was used up. No token of the family was issued after `issued_at`, and
-    all of them have expired at `expires_at`. Times are Unix seconds. A family that was never refreshed or
+    `rotated_at` is when the previous one was used up. No token of the family was issued after `issued_at`,
+    and all of them have expired at `expires_at`. Times are Unix seconds. A family that was never refreshed or
     revoked has no record.
     """
 
