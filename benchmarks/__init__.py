@@ -1,1 +1,1 @@
-"""Owns nothing but the package's name: the floor's start must not pay for anything here."""
+"""Nothing but the package's name: the floor's start must not pay for anything here."""

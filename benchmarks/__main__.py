@@ -1,4 +1,4 @@
-"""Owns `python -m benchmarks`: what is run at which size. Must not know how anything is measured."""
+"""`python -m benchmarks`: what is run at which size."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Owns what the double costs its users: fixture, start, stop, plugin, journal. Must not know its insides."""
+"""What the double costs its users: fixture, start, stop, plugin, journal."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Owns what a figure is, its budget, the table and the JSON. Must not know how anything is measured."""
+"""What a figure is, its budget, the table and the JSON."""
 
 import json
 import operator

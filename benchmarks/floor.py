@@ -1,4 +1,4 @@
-"""Owns the floor: the least a Starlette token endpoint can do. Must not know mockmoov.
+"""The floor: the least a Starlette token endpoint can do.
 
 One form parsed, one JWT signed by PyJWT, one JSON answer of the size of mockmoov's; no client is
 authenticated, no scope looked at. uvicorn has mockmoov's own options, so that only the applications

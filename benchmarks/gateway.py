@@ -1,4 +1,4 @@
-"""Owns what forwarding costs: through mockmoov against directly, to one upstream. Must not know insides."""
+"""What forwarding costs: through mockmoov against directly, to one upstream."""
 
 import json
 from collections.abc import Iterator

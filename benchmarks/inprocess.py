@@ -1,4 +1,4 @@
-"""Owns what a mint costs inside one process, without HTTP. Must not know sockets.
+"""What a mint costs inside one process, without HTTP.
 
 Processor time, not wall time: others on the machine do not count.
 """

@@ -1,4 +1,4 @@
-"""Owns the load generator, which runs in a process of its own. Must not know what it is that answers.
+"""The load generator, which runs in a process of its own.
 
 One request at a time on each connection (nothing is pipelined), prebuilt, from one selector loop: it
 costs a small part of what any server here spends on the answer. Run as

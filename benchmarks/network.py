@@ -1,4 +1,4 @@
-"""Owns what is measured from outside: throughput, cold start, memory. Must not know mockmoov's insides."""
+"""What is measured from outside: throughput, cold start, memory."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar

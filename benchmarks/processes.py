@@ -1,4 +1,4 @@
-"""Owns the servers' processes: starting, pinning, what they cost. Must not know what is measured, or why.
+"""The servers' processes: starting, pinning, what they cost.
 
 All servers run with the same interpreter and the same environment, and with their bytecode in a
 folder that belongs to this run, so that measuring changes nothing outside of it.

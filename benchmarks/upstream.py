@@ -1,4 +1,4 @@
-"""Owns the fastest upstream there can be: one answer, whatever is asked. Must not know mockmoov.
+"""The fastest upstream there can be: one answer, whatever is asked.
 
 Run as `python -m benchmarks.upstream PORT`. It reads requests without a body, and looks for their ends only.
 """

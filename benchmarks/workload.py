@@ -1,4 +1,4 @@
-"""Owns the requests that everything is measured with, as bytes and as messages. Must not know servers."""
+"""The requests that everything is measured with, as bytes and as messages."""
 
 import base64
 from collections.abc import Mapping

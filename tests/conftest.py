@@ -1,4 +1,4 @@
-"""Owns what holds for every test: Hypothesis times nothing, and CI draws the same examples each time."""
+"""What holds for every test: Hypothesis times nothing, and CI draws the same examples each time."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Owns serving a breakage in a process of its own. Must not know what is asked of it."""
+"""Serving a breakage in a process of its own."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Owns how answers are bent: by path, status, contract or reason. Must not know which of them are."""
+"""How answers are bent: by path, status, contract or reason."""
 
 import json
 from collections.abc import Callable

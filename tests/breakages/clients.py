@@ -1,4 +1,4 @@
-"""Owns the breakages of client authentication by what decides it. Must not know how credentials are read."""
+"""The breakages of client authentication by what decides it."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Owns the breakages of token families: rotation, replays, races, revocation. Must not know what is sent."""
+"""The breakages of token families: rotation, replays, races, revocation."""
 
 from collections.abc import Callable
 from secrets import token_hex

@@ -1,4 +1,4 @@
-"""Owns the breakages of what is granted. Must not know how requests are read, or what becomes of tokens."""
+"""The breakages of what is granted."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Owns the breakages of our own endpoints: keys, metadata, introspection, health. Must not know Moov's."""
+"""The breakages of our own endpoints: keys, metadata, introspection, health."""
 
 from collections.abc import Callable
 from typing import Any

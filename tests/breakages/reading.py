@@ -1,4 +1,4 @@
-"""Owns how requests are bent: headers, parameters, credentials. Must not know which of them are."""
+"""How requests are bent: headers, parameters, credentials."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Owns the breakages of refusals: their status, code, headers and bodies. Must not know what is refused."""
+"""The breakages of refusals: their status, code, headers and bodies."""
 
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.responses import REASON_HEADER

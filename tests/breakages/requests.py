@@ -1,4 +1,4 @@
-"""Owns the breakages of reading a request: versions, credentials, bodies. Must not know what is decided."""
+"""The breakages of reading a request: versions, credentials, bodies."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Owns how a rule of mockmoov is bent, and the server that has it bent. Must not know which rules there are.
+"""How a rule of mockmoov is bent, and the server that has it bent.
 
 The seams, from the outside in: the answer, the request, the settings, and subclasses of what decides.
 """

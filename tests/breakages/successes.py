@@ -1,4 +1,4 @@
-"""Owns the breakages of good answers: their status, headers and members. Must not know what led to them."""
+"""The breakages of good answers: their status, headers and members."""
 
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from tests.breakages.bending import PING, REVOKE, body, header, members, status, where, with_member, without

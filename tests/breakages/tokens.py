@@ -1,4 +1,4 @@
-"""Owns the breakages of tokens: what they say, how they are signed, which are good. Must not know HTTP."""
+"""The breakages of tokens: what they say, how they are signed, which are good."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Owns the breakages of reading a request with a token: origins, schemes. Must not know what is decided."""
+"""The breakages of reading a request with a token: origins, schemes."""
 
 import re
 

@@ -1,7 +1,4 @@
-"""Owns the table of foreign clients: what each is, how it is brought here, pointed at the server and run.
-
-Must not know how programs are run, nor the right answers.
-"""
+"""The table of foreign clients: what each is, how it is brought here, pointed at the server and run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns what a program's lines mean: `ok NAME`, or `not ok NAME: what came`. Must not know who says it."""
+"""What a program's lines mean: `ok NAME`, or `not ok NAME: what came`."""
 
 from __future__ import annotations
 

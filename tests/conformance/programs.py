@@ -1,4 +1,4 @@
-"""Owns how a foreign program is brought here, built and run. Must not know which there are, nor pytest."""
+"""How a foreign program is brought here, built and run."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Owns recording: foreign programs against a server that notes what comes, written to fixtures/clients/.
+"""Recording: foreign programs against a server that notes what comes, written to fixtures/clients/.
 
 `python -m tests.conformance.record [NAME...]` records these clients, or all that can be had, and writes the
-names of their checks to checks/. Must not know what is right: a program that finds a check not ok is not
-recorded.
+names of their checks to checks/.
 """
 
 from __future__ import annotations

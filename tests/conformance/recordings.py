@@ -1,10 +1,9 @@
-"""Owns fixtures/clients/: what each client sends, as text with placeholders, and how to fill them again.
+"""Fixtures/clients/: what each client sends, as text with placeholders, and how to fill them again.
 
-Must not know how programs are run, nor what is right. A recording is the requests of one run in their order,
-since later ones use the tokens of earlier ones. Placeholders: `${client_id}`, `${client_secret}`, both with
-`.encoded` after the name where a client percent-encodes them, and `${access_token.N}` and
-`${refresh_token.N}` of the Nth token answer of the run; `Basic base64(USER:PASSWORD)` is encoded last. Left
-out are headers that only frame the message or name the server.
+A recording is the requests of one run in their order, since later ones use the tokens of earlier ones.
+Placeholders: `${client_id}`, `${client_secret}`, both with `.encoded` after the name where a client percent-
+encodes them, and `${access_token.N}` and `${refresh_token.N}` of the Nth token answer of the run; `Basic
+base64(USER:PASSWORD)` is encoded last. Left out are headers that only frame the message or name the server.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Owns the file of what came of running the foreign programs: one JSON object a line, the last one counts.
+"""The file of what came of running the foreign programs: one JSON object a line, the last one counts.
 
-Lines are only appended, so that several test processes may write at once. Must not know the table's looks.
+Lines are only appended, so that several test processes may write at once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Owns that each foreign program runs once in a test session, whichever process asks first.
+"""That each foreign program runs once in a test session, whichever process asks first.
 
 What came of a run is kept in a folder that all test processes share, under a lock while it is made. Must not
 know how a program is run, nor what is right.

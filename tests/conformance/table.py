@@ -1,7 +1,6 @@
-"""Owns the table of clients in docs/clients.md, from what they are and what came of the last run.
+"""The table of clients in docs/clients.md, from what they are and what came of the last run.
 
-`python -m tests.conformance.table` prints it between the marks that the page has around it. Must not know
-how programs are run.
+`python -m tests.conformance.table` prints it between the marks that the page has around it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Owns the table of other fakes: what each is for, how it is brought here and served. Must not know results.
+"""The table of other fakes: what each is for, how it is brought here and served.
 
 `{port}` in a command is the port to listen on, `{contract}` the name of Moov's contract that is asked about,
 `{fixtures}` the folder of our OpenAPI descriptions, `{python}` this interpreter.

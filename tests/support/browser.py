@@ -1,4 +1,4 @@
-"""Owns a headless Chromium and pages of any origin for it. Must not know mockmoov."""
+"""A headless Chromium and pages of any origin for it."""
 
 import contextlib
 import shutil

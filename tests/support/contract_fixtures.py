@@ -1,6 +1,6 @@
-"""Owns how tests read fixtures/: the descriptions as a checker of answers, the exchanges as runnable steps.
+"""How tests read fixtures/: the descriptions as a checker of answers, the exchanges as runnable steps.
 
-Must not know mockmoov: what it says of an answer comes from the data alone. Formats: fixtures/README.md.
+Formats: fixtures/README.md.
 """
 
 import base64

@@ -1,7 +1,4 @@
-"""Owns how tests ask the control plane, in process. Every answer is held against its description.
-
-Must not know what the right answers are.
-"""
+"""How tests ask the control plane, in process. Every answer is held against its description."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Owns what pip is to install for an extra, as pyproject.toml has it. Must not know what it is for."""
+"""What pip is to install for an extra, as pyproject.toml has it."""
 
 import tomllib
 from pathlib import Path

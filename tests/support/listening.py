@@ -1,4 +1,4 @@
-"""Owns a real server on a real socket in a thread of the test's own process. Must not know the contract."""
+"""A real server on a real socket in a thread of the test's own process."""
 
 import contextlib
 from collections.abc import Iterator

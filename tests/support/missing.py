@@ -1,4 +1,4 @@
-"""Owns what becomes of a test that needs what this machine lacks. Must not know what that is."""
+"""What becomes of a test that needs what this machine lacks."""
 
 import os
 from typing import NoReturn

@@ -1,4 +1,4 @@
-"""Owns HTTP servers that are functions, on real sockets. Must not know what they answer."""
+"""HTTP servers that are functions, on real sockets."""
 
 import contextlib
 import threading

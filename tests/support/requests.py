@@ -1,4 +1,4 @@
-"""Owns the requests that properties draw, from nearly right to noise. Must not know the right answers."""
+"""The requests that properties draw, from nearly right to noise."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Owns how tests get a server and talk to it without a socket. Must not know what the right answers are."""
+"""How tests get a server and talk to it without a socket."""
 
 import base64
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Owns a `mockmoov serve` process for tests. Must not know what is asked of it."""
+"""A `mockmoov serve` process for tests."""
 
 import os
 import subprocess

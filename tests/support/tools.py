@@ -1,4 +1,4 @@
-"""Owns what happens to a test whose tool is not on this machine. Must not know which tools there are."""
+"""What happens to a test whose tool is not on this machine."""
 
 import os
 from typing import NoReturn

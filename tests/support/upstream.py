@@ -1,4 +1,4 @@
-"""Owns an upstream that records every byte it gets, and answers as it is told. Must not know mockmoov."""
+"""An upstream that records every byte it gets, and answers as it is told."""
 
 import contextlib
 import socket
