@@ -17,6 +17,7 @@ from mockmoov.storage.simulation import ClaimedClient
 if TYPE_CHECKING:
     from mockmoov.server.routes import Route
 
+_GRANT_NAMES = {name: name for name in GRANTS}  # so that no journal keeps the strings that were sent
 _NOBODY = ClaimedClient(api_key=None, now=0.0, has_faults=False)
 
 
@@ -74,7 +75,7 @@ class RequestContext:
     def grant_type(self) -> str | None:
         """The grant type, if it is a known one."""
         given = self.parameters.by_name.get("grant_type")
-        return next((name for name in GRANTS if name == given), None)
+        return _GRANT_NAMES.get(given) if isinstance(given, str) else None
 
     def facts(self) -> RequestFacts:
         """What planned faults can match."""

@@ -33,8 +33,9 @@ class Issuer:
 
         The tokens are made and measured first, so that a refused request uses nothing up.
         """
-        family = grant.refreshed.family if grant.refreshed else token_hex(16)
-        jti = token_hex(16)
+        ids = token_hex(32)
+        family = grant.refreshed.family if grant.refreshed else ids[:32]
+        jti = ids[32:]
         claims = tokens.access_claims(
             self._policy,
             api_key,

@@ -93,7 +93,7 @@ class MoovEndpoint:
         client = ClientConnection(request, receive)
         context = scope[CONTEXT] = RequestContext(request)
         steps = self._server.respond(context)
-        with suppress(ClientLeftError):
+        try:
             if self._gateway is None:
                 response = await run_steps(steps, client)
                 await _finish(response, context, client, scope, send=send)
@@ -101,6 +101,8 @@ class MoovEndpoint:
                 async with self._gateway.call(request, client) as call:
                     response = await run_steps(steps, client, partial(self._forward, request, call))
                     await _finish(response, context, client, scope, send=send, call=call)
+        except ClientLeftError:
+            return
 
     async def _forward(
         self, request: HttpRequest, call: "UpstreamCall", step: Forward

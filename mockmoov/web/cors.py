@@ -98,10 +98,10 @@ class Cors:
         return not path.startswith(("/_mockmoov/", "/.well-known/")) or self._is_open(path)
 
 
-def shared_headers(headers: Iterable[tuple[bytes, bytes]], allowed: str | None) -> list[tuple[bytes, bytes]]:
+def shared_headers(headers: Sequence[tuple[bytes, bytes]], allowed: str | None) -> list[tuple[bytes, bytes]]:
     """The headers of a response with those for browsers; mockmoov decides, whatever the upstream says."""
-    vary = [value for name, value in headers if name == b"vary"]
     kept = [header for header in headers if header[0] not in _REPLACED]
+    vary = [value for name, value in headers if name == b"vary"] if len(kept) < len(headers) else []
     kept.append((b"vary", b", ".join([*vary, b"Origin"])))
     if allowed is not None:
         kept += [(_ALLOW_ORIGIN, allowed.encode("latin-1")), _EXPOSE_HEADERS]
