@@ -16,7 +16,7 @@ from mockmoov.simulation.journal import Query, matching
 from mockmoov.storage import memory, watches
 from mockmoov.storage.memory import MemoryJournal, MemoryStore
 from mockmoov.storage.simulation import SimulationState
-from mockmoov.storage.watches import TooManyWatchersError, Watch
+from mockmoov.storage.watches import TooManyWatchesError, Watch
 
 SIZE = 4  # exchanges that the journal holds
 OWNERS = [None, "a", "b"]
@@ -186,13 +186,13 @@ def test_there_is_a_limit_of_watches_that_closing_one_makes_room_under(
     journal = MemoryJournal()
     first, _ = (journal.watch(owner, Query(), 1, lambda: None) for owner in "ab")
     with pytest.raises(
-        TooManyWatchersError, match=r"^2 requests are waiting for exchanges, which is the limit$"
+        TooManyWatchesError, match=r"^2 requests are waiting for exchanges, which is the limit$"
     ):
         journal.watch("c", Query(), 1, lambda: None)
     assert journal._watches.find_tally("c", Query()) is None
     with monkeypatch.context() as patched:
         patched.setattr(memory, "_matching", lambda *_: pytest.fail("the journal is not read in vain"))
-        with pytest.raises(TooManyWatchersError):
+        with pytest.raises(TooManyWatchesError):
             journal.watch(None, Query(), 1, lambda: None)
     first.close()
     journal.watch("c", Query(), 1, lambda: None)

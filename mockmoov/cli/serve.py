@@ -88,7 +88,7 @@ def _run_server(settings: Settings, ready_file: Path | None) -> None:
     def announce() -> None:
         publish()
         control = "on" if is_on else "off: set control_token, or control to on"
-        lines = _startup_lines(settings, listeners.urls, server.default_contract)
+        lines = _startup_lines(settings, listeners.urls, server.default_contract_name)
         _print([*lines, f"control plane at {listeners.url}/_mockmoov: {control}"])
 
     app = create_app(server, exposure=listeners.exposure, ca_pem=listeners.ca_pem)

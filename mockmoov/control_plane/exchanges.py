@@ -21,7 +21,7 @@ from mockmoov.oauth.records import Exchange
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.steps import WaitForExchanges
 from mockmoov.simulation.journal import Query, matching
-from mockmoov.storage.watches import TooManyWatchersError
+from mockmoov.storage.watches import TooManyWatchesError
 
 LONGEST_WAIT = 60.0  # seconds
 
@@ -62,7 +62,7 @@ class ExchangesResource:
         owner = self._owner(request)
         try:
             watch = self._simulation.watch(owner, wait, wait.count)
-        except TooManyWatchersError as error:
+        except TooManyWatchesError as error:
             raise ResourceError(429, str(error)) from None
         with watch:
             step = WaitForExchanges(watch, wait.timeout)

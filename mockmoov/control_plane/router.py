@@ -24,7 +24,7 @@ from mockmoov.server.authorization_server import (
     MAX_BODY,
     REQUEST_ID_HEADER,
     AuthorizationServer,
-    internal_error,
+    render_internal_error,
 )
 from mockmoov.server.context import new_request_id
 from mockmoov.server.discovery import Discovery
@@ -63,7 +63,7 @@ class ControlPlane:
             response = yield from self._respond(replace(request, body=body))
         except Exception:
             request_id = new_request_id()
-            response = internal_error(request_id)
+            response = render_internal_error(request_id)
             response = replace(response, headers=(*response.headers, (REQUEST_ID_HEADER, request_id)))
         return replace(response, headers=(*response.headers, *_MARK, ("date", http_date(int(time.time())))))
 

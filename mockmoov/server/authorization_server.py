@@ -41,8 +41,8 @@ def with_request_id(response: HttpResponse, now: float, request_id: str) -> Http
     return HttpResponse(status=response.status, headers=stamped, body=response.body)
 
 
-def internal_error(request_id: str) -> HttpResponse:
-    """The response to a request that mockmoov failed to answer; the log gets the traceback."""
+def render_internal_error(request_id: str) -> HttpResponse:
+    """The 500 of a request that mockmoov failed to answer; call it in the `except` block, as it logs."""
     _log.exception("mockmoov failed while it answered request %s", request_id)
     return responses.render_error(500, "mockmoov itself failed: see the traceback in its log")
 
@@ -75,7 +75,9 @@ class AuthorizationServer:
         )
         self.validator = TokenValidator(repository, self.policy)
         self.issuer = Issuer(repository, self.policy, settings.token_format, refresh)
-        self._default = cast("Contract", contracts.contract_named(settings.default_version))  # it was parsed
+        self._default_contract = cast(
+            "Contract", contracts.contract_named(settings.default_version)
+        )  # it was parsed
         self._has_logged_default = False
         self._endpoints = Endpoints(
             repository=repository,
@@ -94,9 +96,9 @@ class AuthorizationServer:
         self.reset()
 
     @property
-    def default_contract(self) -> str:
+    def default_contract_name(self) -> str:
         """The name of the contract for requests without a version."""
-        return self._default.name
+        return self._default_contract.name
 
     def reset(self) -> None:
         """Start over with the initial signing keys and API keys; every token becomes invalid."""
@@ -105,7 +107,7 @@ class AuthorizationServer:
         )
 
     def handle(self, request: HttpRequest) -> HttpResponse | None:
-        """The response to a request inside the process; None if a fault lets the connection fail."""
+        """The response to a request inside the process; None if a fault sends none (hang, reset)."""
         return run_in_process(self.respond(RequestContext(request)), request.body)
 
     def respond(self, context: RequestContext) -> Steps:
@@ -135,14 +137,14 @@ class AuthorizationServer:
             if context.route is not None and context.route.reads_body:
                 self._read_parameters(context, (yield ReadBody(MAX_BODY)))
             self._identify(context)
-            contract = context.contract or self._default
+            contract = context.contract or self._default_contract
             fault = self._take_fault(context, successes=False)
             if fault is not None:
                 response = yield from self._with_fault(context, contract, fault)
             else:
-                answer = self._route(context, contract)
+                answer = self._decide(context, contract)
                 response = (
-                    answer if isinstance(answer, HttpResponse) else (yield from self._wait(context, answer))
+                    answer if isinstance(answer, HttpResponse) else (yield from self._fetch(context, answer))
                 )
             if self.settings.journal_size:
                 self.simulation.record(context.exchange(response, contract))
@@ -152,10 +154,10 @@ class AuthorizationServer:
 
     def _fail(self, context: RequestContext) -> HttpResponse:
         """Answer 500, and journal it, unless it is the journal that failed."""
-        response = internal_error(context.request_id)
+        response = render_internal_error(context.request_id)
         context.network_error = None
         try:
-            self.simulation.record(context.exchange(response, context.contract or self._default))
+            self.simulation.record(context.exchange(response, context.contract or self._default_contract))
         except Exception:
             _log.exception("request %s is missing in the journal", context.request_id)
         return response
@@ -169,7 +171,7 @@ class AuthorizationServer:
         request = context.request
         path = request.path
         context.redacted_path = path if path in self._paths else redact_path(path, self._path_words)
-        context.contract = contracts.select_contract(request.headers, self._default)
+        context.contract = contracts.select_contract(request.headers, self._default_contract)
         claimed = claimed_client_ids(request.headers, context.parameters)
         if not claimed and (token := bearer_token(request.headers)):
             client_id = self.validator.claimed_client_id(token)
@@ -177,7 +179,7 @@ class AuthorizationServer:
         context.client = self.simulation.claimed_client(claimed)
 
     def _take_fault(self, context: RequestContext, *, successes: bool) -> Fault | None:
-        """The planned fault that happens to the request, if one does."""
+        """The fault that the request triggers, at most one; successes are for authorized requests only."""
         if context.fault is not None or not context.client.has_faults:
             return None
         context.fault = self.simulation.take_fault(
@@ -194,18 +196,18 @@ class AuthorizationServer:
             return None
         if response := fault_effects.planned_response(fault, contract):
             return response
-        answer = self._route(context, contract)
-        response = answer if isinstance(answer, HttpResponse) else (yield from self._wait(context, answer))
+        answer = self._decide(context, contract)
+        response = answer if isinstance(answer, HttpResponse) else (yield from self._fetch(context, answer))
         return response and fault_effects.apply_to_response(fault, response, contract)
 
-    def _route(self, context: RequestContext, contract: Contract) -> HttpResponse | Forward | Fault:
+    def _decide(self, context: RequestContext, contract: Contract) -> HttpResponse | Forward | Fault:
         """The real response; or what gives it, the upstream or a success that a test planned."""
         request = context.request
         if error := self.routes.error(context.methods, request):
             return error
         route = context.methods[request.method]
         if context.contract is None:
-            return responses.render_malformed_version(self._default)
+            return responses.render_malformed_version(self._default_contract)
         if route.reads_body and len(request.body) > MAX_BODY:
             return responses.render_too_large(MAX_BODY)
         self._log_default(request, contract)
@@ -218,12 +220,12 @@ class AuthorizationServer:
         except OAuthError as refused:
             return route.render_error(contract, refused)
 
-    def _wait(self, context: RequestContext, answer: Forward | Fault) -> Steps:
-        """The response of the upstream, or of a planned success; the request is authorized."""
+    def _fetch(self, context: RequestContext, answer: Forward | Fault) -> Steps:
+        """The response of the upstream, or a planned success; the request is authorized."""
         if isinstance(answer, Fault):
             yield from self._delay(context, answer)
             context.network_error = answer.network_error
-            return fault_effects.planned_response(answer, context.contract or self._default)
+            return fault_effects.planned_response(answer, context.contract or self._default_contract)
         fault = context.fault
         response: HttpResponse | None = yield Forward(
             headers=(*answer.headers, (REQUEST_ID_HEADER, context.request_id)),

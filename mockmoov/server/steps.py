@@ -7,10 +7,11 @@ to be sent. How to wait is up to the driver that runs the generator. There are t
 
 - `web.app` awaits each step on the event loop: it reads from the socket, sleeps, calls the upstream.
 - `asgi.Guard` runs the steps up to `Forward`, where a program's own endpoint answers in place of an upstream.
-- `run_in_process`, below, has the body already and skips delays. `MockMoov` and most tests use it.
+- `run_in_process`, below, has the body already and skips delays. The handles of `MockMoov` use it for the
+  control plane, and most tests for everything.
 
-A driver has no order to remember: it hands back the result of each step. An exception in a driver is thrown
-into the generator, and every exception in the generator becomes a response with status 500.
+A driver has no order to remember: it hands back the result of each step. `web.app` throws an exception of its
+own into the generator, and every exception in the generator becomes a response with status 500.
 """
 
 import threading
@@ -27,7 +28,7 @@ _TURN_SECONDS = 0.05
 
 
 class ReadBody(Struct, frozen=True):
-    """Read the body, as far as it takes to see that it is longer than `limit` bytes. Result: bytes."""
+    """Read the body; if it is longer than `limit` bytes, only enough of it to show that. Result: bytes."""
 
     limit: int
 
@@ -39,7 +40,7 @@ class Delay(Struct, frozen=True):
 
 
 class Forward(Struct, frozen=True):
-    """Let the upstream answer: the request is sufficient, and `headers` tell the upstream whose it is.
+    """Let the upstream answer: the request is authorized, and `headers` say which API key sent it.
 
     The result is the upstream's response, with its whole body if `needs_body`; None if the client left first.
     """

@@ -6,9 +6,11 @@ was evicted, wherever a test moves the clocks. So the API key gets a `TokenFloor
 which the evicted records were about:
 
 - Records whose tokens have expired, on the clock of their API key and in real time, go first. From then on
-  the key refuses tokens that expire no later, which matters only if its clock is moved back.
+  the key refuses tokens that expire no later than the last of those, which matters only if its clock is
+  moved back.
 - If that is not enough, live records go: one by one the oldest of the API key that has the most, so that a
-  busy key doesn't affect the others. From then on the key refuses tokens that were issued no later.
+  busy key doesn't affect the others. From then on the key refuses tokens that were issued no later than the
+  newest of those.
 """
 
 from collections import defaultdict
@@ -20,13 +22,13 @@ from mockmoov.oauth.records import NO_FLOOR, TokenFloor
 from mockmoov.storage.store import TokenRecord, Usage
 
 MAX_USAGE = Usage(records=200_000, size=128 * 2**20)
-_BATCH = 16  # a sixteenth of the bound goes at once
+_FREE_PART = 16  # afterwards one part in 16 of the bound is free
 
 _Groups = defaultdict[str, list[TokenRecord]]  # records by their group
 
 
 class Eviction(NamedTuple):
-    """What goes of one group: the records, the tokens to refuse, and whether a live record is among them."""
+    """What is removed from one group, the tokens to refuse, and whether a live record is among the removed."""
 
     group: str
     records: list[TokenRecord]
@@ -50,7 +52,7 @@ def plan_evictions(
     expired, live = _Groups(list), _Groups(list)
     for record in records:
         if not excess:
-            break
+            break  # the rest stays: whenever there is still an excess, `live` is complete
         times = record.times
         if times.expires_at <= clocks[record.group] and times.real_expiry <= wall:
             expired[record.group].append(record)
@@ -66,8 +68,8 @@ class _Excess:
 
     def __init__(self, records: Iterable[TokenRecord], bound: Usage) -> None:
         sizes = [record.size for record in records]
-        self.records = len(sizes) - bound.records + bound.records // _BATCH
-        self.size = sum(sizes) - bound.size + bound.size // _BATCH
+        self.records = len(sizes) - bound.records + bound.records // _FREE_PART
+        self.size = sum(sizes) - bound.size + bound.size // _FREE_PART
 
     def __bool__(self) -> bool:
         return self.records > 0 or self.size > 0
@@ -81,18 +83,18 @@ class _Excess:
 def _oldest(live: _Groups, excess: _Excess) -> _Groups:
     """The live records that go: one by one the oldest of the group that has the most."""
     evicted = _Groups(list)
-    # Of groups of one size it is the one whose first record was written first.
+    # Sizes are negative, so that the largest group is first.
     heap = [(-len(records), position, group) for position, (group, records) in enumerate(live.items())]
     heapify(heap)
     while excess:
-        count, position, group = heap[0]
+        size, position, group = heap[0]
         records = live[group]
         if group not in evicted:
             records.sort(key=lambda record: record.times.issued_at, reverse=True)
         record = records.pop()
         evicted[group].append(record)
         excess.shrink(record)
-        heapreplace(heap, (count + 1, position, group))
+        heapreplace(heap, (size + 1, position, group))
     return evicted
 
 

@@ -195,7 +195,7 @@ class MemoryJournal:
             self._bytes += len(value)
             while len(self._owner_of) > self._max_exchanges or self._bytes > self._max_bytes:
                 self._drop_oldest()
-            complete = self._watches.match(number, exchange) if number in self._owner_of else []
+            complete = self._watches.count_exchange(number, exchange) if number in self._owner_of else []
         _notify(complete)
 
     def _drop_oldest(self) -> None:

@@ -158,7 +158,7 @@ class SimulationState:
         """Wait until the journal of an API key, or (None) the whole journal, has `count` matching exchanges.
 
         Read `missing` first: `notify` is called only for later changes (see `Watch`). Raises
-        `TooManyWatchersError`.
+        `TooManyWatchesError`.
         """
         plain = Query(**{field.name: getattr(query, field.name) for field in fields(Query)})
         return self._store.journal.watch(owner, plain, count, notify)

@@ -1,6 +1,7 @@
-"""Watches: they wait until a journal has a number of exchanges that match a query.
+"""Watches: they wait until a journal has enough exchanges that match a query.
 
-All watches of one owner and one query share a `Tally`: the numbers of the matching exchanges in the journal.
+An owner is a client id; None is the whole journal. All watches of one owner and one query share a `Tally`:
+the matching exchanges in the journal, by their `Exchange.number`.
 A new exchange is matched once per tally, however many watches share it, and a watch holds only its count. No
 clock is involved: the journal reports each change to `Watches`, which returns the watches to notify.
 """
@@ -12,10 +13,10 @@ from typing import Protocol
 from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.journal import Query, matching
 
-MAX_WATCHES = 2_000
+MAX_WATCHES = 2_000  # (choice)
 
 
-class TooManyWatchersError(Exception):
+class TooManyWatchesError(Exception):
     """A journal has as many watches as it accepts."""
 
     def __init__(self) -> None:
@@ -23,7 +24,7 @@ class TooManyWatchersError(Exception):
 
 
 class Tally:
-    """The numbers of the exchanges that match a query, in order, and the watches by their count."""
+    """The matching exchanges by number, in order, and the watches by the count that they wait for."""
 
     __slots__ = ("numbers", "owner", "query", "watches")
 
@@ -91,7 +92,7 @@ class Watch:
 
 
 class Watches:
-    """The watches of one journal. It is not safe to use from several threads: the journal holds a lock."""
+    """The watches of one journal. Call its methods only while holding the journal's lock."""
 
     def __init__(self) -> None:
         self._tallies: dict[str | None, dict[Query, Tally]] = {}
@@ -104,7 +105,7 @@ class Watches:
     def check_limit(self) -> None:
         """Raise `TooManyWatchersError` if there is no room for another watch."""
         if self._open >= MAX_WATCHES:
-            raise TooManyWatchersError
+            raise TooManyWatchesError
 
     def add(self, watch: Watch) -> None:
         """Add a watch, and its tally if that is new. Raises `TooManyWatchersError`."""
@@ -130,7 +131,7 @@ class Watches:
             if not tallies:
                 del self._tallies[tally.owner]
 
-    def match(self, number: int, exchange: Exchange) -> list[Watch]:
+    def count_exchange(self, number: int, exchange: Exchange) -> list[Watch]:
         """Count a new exchange. Return the watches that have enough exchanges with this one."""
         complete: list[Watch] = []
         for tally in self._tallies_of(exchange.client_id):
@@ -146,7 +147,10 @@ class Watches:
                 tally.numbers.popleft()
 
     def clear(self, owner: str, numbers: Iterable[int]) -> list[Watch]:
-        """Stop counting the exchanges of an owner, which were removed. Return the watches of that owner."""
+        """Stop counting the exchanges of an owner, which were removed. Return the watches of that owner.
+
+        They are notified because the API key may be gone, too; watches of the whole journal just go on.
+        """
         removed = frozenset(numbers)
         for tally in self._tallies.get(None, {}).values():
             tally.numbers = deque(number for number in tally.numbers if number not in removed)

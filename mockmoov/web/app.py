@@ -36,21 +36,21 @@ if TYPE_CHECKING:
 
 
 def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes | None = None) -> Starlette:
-    """The ASGI application of a server that `exposure` says who can reach.
+    """The ASGI application. `exposure` says who can reach the server.
 
     On loopback it accepts only known names in Host. Mount it at the root, at `/` or by `Host(...)`. Starlette
-    runs no lifespan of what is mounted, so nothing here relies on one.
+    runs no lifespan of what is mounted, and nothing here needs one; with one, upstream connections are kept.
     """
     settings = server.settings
     control_plane = ControlPlane(server, control_access(settings, exposure), ca_pem)
     gateway = _gateway(settings)
     moov = MoovEndpoint(server, gateway)
-    own = OwnEndpoint(control_plane)
+    own = ControlPlaneEndpoint(control_plane)
     policy = CorsPolicy(settings.cors_origins, server.repository.origins)
     paths = (*server.routes.templates, *control_plane.paths)
     app = Starlette(
         routes=[
-            Route("/oauth2/token", moov),
+            Route("/oauth2/token", moov),  # the busiest first: routes are tried in order
             Route("/ping", moov),
             Route("/oauth2/revoke", moov),
             Mount("/_mockmoov", own),
@@ -134,7 +134,7 @@ async def _finish(
         await fail_connection(context.network_error, response, scope, client, send)
 
 
-class OwnEndpoint:
+class ControlPlaneEndpoint:
     """Answers mockmoov's own paths."""
 
     def __init__(self, control_plane: ControlPlane) -> None:
@@ -163,9 +163,9 @@ ForwardStep: TypeAlias = Callable[[Forward], Awaitable[HttpResponse | None]]
 async def run_steps(
     steps: Steps, client: ClientConnection, forward: ForwardStep | None = None
 ) -> HttpResponse | None:
-    """The response that the steps end with; raises `ClientLeftError` if the client left in its body.
+    """The response that the steps end with; raises `ClientLeftError` if its body is not complete.
 
-    A client that leaves later does not stop the work.
+    A client that leaves later only ends a delay or a wait: the work is done all the same.
     """
     try:
         step = steps.send(None)
