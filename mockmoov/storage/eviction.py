@@ -28,7 +28,7 @@ _Groups = defaultdict[str, list[TokenRecord]]  # records by their group
 
 
 class Eviction(NamedTuple):
-    """What is removed from one group, the tokens to refuse, and whether a live record is among the removed."""
+    """What is removed from one group, which tokens are refused, and whether a removed record is live."""
 
     group: str
     records: list[TokenRecord]
