@@ -298,8 +298,8 @@ def _raise_floor(
 ) -> ApiKey:
     """The API key with a floor, or as it is if it was reset since it had `epoch`.
 
-    If the floor would refuse the next token too, as when a clock is frozen, the key gets a new epoch instead:
-    that refuses all tokens up to now and none that follow.
+    If the floor would refuse the next token too, for example when the clock is frozen, the key gets a new
+    epoch instead: that refuses all tokens up to now and none that follow.
     """
     if api_key.epoch != epoch:
         return api_key
