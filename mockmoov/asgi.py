@@ -141,7 +141,12 @@ class _GuardedRequest:
             await self._hold(message)
         else:
             if message["type"] == "http.response.start":
-                message = start_message(self._finish(_head(message)))
+                response = self._finish(_head(message))
+                if self._context.has_failed:
+                    self._is_rejected, self._rejection = True, response
+                    await self._send_own(response)
+                    return
+                message = start_message(response)
             await self._send(message)
 
     async def end(self) -> bool:
@@ -150,7 +155,7 @@ class _GuardedRequest:
             await self._send_own(self._rejection)
             return True
         if self._steps is not None:
-            self._finish(self._held)
+            self._finish(HttpResponse(status=500))
         return False
 
     async def _hold(self, message: Message) -> None:

@@ -176,7 +176,9 @@ def test_a_plan_holds_only_so_many_bytes(world: World, monkeypatch: pytest.Monke
 
 
 def taken(world: World, client_id: str | None, now: float = NOW) -> str | None:
-    fault = world.simulation.take_fault(client_id, FACTS, now)
+    fault = world.simulation.take_fault(
+        [None] if client_id is None else [client_id, None], FACTS, now, is_authorized=True
+    )[0]
     return fault.id if fault else None
 
 

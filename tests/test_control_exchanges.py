@@ -1,6 +1,7 @@
 """The journal as a resource: asked, waited for, emptied; what comes to the control plane is not in it."""
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -234,6 +235,31 @@ def test_a_wait_ends_with_404_when_its_key_is_deleted(desk: Desk) -> None:
     desk.ask("DELETE", "/api-keys/k")
     assert notified
     assert document_of(steps, step, is_late=False)["status"] == 404
+
+
+def test_a_wait_notices_what_happened_before_it_listened(desk: Desk) -> None:
+    desk.new_key(client_id="k", client_secret="s")
+    steps, step = waiting_for(desk, "/api-keys/k", "timeout=60")
+    desk.ask("DELETE", "/api-keys/k")
+    assert step.watch.is_notified
+    assert document_of(steps, step, is_late=False)["status"] == 404
+
+
+def test_a_wait_in_process_ends_in_time_while_the_journal_is_cleared_again_and_again(desk: Desk) -> None:
+    ended = threading.Event()
+
+    def clear() -> None:
+        while not ended.wait(0.005):
+            desk.server.simulation.clear_journal()
+
+    clearing = threading.Thread(target=clear)
+    clearing.start()
+    request = HttpRequest(method="GET", path="/_mockmoov/exchanges/wait", query=b"status=418&timeout=0.5")
+    try:
+        assert json.loads(desk.control.handle(request).body)["complete"] is False
+    finally:
+        ended.set()
+        clearing.join()
 
 
 def test_too_many_waits_are_refused_with_429(desk: Desk) -> None:

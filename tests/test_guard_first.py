@@ -144,6 +144,35 @@ def test_a_planned_success_is_for_authorized_requests_only() -> None:
     ]
 
 
+PLANS_IN_ORDER: dict[str, tuple[list[dict[str, Any]], list[int], list[int]]] = {
+    # a plan of the server (`own`: of the key), and the statuses of three authorized and three other requests
+    "success first": ([{"status": 202, "times": 1}, {"status": 503}], [202, 503, 503], [503, 503, 503]),
+    "failure first": ([{"status": 503, "times": 1}, {"status": 202}], [503, 202, 202], [503, 401, 401]),
+    "success, then headers": (
+        [{"status": 202, "times": 1}, {"headers": {"x-a": "b"}}], [202, 200, 200], [401] * 3
+    ),
+    "every second": ([{"status": 202, "every": 2}], [200, 202, 200], [401] * 3),
+    "key before server": (
+        [{"status": 202, "times": 1, "own": True}, {"status": 503}], [202, 503, 503], [503] * 3
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PLANS_IN_ORDER.values(), ids=PLANS_IN_ORDER)
+@pytest.mark.parametrize("is_authorized", [True, False], ids=["authorized", "not authorized"])
+def test_a_planned_success_keeps_its_place_in_the_plan(
+    case: tuple[list[dict[str, Any]], list[int], list[int]], is_authorized: bool
+) -> None:
+    plan, authorized, refused = case
+    desk = Desk()
+    for fault in plan:
+        members = {name: value for name, value in fault.items() if name != "own"}
+        desk.post(f"/api-keys/{CLIENT_ID}/faults" if "own" in fault else "/faults", **members)
+    sent = [basic()] if is_authorized else [basic(CLIENT_ID, "wrong")]
+    statuses = [desk.send("GET", "/ping", sent, b"")[0] for _ in range(3)]
+    assert statuses == (authorized if is_authorized else refused)
+
+
 @pytest.mark.parametrize("path", ["/none", "/accounts/"])
 def test_a_planned_success_does_not_make_a_path_exist(path: str) -> None:
     desk = Desk()

@@ -16,12 +16,14 @@ from mockmoov.oauth.messages import HttpRequest
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
 from mockmoov.server.steps import ReadBody, run_in_process
+from mockmoov.storage.memory import MemoryJournal
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
 from mockmoov.web.app import create_app
 from tests.support.control import Desk
-from tests.support.servers import CLIENT_ID, CLIENT_SECRET, basic, new_server, sender
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, basic, new_server, sender
 from tests.support.upstream import recording
+from tests.test_app import connect
 
 MINT = {"grant_type": "client_credentials", "scope": "/ping.read"}
 
@@ -124,6 +126,61 @@ def test_a_driver_may_forward_and_a_client_may_leave_meanwhile() -> None:
     assert (exchange.status, exchange.reason) == (None, "the client left before the upstream answered")
 
 
+def test_a_failure_before_the_client_is_known_has_a_date_and_a_path() -> None:
+    server = new_server()
+    steps = server.respond(RequestContext(HttpRequest(method="POST", path="/oauth2/token")))
+    next(steps)
+    with pytest.raises(StopIteration) as ended:
+        steps.throw(RuntimeError("the driver failed"))
+    assert "1970" not in dict(ended.value.value.headers)["date"]
+    (exchange,) = server.simulation.journal().exchanges
+    assert (exchange.path, exchange.at, exchange.status) == ("/oauth2/token", NOW, 500)
+
+
+def test_an_internal_error_after_the_upstream_answered_has_no_body_of_the_upstream() -> None:
+    with recording() as upstream:
+        right = new_server(upstream=upstream.url)
+        store = right.repository._store
+        server = AuthorizationServer(
+            right.settings,
+            Repository(store),
+            BrokenJournal(store, wall=lambda: NOW),
+            signing_keys=right.repository.signing_keys(),
+        )
+        app = create_app(server, exposure="process")
+        response = ask(app, "GET", "/accounts", auth=(CLIENT_ID, CLIENT_SECRET))
+    assert (response.status_code, response.content) == (500, b"")
+
+
+def test_steps_are_closed_when_a_driver_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+    path = "/_mockmoov/exchanges/wait"
+
+    def interrupt(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("threading.Event.wait", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        desk.control.handle(HttpRequest(method="GET", path=path, query=b"status=418"))
+    journal = desk.server.repository._store.journal
+    assert isinstance(journal, MemoryJournal)
+    assert journal._watches._open == 0
+
+
+def test_a_secret_is_redacted_although_its_key_is_deleted_meanwhile() -> None:
+    desk = Desk()
+    desk.new_key(client_id="k", client_secret="s3cr3t-ab")
+    desk.post("/faults", delay=1)
+    name, value = basic("k", "s3cr3t-ab")
+    headers = {name: (value,), "user-agent": ("tool s3cr3t-ab x",)}
+    steps = desk.server.respond(RequestContext(HttpRequest(method="GET", path="/ping", headers=headers)))
+    next(steps)
+    desk.ask("DELETE", "/api-keys/k")
+    with pytest.raises(StopIteration):
+        steps.send(None)
+    assert "s3cr3t-ab" not in str(desk.server.simulation.journal().exchanges)
+
+
 # --- where the application can be mounted -------------------------------------------------------------
 
 MOUNTS: dict[str, Callable[[ASGIApp], Any]] = {
@@ -155,5 +212,6 @@ def test_an_encoded_path_is_not_an_alias(path: str) -> None:
 
 def test_no_slash_is_added_or_removed_by_a_redirect() -> None:
     app = create_app(new_server(), exposure="process")
+    assert connect(app, "GET", "").status == 404
     for path in ("/ping/", "/oauth2/token/", "/_mockmoov", "/_mockmoov/health/", "/.well-known/jwks.json/"):
         assert ask(app, "GET", path).status_code == 404

@@ -286,3 +286,21 @@ def test_watches_that_come_and_go_while_exchanges_do_leave_nothing_behind() -> N
         list(pool.map(use, range(1000)))
     assert not journal._watches._tallies
     assert not journal._watches._open
+
+
+def test_a_watch_sees_what_is_there_when_its_twin_is_closed_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    journal = MemoryJournal(max_exchanges=10, max_bytes=10**6)
+    for _ in range(3):
+        journal.append(exchange())
+    first = journal.watch(None, Query(), 3, lambda: None)
+
+    def close_first(encoded: list[tuple[int, bytes]], query: Query) -> list[int]:
+        first.close()
+        monkeypatch.undo()
+        return memory._matching(encoded, query)
+
+    monkeypatch.setattr(memory, "_matching", close_first)
+    second = journal.watch(None, Query(), 3, lambda: None)
+    assert (second.missing, len(second.found())) == (0, 3)

@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from secrets import token_hex
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from msgspec.structs import replace
 
@@ -45,6 +46,13 @@ def render_internal_error(request_id: str) -> HttpResponse:
     """The 500 of a request that mockmoov failed to answer; call it in the `except` block, as it logs."""
     _log.exception("mockmoov failed while it answered request %s", request_id)
     return responses.render_error(500, "mockmoov itself failed: see the traceback in its log")
+
+
+class Authorized(NamedTuple):
+    """An authorized request: its route, and what the route has found out about it."""
+
+    route: Route[Any]
+    result: Any
 
 
 class AuthorizationServer:
@@ -133,18 +141,21 @@ class AuthorizationServer:
 
     def _respond(self, context: RequestContext) -> Steps:
         """Read, decide, respond. Everything in between waits for nothing; what has to wait is a step."""
+        path = context.request.path
+        context.redacted_path = path if path in self._paths else redact_path(path, self._path_words)
         try:
             if context.route is not None and context.route.reads_body:
                 self._read_parameters(context, (yield ReadBody(MAX_BODY)))
             self._identify(context)
             contract = context.contract or self._default_contract
-            fault = self._take_fault(context, successes=False)
-            if fault is not None:
-                response = yield from self._with_fault(context, contract, fault)
+            if context.client.has_faults:
+                response = yield from self._with_faults(context, contract)
             else:
-                answer = self._decide(context, contract)
+                answer = self._answer(context, contract, self._authorize(context, contract))
                 response = (
-                    answer if isinstance(answer, HttpResponse) else (yield from self._fetch(context, answer))
+                    answer
+                    if isinstance(answer, HttpResponse)
+                    else (yield from self._forward(context, answer))
                 )
             if self.settings.journal_size:
                 self.simulation.record(context.exchange(response, contract))
@@ -155,8 +166,10 @@ class AuthorizationServer:
     def _fail(self, context: RequestContext) -> HttpResponse:
         """Answer 500, and journal it, unless it is the journal that failed."""
         response = render_internal_error(context.request_id)
-        context.network_error = None
+        context.network_error, context.has_failed = None, True
         try:
+            if not context.now:
+                context.client = self.simulation.claimed_client(())
             self.simulation.record(context.exchange(response, context.contract or self._default_contract))
         except Exception:
             _log.exception("request %s is missing in the journal", context.request_id)
@@ -169,8 +182,6 @@ class AuthorizationServer:
     def _identify(self, context: RequestContext) -> None:
         """Find out the contract, and the API key that the request claims."""
         request = context.request
-        path = request.path
-        context.redacted_path = path if path in self._paths else redact_path(path, self._path_words)
         context.contract = contracts.select_contract(request.headers, self._default_contract)
         claimed = claimed_client_ids(request.headers, context.parameters)
         if not claimed and (token := bearer_token(request.headers)):
@@ -178,30 +189,33 @@ class AuthorizationServer:
             claimed = () if client_id is None else (client_id,)
         context.client = self.simulation.claimed_client(claimed)
 
-    def _take_fault(self, context: RequestContext, *, successes: bool) -> Fault | None:
-        """The fault that the request triggers, at most one; successes are for authorized requests only."""
-        if context.fault is not None or not context.client.has_faults:
-            return None
-        context.fault = self.simulation.take_fault(
-            context.client_id, context.facts(), context.now, successes=successes
-        )
-        return context.fault
+    def _with_faults(self, context: RequestContext, contract: Contract) -> Steps:
+        """The response of the fault that the request triggers, or the real one as the fault leaves it.
 
-    def _with_fault(self, context: RequestContext, contract: Contract, fault: Fault) -> Steps:
-        """The fault's own response, or the real one as the fault leaves it, or none at all."""
-        yield from self._delay(context, fault)
-        context.network_error = fault.network_error
-        if fault.network_error in NO_RESPONSE:
-            context.reason = f"fault {fault.id}"
-            return None
-        if response := fault_effects.planned_response(fault, contract):
-            return response
-        answer = self._decide(context, contract)
-        response = answer if isinstance(answer, HttpResponse) else (yield from self._fetch(context, answer))
-        return response and fault_effects.apply_to_response(fault, response, contract)
+        A planned success waits until the request is authorized, so that it never replaces a refusal.
+        """
+        owners = (None,) if context.client_id is None else (context.client_id, None)
+        take = partial(self.simulation.take_fault, facts=context.facts(), now=context.now)
+        fault, pending = take(owners, is_authorized=None)
+        authorized = None
+        if pending:
+            authorized = self._authorize(context, contract)
+            fault, _ = take(pending, is_authorized=not isinstance(authorized, HttpResponse))
+        context.fault = fault
+        if fault is not None:
+            yield from self._delay(context, fault)
+            context.network_error = fault.network_error
+            if fault.network_error in NO_RESPONSE:
+                context.reason = f"fault {fault.id}"
+                return None
+            if response := fault_effects.planned_response(fault, contract):
+                return response
+        answer = self._answer(context, contract, authorized or self._authorize(context, contract))
+        real = answer if isinstance(answer, HttpResponse) else (yield from self._forward(context, answer))
+        return fault_effects.apply_to_response(fault, real, contract) if fault and real else real
 
-    def _decide(self, context: RequestContext, contract: Contract) -> HttpResponse | Forward | Fault:
-        """The real response; or what gives it, the upstream or a success that a test planned."""
+    def _authorize(self, context: RequestContext, contract: Contract) -> HttpResponse | Authorized:
+        """What the route needs to answer the request, or the response that refuses it."""
         request = context.request
         if error := self.routes.error(context.methods, request):
             return error
@@ -212,23 +226,27 @@ class AuthorizationServer:
             return responses.render_too_large(MAX_BODY)
         self._log_default(request, contract)
         try:
-            authorized = route.authorize(context, contract)
-            if isinstance(authorized, HttpResponse):
-                return authorized
-            planned = self._take_fault(context, successes=True)
-            return planned or route.answer(context, contract, authorized)
+            result = route.authorize(context, contract)
         except OAuthError as refused:
             return route.render_error(contract, refused)
+        return result if isinstance(result, HttpResponse) else Authorized(route, result)
 
-    def _fetch(self, context: RequestContext, answer: Forward | Fault) -> Steps:
-        """The response of the upstream, or a planned success; the request is authorized."""
-        if isinstance(answer, Fault):
-            yield from self._delay(context, answer)
-            context.network_error = answer.network_error
-            return fault_effects.planned_response(answer, context.contract or self._default_contract)
+    def _answer(
+        self, context: RequestContext, contract: Contract, authorized: HttpResponse | Authorized
+    ) -> HttpResponse | Forward:
+        """The real response, or the step that gets it from the upstream."""
+        if isinstance(authorized, HttpResponse):
+            return authorized
+        try:
+            return authorized.route.answer(context, contract, authorized.result)
+        except OAuthError as refused:
+            return authorized.route.render_error(contract, refused)
+
+    def _forward(self, context: RequestContext, step: Forward) -> Steps:
+        """The upstream's response."""
         fault = context.fault
         response: HttpResponse | None = yield Forward(
-            headers=(*answer.headers, (REQUEST_ID_HEADER, context.request_id)),
+            headers=(*step.headers, (REQUEST_ID_HEADER, context.request_id)),
             needs_body=fault is not None and fault_effects.needs_whole_body(fault),
         )
         if response is None:
@@ -239,7 +257,8 @@ class AuthorizationServer:
         if fault.delay:
             yield Delay(fault.delay)
             client_id = context.client_id  # meanwhile clocks went on, or were moved
-            context.client = self.simulation.claimed_client([client_id] if client_id else [])
+            now = self.simulation.claimed_client([client_id] if client_id else []).now
+            context.client = replace(context.client, now=now)
         return None
 
     def _log_default(self, request: HttpRequest, contract: Contract) -> None:

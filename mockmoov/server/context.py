@@ -33,12 +33,12 @@ class RequestContext:
     `methods` are the routes of its path by method, `route` the one that it is for; `path_parameters` are raw.
     `contract` is None if the version is malformed. `client` is the API key that the request claims, if there
     is one, with the time on its clock. `network_error` says how the connection fails, because of a fault, and
-    `reason` explains a response that is not sent.
+    `reason` explains a response that is not sent. `has_failed`: mockmoov itself failed, and sends a 500.
     """
 
     __slots__ = (
-        "client", "contract", "fault", "issued", "methods", "network_error", "parameters", "path_parameters",
-        "reason", "redacted_path", "request", "request_id", "route",
+        "client", "contract", "fault", "has_failed", "issued", "methods", "network_error", "parameters",
+        "path_parameters", "reason", "redacted_path", "request", "request_id", "route",
     )  # fmt: skip
 
     def __init__(self, request: HttpRequest) -> None:
@@ -54,6 +54,7 @@ class RequestContext:
         self.fault: Fault | None = None
         self.issued: TokenResponse | None = None
         self.reason: str | None = None
+        self.has_failed = False
         self.network_error: NetworkError | None = None
 
     @property

@@ -85,11 +85,15 @@ def run_in_process(
     except StopIteration as end:
         response: HttpResponse | None = end.value
         return response
+    finally:
+        steps.close()
 
 
 def _wait(step: WaitForExchanges) -> None:
     """Wait in turns. No clock is read, since tests freeze clocks."""
-    notified = threading.Event()
-    step.watch.notify = notified.set
-    while step.watch.missing and step.seconds > 0 and not notified.wait(_TURN_SECONDS):
+    watch, notified = step.watch, threading.Event()
+    watch.notify = notified.set
+    while watch.missing and not watch.is_notified and step.seconds > 0:
+        notified.wait(_TURN_SECONDS)
         step.seconds -= _TURN_SECONDS
+    watch.is_notified = False

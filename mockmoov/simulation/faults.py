@@ -129,18 +129,22 @@ def is_success(fault: Fault) -> bool:
 
 
 def select_fault(
-    plan: Plan, facts: RequestFacts, now: float, *, successes: bool = False
+    plan: Plan, facts: RequestFacts, now: float, *, is_authorized: bool | None = True
 ) -> tuple[Fault | None, Plan]:
     """Return the fault that an exchange triggers, or None, and the plan with updated counts.
 
-    Considers either only faults that are successes, or only the others. `now` is in Unix seconds on the clock
-    of the plan's owner.
+    `now` is in Unix seconds on the clock of the plan's owner. Successes are for authorized requests only. As
+    long as it is not known whether the request is authorized (None), the first success that matches is
+    returned, and nothing is counted: ask again when it is known.
     """
     counted: list[Fault] = []
     for index, fault in enumerate(plan):
-        if is_success(fault) != successes or not _is_open(fault, now) or not _matches(fault, facts):
+        is_skipped = is_authorized is False and is_success(fault)
+        if is_skipped or not _is_open(fault, now) or not _matches(fault, facts):
             counted.append(fault)
             continue
+        if is_authorized is None and is_success(fault):
+            return fault, plan
         matched = replace(fault, matched=fault.matched + 1)
         if _is_due(matched):
             triggered = replace(matched, triggered=matched.triggered + 1)

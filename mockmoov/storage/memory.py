@@ -239,7 +239,8 @@ class MemoryJournal:
             tally = self._watches.find_tally(owner, query)
             if tally is None:
                 numbers = [number for number in matching if number in self._owner_of]
-                tally = Tally(owner, query, numbers + _matching(self._encoded(owner, last), query))
+                after = 0 if known else last  # a tally that was known may be gone
+                tally = Tally(owner, query, numbers + _matching(self._encoded(owner, after), query))
             watch = Watch(self, tally, count, notify)
             self._watches.add(watch)
         return watch
@@ -294,4 +295,5 @@ def _matching(encoded: Iterable[tuple[int, bytes]], query: Query) -> list[int]:
 
 def _notify(watches: Iterable[Watch]) -> None:
     for watch in watches:
+        watch.is_notified = True
         watch.notify()

@@ -5,7 +5,7 @@ request is subject to the clock of the API key that it claims, and to the faults
 the server. It is recorded in the journal under that key. Times are Unix seconds.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from functools import lru_cache
 from typing import TypeVar
@@ -16,7 +16,7 @@ from msgspec.json import Decoder
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import ApiKey, Exchange
 from mockmoov.simulation.clock import ClockSetting
-from mockmoov.simulation.faults import Fault, Plan, RequestFacts, select_fault
+from mockmoov.simulation.faults import Fault, Plan, RequestFacts, is_success, select_fault
 from mockmoov.simulation.journal import Query
 from mockmoov.storage.entries import decode_api_key, decode_clock, entry_name, group_of
 from mockmoov.storage.store import Store
@@ -116,19 +116,27 @@ class SimulationState:
         return self._change_plan(owner, remove)
 
     def take_fault(
-        self, client_id: str | None, facts: RequestFacts, now: float, *, successes: bool = False
-    ) -> Fault | None:
-        """The fault that a request triggers: of the plan of the API key, or else of the server's.
+        self, owners: Sequence[str | None], facts: RequestFacts, now: float, *, is_authorized: bool | None
+    ) -> tuple[Fault | None, Sequence[str | None]]:
+        """The fault that a request triggers, of the plans of these owners, in their order.
 
-        `now` is what the clock of the API key shows. Time windows in the server's plan follow its own clock.
-        Only faults that are successes are considered, or only those that are not.
+        `now` is what the clock of the API key shows; time windows in the server's plan follow its own clock.
+        If a success is next and it is not known whether the request is authorized (None), there is no fault
+        yet: ask again, with the owners that are returned, when it is known.
         """
-        own = self._take(client_id, facts, now, successes) if client_id is not None else None
-        return own or self._take(None, facts, self.now(), successes)
+        for position, owner in enumerate(owners):
+            fault = self._take(owner, facts, self.now() if owner is None else now, is_authorized)
+            if fault is not None and is_authorized is None and is_success(fault):
+                return None, owners[position:]
+            if fault is not None:
+                return fault, ()
+        return None, ()
 
-    def _take(self, owner: str | None, facts: RequestFacts, now: float, successes: bool) -> Fault | None:
+    def _take(
+        self, owner: str | None, facts: RequestFacts, now: float, is_authorized: bool | None
+    ) -> Fault | None:
         def trigger(plan: Plan) -> tuple[Plan, Fault | None]:
-            fault, after = select_fault(plan, facts, now, successes=successes)
+            fault, after = select_fault(plan, facts, now, is_authorized=is_authorized)
             return after, fault
 
         return self._change_plan(owner, trigger)

@@ -56,15 +56,17 @@ class Watch:
 
     `notify` is called when the last missing exchange arrives, and when the exchanges of the watched owner are
     removed. It runs in the thread that appends or removes, so it must be quick, and it must not raise.
+    From then on `is_notified` is true, until the waiter resets it.
     """
 
-    __slots__ = ("_journal", "count", "notify", "tally")
+    __slots__ = ("_journal", "count", "is_notified", "notify", "tally")
 
     def __init__(self, journal: WatchedJournal, tally: Tally, count: int, notify: Callable[[], None]) -> None:
         self._journal = journal
         self.tally = tally
         self.count = count
         self.notify = notify
+        self.is_notified = False
 
     @property
     def missing(self) -> int:

@@ -16,7 +16,7 @@ from mockmoov.config.settings import Settings
 from mockmoov.control_plane.access import Exposure, control_access
 from mockmoov.control_plane.router import ControlPlane
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
-from mockmoov.oauth.responses import render_error
+from mockmoov.oauth.responses import REASON_HEADER, render_error
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
 from mockmoov.server.steps import Forward, ReadBody, Step, Steps, WaitForExchanges
@@ -65,6 +65,7 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
         ],
         lifespan=gateway.open if gateway else None,
     )
+    app.router.redirect_slashes = False
     app.router.default = moov  # a target that is no path, such as `*`; and websockets, which it closes
     return app
 
@@ -122,14 +123,16 @@ async def _finish(
     call: "UpstreamCall | None" = None,
 ) -> None:
     if response is not None and context.network_error is None:
-        if call is None or call.stream is None:
+        if call is None or call.stream is None or context.has_failed:
             await send_response(response, client, send)
         elif not await call.send_stream(response, send):
             close_connection(scope, "close", "the response is cut short: the upstream broke off")
+            await client.closed()
         return
     line: LogLine | None = scope.get(LOG_LINE)
     if line:
-        line.write(response.status if response else context.network_error or "left", context.reason)
+        reason = dict(response.headers).get(REASON_HEADER) if response else context.reason
+        line.write(response.status if response else context.network_error or "left", reason)
     if context.network_error is not None:
         await fail_connection(context.network_error, response, scope, client, send)
 
@@ -173,7 +176,6 @@ async def run_steps(
             try:
                 result = await _perform(step, client, forward)
             except ClientLeftError:
-                steps.close()
                 raise
             except Exception as error:
                 step = steps.throw(error)
@@ -182,6 +184,8 @@ async def run_steps(
     except StopIteration as end:
         response: HttpResponse | None = end.value
         return response
+    finally:
+        steps.close()
 
 
 async def _perform(step: Step, client: ClientConnection, forward: ForwardStep | None) -> object:
@@ -203,9 +207,10 @@ async def _wait(step: WaitForExchanges, client: ClientConnection) -> None:
     step.watch.notify = partial(_set_from_any_thread, loop, notified)
     with anyio.move_on_after(step.seconds):
         async with client.while_connected():
-            if step.watch.missing:
+            if step.watch.missing and not step.watch.is_notified:
                 await notified.wait()
-    is_over = step.watch.missing and not notified.is_set()  # the time is up, or the client has left
+    is_over = step.watch.missing and not step.watch.is_notified  # the time is up, or the client has left
+    step.watch.is_notified = False
     step.seconds = 0 if is_over else step.seconds - (anyio.current_time() - started)
 
 

@@ -38,7 +38,7 @@ class RawPath:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its raw path."""
         if scope["type"] == "http":
-            scope["path"] = raw_path(scope)
+            scope = {**scope, "path": raw_path(scope)}
         await self._app(scope, receive, send)
 
 
