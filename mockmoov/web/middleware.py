@@ -37,8 +37,8 @@ class RawPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its raw path."""
-        if scope["type"] == "http":
-            scope = {**scope, "path": raw_path(scope)}
+        if scope["type"] == "http" and (path := raw_path(scope)) != scope["path"]:
+            scope = {**scope, "path": path}
         await self._app(scope, receive, send)
 
 
