@@ -6,6 +6,7 @@ cards_read = requires("/accounts/{accountID}/cards.read")  # await cards_read(re
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import anyio
 from msgspec.structs import replace
@@ -113,14 +114,14 @@ class _GuardedRequest:
         steps = self._server.guard(self._context, scopes, path_parameters)
         try:
             step = next(steps)
-            while not isinstance(step, Forward):
-                if isinstance(step, Delay):
-                    await anyio.sleep(step.seconds)
+            while isinstance(step, Delay):
+                await anyio.sleep(step.seconds)
                 step = steps.send(None)
         except StopIteration as end:
             self._is_rejected, self._rejection = True, end.value
             status = self._rejection.status if self._rejection else 503
             raise HTTPException(status, "mockmoov answers this request itself") from None
+        assert isinstance(step, Forward)
         self._steps, self._needs_body = steps, step.needs_body
         headers = dict(step.headers)
         granted = headers[SCOPES_HEADER]
@@ -175,8 +176,7 @@ class _GuardedRequest:
             steps.send(response)
         except StopIteration as end:
             finished: HttpResponse = end.value
-            return _undated(finished)
-        raise AssertionError("a response is the last thing that the steps ask for")
+        return _undated(finished)
 
     async def _send_own(self, response: HttpResponse | None) -> None:
         self._is_sent = True
@@ -184,8 +184,8 @@ class _GuardedRequest:
             await fail_connection(
                 self._context.network_error, response, self._scope, self._client, self._send
             )
-        elif response is not None:
-            await send_response(_undated(response), self._client, self._send)
+        else:
+            await send_response(_undated(cast("HttpResponse", response)), self._client, self._send)
 
 
 def _head(message: Message, without: str = REQUEST_ID_HEADER) -> HttpResponse:

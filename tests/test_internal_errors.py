@@ -3,23 +3,31 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
 from starlette.applications import Starlette
-from starlette.routing import Host, Mount
-from starlette.types import ASGIApp
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Host, Mount, Route
+from starlette.types import ASGIApp, Message
 
+from mockmoov.asgi import Guard, requires
 from mockmoov.control_plane import clock as clock_resource
-from mockmoov.oauth.messages import HttpRequest
+from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
-from mockmoov.server.steps import ReadBody, run_in_process
+from mockmoov.server.steps import ReadBody, Steps, WaitForExchanges, run_in_process
+from mockmoov.simulation.journal import Query
 from mockmoov.storage.memory import MemoryJournal
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
-from mockmoov.web.app import create_app
+from mockmoov.testing import MockMoov
+from mockmoov.web import gateway
+from mockmoov.web.app import create_app, run_steps
+from mockmoov.web.asgi_io import ClientConnection
 from tests.support.control import Desk
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, basic, new_server, sender
 from tests.support.upstream import recording
@@ -149,6 +157,67 @@ def test_an_internal_error_after_the_upstream_answered_has_no_body_of_the_upstre
         )
         app = create_app(server, exposure="process")
         response = ask(app, "GET", "/accounts", auth=(CLIENT_ID, CLIENT_SECRET))
+    assert (response.status_code, response.content) == (500, b"")
+
+
+def test_a_wait_that_was_notified_before_the_loop_listens_goes_on_at_once() -> None:
+    watch = new_server().simulation.watch(None, Query(), 1)
+    watch.is_notified = True
+
+    def steps() -> Steps:
+        step = WaitForExchanges(watch, 60)
+        yield step
+        return HttpResponse(status=200 if step.seconds > 0 else 504)
+
+    async def receive() -> Message:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    client = ClientConnection(HttpRequest(method="GET", path="/"), receive)
+    response = asyncio.run(asyncio.wait_for(run_steps(steps(), client), 10))
+    assert response is not None
+    assert response.status == 200
+
+
+def test_a_gateway_that_fails_is_a_500(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError("broken on purpose")
+
+    monkeypatch.setattr(gateway.UpstreamCall, "forward", fail)
+    app = create_app(new_server(upstream="http://localhost:1"), exposure="process")
+    assert ask(app, "GET", "/accounts", auth=(CLIENT_ID, CLIENT_SECRET)).status_code == 500
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/_mockmoov/health", "/.well-known/x", "/ping", "/"])
+def test_a_websocket_is_closed(path: str) -> None:
+    app, sent = create_app(new_server(), exposure="process"), []
+    scope = {"type": "websocket", "path": path, "raw_path": path.encode(), "headers": [], "query_string": b""}
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+
+    asyncio.run(app(scope, receive, send))
+    assert sent == ["websocket.close"]
+
+
+def test_a_guarded_application_sends_no_body_after_an_internal_error() -> None:
+    async def pinged(request: Request) -> Response:
+        await requires("/ping.read")(request)
+        return PlainTextResponse("own")
+
+    class Handle:
+        server = broken(simulation=BrokenJournal)
+
+    app = Starlette(
+        routes=[Route("/own", pinged)], middleware=[Middleware(Guard, moov=cast("MockMoov", Handle))]
+    )
+    response = ask(app, "GET", "/own", auth=(CLIENT_ID, CLIENT_SECRET))
     assert (response.status_code, response.content) == (500, b"")
 
 

@@ -68,7 +68,7 @@ def test_the_wheel_has_one_console_script_and_one_pytest_plugin_and_no_other_ent
     wheel: zipfile.ZipFile,
 ) -> None:
     assert information(wheel, "entry_points.txt").split() == [
-        *("[console_scripts]", "mockmoov", "=", "mockmoov.cli:main"),
+        *("[console_scripts]", "mockmoov", "=", "mockmoov.cli.main:main"),
         *("[pytest11]", "mockmoov", "=", "mockmoov.pytest_plugin"),
     ]
 

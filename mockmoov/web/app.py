@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import anyio
 from starlette.applications import Starlette
@@ -150,12 +150,9 @@ class ControlPlaneEndpoint:
             return
         request = request_of(scope)
         client = ClientConnection(request, receive)
-        try:
+        with suppress(ClientLeftError):
             response = await run_steps(self._control_plane.respond(request), client)
-        except ClientLeftError:
-            return
-        if response is not None:
-            await send_response(response, client, send)
+            await send_response(cast("HttpResponse", response), client, send)  # there always is one
 
 
 # --- the driver -------------------------------------------------------------------------------------

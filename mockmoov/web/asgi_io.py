@@ -1,5 +1,6 @@
 """Turns ASGI messages into requests and responses into ASGI messages, failing connections included."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
@@ -106,10 +107,12 @@ class ClientConnection:
     @asynccontextmanager
     async def while_connected(self) -> AsyncIterator[None]:
         """Cancel the block once the client has left."""
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._cancel_when_closed, group.cancel_scope)
-            yield
-            group.cancel_scope.cancel()
+        with anyio.CancelScope() as scope:
+            watcher = asyncio.create_task(self._cancel_when_closed(scope))
+            try:
+                yield
+            finally:
+                watcher.cancel()
 
     async def _cancel_when_closed(self, scope: anyio.CancelScope) -> None:
         await self.closed()
