@@ -19,7 +19,7 @@ from mockmoov.oauth.operations import BY_PATH, missing_scope_reason
 from mockmoov.server.routing import Routes
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.servers import NOW, Clock, Header, basic, bearer, new_server, post_form, sender
-from tools.generate_tables import operations_module, scopes_module
+from tools.generate_tables import operation_names_module, operations_module, scopes_module
 
 DATA = json.loads((Path(mockmoov.__file__).parent / "data" / "operations.json").read_bytes())
 ACCOUNT, OTHER = "5352b013-ae58-4a63-8a3f-97f316a917cf", "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
@@ -151,6 +151,7 @@ def test_generated_tables_match_their_json_files() -> None:
     folder = Path(mockmoov.__file__).parent / "data"
     assert (folder / "scopes.py").read_text() == scopes_module()
     assert (folder / "operations.py").read_text() == operations_module()
+    assert (folder / "operation_names.py").read_text() == operation_names_module()
 
 
 def test_the_operations_are_those_of_the_data_file() -> None:

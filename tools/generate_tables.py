@@ -26,19 +26,28 @@ SCOPES: dict[str, tuple[str, ...]] = {{
 def operations_module() -> str:
     """The text of `mockmoov/data/operations.py`."""
     document = json.loads((DATA / "operations.json").read_bytes())
-    rows, names = "", []
+    rows = ""
     for path, methods in document["operations"].items():
         row = {method: (item["name"], tuple(item["scopes"])) for method, item in methods.items()}
         rows += f"    {path!r}: {row!r},\n"
-        names += [item["name"] for item in methods.values()]
-    literal = fill(", ".join(map(repr, names)), 110, initial_indent="    ", subsequent_indent="    ")
     return f'''"""Moov's operations and their scopes; generated from operations.json by `make tables`."""
-
-from typing import Literal
 
 # fmt: off
 OPERATIONS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {{
 {rows}}}
+'''
+
+
+def operation_names_module() -> str:
+    """The text of `mockmoov/data/operation_names.py`; a module of its own, as only type checkers need it."""
+    document = json.loads((DATA / "operations.json").read_bytes())
+    names = [item["name"] for methods in document["operations"].values() for item in methods.values()]
+    literal = fill(", ".join(map(repr, names)), 110, initial_indent="    ", subsequent_indent="    ")
+    return f'''"""The names of Moov's operations as a type; generated from operations.json by `make tables`."""
+
+from typing import Literal
+
+# fmt: off
 OperationName = Literal[
 {literal},
 ]
@@ -46,9 +55,10 @@ OperationName = Literal[
 
 
 def main() -> None:
-    """Write both modules."""
+    """Write the modules."""
     (DATA / "scopes.py").write_text(scopes_module())
     (DATA / "operations.py").write_text(operations_module())
+    (DATA / "operation_names.py").write_text(operation_names_module())
 
 
 if __name__ == "__main__":

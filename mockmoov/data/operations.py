@@ -1,7 +1,5 @@
 """Moov's operations and their scopes; generated from operations.json by `make tables`."""
 
-from typing import Literal
-
 # fmt: off
 OPERATIONS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
     '/accounts': {'GET': ('listAccounts', ('/accounts.read',)), 'POST': ('createAccount', ('/accounts.write',))},
@@ -126,46 +124,3 @@ OPERATIONS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
     '/webhooks/{webhookID}/ping': {'POST': ('pingWebhook', ())},
     '/webhooks/{webhookID}/secret': {'GET': ('getWebhookSecret', ())},
 }
-OperationName = Literal[
-    'listAccounts', 'createAccount', 'disconnectAccount', 'getAccount', 'updateAccount', 'listAdjustments',
-    'getAdjustment', 'getApplePayMerchantDomains', 'updateApplePayMerchantDomains',
-    'registerApplePayMerchantDomains', 'createApplePaySession', 'linkApplePayToken', 'listBankAccounts',
-    'linkBankAccount', 'disableBankAccount', 'getBankAccount', 'initiateMicroDeposits',
-    'completeMicroDeposits', 'getBankAccountVerification', 'initiateBankAccountVerification',
-    'completeBankAccountVerification', 'getBrand', 'createBrand', 'upsertBrand', 'listCapabilities',
-    'requestCapabilities', 'disableCapability', 'getCapability', 'listCards', 'linkCard', 'disableCard',
-    'getCard', 'updateCard', 'listConnectedAccountsForAccount', 'connectAccount', 'getAccountCountries',
-    'assignAccountCountries', 'listDisputes', 'getDispute', 'acceptDispute', 'listDisputeEvidence',
-    'uploadDisputeEvidenceFile', 'uploadDisputeEvidenceText', 'submitDisputeEvidence',
-    'deleteDisputeEvidenceFile', 'getDisputeEvidence', 'updateDisputeEvidence', 'getDisputeEvidenceData',
-    'listFeePlanAgreements', 'createFeePlanAgreements', 'listFeePlans', 'listFeeRevenue', 'retrieveFees',
-    'listFeesFetch', 'listFiles', 'uploadFile', 'getFileDetails', 'linkGooglePayToken', 'listImageMetadata',
-    'uploadImage', 'deleteImage', 'getImageMetadata', 'updateImage', 'updateImageMetadata', 'listInvoices',
-    'createInvoice', 'deleteInvoice', 'getInvoice', 'updateInvoice', 'listInvoicePayments',
-    'createInvoicePayment', 'getMerchantProcessingAgreement', 'listPartnerPricingAgreements',
-    'listPaymentLinks', 'createPaymentLink', 'disablePaymentLink', 'getPaymentLink', 'updatePaymentLink',
-    'getPaymentLinkQRCode', 'listPaymentMethods', 'getPaymentMethod', 'listProducts', 'createProduct',
-    'disableProduct', 'getProduct', 'updateProduct', 'listRepresentatives', 'createRepresentative',
-    'deleteRepresentative', 'getRepresentative', 'updateRepresentative', 'listResiduals', 'getResidual',
-    'listResidualFees', 'listResolutionLinks', 'createResolutionLink', 'disableResolutionLink',
-    'getResolutionLink', 'listSchedules', 'createSchedule', 'cancelSchedule', 'getSchedules',
-    'updateSchedule', 'getScheduledOccurrence', 'listStatements', 'getStatement', 'listSweepConfigs',
-    'createSweepConfig', 'getSweepConfig', 'updateSweepConfig', 'listAccountTerminalApplications',
-    'linkAccountTerminalApplication', 'getAccountTerminalApplication', 'getTerminalConfiguration',
-    'listTickets', 'createTicket', 'getTicket', 'updateTicket', 'listTicketMessages', 'getTransferConfig',
-    'createTransferConfig', 'updateTransferConfig', 'createTransferOptions', 'listTransfers',
-    'createTransfer', 'batchGetTransfers', 'getTransfer', 'updateTransfer', 'listCancellations',
-    'createCancellation', 'getCancellation', 'listRefunds', 'initiateRefund', 'getRefund', 'createReversal',
-    'getUnderwriting', 'saveUnderwriting', 'upsertUnderwriting', 'listWallets', 'createWallet', 'getWallet',
-    'updateWallet', 'listSweeps', 'getSweep', 'listWalletTransactions', 'getWalletTransaction', 'getAvatar',
-    'getCardMetadata', 'testEndToEndToken', 'generateEndToEndKey', 'getEnrichmentAddress',
-    'getEnrichmentProfile', 'listEventTypes', 'getPublicImage', 'listIndustries', 'searchInstitutions',
-    'listInstitutions', 'listIssuedCardAuthorizations', 'getIssuedCardAuthorization',
-    'listIssuedCardAuthorizationEvents', 'listIssuedCardTransactions', 'getIssuedCardTransaction',
-    'listIssuedCards', 'requestCard', 'getIssuedCard', 'updateIssuedCard', 'getFullIssuedCard',
-    'listOnboardingInvites', 'createOnboardingInvite', 'revokeOnboardingInvite', 'getOnboardingInvite',
-    'ping', 'listReceipts', 'createReceipts', 'listTerminalApplications', 'createTerminalApplication',
-    'deleteTerminalApplication', 'getTerminalApplication', 'createTerminalApplicationVersion',
-    'getTermsOfServiceToken', 'getTransferRiskOutcomes', 'createDepositAccount', 'listWebhooks',
-    'createWebhook', 'disableWebhook', 'getWebhook', 'updateWebhook', 'pingWebhook', 'getWebhookSecret',
-]

@@ -4,8 +4,9 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 from secrets import token_hex
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from mockmoov.config.settings import Settings
@@ -48,7 +49,7 @@ def render_internal_error(request_id: str) -> HttpResponse:
     return responses.render_error(500, "mockmoov itself failed: see the traceback in its log")
 
 
-class Authorized(NamedTuple):
+class Authorized(Struct, frozen=True):
     """An authorized request: its route, and what the route has found out about it."""
 
     route: Route[Any]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal, TypedDict
 
-from mockmoov.data.operations import OperationName
+from mockmoov.data.operation_names import OperationName
 from mockmoov.oauth.records import TokenFormat
 from mockmoov.simulation.faults import NetworkError
 
