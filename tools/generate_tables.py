@@ -39,7 +39,7 @@ OPERATIONS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {{
 
 
 def operation_names_module() -> str:
-    """The text of `mockmoov/data/operation_names.py`; a module of its own, as only type checkers need it."""
+    """The text of `mockmoov/data/operation_names.py`, which only type checkers need."""
     document = json.loads((DATA / "operations.json").read_bytes())
     names = [item["name"] for methods in document["operations"].values() for item in methods.values()]
     literal = fill(", ".join(map(repr, names)), 110, initial_indent="    ", subsequent_indent="    ")
