@@ -43,7 +43,7 @@ def operation_names_module() -> str:
     document = json.loads((DATA / "operations.json").read_bytes())
     names = [item["name"] for methods in document["operations"].values() for item in methods.values()]
     literal = fill(", ".join(map(repr, names)), 110, initial_indent="    ", subsequent_indent="    ")
-    return f'''"""The names of Moov's operations as a type; generated from operations.json by `make tables`."""
+    return f'''"""Names of Moov's operations as a type; generated from operations.json by `make tables`."""
 
 from typing import Literal
 

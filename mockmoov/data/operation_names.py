@@ -1,4 +1,4 @@
-"""The names of Moov's operations as a type; generated from operations.json by `make tables`."""
+"""Names of Moov's operations as a type; generated from operations.json by `make tables`."""
 
 from typing import Literal
 
