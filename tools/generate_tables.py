@@ -1,4 +1,4 @@
-"""Writes Moov's scopes and operations as Python modules, from the JSON files beside them.
+"""Writes Moov's scopes and operations as Python modules, from the JSON files next to them.
 
 `python -m tools.generate_tables`, or `make tables`. The package imports the modules and never opens the JSON
 files, so that a faked file system or a zipped package cannot take the tables away. A test compares the two.
