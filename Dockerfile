@@ -1,6 +1,6 @@
 # The server in a container: no root, nothing written, no network needed, configured by MOCKMOOV_* alone.
 #   docker run --rm --read-only --cap-drop ALL -p 127.0.0.1:8080:8080 mockmoov
-# tests/test_dockerfile.py checks this file, and runs its steps without a container engine.
+# tests/e2e/test_dockerfile.py checks this file, and runs its steps without a container engine.
 
 FROM python:3.13.14-slim-trixie AS build
 WORKDIR /build

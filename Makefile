@@ -52,16 +52,16 @@ bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 mutate: $(VENV)/.installed-dev
-	@$(BIN)/python -m tests.mutation $(ARGS)
+	@$(BIN)/python -m tools.mutation $(ARGS)
 
 matrix: kills
-	@$(BIN)/python -m tests.matrix
+	@$(BIN)/python -m tools.matrix
 
 kills: $(VENV)/.installed-dev
-	@$(BIN)/python -m tests.kills
+	@$(BIN)/python -m tools.kills
 
 comparison: $(VENV)/.installed-dev
-	@$(BIN)/python -m tests.comparison
+	@$(BIN)/python -m tools.comparison
 
 build: $(VENV)/.installed-dev
 	@rm -rf dist

@@ -1,9 +1,9 @@
 """Runs the contract suite against other fakes, to see which rules they follow.
 
-Run as `python -m tests.comparison`; it takes some minutes. It installs each server of tests/others/, serves
-it on this machine and runs `mockmoov verify` against it, once for each contract. Then it repeats three of
-Prism's failures with curl. It writes docs/comparison.md, and fails if a server cannot be installed or
-verified, or if the suite does not report one of the three failures.
+Run as `python -m tools.comparison`; it takes some minutes. It installs each server of tools/other_fakes/,
+serves it on this machine and runs `mockmoov verify` against it, once for each contract. Then it repeats
+three of Prism's failures with curl. It writes reports/comparison.md, and fails if a server cannot be
+installed or verified, or if the suite does not report one of the three failures.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from typing import Any
 
 from mockmoov.verify.check import Check
 from mockmoov.verify.checks import CHECKS
-from tests.conformance.clients import CLIENT_ID, CLIENT_SECRET
-from tests.conformance.programs import clean_environment, run, tool_environment
-from tests.conformance.results import today
-from tests.others import FAKES, HERE, PRISM, Fake
+from tests.e2e.foreign_clients.clients import CLIENT_ID, CLIENT_SECRET
+from tests.e2e.foreign_clients.programs import clean_environment, run, tool_environment
+from tests.e2e.foreign_clients.results import today
+from tools.other_fakes import FAKES, HERE, PRISM, Fake
 
 ROOT = Path(__file__).parents[1]
-REPORT = ROOT / "docs" / "comparison.md"
+REPORT = ROOT / "reports" / "comparison.md"
 START_SECONDS, STOP_SECONDS, VERIFY_SECONDS = 60.0, 10.0, 300.0
 CONTRACTS: Mapping[str, tuple[str, ...]] = {"2023": (), "dated": ("--moov-version", "latest")}
 """The options of `mockmoov verify` for each contract. Without options it verifies both."""
@@ -256,13 +256,13 @@ def report(columns: Mapping[Column, Ended], shown: Mapping[str, str]) -> str:
     fakes = [line(fake.title, fake.version, fake.meant_for, fake.set_up) for fake in FAKES]
     repeats = "\n\n".join(
         f"`{repeat.check}`: {CHECKS[repeat.check].title}. Right is {repeat.right}.\n\n"
-        f"<!-- not run: typed against Prism by `python -m tests.comparison` -->\n"
+        f"<!-- not run: typed against Prism by `python -m tools.comparison` -->\n"
         f"```text\n{shown[repeat.check]}\n```"
         for repeat in REPEATS
     )
     return f"""# How other fakes follow Moov's contract
 
-Written by `python -m tests.comparison` on {today()}: a run of `mockmoov verify` against each server on one
+Written by `python -m tools.comparison` on {today()}: a run of `mockmoov verify` against each server on one
 machine, once for each contract, with one API key and no control plane except mockmoov's own.
 
 The question is whether a program that is tested against a fake gets the responses that it will get from

@@ -1,9 +1,10 @@
 """Runs the contract suite against every breakage, to see which check catches what.
 
-Run as `python -m tests.kills`; it takes some minutes and needs no sockets. For each breakage of
-tests/breakages/, the checks run in their order until one fails. Then each check that has caught nothing
-runs alone until it does, starting with the breakages that were hardest to catch. It writes docs/kills.md, and
-fails if a breakage is not caught, if a check catches nothing, or if one fails against the unbroken server.
+Run as `python -m tools.kills`; it takes some minutes and needs no sockets. For each breakage of
+tools/breakages/, the checks run in their order until one fails. Then each check that has caught nothing
+runs alone until it does, starting with the breakages that were hardest to catch. It writes
+reports/kills.md, and fails if a breakage is not caught, if a check catches nothing, or if one fails against
+the unbroken server.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from mockmoov.verify.checks import CHECKS
 from mockmoov.verify.expectations import NO_HEADER_2023, Expectations, expectations_of
 from mockmoov.verify.session import Session
 from mockmoov.verify.target import Key, Target
-from tests.breakages import BREAKAGES, NONE, UNBROKEN, Breakage, BrokenControl, BrokenServer
-from tests.conformance.results import today
+from tests.e2e.foreign_clients.results import today
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, sender
 from tests.support.verifying import sending
+from tools.breakages import BREAKAGES, NONE, UNBROKEN, Breakage, BrokenControl, BrokenServer
 
 ROOT = Path(__file__).parents[1]
-REPORT = ROOT / "docs" / "kills.md"
+REPORT = ROOT / "reports" / "kills.md"
 AT_ONCE = 2
 CONTRACTS: Mapping[str, Expectations] = {
     expectations.label: expectations for expectations in (NO_HEADER_2023, expectations_of("v2026.07.00"))
@@ -137,11 +138,11 @@ def report(caught: Mapping[str, Kill | None], later: Mapping[str, Kill | None]) 
     made_with = f"mockmoov {__version__}, Python {sys.version.split()[0]}"
     return f"""# What the contract suite catches in a broken mockmoov
 
-Written by `python -m tests.kills` on {today()}, with {made_with}.
+Written by `python -m tools.kills` on {today()}, with {made_with}.
 
 **Caught: {ratio(caught)} breakages. Checks that catch one: {ratio(of_check)}.**
 
-Each breakage is a mockmoov that breaks one rule (`tests/breakages/`). The checks of `mockmoov verify` run
+Each breakage is a mockmoov that breaks one rule (`tools/breakages/`). The checks of `mockmoov verify` run
 against it in their order, without a version header (2023) and then with one, until one fails. The table names
 that check. Against an unbroken mockmoov no check fails.
 

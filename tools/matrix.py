@@ -1,8 +1,9 @@
 """Runs every foreign client against every breakage, to see who notices what.
 
-Run as `python -m tests.matrix`: a few minutes. It brings and builds each client of tests/conformance/ once,
-serves each breakage of tests/breakages/ that is for them in a process of its own, and writes docs/matrix.md.
-It fails if a breakage is noticed by nobody, or if a client complains of the same server unbroken.
+Run as `python -m tools.matrix`: a few minutes. It brings and builds each client of
+tests/e2e/foreign_clients/ once, serves each breakage of tools/breakages/ that is for them in a process of
+its own, and writes reports/matrix.md. It fails if a breakage is noticed by nobody, or if a client complains
+of the same server unbroken.
 """
 
 from __future__ import annotations
@@ -18,10 +19,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mockmoov import __version__
-from tests.breakages import FOR_CLIENTS, NONE, UNBROKEN
-from tests.conformance.clients import CLIENTS, Client, unavailable
-from tests.conformance.lines import read
-from tests.conformance.programs import (
+from tests.e2e.foreign_clients.clients import CLIENTS, Client, unavailable
+from tests.e2e.foreign_clients.lines import read
+from tests.e2e.foreign_clients.programs import (
     CannotFetchError,
     MissingToolError,
     clean_environment,
@@ -29,10 +29,11 @@ from tests.conformance.programs import (
     require_tools,
     run_program,
 )
-from tests.conformance.results import today
+from tests.e2e.foreign_clients.results import today
+from tools.breakages import FOR_CLIENTS, NONE, UNBROKEN
 
 ROOT = Path(__file__).parents[1]
-REPORT = ROOT / "docs" / "matrix.md"
+REPORT = ROOT / "reports" / "matrix.md"
 AT_ONCE = 2
 START_SECONDS, STOP_SECONDS, RUN_SECONDS = 30.0, 10.0, 60.0
 TOOLS = {
@@ -76,7 +77,7 @@ Row = Mapping[str, Cell]
 def serving(breakage: str, folder: Path) -> Iterator[str]:
     """A server with one breakage in it, or none; yields its URL."""
     ready, log = folder / "ready", folder / "log"
-    argv = [sys.executable, "-m", "tests.breakages", breakage, "--ready-file", str(ready)]
+    argv = [sys.executable, "-m", "tools.breakages", breakage, "--ready-file", str(ready)]
     with log.open("wb") as output:
         server = subprocess.Popen(argv, cwd=ROOT, env=clean_environment(), stdout=output, stderr=output)
     try:
@@ -185,16 +186,16 @@ def report(rows: Mapping[str, Row], missing: Mapping[str, str]) -> str:
     absent = [f"- `{name}`: {reason}" for name, reason in missing.items()]
     return f"""# Which clients notice a broken mockmoov
 
-Written by `python -m tests.matrix` on {today()}, with mockmoov {__version__}, {", ".join(tool_versions())}.
+Written by `python -m tools.matrix` on {today()}, with mockmoov {__version__}, {", ".join(tool_versions())}.
 
 **Noticed by at least one client: {noticed} of {len(FOR_CLIENTS)} breakages.**
 
-Each row is mockmoov with one rule bent: of `tests/breakages/` those that clients are asked about
+Each row is mockmoov with one rule bent: of `tools/breakages/` those that clients are asked about
 ([kills.md](kills.md) has them all). Each column is a program that uses a client as its documentation says
-(`tests/conformance/`). A number is how many of the program's checks failed; after `+`, how many it did not
-come to. `crash` is a program that an error ended, as an SDK does with an answer that it cannot read; `hang`
-is one that was stopped after {RUN_SECONDS:.0f} seconds. `·` is a client that notices nothing, which is often
-right: many do not look, or take both.
+(`tests/e2e/foreign_clients/`). A number is how many of the program's checks failed; after `+`, how many it
+did not come to. `crash` is a program that an error ended, as an SDK does with an answer that it cannot
+read; `hang` is one that was stopped after {RUN_SECONDS:.0f} seconds. `·` is a client that notices nothing,
+which is often right: many do not look, or take both.
 
 {table(rows, [client.name for client in clients])}
 

@@ -1,8 +1,8 @@
 """Breaks the package in a thousand small ways and sees whether its own tests notice.
 
-Run as `python -m tests.mutation [part]`, where a part is one of those in `PARTS`: a few minutes for the core,
+Run as `python -m tools.mutation [part]`, where a part is one of those in `PARTS`: a few minutes for the core,
 half an hour for each of the others. It works in a copy of the tree, runs each mutant against the tests of
-that part and no others, and writes a report in docs/. It fails below the target, and on a survivor of the
+that part and no others, and writes a report in reports/. It fails below the target, and on a survivor of the
 core that has no reason here.
 """
 
@@ -25,86 +25,62 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Modules that are mutated together, and the tests that are to notice; `target` in per cent."""
+    """Modules that are mutated together, and the tests that should notice; `target` in per cent."""
 
     name: str
     title: str
-    report: str
     modules: tuple[str, ...]
     tests: tuple[str, ...]
     target: int
     explained: bool
 
-    def files(self) -> list[str]:
-        """The modules as files of the package."""
-        return [f"mockmoov/{module.replace('.', '/')}.py" for module in self.modules]
+    @property
+    def report(self) -> str:
+        """Where the report goes."""
+        return f"reports/mutation-{self.name}.md"
+
+    def files(self) -> dict[str, str]:
+        """The modules and their files."""
+        package = ROOT / "mockmoov"
+        patterns = [f"{module.replace('.', '/')}.py" for module in self.modules]
+        found = sorted(path.relative_to(package) for each in patterns for path in package.glob(each))
+        return {
+            ".".join(path.with_suffix("").parts): f"mockmoov/{path}"
+            for path in found
+            if path.name != "__init__.py"
+        }
 
 
-# The modules of the core, and the test file of each. (`oauth.messages` has no behaviour.)
-_CORE = {
-    "oauth.api_keys": "test_api_keys.py",
-    "oauth.contracts": "test_contracts.py",
-    "oauth.encoding": "test_encoding.py",
-    "oauth.errors": "test_errors.py",
-    "oauth.grants": "test_grants.py",
-    "oauth.operations": "test_operations.py",
-    "oauth.origins": "test_origins.py",
-    "oauth.rate_limit": "test_limits.py",
-    "oauth.records": "test_records.py",
-    "oauth.requests": "test_parsing.py",
-    "oauth.responses": "test_contracts.py",
-    "oauth.scopes": "test_scopes.py",
-    "oauth.signing_keys": "test_keys.py",
-    "oauth.suggestions": "test_wording.py",
-    "oauth.token_defects": "test_defects.py",
-    "oauth.tokens": "test_tokens.py",
-    "simulation.clock": "test_clocks.py",
-    "simulation.fault_effects": "test_disturbance.py",
-    "simulation.faults": "test_faults.py",
-    "simulation.journal": "test_journal.py",
-    "simulation.redaction": "test_redaction.py",
-    "server.hosts": "test_hosts.py",
-    "server.routing": "test_routing.py",
-    "web.gateway_headers": "test_forwarding.py",
-}
 PARTS = {
     part.name: part
     for part in (
         Part(
-            name="core",
-            title="the core",
-            report="docs/mutation.md",
-            modules=tuple(_CORE),
-            tests=tuple(sorted(set(_CORE.values()))),
-            target=90,
+            name="pure",
+            title="the pure layers",
+            modules=("oauth.*", "simulation.*", "server.hosts", "server.routing", "web.gateway_headers"),
+            tests=(
+                "unit/oauth/*.py",
+                "unit/simulation/*.py",
+                "unit/server/test_hosts.py",
+                "unit/server/test_routing.py",
+                "unit/web/test_gateway_headers.py",
+            ),
+            target=97,
             explained=True,
         ),
         Part(
             name="control",
             title="the control plane",
-            report="docs/mutation-control.md",
-            modules=(
-                "control_plane.access",
-                "control_plane.api_keys",
-                "control_plane.clock",
-                "control_plane.exchanges",
-                "control_plane.faults",
-                "control_plane.resource",
-                "control_plane.router",
-                "control_plane.server",
-                "control_plane.tokens",
-                "control_plane.validation",
-            ),
-            tests=("test_control_*.py", "test_conditions.py"),
+            modules=("control_plane.*",),
+            tests=("unit/control_plane/*.py", "unit/storage/test_simulation.py"),
             target=85,
             explained=False,
         ),
         Part(
             name="double",
-            title="the double and its controls",
-            report="docs/mutation-double.md",
-            modules=("testing.environment", "testing.handles", "testing.mock_moov", "testing.transport"),
-            tests=("test_control_*.py", "test_conditions.py", "test_double.py"),
+            title="MockMoov and its handles",
+            modules=("testing.*",),
+            tests=("unit/testing/*.py", "unit/control_plane/*.py", "unit/storage/test_simulation.py"),
             target=85,
             explained=False,
         ),
@@ -241,9 +217,11 @@ def copy(part: Part, tree: Path) -> None:
     shutil.copytree(ROOT / "tests" / "support", tree / "tests" / "support", ignore=ignored)
     for pattern in part.tests:
         for path in (ROOT / "tests").glob(pattern):
-            shutil.copy(path, tree / "tests")
+            target = tree / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
     (tree / "tests" / "conftest.py").write_text(CONFTEST, encoding="utf-8")
-    configuration = CONFIGURATION.format(only_mutate=json.dumps(part.files()))
+    configuration = CONFIGURATION.format(only_mutate=json.dumps([*part.files().values()]))
     (tree / "pyproject.toml").write_text(configuration, encoding="utf-8")
 
 
@@ -264,7 +242,7 @@ def mutmut(tree: Path, *arguments: str) -> str:
 
 def read_mutants(part: Part, tree: Path) -> Iterator[Mutant]:
     """Every mutant that was run, from mutmut's own records."""
-    for module, file in zip(part.modules, part.files(), strict=True):
+    for module, file in part.files().items():
         record = tree / "mutants" / f"{file}.meta"
         if record.exists():  # a module without functions has no mutants
             for name, exit_code in json.loads(record.read_bytes())["exit_code_by_key"].items():
@@ -295,7 +273,7 @@ def percentage(mutants: Sequence[Mutant]) -> float:
 
 def report(part: Part, mutants: Sequence[Mutant], survivors: Sequence[tuple[str, str, str, str]]) -> str:
     """The report as Markdown."""
-    by_module = {module: [mutant for mutant in mutants if mutant.module == module] for module in part.modules}
+    by_module = {module: [mutant for mutant in mutants if mutant.module == module] for module in part.files()}
     table = [
         f"| `{module}` | {len(own)} | {sum(mutant.killed for mutant in own)} | {percentage(own):.1f} % |"
         for module, own in by_module.items()
@@ -308,7 +286,7 @@ def report(part: Part, mutants: Sequence[Mutant], survivors: Sequence[tuple[str,
     killed = sum(mutant.killed for mutant in mutants)
     return f"""# How well the tests of {part.title} notice mistakes
 
-Written by `python -m tests.mutation {part.name}` on {datetime.now(UTC):%Y-%m-%d}, with mutmut \
+Written by `python -m tools.mutation {part.name}` on {datetime.now(UTC):%Y-%m-%d}, with mutmut \
 {version("mutmut")}, pytest {version("pytest")} and Hypothesis {version("hypothesis")} on Python \
 {sys.version.split()[0]}.
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.clients import CLIENTS, Client, unavailable
-from tests.conformance.recordings import FOLDER, Values, credentials, filled, load, members_of
+from tests.e2e.foreign_clients.clients import CLIENTS, Client, unavailable
+from tests.e2e.foreign_clients.recordings import FOLDER, Values, credentials, filled, load, members_of
 from tests.support.contract_fixtures import ContractName, check_response
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, new_server, sender
 

@@ -29,7 +29,7 @@ import pytest
 from mockmoov.config.settings import load
 from mockmoov.config.sources import from_environment
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 START_SECONDS, STOP_SECONDS = 20.0, 10.0
@@ -206,7 +206,14 @@ def test_what_it_copies_exists_and_reaches_the_build(source: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *(".git/config", ".env", ".venv/bin/python", "key.pem", "Dockerfile", "tests/test_cli.py"),
+        *(
+            ".git/config",
+            ".env",
+            ".venv/bin/python",
+            "key.pem",
+            "Dockerfile",
+            "tests/integration/test_cli.py",
+        ),
         *("mockmoov/__pycache__/cli.cpython-311.pyc", "mockmoov/client/__pycache__/x", "mockmoov/old.pyc"),
     ],
 )

@@ -21,7 +21,7 @@ from mockmoov.simulation.faults import PRESETS
 from mockmoov.testing import DefectName
 from mockmoov.testing.environment import VARIABLES
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 

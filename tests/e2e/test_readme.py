@@ -39,7 +39,7 @@ import yaml
 from mockmoov.config.settings import load
 from mockmoov.config.sources import COMMAND_VARIABLES, from_environment, from_file
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 SHOWN_URL = "http://localhost:8080"
 SHOWN_TLS = re.compile(r"\b(localhost|api\.moov\.io):8443\b")

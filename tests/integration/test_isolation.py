@@ -42,7 +42,7 @@ from tests.support.forgetting import few
 from tests.support.servers import Clock, basic, bearer, new_server, sender
 from tests.support.serving import environment, serving
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LIFETIME, REFRESH_LIFETIME = 3600, 259_200
 STEPS = 30
 SLACK = 0.01  # seconds, for what is rounded on the way
@@ -430,8 +430,8 @@ import httpx2
 import pytest
 from msgspec.structs import replace
 
-pytest.register_assert_rewrite("tests.test_isolation")
-from tests.test_isolation import Life
+pytest.register_assert_rewrite("tests.integration.test_isolation")
+from tests.integration.test_isolation import Life
 
 @pytest.fixture(scope="session")
 def http():

@@ -16,7 +16,7 @@ from mockmoov.testing.environment import VARIABLES
 from mockmoov.testing.types import KeyArguments, SettingArguments
 from tests.support.serving import environment
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONTROL_TOKEN = "a-control-token-of-0123456789"
 INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
 NO_VARIABLES: Mapping[str, str] = {}

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from mockmoov.config.settings import Layer, Settings, load
 from mockmoov.web.app import create_app
-from tests.breakages import BREAKAGES, Breakage, BrokenServer
 from tests.support.contract_fixtures import CONTRACTS, load_api_keys, load_exchanges, run_exchange
 from tests.support.servers import VERSIONS, sender
+from tools.breakages import BREAKAGES, Breakage, BrokenServer
 
 SEEN = [name for name, breakage in BREAKAGES.items() if not breakage.unseen]
 

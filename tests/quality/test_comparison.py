@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from mockmoov.verify.checks import CHECKS
-from tests.comparison import REPEATS, REPORT, complaints, ended, every_check, kept, verdicts
-from tests.others import FAKES, HERE
+from tools.comparison import REPEATS, REPORT, complaints, ended, every_check, kept, verdicts
+from tools.other_fakes import FAKES, HERE
 
 ONE, TWO, THREE, *_ = verdicts()
 FOUND = {

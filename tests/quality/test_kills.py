@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.breakages import BREAKAGES, NONE
-from tests.kills import CONTRACTS, REPORT, VERDICTS, Kill, complaints, failures, report
+from tools.breakages import BREAKAGES, NONE
+from tools.kills import CONTRACTS, REPORT, VERDICTS, Kill, complaints, failures, report
 
 
 def rows() -> Iterator[list[str]]:

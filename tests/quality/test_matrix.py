@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from tests.breakages import FOR_CLIENTS, NONE
-from tests.conformance.clients import CLIENTS, unavailable
-from tests.matrix import REPORT, Cell, judged, report, unnoticed
+from tests.e2e.foreign_clients.clients import CLIENTS, unavailable
+from tools.breakages import FOR_CLIENTS, NONE
+from tools.matrix import REPORT, Cell, judged, report, unnoticed
 
 CLIENT = CLIENTS[0]
 OK = "".join(f"ok {check}\n" for check in CLIENT.checks)

@@ -1,13 +1,13 @@
 """The breakages: mockmoov with one rule bent, to see who notices. Who is asked is not known here.
 
-`python -m tests.breakages NAME --ready-file PATH` serves one of them, or the same server unbroken for `none`;
+`python -m tools.breakages NAME --ready-file PATH` serves one of them, or the same server unbroken for `none`;
 without NAME it lists them.
 """
 
 from collections.abc import Mapping
 
-from tests.breakages import clients, families, grants, ours, refusals, requests, successes, tokens, uses
-from tests.breakages.seams import Breakage, BrokenControl, BrokenServer
+from tools.breakages import clients, families, grants, ours, refusals, requests, successes, tokens, uses
+from tools.breakages.seams import Breakage, BrokenControl, BrokenServer
 
 __all__ = ["BREAKAGES", "FOR_CLIENTS", "NONE", "UNBROKEN", "Breakage", "BrokenControl", "BrokenServer"]
 

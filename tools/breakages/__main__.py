@@ -6,12 +6,12 @@ from pathlib import Path
 from mockmoov.config.settings import Settings
 from mockmoov.web.app import create_app
 from mockmoov.web.uvicorn_server import base_url, bind, run
-from tests.breakages import BREAKAGES, NONE, UNBROKEN, BrokenServer
+from tools.breakages import BREAKAGES, NONE, UNBROKEN, BrokenServer
 
 
 def main() -> None:
     """Serve the breakage that is named, or list them all."""
-    parser = argparse.ArgumentParser(prog="python -m tests.breakages", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.breakages", description=main.__doc__)
     served = [name for name, breakage in BREAKAGES.items() if breakage.ours is UNBROKEN.ours]
     parser.add_argument("name", nargs="?", choices=(NONE, *served))
     parser.add_argument("--ready-file", type=Path)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.responses import REASON_HEADER
-from tests.breakages.seams import Bend
+from tools.breakages.seams import Bend
 
 Change = Callable[[HttpResponse], HttpResponse]
 TOKEN, REVOKE, PING = "/oauth2/token", "/oauth2/revoke", "/ping"

@@ -9,7 +9,7 @@ from mockmoov.oauth.messages import ClientCredentials
 from mockmoov.oauth.records import AccessToken, ApiKey
 from mockmoov.server.endpoints import Endpoints
 from mockmoov.server.validation import TokenValidator
-from tests.breakages.seams import Breakage
+from tools.breakages.seams import Breakage
 
 
 class AnySecret(Endpoints):

@@ -17,7 +17,7 @@ from mockmoov.server.issuing import Issuer
 from mockmoov.server.validation import TokenValidator
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import ClockChange, SimulationState
-from tests.breakages.seams import Breakage
+from tools.breakages.seams import Breakage
 
 
 class KeepsOldTokens(Repository):

@@ -10,7 +10,7 @@ from mockmoov.oauth.messages import TokenRequest, TokenResponse
 from mockmoov.oauth.records import ApiKey, IssuerKeys
 from mockmoov.oauth.scopes import CATALOGUES, invalid_scope, template
 from mockmoov.server.endpoints import Endpoints
-from tests.breakages.seams import Breakage
+from tools.breakages.seams import Breakage
 
 _LONG_AGO = 0.0
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.breakages.bending import body, header, members, where
-from tests.breakages.seams import Bend, Breakage
+from tools.breakages.bending import body, header, members, where
+from tools.breakages.seams import Bend, Breakage
 
 JWKS, METADATA = "/.well-known/jwks.json", "/.well-known/oauth-authorization-server"
 INTROSPECT, HEALTH = "/_mockmoov/introspect", "/_mockmoov/health"

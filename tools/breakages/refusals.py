@@ -2,7 +2,7 @@
 
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.responses import REASON_HEADER
-from tests.breakages.bending import (
+from tools.breakages.bending import (
     PING,
     REVOKE,
     because,
@@ -17,7 +17,7 @@ from tests.breakages.bending import (
     where,
     with_member,
 )
-from tests.breakages.seams import Breakage
+from tools.breakages.seams import Breakage
 
 _CLIENT = b'{"error":"invalid_client"}'
 _CHALLENGE = header("www-authenticate", 'Basic realm="moov"')

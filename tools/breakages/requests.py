@@ -11,7 +11,7 @@ from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.oauth.grants import GRANTS
 from mockmoov.oauth.messages import HttpRequest
 from mockmoov.oauth.requests import FORM, JSON
-from tests.breakages.reading import (
+from tools.breakages.reading import (
     CREDENTIAL_NAMES,
     Given,
     decoded_basic,
@@ -30,7 +30,7 @@ from tests.breakages.reading import (
     with_parameters,
     without_credentials,
 )
-from tests.breakages.seams import Breakage
+from tools.breakages.seams import Breakage
 
 _KNOWN = frozenset(
     (*CREDENTIAL_NAMES, "grant_type", "client_type", "scope", "refresh_token", "token", "token_type_hint")

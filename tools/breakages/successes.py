@@ -1,9 +1,9 @@
 """The breakages of good answers: their status, headers and members."""
 
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
-from tests.breakages.bending import PING, REVOKE, body, header, members, status, where, with_member, without
-from tests.breakages.reading import given
-from tests.breakages.seams import Breakage
+from tools.breakages.bending import PING, REVOKE, body, header, members, status, where, with_member, without
+from tools.breakages.reading import given
+from tools.breakages.seams import Breakage
 
 _LIFETIME = 3600
 

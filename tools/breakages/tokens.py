@@ -16,8 +16,8 @@ from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, RefreshToken
 from mockmoov.oauth.signing_keys import key_pair
 from mockmoov.server.issuing import Issuer
 from mockmoov.server.validation import TokenValidator
-from tests.breakages.bending import because, body
-from tests.breakages.seams import Breakage
+from tools.breakages.bending import because, body
+from tools.breakages.seams import Breakage
 
 Claims = dict[str, Any]
 _OTHER_KEYS = keys.make_issuer_keys(b"\x07" * 32)

@@ -3,8 +3,8 @@
 import re
 
 from mockmoov.oauth.messages import HttpRequest
-from tests.breakages.reading import has, ignoring, is_moovs, only_header, scheme, when, with_header
-from tests.breakages.seams import Breakage
+from tools.breakages.reading import has, ignoring, is_moovs, only_header, scheme, when, with_header
+from tools.breakages.seams import Breakage
 
 
 def _referer_over_origin(request: HttpRequest) -> HttpRequest:

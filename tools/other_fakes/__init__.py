@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mockmoov import __version__
-from tests.conformance.clients import MAVEN, NPM, Command
+from tests.e2e.foreign_clients.clients import MAVEN, NPM, Command
 
 HERE = Path(__file__).parent
 

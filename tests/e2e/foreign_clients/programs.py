@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.conformance.clients import CLIENT_ID, CLIENT_SECRET, HERE, Client, Command
+from tests.e2e.foreign_clients.clients import CLIENT_ID, CLIENT_SECRET, HERE, Client, Command
 
 SECONDS = 240
 

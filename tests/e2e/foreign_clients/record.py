@@ -1,7 +1,7 @@
 """Recording: foreign programs against a server that notes what comes, written to fixtures/clients/.
 
-`python -m tests.conformance.record [NAME...]` records these clients, or all that can be had, and writes the
-names of their checks to checks/.
+`python -m tests.e2e.foreign_clients.record [NAME...]` records these clients, or all that
+can be had, and writes the names of their checks to checks/.
 """
 
 from __future__ import annotations
@@ -20,11 +20,17 @@ from mockmoov.config.settings import load
 from mockmoov.server.factory import create_server
 from mockmoov.web.app import create_app
 from mockmoov.web.uvicorn_server import base_url, bind
-from tests.conformance import lines
-from tests.conformance.clients import CHECKS, CLIENT_ID, CLIENT_SECRET, CLIENTS, Client
-from tests.conformance.programs import CannotFetchError, MissingToolError, prepare, require_tools, run_program
-from tests.conformance.recordings import FOLDER, Exchange, credentials, to_text
-from tests.conformance.results import today
+from tests.e2e.foreign_clients import lines
+from tests.e2e.foreign_clients.clients import CHECKS, CLIENT_ID, CLIENT_SECRET, CLIENTS, Client
+from tests.e2e.foreign_clients.programs import (
+    CannotFetchError,
+    MissingToolError,
+    prepare,
+    require_tools,
+    run_program,
+)
+from tests.e2e.foreign_clients.recordings import FOLDER, Exchange, credentials, to_text
+from tests.e2e.foreign_clients.results import today
 
 
 class Recorder:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "clients"
+FOLDER = Path(__file__).resolve().parents[3] / "fixtures" / "clients"
 LEFT_OUT = frozenset(
     {"accept-encoding", "connection", "content-length", "host", "http2-settings", "keep-alive", "upgrade"}
 )

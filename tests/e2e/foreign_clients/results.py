@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-DEFAULT = Path(__file__).resolve().parents[2] / ".pytest_cache" / "conformance.jsonl"
+DEFAULT = Path(__file__).resolve().parents[3] / ".pytest_cache" / "conformance.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

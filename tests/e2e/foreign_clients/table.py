@@ -1,14 +1,14 @@
 """The table of clients in docs/clients.md, from what they are and what came of the last run.
 
-`python -m tests.conformance.table` prints it between the marks that the page has around it.
+`python -m tests.e2e.foreign_clients.table` prints it between the marks that the page has around it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.conformance import results
-from tests.conformance.clients import CLIENTS, Absence, Client, unavailable
+from tests.e2e.foreign_clients import results
+from tests.e2e.foreign_clients.clients import CLIENTS, Absence, Client, unavailable
 
 START, END = "<!-- clients -->", "<!-- /clients -->"
 HEADER = ("client", "version", "pointed at mockmoov by", "contract", "checks", "result")

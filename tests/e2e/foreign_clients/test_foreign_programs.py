@@ -14,15 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance import lines, results
-from tests.conformance.clients import CHECKS as CHECKS_FOLDER
-from tests.conformance.clients import CLIENTS, HERE, Absence, Client, unavailable
-from tests.conformance.programs import CannotFetchError, MissingToolError, prepare, require_tools, run_program
-from tests.conformance.runs import Run, once
-from tests.conformance.table import END, HEADER, START, outcome, row, table
+from tests.e2e.foreign_clients import lines, results
+from tests.e2e.foreign_clients.clients import CHECKS as CHECKS_FOLDER
+from tests.e2e.foreign_clients.clients import CLIENTS, HERE, Absence, Client, unavailable
+from tests.e2e.foreign_clients.programs import (
+    CannotFetchError,
+    MissingToolError,
+    prepare,
+    require_tools,
+    run_program,
+)
+from tests.e2e.foreign_clients.runs import Run, once
+from tests.e2e.foreign_clients.table import END, HEADER, START, outcome, row, table
 from tests.support.missing import without
 
-ROOT = HERE.parents[1]
+ROOT = HERE.parents[2]
 
 
 def brought_here(client: Client, parent: Path) -> Path:

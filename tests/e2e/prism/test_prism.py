@@ -20,11 +20,11 @@ from moovio_sdk import Moov
 from moovio_sdk.models import components, errors
 
 from mockmoov.testing import EndpointName, MockMoov, MoovKey
-from tests.conformance.clients import CLIENTS
-from tests.conformance.programs import clean_environment, run, tool_environment
+from tests.e2e.foreign_clients.clients import CLIENTS
+from tests.e2e.foreign_clients.programs import clean_environment, run, tool_environment
 
 HERE = Path(__file__).parent
-DESCRIPTION = HERE.parents[1] / "fixtures" / "operations.yaml"
+DESCRIPTION = HERE.parents[2] / "fixtures" / "operations.yaml"
 SDK = next(client for client in CLIENTS if client.name == "js-moovio-sdk")
 PATIENCE = 60.0  # seconds
 TERMINAL = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -259,7 +259,7 @@ def in_javascript(value: Any) -> str:
 def test_the_typescript_sdk_gets_prisms_bodies_where_it_may_and_never_reaches_it_where_not(
     installed: Callable[[str, Path], Path], upstream: Prism, moov: MockMoov, key: MoovKey
 ) -> None:
-    folder = installed("js-moovio-sdk", HERE.parent / "conformance" / SDK.folder / "package.json")
+    folder = installed("js-moovio-sdk", HERE.parent / "foreign_clients" / SDK.folder / "package.json")
     shutil.copy(HERE / "program.mjs", folder)
     before = len(upstream.received())
     env = clean_environment() | {

@@ -31,7 +31,7 @@ from mockmoov.web.asgi_io import ClientConnection
 from tests.support.control import Desk
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, basic, new_server, sender
 from tests.support.upstream import recording
-from tests.test_app import connect
+from tests.unit.web.test_app import connect
 
 MINT = {"grant_type": "client_credentials", "scope": "/ping.read"}
 

@@ -14,11 +14,11 @@ from click.testing import CliRunner
 from mockmoov.cli.main import main
 from mockmoov.config.settings import Settings
 from mockmoov.verify.run import RunOptions, stop_on_signal, target_of
-from tests.breakages import BREAKAGES, BrokenServer
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.odd_servers import Counting, listening
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, basic, new_server, post_form, sender
 from tests.support.serving import environment
+from tools.breakages import BREAKAGES, BrokenServer
 
 KEY = ("--client-id", CLIENT_ID, "--client-secret", CLIENT_SECRET)
 

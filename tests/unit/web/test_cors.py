@@ -1,4 +1,4 @@
-"""CORS: which pages may read which answers. In-process; tests/test_browser.py asks a real browser."""
+"""CORS: which pages may read which answers. In-process; tests/e2e/test_browser.py asks a real browser."""
 
 import asyncio
 import dataclasses
