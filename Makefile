@@ -12,16 +12,18 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	$(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test coverage lint tables bench mutate matrix kills comparison build clean
+.PHONY: help serve test test-all test-soak test-quality lint tables bench mutate matrix kills comparison build clean
 
 help:
 	@echo "make serve     run the server; options in ARGS: make serve ARGS='--port 0'"
-	@echo "make test      run the whole test suite; pytest's options in ARGS: make test ARGS='-k scopes'"
-	@echo "make coverage  make test, with branch coverage of the package"
+	@echo "make test      run the quick tests; pytest's options in ARGS: make test ARGS='-k scopes'"
+	@echo "make test-all  run every test except the long ones, with branch coverage of the package"
+	@echo "make test-soak  run the long tests: races, kill loops, fuzzing"
+	@echo "make test-quality  break the package on purpose, and see whether the tests notice"
 	@echo "make lint      ruff and mypy"
 	@echo "make tables    write the Python modules of scopes and operations from their JSON files"
 	@echo "make bench     measure the server beside a bare one"
-	@echo "make mutate    mutation run over core, control plane and double; one of them: make mutate ARGS=core"
+	@echo "make mutate    mutation run over the pure layers, the control plane and MockMoov; one of them: make mutate ARGS=pure"
 	@echo "make matrix    the contract suite and the foreign clients against every breakage"
 	@echo "make kills     of those, the contract suite only"
 	@echo "make comparison  the contract suite against other fakes"
@@ -32,13 +34,20 @@ serve: $(VENV)/.installed
 	@$(BIN)/mockmoov serve $(ARGS)
 
 test: $(VENV)/.installed-dev
-	@$(PYTEST) -n $(WORKERS) $(ARGS)
+	@$(PYTEST) -n $(WORKERS) -m 'not slow and not soak' $(ARGS)
 
-coverage: $(VENV)/.installed-dev
+test-all: $(VENV)/.installed-dev
 	@$(BIN)/coverage erase
-	@$(MAKE) --no-print-directory test PYTEST='$(BIN)/coverage run -m pytest'
+	@$(BIN)/coverage run -m pytest -n $(WORKERS) -m 'not soak' --hypothesis-profile=full $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+
+test-soak: $(VENV)/.installed-dev
+	@$(PYTEST) -n $(WORKERS) -m 'soak or hypothesis' --hypothesis-profile=soak --timeout=3600 $(ARGS)
+
+test-quality: $(VENV)/.installed-dev kills
+	@$(PYTEST) -n $(WORKERS) tests/quality
+	@$(BIN)/python -m tools.mutation pure
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check --quiet .
