@@ -1,4 +1,6 @@
-"""What a token is worth: genuine or not, live or dead, and whose."""
+"""TokenValidator: whether a token is genuine, still good, and whose it is."""
+
+from dataclasses import dataclass
 
 import pytest
 from msgspec.structs import replace
@@ -10,91 +12,83 @@ from mockmoov.oauth.messages import TokenResponse
 from mockmoov.oauth.records import ApiKey, TokenFloor
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.validation import TokenValidator
-from tests.support.servers import CLIENT_ID, NOW, another_key, new_server
+from tests.support.servers import CLIENT_ID, NOW, new_server
+
+
+@dataclass
+class Issued:
+    """A server, one of its keys, and a pair of tokens."""
+
+    server: AuthorizationServer
+    key: ApiKey
+    pair: TokenResponse
+
+    @property
+    def validator(self) -> TokenValidator:
+        return self.server.validator
 
 
 @pytest.fixture
-def server() -> AuthorizationServer:
-    return new_server()
+def issued() -> Issued:
+    server = new_server()
+    (key,) = server.repository.api_keys([CLIENT_ID])
+    grant = Grant(scope=("/ping.read",), client_type="web")
+    return Issued(server, key, server.issuer.issue(server.repository.signing_keys(), key, grant, now=NOW))
 
 
-@pytest.fixture
-def validator(server: AuthorizationServer) -> TokenValidator:
-    return server.validator
-
-
-@pytest.fixture
-def key(server: AuthorizationServer) -> ApiKey:
-    return server.repository.api_keys([CLIENT_ID])[0]
-
-
-@pytest.fixture
-def pair(server: AuthorizationServer, key: ApiKey) -> TokenResponse:
-    keys = server.repository.signing_keys()
-    return server.issuer.issue(keys, key, Grant(scope=("/ping.read",), client_type="web"), now=NOW)
-
-
-def test_a_live_token_comes_with_its_key(validator: TokenValidator, key: ApiKey, pair: TokenResponse) -> None:
-    owner, token = validator.live_access_token(pair.access_token, NOW)
-    assert owner == key
+def test_valid_access_token_comes_with_its_key(issued: Issued) -> None:
+    owner, token = issued.validator.live_access_token(issued.pair.access_token, NOW)
+    assert owner == issued.key
     assert (token.client_id, token.scope) == (CLIENT_ID, "/ping.read")
 
 
-def test_a_token_with_our_signature_and_without_our_claims_is_none_of_ours(
-    server: AuthorizationServer,
-) -> None:
-    keys = server.repository.signing_keys()
+def test_signed_token_without_our_claims_is_refused(issued: Issued) -> None:
     claims = {"iss": "https://api.moov.io#applications", "aud": "https://api.moov.io", "exp": NOW + 1}
+    text = tokens.sign(issued.server.repository.signing_keys(), claims)
     with pytest.raises(OAuthError, match="lacks claims"):
-        server.validator.access_token(tokens.sign(keys, claims), NOW)
+        issued.validator.access_token(text, NOW)
 
 
 @pytest.mark.parametrize(
-    ("enabled", "epoch", "reason"),
+    ("change", "reason"),
     [
-        (False, None, "deleted or disabled"),
-        (True, "later", "issued before the server started or its key was reset"),
+        ({"enabled": False}, "deleted or disabled"),
+        ({"epoch": "later"}, "issued before the server started or its key was reset"),
     ],
 )
-def test_the_tokens_of_a_disabled_or_reset_key_are_dead(
-    server: AuthorizationServer,
-    key: ApiKey,
-    pair: TokenResponse,
-    enabled: bool,
-    epoch: str | None,
-    reason: str,
+def test_tokens_of_a_disabled_or_reset_key_are_dead(
+    issued: Issued, change: dict[str, object], reason: str
 ) -> None:
-    changed = replace(key, enabled=enabled, epoch=epoch or key.epoch)
-    assert server.repository.change_api_key(CLIENT_ID, lambda _: changed) == changed
+    issued.server.repository.change_api_key(CLIENT_ID, lambda key: replace(key, **change))
     with pytest.raises(OAuthError, match=reason):
-        server.validator.live_access_token(pair.access_token, NOW)
+        issued.validator.live_access_token(issued.pair.access_token, NOW)
 
 
-def test_a_refresh_token_is_live_for_its_own_key_until_it_is_used_or_revoked(
-    validator: TokenValidator, key: ApiKey, pair: TokenResponse
-) -> None:
-    assert validator.live_refresh_token(pair.refresh_token, key, NOW) is not None
-    assert validator.live_refresh_token(pair.refresh_token, replace(key, client_id="b"), NOW) is None
-    assert validator.live_refresh_token(pair.refresh_token, replace(key, epoch="later"), NOW) is None
-    assert validator.live_refresh_token(pair.refresh_token, key, NOW + 10**9) is None
-    floored = replace(key, floor=TokenFloor(issued_at=NOW))
-    assert validator.live_refresh_token(pair.refresh_token, floored, NOW) is None
-    validator.revoke(pair.refresh_token, key, NOW)
-    assert validator.live_refresh_token(pair.refresh_token, key, NOW) is None
+def test_refresh_token_is_valid_for_its_key_only(issued: Issued) -> None:
+    validator, key, text = issued.validator, issued.key, issued.pair.refresh_token
+    assert validator.live_refresh_token(text, key, NOW) is not None
+    for other in (
+        replace(key, client_id="b"),
+        replace(key, epoch="later"),
+        replace(key, floor=TokenFloor(issued_at=NOW)),
+    ):
+        assert validator.live_refresh_token(text, other, NOW) is None
+    assert validator.live_refresh_token(text, key, NOW + 10**9) is None
+    validator.revoke(text, key, NOW)
+    assert validator.live_refresh_token(text, key, NOW) is None
 
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
-def test_only_its_owner_revokes_a_token(server: AuthorizationServer, pair: TokenResponse, kind: str) -> None:
-    stranger = new_server(keys=[another_key()]).repository.api_keys(["other"])[0]
+def test_only_its_owner_can_revoke_a_token(issued: Issued, kind: str) -> None:
+    text, stranger = getattr(issued.pair, kind), replace(issued.key, client_id="other")
     with pytest.raises(OAuthError) as refused:
-        server.validator.revoke(getattr(pair, kind), stranger, NOW)
+        issued.validator.revoke(text, stranger, NOW)
     assert refused.value.code is ErrorCode.UNAUTHORIZED_CLIENT
-    assert server.validator.live_access_token(pair.access_token, NOW)
+    issued.validator.revoke(text, stranger, NOW + 10**9)  # an expired token is nobody's
+    assert issued.validator.live_access_token(issued.pair.access_token, NOW)
 
 
-def test_what_is_no_token_needs_no_revoking(
-    validator: TokenValidator, key: ApiKey, pair: TokenResponse
-) -> None:
-    validator.revoke("noise", key, NOW)
-    validator.revoke(pair.access_token, key, NOW + 10**9)
-    assert validator.live_access_token(pair.access_token, NOW)
+def test_revoking_nothing_valid_changes_nothing(issued: Issued) -> None:
+    issued.validator.revoke("noise", issued.key, NOW)
+    issued.validator.revoke(issued.pair.access_token, issued.key, NOW + 10**9)
+    assert issued.validator.live_access_token(issued.pair.access_token, NOW)
