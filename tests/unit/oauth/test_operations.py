@@ -1,0 +1,87 @@
+"""Moov's operations: the generated tables, and why a token's scopes are not enough for one."""
+
+import json
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mockmoov
+from mockmoov.data.scopes import SCOPES
+from mockmoov.oauth.operations import ACCOUNT_PARAMETER, BY_PATH, missing_scope_reason
+from tools.generate_tables import operation_names_module, operations_module, scopes_module
+
+DATA = Path(mockmoov.__file__).parent / "data"
+ACCOUNT, OTHER = "5352b013-ae58-4a63-8a3f-97f316a917cf", "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
+TEMPLATES = sorted(SCOPES)
+SECRET = "dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-"
+
+
+def of(account: str, *scopes: str) -> list[str]:
+    return [scope.replace("{accountID}", account) for scope in scopes]
+
+
+# --- the tables ---------------------------------------------------------------------------------------
+
+
+def test_generated_tables_match_their_json_files() -> None:
+    assert (DATA / "scopes.py").read_text() == scopes_module()
+    assert (DATA / "operations.py").read_text() == operations_module()
+    assert (DATA / "operation_names.py").read_text() == operation_names_module()
+
+
+def test_operations_are_those_of_the_data_file() -> None:
+    document = json.loads((DATA / "operations.json").read_bytes())
+    assert document["source"].startswith("spec: ")
+    found = {
+        path: {method: {"name": item.name, "scopes": list(item.scopes)} for method, item in methods.items()}
+        for path, methods in BY_PATH.items()
+    }
+    assert found == document["operations"]
+    operations = [item for methods in BY_PATH.values() for item in methods.values()]
+    assert len({item.name for item in operations}) == len(operations) == 189
+    assert {scope for item in operations for scope in item.scopes} <= set(SCOPES)
+
+
+# --- missing scopes -----------------------------------------------------------------------------------
+
+
+@given(st.lists(st.sampled_from(TEMPLATES), max_size=4), st.lists(st.sampled_from(TEMPLATES), max_size=2))
+def test_all_scopes_are_needed_for_the_account_in_the_path(required: list[str], extra: list[str]) -> None:
+    granted, in_path = of(ACCOUNT, *extra, *required), {ACCOUNT_PARAMETER: ACCOUNT}
+    assert missing_scope_reason(granted, required, in_path) == ""
+    assert missing_scope_reason(granted, required, {ACCOUNT_PARAMETER: ACCOUNT.upper()}) == ""
+    is_bound = "{accountID}" in "".join(required)
+    assert bool(missing_scope_reason(granted, required, {ACCOUNT_PARAMETER: OTHER})) == is_bound
+    assert missing_scope_reason(granted, required, {}) == ""  # no account in the path: any account's will do
+    for scope in set(required) - set(extra):
+        fewer = [other for other in granted if other != of(ACCOUNT, scope)[0]]
+        assert missing_scope_reason(fewer, required, in_path)
+
+
+def test_reason_names_the_missing_scopes_and_what_there_is() -> None:
+    cards, files = "/accounts/{accountID}/cards.read", "/accounts/{accountID}/files.read"
+    mine, others = of(ACCOUNT, cards, files), of(OTHER, cards, files)
+    elsewhere = "it has this scope for another account"
+    expected = {
+        ((), ("/ping.read",), None): "/ping.read; it has none",
+        (("/ping.raed",), ("/ping.read",), None): "/ping.read; it has /ping.raed",
+        (("/ping.read",), (cards,), ACCOUNT): f"{mine[0]}; it has /ping.read",
+        (("/ping.read",), (cards,), None): f"{cards}; it has /ping.read",
+        (("/cards.read",), (cards,), ACCOUNT): f"{mine[0]}; it has /cards.read",
+        ((others[0],), (cards,), ACCOUNT): f"{mine[0]}; {elsewhere}",
+        ((*others,), (cards, files), ACCOUNT): f"{mine[0]} {mine[1]}; {elsewhere}",
+        ((others[0],), (cards, files), ACCOUNT): f"{mine[0]} {mine[1]}; it has {others[0]}",
+        ((mine[0],), (cards, files), ACCOUNT): f"{mine[1]}; it has {mine[0]}",
+        ((mine[0],), (cards,), "me"): f"{cards}; the account in the path is not a UUID",
+        ((mine[0],), (files, cards), SECRET): f"{files} {cards}; the account in the path is not a UUID",
+        ((), ("/ping.read",), "me"): "/ping.read; it has none",
+        ((SECRET,), ("/ping.read",), None): "/ping.read; it has 1 of another form",
+    }
+    found = {
+        (granted, scopes, account): missing_scope_reason(
+            granted, scopes, {} if account is None else {ACCOUNT_PARAMETER: account}
+        )
+        for granted, scopes, account in expected
+    }
+    assert found == {case: f"the token lacks scope {reason}" for case, reason in expected.items()}
