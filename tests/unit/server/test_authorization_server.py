@@ -228,7 +228,7 @@ def test_basic_is_narrowed_by_neither_scopes_nor_origins() -> None:
 @given(lifetime=st.integers(1, 10_000_000))
 def test_token_lives_to_the_second_before_its_expiry(token_format: str, lifetime: int) -> None:
     clock = Clock(1_800_000_000.0)
-    lifetimes = {"access_token_lifetime": lifetime, "refresh_token_lifetime": lifetime}
+    lifetimes: dict[str, Any] = {"access_token_lifetime": lifetime, "refresh_token_lifetime": lifetime}
     send = sender(new_server(clock=clock, token_format=token_format, **lifetimes))
     first = mint(send)
     assert first["expires_in"] == lifetime
@@ -247,13 +247,15 @@ def test_token_lives_to_the_second_before_its_expiry(token_format: str, lifetime
 
 
 def test_settings_decide_what_a_replay_revokes() -> None:
-    wrong = []
-    for settings, seconds, expected in [
+    cases: list[tuple[dict[str, Any], int, tuple[int, int]]] = [
+        # settings, seconds until the replay, its status, and that of the newer access token
         ({}, 0, (400, 401)),
         ({"refresh_reuse_detection": "off"}, 0, (400, 200)),
         ({"refresh_grace_seconds": 10}, 9, (400, 200)),
         ({"refresh_grace_seconds": 10}, 10, (400, 401)),
-    ]:
+    ]
+    wrong = []
+    for settings, seconds, expected in cases:
         clock = Clock()
         send = sender(new_server(clock=clock, **settings))
         first = mint(send)

@@ -79,7 +79,8 @@ def insufficient(desk: Desk, kind: str) -> list[Header]:
 def add_plan(desk: Desk, plan: list[dict[str, Any]]) -> None:
     """Plan half of the faults for the server, half of them for the key."""
     for number, fault in enumerate(plan):
-        desk.post("/faults" if number % 2 else f"/api-keys/{CLIENT_ID}/faults", **fault)
+        owner = "" if number % 2 else f"/api-keys/{CLIENT_ID}"
+        assert desk.post(f"{owner}/faults", **fault).status == 201
 
 
 @each_driver

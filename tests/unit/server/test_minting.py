@@ -164,12 +164,12 @@ class Mint:
         self.key = key_pair(keys.private_key).private_key
         self.jwks = jwks(keys)
 
-    def mint(self, scope: str = "/ping.read", defect: str | None = None, **claims: object) -> Minted:
+    def mint(self, scope: str = "/ping.read", defect: str | None = None, **claims: Any) -> Minted:
         (api_key,) = self.server.repository.api_keys([CLIENT_ID])
         request = MintRequest(scope=scope, client_type="web", lifetime=3600, claims=claims, defect=defect)
         return self.minter.mint(api_key, request, now=self.now)
 
-    def text(self, defect: str | None = None, **claims: object) -> str:
+    def text(self, defect: str | None = None, **claims: Any) -> str:
         return self.mint(defect=defect, **claims).access_token
 
     def verify(self, text: str) -> str | None:

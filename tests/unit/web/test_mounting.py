@@ -1,0 +1,60 @@
+"""The ASGI application inside another one, and connections that are not HTTP."""
+
+import asyncio
+from typing import Any
+
+import httpx2
+from starlette.applications import Starlette
+from starlette.routing import Host, Mount
+from starlette.types import ASGIApp, Message
+
+from mockmoov.web.app import create_app
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET, new_server
+from tests.support.upstream import recording
+
+AUTH = (CLIENT_ID, CLIENT_SECRET)
+
+
+def statuses(app: ASGIApp) -> list[int]:
+    """Of a token, its use, our own endpoints, an upstream's, and of no endpoint."""
+
+    async def ask() -> list[httpx2.Response]:
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            form = {"grant_type": "client_credentials", "scope": "/ping.read"}
+            issued = await client.post("/oauth2/token", data=form, auth=AUTH)
+            bearer = {"authorization": f"Bearer {issued.json()['access_token']}"}
+            return [
+                issued,
+                await client.get("/ping", headers=bearer),
+                await client.get("/_mockmoov/health"),
+                await client.get("/.well-known/jwks.json"),
+                await client.get("/accounts", auth=AUTH),
+                await client.get("/none"),
+            ]
+
+    return [response.status_code for response in asyncio.run(ask())]
+
+
+def test_mounted_application_answers_without_a_lifespan() -> None:
+    with recording() as upstream:
+        app = create_app(new_server(upstream=upstream.url), exposure="loopback")
+        mounts: list[Any] = [Mount("/", app), Host("localhost", app)]
+        for mount in mounts:
+            assert statuses(Starlette(routes=[mount])) == [200, 200, 200, 200, 200, 404], mount
+
+
+def test_websocket_is_closed() -> None:
+    app = create_app(new_server(), exposure="process")
+    for path in ("/_mockmoov/health", "/.well-known/x", "/ping", "/"):
+        sent: list[str] = []
+        raw: dict[str, Any] = {"raw_path": path.encode(), "query_string": b"", "headers": []}
+
+        async def receive() -> Message:
+            return {"type": "websocket.connect"}
+
+        async def send(message: Message, sent: list[str] = sent) -> None:
+            sent.append(message["type"])
+
+        asyncio.run(app({"type": "websocket", "path": path, **raw}, receive, send))
+        assert sent == ["websocket.close"], path
