@@ -1,17 +1,15 @@
-"""The client drives the server through random lives of tokens, against a naive model of what must be valid.
+"""A client drives the server through random lives of tokens, compared with a naive model.
 
 Time passes, and clocks are moved either way, frozen and resumed. Some servers keep few token records: they
-may refuse more than the model, but nothing that was refused before it expired is ever accepted again.
-
-The same machine runs in process, through the ASGI application, and over a real socket.
+may refuse more than the model, but what they refuse before it expires they never accept again. The same
+machine runs in process and over a real socket.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
 import pytest
@@ -27,14 +25,14 @@ from hypothesis.stateful import (
     rule,
 )
 
-from mockmoov.client import AsyncTokenClient, InvalidGrantError, InvalidScopeError, Token, TokenClient
+from mockmoov.client import InvalidGrantError, InvalidScopeError, Token, TokenClient
 from mockmoov.simulation import clock
-from mockmoov.web.app import create_app
 from tests.support.forgetting import bounded_server, few
 from tests.support.listening import listening
-from tests.support.servers import CLIENT_ID, CLIENT_SECRET, Clock
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET, Clock, sender
+from tests.support.tokens import ping
+from tests.support.verifying import sending
 
-T = TypeVar("T")
 SCOPES = ["/ping.read", "/accounts.write", "/fed.read"]
 ACCESS, REFRESH = 100, 1000  # lifetimes in seconds
 scope_sets = st.lists(st.sampled_from(SCOPES), min_size=1, max_size=3, unique=True)
@@ -97,6 +95,7 @@ class TokenLives(RuleBasedStateMachine):
     """Mints, refreshes, replays, revokes and waits; after each step every access token is tried."""
 
     refresh_tokens: Bundle[tuple[str, Family]] = Bundle("refresh_tokens")
+    url = "http://localhost"
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,15 +103,13 @@ class TokenLives(RuleBasedStateMachine):
         self.model = Model(lambda: self.server.simulation.now(CLIENT_ID))
         self.cleanup = ExitStack()
 
-    # What a driver must do: a client's call, and a ping.
-    def connect(self, **options: Any) -> None:
-        raise NotImplementedError
-
-    def call(self, method: str, *arguments: object, **named: object) -> Any:
-        raise NotImplementedError
+    def connect(self) -> httpx2.Client:
+        """An HTTP client of the server in process."""
+        self.send = sender(self.server)
+        return httpx2.Client(transport=httpx2.MockTransport(sending(self.send)))
 
     def ping(self, token: str) -> int:
-        raise NotImplementedError
+        return ping(self.send, token)
 
     def teardown(self) -> None:
         self.cleanup.close()
@@ -132,7 +129,10 @@ class TokenLives(RuleBasedStateMachine):
             access_token_lifetime=ACCESS,
             refresh_token_lifetime=REFRESH,
         )
-        self.connect(
+        self.http = self.cleanup.enter_context(self.connect())
+        self.client = TokenClient(
+            self.url,
+            http_client=self.http,
             client_id=CLIENT_ID,
             client_secret=CLIENT_SECRET,
             client_auth=authentication,
@@ -142,7 +142,7 @@ class TokenLives(RuleBasedStateMachine):
 
     @rule(target=refresh_tokens, scopes=scope_sets)
     def mint(self, scopes: list[str]) -> tuple[str, Family]:
-        token: Token = self.call("create", scopes)
+        token: Token = self.client.create(scopes)
         assert token.scopes == tuple(scopes)
         assert token.expires_at == datetime.fromtimestamp(int(self.model.now()) + ACCESS, UTC)
         family = Family(set(scopes))
@@ -154,7 +154,7 @@ class TokenLives(RuleBasedStateMachine):
         text, family = presented
         error: Exception | None = None
         try:
-            token: Token = self.call("refresh", text, scope=scopes)
+            token: Token = self.client.refresh(text, scope=scopes)
         except (InvalidGrantError, InvalidScopeError) as caught:
             error = caught
         expected = self.model.refresh_error(text, family, scopes)
@@ -173,7 +173,7 @@ class TokenLives(RuleBasedStateMachine):
     @rule(presented=refresh_tokens, hint=st.sampled_from([None, "access_token", "refresh_token"]))
     def revoke_refresh_token(self, presented: tuple[str, Family], hint: str | None) -> None:
         text, family = presented
-        self.call("revoke", text, token_type_hint=hint)
+        self.client.revoke(text, token_type_hint=hint)
         if not self.model.expired(text):
             family.revoked = True
 
@@ -181,7 +181,7 @@ class TokenLives(RuleBasedStateMachine):
     @rule(index=st.integers(0, 1000), hint=st.sampled_from([None, "access_token", "refresh_token"]))
     def revoke_access_token(self, index: int, hint: str | None) -> None:
         access = self.model.access[index % len(self.model.access)]
-        self.call("revoke", access.text, token_type_hint=hint)
+        self.client.revoke(access.text, token_type_hint=hint)
         if self.model.now() < access.expires_at:
             access.revoked = True
 
@@ -209,48 +209,20 @@ class TokenLives(RuleBasedStateMachine):
             access.is_refused |= status == 401 and self.model.now() < access.expires_at
 
 
-class _InProcess(TokenLives):
-    """The async client over the ASGI application."""
+class TokenLivesOverASocket(TokenLives):
+    """The same over real connections."""
 
-    def connect(self, **options: Any) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.cleanup.callback(self.loop.close)
-        transport = httpx2.ASGITransport(create_app(self.server, exposure="process"))
-        self.http = httpx2.AsyncClient(transport=transport, base_url="http://localhost")
-        self.cleanup.callback(lambda: self._wait(self.http.aclose))
-        self.client = AsyncTokenClient("http://localhost", http_client=self.http, **options)
-
-    def _wait(self, work: Callable[[], Awaitable[T]]) -> T:
-        async def run() -> T:
-            return await work()
-
-        return self.loop.run_until_complete(run())
-
-    def call(self, method: str, *arguments: object, **named: object) -> Any:
-        return self._wait(lambda: getattr(self.client, method)(*arguments, **named))
+    def connect(self) -> httpx2.Client:
+        self.url = self.cleanup.enter_context(listening(self.server))
+        return httpx2.Client(trust_env=False)
 
     def ping(self, token: str) -> int:
-        headers = {"authorization": f"Bearer {token}"}
-        return self._wait(lambda: self.http.get("/ping", headers=headers)).status_code
+        return self.http.get(f"{self.url}/ping", headers={"authorization": f"Bearer {token}"}).status_code
 
 
-class _OverASocket(TokenLives):
-    """The sync client over a real connection."""
+TestInProcess = pytest.mark.slow(TokenLives.TestCase)
+TestInProcess.settings = settings(stateful_step_count=25)
 
-    def connect(self, **options: Any) -> None:
-        url = self.cleanup.enter_context(listening(self.server))
-        self.http = self.cleanup.enter_context(httpx2.Client(base_url=url))
-        self.client = TokenClient(url, http_client=self.http, **options)
-
-    def call(self, method: str, *arguments: object, **named: object) -> Any:
-        return getattr(self.client, method)(*arguments, **named)
-
-    def ping(self, token: str) -> int:
-        return self.http.get("/ping", headers={"authorization": f"Bearer {token}"}).status_code
-
-
-TestInProcess = _InProcess.TestCase
-TestInProcess.settings = settings(max_examples=60, stateful_step_count=25)
-
-TestOverASocket = pytest.mark.slow(_OverASocket.TestCase)
+TestOverASocket = pytest.mark.slow(TokenLivesOverASocket.TestCase)
+# Each life starts a server of its own: fewer lives than examples elsewhere.
 TestOverASocket.settings = settings(max_examples=15, stateful_step_count=20)
