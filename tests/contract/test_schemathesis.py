@@ -37,12 +37,13 @@ def cases(contract: ContractName, method: str) -> st.SearchStrategy[Any]:
     """The requests of every operation with this method; without a body, none can be generated wrong."""
     schema = schemathesis.openapi.from_dict(load_openapi(contract))
     modes = list(GenerationMode) if method == "post" else [GenerationMode.POSITIVE]
-    return st.one_of(
+    strategies: list[st.SearchStrategy[Any]] = [
         schema[path][method].as_strategy(generation_mode=mode)
         for path, item in load_openapi(contract)["paths"].items()
         if method in item
         for mode in modes
-    )
+    ]
+    return st.one_of(strategies)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import httpx2
 import pytest
@@ -34,7 +34,9 @@ from tests.support.tokens import ping
 from tests.support.verifying import sending
 
 SCOPES = ["/ping.read", "/accounts.write", "/fed.read"]
+Kind = Literal["access_token", "refresh_token"]
 ACCESS, REFRESH = 100, 1000  # lifetimes in seconds
+HINTS: list[Kind | None] = [None, "access_token", "refresh_token"]
 scope_sets = st.lists(st.sampled_from(SCOPES), min_size=1, max_size=3, unique=True)
 
 
@@ -120,7 +122,13 @@ class TokenLives(RuleBasedStateMachine):
         token_format=st.sampled_from(["jwt", "opaque"]),
         bound=st.sampled_from([None, None, 1, 3, 8]),
     )
-    def start(self, version: str | None, authentication: str, token_format: str, bound: int | None) -> None:
+    def start(
+        self,
+        version: str | None,
+        authentication: Literal["basic", "body"],
+        token_format: str,
+        bound: int | None,
+    ) -> None:
         self.is_bounded = bound is not None
         self.server = bounded_server(
             self.wall,
@@ -170,16 +178,16 @@ class TokenLives(RuleBasedStateMachine):
         self.model.issue(token, family, set(scopes) if scopes else family.scopes)
         return token.refresh_token, family
 
-    @rule(presented=refresh_tokens, hint=st.sampled_from([None, "access_token", "refresh_token"]))
-    def revoke_refresh_token(self, presented: tuple[str, Family], hint: str | None) -> None:
+    @rule(presented=refresh_tokens, hint=st.sampled_from(HINTS))
+    def revoke_refresh_token(self, presented: tuple[str, Family], hint: Kind | None) -> None:
         text, family = presented
         self.client.revoke(text, token_type_hint=hint)
         if not self.model.expired(text):
             family.revoked = True
 
     @precondition(lambda self: self.model.access)
-    @rule(index=st.integers(0, 1000), hint=st.sampled_from([None, "access_token", "refresh_token"]))
-    def revoke_access_token(self, index: int, hint: str | None) -> None:
+    @rule(index=st.integers(0, 1000), hint=st.sampled_from(HINTS))
+    def revoke_access_token(self, index: int, hint: Kind | None) -> None:
         access = self.model.access[index % len(self.model.access)]
         self.client.revoke(access.text, token_type_hint=hint)
         if self.model.now() < access.expires_at:
