@@ -1,14 +1,11 @@
 """The fixtures agree: valid descriptions, facts with sources, exchanges that the descriptions allow."""
 
-import base64
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import schemathesis
 from jsonschema import Draft202012Validator
-from schemathesis.core.result import Ok
 
 from tests.support.contract_fixtures import (
     ANY,
@@ -22,18 +19,11 @@ from tests.support.contract_fixtures import (
     load_exchanges,
     load_openapi,
     new_state,
-    resolve_request,
     resolved_openapi,
     run_exchange,
 )
 
 MOOV_PATHS = ("/oauth2/token", "/oauth2/revoke", "/ping")
-OWN_PATHS = {
-    "GET /.well-known/jwks.json",
-    "GET /.well-known/oauth-authorization-server",
-    "POST /_mockmoov/introspect",
-    "GET /_mockmoov/health",
-}
 each_contract = pytest.mark.parametrize("contract", CONTRACTS)
 
 REQUEST_ID = {"x-request-id": "6f1c2f0e-4f0b-4e0c-9d39-0b6a3c1b7a52"}
@@ -59,16 +49,6 @@ def walk(node: Any) -> Iterator[dict[str, Any]]:
 
 
 # --- descriptions -------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@each_contract
-def test_schemathesis_can_drive_a_description(contract: ContractName) -> None:
-    schema = schemathesis.openapi.from_dict(load_openapi(contract))
-    schema.validate()
-    labels = [result.ok().label if isinstance(result, Ok) else None for result in schema.get_all_operations()]
-    assert len(labels) == len(set(labels))
-    assert set(labels) == {"POST /oauth2/token", "POST /oauth2/revoke", "GET /ping"} | OWN_PATHS
 
 
 @each_contract
@@ -223,46 +203,6 @@ def test_every_status_and_error_is_in_an_exchange(contract: ContractName) -> Non
     assert errors - words == set()
 
 
-# --- the runner ---------------------------------------------------------------------------------------
-
-
-def find(contract: ContractName, exchange_id: str) -> Exchange:
-    return next(exchange for exchange in load_exchanges(contract) if exchange.id == exchange_id)
-
-
-def test_basic_credentials_are_filled_in_then_encoded() -> None:
-    headers = resolve_request(find("2023", "token-basic-form").request, new_state("2023"))[2]
-    credentials = base64.b64encode(b"5clTR_MdVrrkgxw2:dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-").decode()
-    assert headers[-1] == ("Authorization", f"Basic {credentials}")
-
-
-def test_placeholder_is_escaped_for_its_place() -> None:
-    state = new_state("2023") | {"token-two-scopes": {"refresh_token": 'a+"&b'}}
-    form = resolve_request(find("2023", "refresh").request, state)[3]
-    query = resolve_request(find("2023", "refresh-query-string").request, state)[1]
-    document = json.loads(resolve_request(find("2023", "refresh-json-body-credentials").request, state)[3])
-    assert form.endswith(b"refresh_token=a%2B%22%26b")
-    assert query.endswith("refresh_token=a%2B%22%26b")
-    assert document["refresh_token"] == 'a+"&b'
-
-
-def test_given_headers_are_sent_unless_an_exchange_has_its_own() -> None:
-    expected = {
-        "token-basic-form": ["v2024.01.00"],
-        "token-version-latest": ["latest"],
-        "token-version-repeated": ["v2024.01.00", "v2024.01.00"],
-    }
-    assert {
-        name: [line for header, line in find("dated", name).request.headers if header == "X-Moov-Version"]
-        for name in expected
-    } == expected
-
-
-def test_large_bodies_are_as_large_as_they_must_be() -> None:
-    assert len(find("2023", "token-too-large").request.body) > 65_536
-    assert 4_096 < len(find("2023", "token-scope-too-long").request.body) < 65_536
-
-
 # --- the checker --------------------------------------------------------------------------------------
 
 Answered = tuple[str, str, int, dict[str, str], bytes]
@@ -281,10 +221,6 @@ def token(status: int, headers: dict[str, str], body: bytes = b"") -> Answered:
     return "POST", "/oauth2/token", status, headers, body
 
 
-def revoked(status: int, headers: dict[str, str], body: bytes = b"") -> Answered:
-    return "POST", "/oauth2/revoke", status, headers, body
-
-
 def ping(method: str, status: int, headers: dict[str, str], body: bytes = b"") -> Answered:
     return method, "/ping", status, headers, body
 
@@ -295,11 +231,8 @@ CHECKED: dict[ContractName, list[tuple[Answered, str]]] = {
         (issued(), ""),
         (issued(extra="x"), "extra"),
         (issued(scope=None), "'scope' is a required property"),
-        (issued(token_type="bearer"), "token_type"),
-        (issued(expires_in=0), "expires_in"),
         (issued(expires_in="3600"), "expires_in"),
         (issued(access_token="a" * 4097), "access_token"),
-        (issued(access_token="a" * 42), "access_token"),
         (issued(scope="/a.read  /b.read"), "scope"),
         (token(200, ISSUED), "no JSON"),
         (token(200, ISSUED, b'{"error":"a","error":"a"}'), "repeated"),
@@ -308,43 +241,25 @@ CHECKED: dict[ContractName, list[tuple[Answered, str]]] = {
         (token(422, UNCACHED_JSON, b'{"scope":"x"}'), "described are"),
         (token(401, UNCACHED_JSON, INVALID_CLIENT), "WWW-Authenticate is missing"),
         (token(400, UNCACHED_JSON | CHALLENGE, INVALID_CLIENT), "described for other answers only"),
-        (token(400, UNCACHED_JSON, b'{"error":"invalid_request","error_uri":"x"}'), "error_uri"),
     ],
     "dated": [
         (issued(), "expires_in"),
-        (issued(expires_in=1736964352, token_type="jwt"), "token_type"),
         (token(400, UNCACHED_JSON, INVALID_CLIENT), "invalid_client"),
-        (token(401, UNCACHED | CHALLENGE), "www-authenticate"),
         (token(401, UNCACHED_JSON), "content-type"),
         (token(401, UNCACHED, INVALID_CLIENT), "where none is described"),
-        (token(401, ERROR), "Cache-Control is missing"),
         (token(422, UNCACHED_JSON, b'{"scope":"x","refresh_token":"x"}'), "too many properties"),
-        (token(422, UNCACHED_JSON, b"{}"), "non-empty"),
         (token(429, UNCACHED | {"retry-after": "1"}), ""),
         (token(429, UNCACHED | {"retry-after": "1", "x-retry-in": "1s"}), "x-retry-in"),
         (token(429, UNCACHED | {"retry-after": "0"}), "Retry-After"),
         (token(429, UNCACHED | {"retry-after": "soon"}), "Retry-After"),
-        (revoked(204, REQUEST_ID), ""),
-        (revoked(422, UNCACHED_JSON, b'{"scope":"x"}'), "scope"),
-        (revoked(200, REQUEST_ID), "described are"),
-        (revoked(204, REQUEST_ID | JSON), "content-type"),
-        (revoked(204, {}), "x-request-id is missing"),
-        (revoked(204, {"x-request-id": "1"}), "not as described"),
-        (revoked(204, ERROR), "x-mockmoov-reason"),
         (ping("HEAD", 200, REQUEST_ID), ""),
+        (ping("HEAD", 200, REQUEST_ID, b"x"), "where none is described"),
         (ping("HEAD", 405, ERROR | {"allow": "GET"}), ""),
         (ping("OPTIONS", 200, {"Access-Control-Allow-Methods": "GET"}, b"OK"), ""),
-        (ping("OPTIONS", 405, ERROR | {"Allow": "GET, HEAD"}), ""),
-        (ping("GET", 401, REQUEST_ID), "X-Mockmoov-Reason is missing"),
-        (ping("GET", 401, REQUEST_ID | {"x-mockmoov-reason": "r" * 201}), "X-Mockmoov-Reason"),
-        (ping("GET", 401, REQUEST_ID | {"x-mockmoov-reason": "é"}), "X-Mockmoov-Reason"),
-        (ping("PUT", 405, ERROR), "Allow is missing"),
-        (ping("PUT", 405, ERROR | {"allow": "POST"}), "Allow"),
-        (ping("PUT", 200, REQUEST_ID), "described are"),
         (ping("OPTIONS", 200, REQUEST_ID), "described are"),
+        (ping("GET", 401, REQUEST_ID | {"x-mockmoov-reason": "é"}), "X-Mockmoov-Reason"),
         (ping("GET", 500, REQUEST_ID), "nobody planned"),
         (("GET", "/nowhere", 404, ERROR, b""), ""),
-        (("GET", "/nowhere", 421, ERROR, b""), ""),
         (("GET", "/nowhere", 200, REQUEST_ID, b""), "described are"),
         (("GET", "/nowhere", 404, ERROR, b"x"), "where none is described"),
     ],
@@ -363,8 +278,4 @@ def test_checker_accepts_described_answers_only(contract: ContractName) -> None:
         if expected not in complaint or bool(expected) != bool(complaint):
             wrong.append((answer, expected, complaint))
     assert wrong == []
-
-
-def test_planned_server_error_is_accepted() -> None:
-    for contract in CONTRACTS:
-        check_response(contract, "GET", "/ping", 500, REQUEST_ID, b"", planned_fault=True)
+    check_response(contract, "GET", "/ping", 500, REQUEST_ID, b"", planned_fault=True)

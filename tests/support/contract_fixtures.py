@@ -1,4 +1,4 @@
-"""How tests read fixtures/: the descriptions as a checker of answers, the exchanges as runnable steps.
+"""Reads fixtures/: a description becomes a checker of answers, an exchange becomes runnable steps.
 
 Formats: fixtures/README.md.
 """
@@ -35,10 +35,9 @@ State = dict[str, dict[str, str]]
 # --- Descriptions ---
 
 
-@cache
 def load_openapi(name: str) -> dict[str, Any]:
     """The OpenAPI 3.1 description of a contract, as it stands in the file. Shared: do not change it."""
-    return cast(dict[str, Any], _load_yaml(FIXTURES / f"openapi-{name}.yaml"))
+    return _load_yaml(f"openapi-{name}.yaml")
 
 
 @cache
@@ -48,8 +47,10 @@ def resolved_openapi(name: str) -> dict[str, Any]:
     return cast(dict[str, Any], _without_references(document, document))
 
 
-def _load_yaml(path: Path) -> Any:
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+@cache
+def _load_yaml(name: str) -> dict[str, Any]:
+    text = (FIXTURES / name).read_text(encoding="utf-8")
+    return cast("dict[str, Any]", yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
 
 
 def _without_references(node: Any, document: dict[str, Any]) -> Any:
@@ -65,23 +66,25 @@ def _without_references(node: Any, document: dict[str, Any]) -> Any:
     return _without_references(target, document)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True)
 class DocumentedHeader:
     name: str
     required: bool
-    is_integer: bool
     validator: Draft202012Validator
 
     def problem(self, value: str | None) -> str | None:
         if value is None:
             return f"{self.name} is missing" if self.required else None
-        typed = int(value) if self.is_integer and re.fullmatch("[0-9]{1,18}", value) else value
-        if self.validator.is_valid(typed):
-            return None
-        return f"{self.name}: {value!r} is not as described: {self.validator.schema}"
+        schema = self.validator.schema
+        typed = int(value) if schema["type"] == "integer" and re.fullmatch("[0-9]{1,18}", value) else value
+        return (
+            None
+            if self.validator.is_valid(typed)
+            else f"{self.name}: {value!r} is not as described: {schema}"
+        )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class DocumentedResponse:
     headers: Mapping[str, DocumentedHeader]
     content: Mapping[str, Draft202012Validator]
@@ -91,8 +94,8 @@ class DocumentedResponse:
         for name, header in self.headers.items():
             if problem := header.problem(headers.get(name)):
                 yield problem
-        describe_fault = self.headers.keys() | ({"content-type"} if self.content else set())
-        for name in (TELLING_HEADERS - describe_fault) & headers.keys():
+        described = self.headers.keys() | ({"content-type"} if self.content else set())
+        for name in (TELLING_HEADERS - described) & headers.keys():
             yield f"{name}: {headers[name]!r} is described for other answers only"
         yield from self._body_problems(headers.get("content-type"), body, bodiless=bodiless)
 
@@ -110,9 +113,8 @@ class DocumentedResponse:
         except ValueError as error:
             yield f"the body is no JSON: {error}"
             return
-        if not validator.is_valid(value):
-            for failure in validator.iter_errors(value):
-                yield f"body {failure.json_path}: {failure.message}"
+        for failure in validator.iter_errors(value):
+            yield f"body {failure.json_path}: {failure.message}"
 
 
 def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -122,7 +124,7 @@ def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class DocumentedPath:
     operations: Mapping[str, Mapping[int, DocumentedResponse]]
     other_methods: DocumentedResponse
@@ -137,14 +139,13 @@ class DocumentedPath:
         return others
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Description:
     paths: Mapping[str, DocumentedPath]
     elsewhere: Mapping[int, DocumentedResponse]
 
     def responses(self, method: str, path: str) -> Mapping[int, DocumentedResponse]:
-        describe_fault = self.paths.get(path)
-        return describe_fault.responses(method) if describe_fault else self.elsewhere
+        return self.paths[path].responses(method) if path in self.paths else self.elsewhere
 
 
 @cache
@@ -158,12 +159,9 @@ def description(name: str) -> Description:
 
 
 def _compile_path(item: dict[str, Any]) -> DocumentedPath:
+    methods = {"get", "post", "patch", "delete"} & item.keys()
     return DocumentedPath(
-        operations={
-            method.upper(): _compile_responses(item[method]["responses"])
-            for method in ("get", "post", "patch", "delete")
-            if method in item
-        },
+        operations={method.upper(): _compile_responses(item[method]["responses"]) for method in methods},
         other_methods=_compile_response(item["x-other-methods"]),
     )
 
@@ -175,12 +173,7 @@ def _compile_responses(responses: dict[str, Any]) -> dict[int, DocumentedRespons
 def _compile_response(response: dict[str, Any]) -> DocumentedResponse:
     return DocumentedResponse(
         headers={
-            name.lower(): DocumentedHeader(
-                name=name,
-                required=header["required"],
-                is_integer=header["schema"]["type"] == "integer",
-                validator=Draft202012Validator(header["schema"]),
-            )
+            name.lower(): DocumentedHeader(name, header["required"], Draft202012Validator(header["schema"]))
             for name, header in response.get("headers", {}).items()
         },
         content={
@@ -207,8 +200,8 @@ def check_response(
     """
     target = path.partition("?")[0]
     found = {name.lower(): value for name, value in headers.items()}
-    if _is_preflight_answer(method, found):
-        return
+    if method == "OPTIONS" and "access-control-allow-methods" in found:
+        return  # a preflight belongs to browsers; the contract does not describe it
     where = f"{method} {target} answered {status} ({contract} contract)"
     responses = description(contract).responses(method, target)
     response = responses.get(status)
@@ -218,21 +211,16 @@ def check_response(
     assert not problems, f"{where}: " + "; ".join(problems) + f"; {_evidence(found, body)}"
 
 
-def _is_preflight_answer(method: str, headers: Mapping[str, str]) -> bool:
-    """CORS preflights belong to browsers; the contract does not describe them."""
-    return method == "OPTIONS" and "access-control-allow-methods" in headers
-
-
 def _evidence(headers: Mapping[str, str], body: bytes) -> str:
-    """What came, without the values of tokens."""
-    said = f"reason {headers.get('x-mockmoov-reason')!r}, content type {headers.get('content-type')!r}"
-    return f"{said}, body of {len(body)} bytes" + (f" {body!r}" if len(body) <= 80 else "")
+    """What was answered, without the values of tokens."""
+    about = f"reason {headers.get('x-mockmoov-reason')!r}, content type {headers.get('content-type')!r}"
+    return f"{about}, body of {len(body)} bytes" + (f" {body!r}" if len(body) <= 80 else "")
 
 
 # --- Exchanges ---
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class ExchangeRequest:
     """A request with its placeholders still in it."""
 
@@ -244,7 +232,7 @@ class ExchangeRequest:
     body: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class ExpectedResponse:
     """What must come: text is exact, `${any}` is anything, a header that is None is absent."""
 
@@ -253,7 +241,7 @@ class ExpectedResponse:
     body: Mapping[str, Any] | Literal[""]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Exchange:
     """One documented exchange and the exchanges that must have happened before it."""
 
@@ -270,16 +258,15 @@ class Exchange:
         return f"{self.contract}:{self.id}"
 
 
-@cache
 def load_api_keys(contract: ContractName) -> dict[str, dict[str, Any]]:
-    """The API keys that the server must have, by their name in the exchanges. `example` is there anyway."""
-    return cast(dict[str, dict[str, Any]], _exchanges_file(contract)["given"]["api_keys"])
+    """The API keys that the server must have, by their name in the exchanges."""
+    return cast("dict[str, dict[str, Any]]", _load_yaml(f"exchanges/{contract}.yaml")["given"]["api_keys"])
 
 
 @cache
 def load_exchanges(contract: ContractName) -> tuple[Exchange, ...]:
     """Every documented exchange of one contract."""
-    document = _exchanges_file(contract)
+    document = _load_yaml(f"exchanges/{contract}.yaml")
     raw = {entry["id"]: entry for entry in document["exchanges"]}
     assert len(raw) == len(document["exchanges"]), "two exchanges have one id"
 
@@ -302,11 +289,6 @@ def load_exchanges(contract: ContractName) -> tuple[Exchange, ...]:
         )
 
     return tuple(build(exchange_id) for exchange_id in raw)
-
-
-@cache
-def _exchanges_file(contract: ContractName) -> dict[str, Any]:
-    return cast(dict[str, Any], _load_yaml(FIXTURES / "exchanges" / f"{contract}.yaml"))
 
 
 def _build_request(entry: dict[str, Any], given: dict[str, str]) -> ExchangeRequest:

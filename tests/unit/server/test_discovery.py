@@ -239,15 +239,6 @@ def test_introspection_follows_refresh_and_revocation(token_format: str) -> None
     assert actives(send, *tokens) == [False] * 4
 
 
-@each_format
-def test_tokens_of_a_reset_key_are_inactive(token_format: str) -> None:
-    server = new_server(token_format=token_format)
-    send = sender(server)
-    pair = mint(send)
-    server.repository.reset_api_key(CLIENT_ID, epoch="another")
-    assert actives(send, pair["access_token"], pair["refresh_token"]) == [False, False]
-
-
 def test_credentials_in_the_body_work_as_well() -> None:
     send = new_sender()
     form = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}

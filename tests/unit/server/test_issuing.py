@@ -3,6 +3,8 @@
 from uuid import UUID
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mockmoov.oauth import tokens
@@ -59,6 +61,22 @@ def test_too_long_a_pair_uses_nothing_up() -> None:
     with pytest.raises(OAuthError, match="4096"):
         issue(server, Grant(scope=many, client_type="web", refreshed=first))
     assert server.repository.family(first.family).sequence == 0
+
+
+@given(token_format=st.sampled_from(["jwt", "opaque"]), count=st.integers(1, 60))
+@example(token_format="jwt", count=60)
+def test_no_token_is_longer_than_4096_characters(token_format: str, count: int) -> None:
+    server = new_server(token_format=token_format)
+    scope = tuple(f"/accounts/{UUID(int=index)}/cards.read" for index in range(count))
+    keys, (api_key,) = server.repository.signing_keys(), server.repository.api_keys([CLIENT_ID])
+    longest, reason = 0, ""
+    try:
+        response = server.issuer.issue(keys, api_key, Grant(scope=scope, client_type="web"), now=NOW)
+        longest = max(len(response.access_token), len(response.refresh_token))
+    except OAuthError as refused:
+        reason = refused.reason
+    assert longest <= 4096
+    assert not reason or (count > 30 and "4096" in reason)
 
 
 def test_opaque_tokens_are_random_and_stored_by_hash() -> None:

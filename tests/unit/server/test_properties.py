@@ -3,7 +3,6 @@
 import json
 import logging
 from itertools import product
-from typing import Any
 from urllib.parse import quote, quote_plus, unquote_plus, urlencode
 
 import pytest
@@ -19,14 +18,12 @@ from tests.support.servers import (
     CLIENT_SECRET,
     VERSIONS,
     Header,
-    another_key,
     basic,
     bearer,
     new_server,
-    post_form,
     sender,
 )
-from tests.support.tokens import members, mint, refresh
+from tests.support.tokens import mint
 
 FORM = ("content-type", "application/x-www-form-urlencoded")
 FORMATS = ["jwt", "opaque"]
@@ -117,77 +114,7 @@ def test_misplaced_secret_is_in_no_reason_and_no_log(
     assert secret not in caplog.text
 
 
-# --- parameters ---------------------------------------------------------------------------------------
-
-
-@given(
-    contract=any_contract,
-    extra=st.dictionaries(st.text("abcdefgh_", min_size=12, max_size=14), st.text(max_size=10), max_size=3),
-)
-def test_unknown_parameters_change_nothing(contract: ContractName, extra: dict[str, str]) -> None:
-    send = SENDERS[contract, "jwt"]
-    known: dict[str, Any] = {"grant_type": "client_credentials", "scope": "/ping.read"}
-    assert post_form(send, "/oauth2/token", basic(), **known, **extra)[0] == 200
-    document = known | {name: [1, None] for name in extra}
-    assert send("POST", "/oauth2/token", [basic()], json.dumps(document).encode())[0] == 200
-
-
-@given(
-    contract=any_contract,
-    name=st.sampled_from(["scope", "grant_type", "client_type", "refresh_token"])
-    | st.text("abc", min_size=1, max_size=3),
-    value=st.text("xyz", max_size=3),
-)
-def test_repeated_parameter_is_an_invalid_request(contract: ContractName, name: str, value: str) -> None:
-    send = SENDERS[contract, "jwt"]
-    twice = f"grant_type=client_credentials&scope=/ping.read&{name}={value}&{name}={value}"
-    repeated = f'{{"{name}":"{value}","{name}":"{value}"}}'
-    for headers, body in ([basic(), FORM], twice), ([basic()], repeated):
-        answer = send("POST", "/oauth2/token", headers, body.encode())
-        assert answer[::2] == (400, b'{"error":"invalid_request"}')
-
-
-@given(
-    contract=any_contract,
-    token=st.text(min_size=1, max_size=60),
-    hint=st.sampled_from(["access_token", "refresh_token"]),
-)
-def test_revoking_any_other_text_is_204(contract: ContractName, token: str, hint: str) -> None:
-    body = json.dumps({"token": token, "token_type_hint": hint}).encode()
-    assert SENDERS[contract, "jwt"]("POST", "/oauth2/revoke", [basic()], body)[::2] == (204, b"")
-
-
-# --- scopes and credentials ---------------------------------------------------------------------------
-
-SCOPES = st.lists(
-    st.sampled_from(["/ping.read", "/accounts.read", "/accounts.write", "/fed.read"]), min_size=1, max_size=5
-)
-
-
-@given(contract=any_contract, granted=SCOPES, requested=SCOPES)
-def test_refresh_never_widens_the_scope(
-    contract: ContractName, granted: list[str], requested: list[str]
-) -> None:
-    send = SENDERS[contract, "jwt"]
-    token = mint(send, " ".join(granted))
-    assert token["scope"].split() == list(dict.fromkeys(granted))
-    answer = refresh(send, token["refresh_token"], scope=" ".join(requested))
-    if set(requested) <= set(granted):
-        assert members(answer)["scope"].split() == list(dict.fromkeys(requested))
-        status = send("GET", "/ping", [bearer(members(answer)["access_token"])], b"")[0]
-        assert status == (200 if "/ping.read" in requested else 403)
-    else:
-        assert answer[0] in (400, 422)
-
-
-@given(allowed=SCOPES, requested=SCOPES)
-def test_key_gets_only_the_scopes_it_may_have(allowed: list[str], requested: list[str]) -> None:
-    key = another_key(scopes=allowed)
-    send, credentials = sender(new_server(keys=[key])), basic("other", key["client_secret"])
-    form = {"grant_type": "client_credentials", "scope": " ".join(requested)}
-    status = post_form(send, "/oauth2/token", credentials, **form)[0]
-    assert (status == 200) == (set(requested) <= set(allowed))
-
+# --- credentials --------------------------------------------------------------------------------------
 
 PRINTABLE = st.characters(min_codepoint=32, max_codepoint=126)
 
