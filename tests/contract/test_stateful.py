@@ -118,32 +118,24 @@ class TokenLives(RuleBasedStateMachine):
 
     @initialize(
         version=st.sampled_from([None, "v2026.07.00"]),
-        authentication=st.sampled_from(["basic", "body"]),
+        client_auth=st.sampled_from(["basic", "body"]),
         token_format=st.sampled_from(["jwt", "opaque"]),
         bound=st.sampled_from([None, None, 1, 3, 8]),
     )
     def start(
-        self,
-        version: str | None,
-        authentication: Literal["basic", "body"],
-        token_format: str,
-        bound: int | None,
+        self, version: str | None, client_auth: Literal["basic", "body"], token_format: str, bound: int | None
     ) -> None:
         self.is_bounded = bound is not None
-        self.server = bounded_server(
-            self.wall,
-            few(bound or 10**6),
-            token_format=token_format,
-            access_token_lifetime=ACCESS,
-            refresh_token_lifetime=REFRESH,
-        )
+        lifetimes = {"access_token_lifetime": ACCESS, "refresh_token_lifetime": REFRESH}
+        bound_of_records = few(bound or 10**6)
+        self.server = bounded_server(self.wall, bound_of_records, token_format=token_format, **lifetimes)
         self.http = self.cleanup.enter_context(self.connect())
         self.client = TokenClient(
             self.url,
             http_client=self.http,
             client_id=CLIENT_ID,
             client_secret=CLIENT_SECRET,
-            client_auth=authentication,
+            client_auth=client_auth,
             moov_version=version,
             clock=lambda: datetime.fromtimestamp(self.model.now(), UTC),
         )

@@ -75,13 +75,11 @@ class DocumentedHeader:
     def problem(self, value: str | None) -> str | None:
         if value is None:
             return f"{self.name} is missing" if self.required else None
-        schema = self.validator.schema
+        schema: Any = self.validator.schema
         typed = int(value) if schema["type"] == "integer" and re.fullmatch("[0-9]{1,18}", value) else value
-        return (
-            None
-            if self.validator.is_valid(typed)
-            else f"{self.name}: {value!r} is not as described: {schema}"
-        )
+        if self.validator.is_valid(typed):
+            return None
+        return f"{self.name}: {value!r} is not as described: {schema}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,7 +40,7 @@ def pem(key: PrivateKeyTypes, encryption: KeySerializationEncryption | None = No
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption())
 
 
-SEEDS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1)
+SEEDS = st.text("abcé", min_size=1)
 
 
 @given(first=SEEDS, second=SEEDS)
