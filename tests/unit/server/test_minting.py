@@ -8,7 +8,6 @@ in a good token and the signature is made anew.
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jwt
@@ -122,35 +121,32 @@ TABLE = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Token:
-    """A compact JWS, taken apart."""
+class Token(NamedTuple):
+    """The two JSON parts of a compact JWS; no name is in both."""
 
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
 
     @classmethod
     def parse(cls, text: str) -> "Token":
-        header, claims, _ = text.split(".")
-        return cls(json.loads(decode(header)), json.loads(decode(claims)))
+        return cls(*(json.loads(decode(part)) for part in text.split(".")[:2]))
 
-    @property
-    def members(self) -> Mapping[str, Any]:
-        """Header and claims; no name is in both."""
-        return {**self.header, **self.claims}
-
-    def repaired(self, member: str | None, good: "Token") -> "Token":
+    def replaced(self, member: str | None, good: "Token") -> "Token":
         """The same with one member as in a good token."""
-        parts = []
-        for part, model in ((self.header, good.header), (self.claims, good.claims)):
-            kept = {name: value for name, value in part.items() if name != member}
-            parts.append(kept | {name: value for name, value in model.items() if name == member})
-        return Token(*parts)
+        parts = zip(self, good, strict=True)
+        return Token(*({**_without(part, member), **_only(model, member)} for part, model in parts))
 
     def signed(self, key: Ed25519PrivateKey) -> str:
-        """The compact form, signed here."""
-        signing_input = ".".join(encode(json.dumps(part).encode()) for part in (self.header, self.claims))
+        signing_input = ".".join(encode(json.dumps(part).encode()) for part in self)
         return f"{signing_input}.{encode(key.sign(signing_input.encode()))}"
+
+
+def _without(part: Mapping[str, Any], member: str | None) -> dict[str, Any]:
+    return {name: value for name, value in part.items() if name != member}
+
+
+def _only(part: Mapping[str, Any], member: str | None) -> dict[str, Any]:
+    return {name: value for name, value in part.items() if name == member}
 
 
 class Mint:
@@ -214,8 +210,8 @@ def test_repair_of_one_member_makes_a_token_good(moov: Mint) -> None:
     good, wrong = Token.parse(moov.text()), []
     for name, (member, *_) in TABLE.items():
         before = Token.parse(moov.text(name))
-        after = before.repaired(member, good)
-        old, new = before.members, after.members
+        after = before.replaced(member, good)
+        old, new = {**before.header, **before.claims}, {**after.header, **after.claims}
         changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
         verdicts = moov.verdicts(after.signed(moov.key))
         if changed != ([member] if member else []) or verdicts != (None, None, None):
