@@ -1,4 +1,4 @@
-"""Moov's operations: the generated tables, and why a token's scopes are not enough for one."""
+"""Moov's operations: the table, and why a token's scopes are not enough for one."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 import mockmoov
 from mockmoov.data.scopes import SCOPES
 from mockmoov.oauth.operations import ACCOUNT_PARAMETER, BY_PATH, missing_scope_reason
-from tools.generate_tables import operation_names_module, operations_module, scopes_module
 
-DATA = Path(mockmoov.__file__).parent / "data"
+DATA = Path(mockmoov.__file__).parent / "data" / "operations.json"
 ACCOUNT, OTHER = "5352b013-ae58-4a63-8a3f-97f316a917cf", "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
 TEMPLATES = sorted(SCOPES)
 SECRET = "dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-"
@@ -21,17 +20,11 @@ def of(account: str, *scopes: str) -> list[str]:
     return [scope.replace("{accountID}", account) for scope in scopes]
 
 
-# --- the tables ---------------------------------------------------------------------------------------
-
-
-def test_generated_tables_match_their_json_files() -> None:
-    assert (DATA / "scopes.py").read_text() == scopes_module()
-    assert (DATA / "operations.py").read_text() == operations_module()
-    assert (DATA / "operation_names.py").read_text() == operation_names_module()
+# --- the table ----------------------------------------------------------------------------------------
 
 
 def test_operations_are_those_of_the_data_file() -> None:
-    document = json.loads((DATA / "operations.json").read_bytes())
+    document = json.loads(DATA.read_bytes())
     assert document["source"].startswith("spec: ")
     found = {
         path: {method: {"name": item.name, "scopes": list(item.scopes)} for method, item in methods.items()}

@@ -13,8 +13,10 @@ import mockmoov
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.servers import NOW, Clock, Header, basic, bearer, new_server, sender
 from tests.support.tokens import mint, revoke
+from tools.generate_tables import operation_names_module, operations_module, scopes_module
 
-DATA = json.loads((Path(mockmoov.__file__).parent / "data" / "operations.json").read_bytes())["operations"]
+FOLDER = Path(mockmoov.__file__).parent / "data"
+DATA = json.loads((FOLDER / "operations.json").read_bytes())["operations"]
 ACCOUNT, OTHER = "5352b013-ae58-4a63-8a3f-97f316a917cf", "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
 RESOURCE = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
@@ -119,6 +121,12 @@ CASES: Mapping[str, tuple[Callable[[Moov, Operation], list[Header]], Callable[[O
     "revoked": (lambda moov, operation: [moov.revoked_token(operation.required())], lambda _: 401),
     "Basic": (lambda _, __: [basic()], lambda operation: operation.success),
 }
+
+
+def test_generated_tables_match_their_json_files() -> None:
+    assert (FOLDER / "scopes.py").read_text() == scopes_module()
+    assert (FOLDER / "operations.py").read_text() == operations_module()
+    assert (FOLDER / "operation_names.py").read_text() == operation_names_module()
 
 
 @pytest.mark.parametrize("case", CASES)
