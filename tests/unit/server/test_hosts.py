@@ -13,7 +13,7 @@ LOOPBACK = [
 FOREIGN = [
     "", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "localhost:80:80", "notlocalhost",
     "127.0.0.1.", "localhost/", "user@localhost", "localhost:8o", "::1x", "0x7f.0.0.1", "2130706433",
-    "localhost evil",
+    "localhost evil", "localhost\n", "Xlocalhost",
 ]  # fmt: skip
 ADDRESSES = ["10.0.0.1", "192.0.2.7:8080", "[2001:db8::7]", "[2001:db8::7]:80", "203.0.113.9:"]
 
