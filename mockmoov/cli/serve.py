@@ -72,15 +72,15 @@ def serve(config: str | None, ready_file: str | None, **flags: str | None) -> No
 def _run_server(settings: Settings, ready_file: Path | None) -> None:
     from mockmoov.control_plane.access import control_access  # noqa: PLC0415 - `--help` needs no server
     from mockmoov.server.factory import create_server  # noqa: PLC0415
-    from mockmoov.web import uvicorn_server  # noqa: PLC0415
     from mockmoov.web.app import create_app  # noqa: PLC0415
-    from mockmoov.web.listeners import open_listeners  # noqa: PLC0415
+    from mockmoov.web.listeners import BindError, open_listeners  # noqa: PLC0415
+    from mockmoov.web.uvicorn_server import run  # noqa: PLC0415
 
     logging.getLogger("mockmoov.access").disabled = not settings.access_log
     server = create_server(settings)
     try:
         listeners = open_listeners(settings)
-    except uvicorn_server.BindError as error:
+    except BindError as error:
         fail(1, str(error))
     is_on = control_access(settings, listeners.exposure).is_on
     publish = _prepare(ready_file, listeners.url) if ready_file else lambda: None
@@ -92,7 +92,7 @@ def _run_server(settings: Settings, ready_file: Path | None) -> None:
         _print([*lines, f"control plane at {listeners.url}/_mockmoov: {control}"])
 
     app = create_app(server, exposure=listeners.exposure, ca_pem=listeners.ca_pem)
-    uvicorn_server.run(app, listeners.sockets, announce, listeners.secure)
+    run(app, listeners.sockets, announce, listeners.secure)
     if ready_file:
         ready_file.unlink(missing_ok=True)
 

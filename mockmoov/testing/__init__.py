@@ -14,7 +14,7 @@ from mockmoov.testing.handles import Clock, Exchanges, Faults, MintedToken, Sign
 from mockmoov.testing.mock_moov import ApiKeys, MockMoov, MoovKey
 from mockmoov.testing.transport import ControlError
 from mockmoov.testing.types import DefectName, EndpointName, GrantType, PresetName
-from mockmoov.web.uvicorn_server import BindError
+from mockmoov.web.listeners import BindError
 
 __all__ = [
     "ApiKeys",

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mockmoov.config.settings import load
 from mockmoov.server.factory import create_server
 from mockmoov.web.app import create_app
-from mockmoov.web.uvicorn_server import base_url, bind
+from mockmoov.web.listeners import base_url, bind
 from tests.conformance import lines
 from tests.conformance.clients import CHECKS, CLIENT_ID, CLIENT_SECRET, CLIENTS, Client
 from tests.conformance.programs import CannotFetchError, MissingToolError, prepare, require_tools, run_program
