@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -29,7 +29,7 @@ from mockmoov.web.asgi_io import (
     send_response,
 )
 from mockmoov.web.cors import Cors, CorsPolicy
-from mockmoov.web.middleware import CONTEXT, LOG_LINE, AccessLog, HostRule, LogLine, RawPath
+from mockmoov.web.middleware import CONTEXT, AccessLog, HostRule, RawPath, write_log_line
 
 if TYPE_CHECKING:
     from mockmoov.web.gateway import Gateway, UpstreamCall
@@ -45,7 +45,7 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     control_plane = ControlPlane(server, control_access(settings, exposure), ca_pem)
     gateway = _gateway(settings)
     moov = MoovEndpoint(server, gateway)
-    own = ControlPlaneEndpoint(control_plane)
+    own = partial(_answer_own, control_plane)
     policy = CorsPolicy(settings.cors_origins, server.repository.origins)
     paths = (*server.routes.templates, *control_plane.paths)
     app = Starlette(
@@ -66,7 +66,7 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
         lifespan=gateway.open if gateway else None,
     )
     app.router.redirect_slashes = False
-    app.router.default = moov  # a target that is no path, such as `*`; and websockets, which it closes
+    app.router.default = moov  # a target that is no path, such as `*`
     return app
 
 
@@ -87,23 +87,15 @@ class MoovEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or let the connection fail as a fault has planned it."""
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close"})
-            return
         request = request_of(scope)
         client = ClientConnection(request, receive)
         context = scope[CONTEXT] = RequestContext(request)
         steps = self._server.respond(context)
-        try:
-            if self._gateway is None:
-                response = await run_steps(steps, client)
-                await _finish(response, context, client, scope, send=send)
-            else:
-                async with self._gateway.call(request, client) as call:
-                    response = await run_steps(steps, client, partial(self._forward, request, call))
-                    await _finish(response, context, client, scope, send=send, call=call)
-        except ClientLeftError:
-            return
+        with suppress(ClientLeftError):
+            async with self._gateway.call(request, client) if self._gateway else nullcontext() as call:
+                forward = partial(self._forward, request, call) if call else None
+                response = await run_steps(steps, client, forward)
+                await _finish(response, context, client, scope, send=send, call=call)
 
     async def _forward(
         self, request: HttpRequest, call: "UpstreamCall", step: Forward
@@ -120,7 +112,7 @@ async def _finish(
     scope: Scope,
     *,
     send: Send,
-    call: "UpstreamCall | None" = None,
+    call: "UpstreamCall | None",
 ) -> None:
     if response is not None and context.network_error is None:
         if call is None or call.stream is None or context.has_failed:
@@ -129,30 +121,19 @@ async def _finish(
             close_connection(scope, "close", "the response is cut short: the upstream broke off")
             await client.closed()
         return
-    line: LogLine | None = scope.get(LOG_LINE)
-    if line:
-        reason = dict(response.headers).get(REASON_HEADER) if response else context.reason
-        line.write(response.status if response else context.network_error or "left", reason)
+    reason = dict(response.headers).get(REASON_HEADER) if response else context.reason
+    write_log_line(scope, response.status if response else context.network_error or "left", reason)
     if context.network_error is not None:
         await fail_connection(context.network_error, response, scope, client, send)
 
 
-class ControlPlaneEndpoint:
-    """Answers mockmoov's own paths."""
-
-    def __init__(self, control_plane: ControlPlane) -> None:
-        self._control_plane = control_plane
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the request; a client that leaves before the end of its body has changed nothing."""
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close"})
-            return
-        request = request_of(scope)
-        client = ClientConnection(request, receive)
-        with suppress(ClientLeftError):
-            response = await run_steps(self._control_plane.respond(request), client)
-            await send_response(cast("HttpResponse", response), client, send)  # there always is one
+async def _answer_own(control_plane: ControlPlane, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one of mockmoov's own paths; a client that leaves before the end of its body changes nothing."""
+    request = request_of(scope)
+    client = ClientConnection(request, receive)
+    with suppress(ClientLeftError):
+        response = await run_steps(control_plane.respond(request), client)
+        await send_response(cast("HttpResponse", response), client, send)  # there always is one
 
 
 # --- the driver -------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable
+from functools import partial
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,7 +18,7 @@ from mockmoov.web.asgi_io import ClientConnection, raw_path, request_of, send_re
 CONTEXT = "mockmoov.context"
 """Where an endpoint leaves the `RequestContext` in the scope, for the access log."""
 LOG_LINE = "mockmoov.log_line"
-"""Where the access log leaves its line in the scope, for an endpoint that will send no response."""
+"""Where the access log leaves the function that writes its line, until it has written it."""
 _access = logging.getLogger("mockmoov.access")
 _REASON = REASON_HEADER.encode()
 
@@ -30,13 +31,16 @@ async def send_own_response(response: HttpResponse, scope: Scope, receive: Recei
 
 
 class RawPath:
-    """Lets routes match the path as it was sent, so that `%6e` is not `n`."""
+    """Lets routes match the path as it was sent, so that `%6e` is not `n`. Closes websockets."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its raw path."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
         if scope["type"] == "http" and (path := raw_path(scope)) != scope["path"]:
             scope = {**scope, "path": path}
         await self._app(scope, receive, send)
@@ -54,33 +58,19 @@ class AccessLog:
         if scope["type"] != "http" or not _access.isEnabledFor(logging.INFO):
             await self._app(scope, receive, send)
             return
-        line = scope[LOG_LINE] = LogLine(scope, self._path_words)
+        scope[LOG_LINE] = partial(self._write, scope, time.perf_counter())
 
         async def send_and_log(message: Message) -> None:
             if message["type"] == "http.response.start":
                 reasons = [value.decode() for name, value in message["headers"] if name == _REASON]
-                line.write(message["status"], reasons[0] if reasons else None)
+                write_log_line(scope, message["status"], reasons[0] if reasons else None)
             await send(message)
 
         await self._app(scope, receive, send_and_log)
 
-
-class LogLine:
-    """The line of one request, which is written once."""
-
-    def __init__(self, scope: Scope, path_words: frozenset[str]) -> None:
-        self._scope = scope
-        self._path_words = path_words
-        self._started = time.perf_counter()
-        self._is_written = False
-
-    def write(self, outcome: int | str, reason: str | None) -> None:
-        """Write it, with the status of the response or the way the connection fails."""
-        if self._is_written:
-            return
-        self._is_written = True
-        request = request_of(self._scope)
-        context: RequestContext | None = self._scope.get(CONTEXT)
+    def _write(self, scope: Scope, started: float, outcome: int | str, reason: str | None) -> None:
+        request = request_of(scope)
+        context: RequestContext | None = scope.get(CONTEXT)
         _access.info(
             "%s %s %s client=%s grant=%s reason=%r %.1fms",
             redact_method(request.method),
@@ -89,8 +79,14 @@ class LogLine:
             (context and context.client_id) or "-",
             (context and context.grant_type) or "-",
             reason or "-",
-            (time.perf_counter() - self._started) * 1000,
+            (time.perf_counter() - started) * 1000,
         )
+
+
+def write_log_line(scope: Scope, outcome: int | str, reason: str | None) -> None:
+    """Log the request, unless it was: the status of its response or how the connection fails, and why."""
+    if write := scope.pop(LOG_LINE, None):
+        write(outcome, reason)
 
 
 class HostRule:
