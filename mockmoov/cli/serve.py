@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from mockmoov import __version__
-from mockmoov.cli.options import fail
+from mockmoov.cli.options import fail, option
 from mockmoov.config.settings import SETTINGS, Layer, Settings, SettingsError, load
 from mockmoov.config.sources import PREFIX, from_environment, from_file
 from mockmoov.oauth.api_keys import EXAMPLE
@@ -37,16 +37,8 @@ def _settings_options(command: _Command) -> _Command:
 
 
 @click.command()
-@click.option(
-    "--config", envvar=f"{PREFIX}CONFIG", show_envvar=True, metavar="PATH", help="TOML file with settings."
-)
-@click.option(
-    "--ready-file",
-    envvar=f"{PREFIX}READY_FILE",
-    show_envvar=True,
-    metavar="PATH",
-    help="File to write the URL to, once the server answers.",
-)
+@option("--config", metavar="PATH", help="TOML file with settings.")
+@option("--ready-file", metavar="PATH", help="File to write the URL to, once the server answers.")
 @_settings_options
 def serve(config: str | None, ready_file: str | None, **flags: str | None) -> None:
     """Run the server until SIGTERM or SIGINT.
