@@ -226,7 +226,7 @@ def _fail_in_one_line(prefix: str = "mockmoov: ") -> Iterator[None]:
     try:
         yield
     except (BindError, ControlError, ValueError) as error:
-        from mockmoov.pytest_plugin.option_names import with_option_names  # noqa: PLC0415
+        from mockmoov.pytest_plugin.reports import with_option_names  # noqa: PLC0415
 
         raise pytest.fail.Exception(f"{prefix}{with_option_names(error)}", pytrace=False) from None
 
