@@ -12,11 +12,10 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from mockmoov.config.settings import Settings
 from mockmoov.control_plane.access import Exposure, control_access
 from mockmoov.control_plane.router import ControlPlane
-from mockmoov.oauth.messages import HttpRequest, HttpResponse
-from mockmoov.oauth.responses import REASON_HEADER, render_error
+from mockmoov.oauth.messages import HttpResponse
+from mockmoov.oauth.responses import REASON_HEADER
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
 from mockmoov.server.steps import Forward, ReadBody, Step, Steps, WaitForExchanges
@@ -43,7 +42,7 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     """
     settings = server.settings
     control_plane = ControlPlane(server, control_access(settings, exposure), ca_pem)
-    gateway = _gateway(settings)
+    gateway = _gateway(server)
     moov = MoovEndpoint(server, gateway)
     own = partial(_answer_own, control_plane)
     policy = CorsPolicy(settings.cors_origins, server.repository.origins)
@@ -70,12 +69,13 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     return app
 
 
-def _gateway(settings: Settings) -> "Gateway | None":
+def _gateway(server: AuthorizationServer) -> "Gateway | None":
+    settings = server.settings
     if settings.upstream is None:
         return None
     from mockmoov.web.gateway import Gateway  # noqa: PLC0415 - only a server with an upstream needs it
 
-    return Gateway(settings.upstream, settings.upstream_timeout)
+    return Gateway(settings.upstream, settings.upstream_timeout, server.routes.is_clear)
 
 
 class MoovEndpoint:
@@ -93,16 +93,8 @@ class MoovEndpoint:
         steps = self._server.respond(context)
         with suppress(ClientLeftError):
             async with self._gateway.call(request, client) if self._gateway else nullcontext() as call:
-                forward = partial(self._forward, request, call) if call else None
-                response = await run_steps(steps, client, forward)
+                response = await run_steps(steps, client, call.forward if call else None)
                 await _finish(response, context, client, scope, send=send, call=call)
-
-    async def _forward(
-        self, request: HttpRequest, call: "UpstreamCall", step: Forward
-    ) -> HttpResponse | None:
-        if not self._server.routes.is_clear(request.path):
-            return render_error(404, "the path is not forwarded: decoded, it is that of another operation")
-        return await call.forward(step)
 
 
 async def _finish(

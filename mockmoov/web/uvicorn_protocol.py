@@ -76,9 +76,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._bodiless = 0
         if self.parser.get_method() == b"CONNECT":
             raise ValueError("CONNECT: this is not a proxy (RFC 9110 §9.3.6)")  # which becomes a 400
-        if self.parser.get_http_version() == "1.0" and any(
-            k == b"transfer-encoding" for k, _ in self.headers
-        ):
+        if self.parser.get_http_version() == "1.0" and b"transfer-encoding" in dict(self.headers):
             raise ValueError("chunks in HTTP/1.0 (RFC 9112 §6.1)")
         if not self.parser.should_upgrade():
             super().on_headers_complete()
