@@ -46,8 +46,9 @@ def serve(config: str | None, ready_file: str | None, **flags: str | None) -> No
     Flags override environment variables, which override the file.
     """
     ready = Path(ready_file) if ready_file else None
-    if ready:
-        _remove(ready)
+    if ready:  # of a server that was killed: nobody shall mistake it for this server's
+        with _fail_on_os_error(ready):
+            ready.unlink(missing_ok=True)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
@@ -75,12 +76,13 @@ def _run_server(settings: Settings, ready_file: Path | None) -> None:
     except BindError as error:
         fail(1, str(error))
     is_on = control_access(settings, listeners.exposure).is_on
+    urls = list(filter(None, (listeners.url, listeners.https_url)))
     publish = _prepare(ready_file, listeners.url) if ready_file else lambda: None
 
     def announce() -> None:
         publish()
         control = "on" if is_on else "off: set control_token, or control to on"
-        lines = _startup_lines(settings, listeners.urls, server.default_contract_name)
+        lines = _startup_lines(settings, urls, server.default_contract_name)
         _print([*lines, f"control plane at {listeners.url}/_mockmoov: {control}"])
 
     app = create_app(server, exposure=listeners.exposure, ca_pem=listeners.ca_pem)
@@ -95,12 +97,6 @@ def _print(lines: list[str]) -> None:
         click.echo("\n".join(lines))
     except OSError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - flushing the old one at exit would fail
-
-
-def _remove(ready_file: Path) -> None:
-    """Remove the ready file of a server that was killed, so that nobody mistakes it for this server's."""
-    with _fail_on_os_error(ready_file):
-        ready_file.unlink(missing_ok=True)
 
 
 def _prepare(ready_file: Path, url: str) -> Callable[[], object]:

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from mockmoov.oauth.api_keys import make_api_key
 from mockmoov.oauth.contracts import contract_named
@@ -125,11 +124,6 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return "%" not in text
-
-
-def host_header(url: str) -> str:
-    """The value of the Host header in requests to a URL: host, and port if the URL has one."""
-    return urlsplit(url).netloc.lower()
 
 
 _VERSIONS = ("2023", "2023-sdk", "latest")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
+from urllib.parse import urlsplit
 
 from mockmoov.config import parsers
 from mockmoov.oauth.api_keys import EXAMPLE, unknown_scope
@@ -149,7 +150,7 @@ class Settings:
     @property
     def known_hosts(self) -> frozenset[str]:
         """The Host values that this server accepts besides loopback names; one without a port fits any."""
-        public = [parsers.host_header(self.public_url)] if self.public_url else []
+        public = [urlsplit(self.public_url).netloc] if self.public_url else []
         return frozenset(host.lower() for host in (*self.allowed_hosts, *self.tls_names, *public))
 
 

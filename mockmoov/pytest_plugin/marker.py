@@ -7,7 +7,6 @@ from typing import Any
 from mockmoov.oauth.suggestions import nearest
 from mockmoov.testing.types import KeyArguments, SettingArguments
 
-UNTRIGGERED_FAULTS = ("fail", "ignore")
 _OWN_ARGUMENTS = ("faults", "scope", "untriggered_faults")  # the others are of the API key or the server
 
 
@@ -30,12 +29,15 @@ def read_marker(arguments: Mapping[str, Any]) -> MarkerOptions:
     attributes, settings = KeyArguments.__annotations__, SettingArguments.__annotations__
     known = (*_OWN_ARGUMENTS, *attributes, *settings)
     _check_names("argument", arguments, known)
+    faults, untriggered = _faults(arguments.get("faults", ())), arguments.get("untriggered_faults")
+    if untriggered not in (None, "fail", "ignore"):
+        raise ValueError("untriggered_faults must be fail or ignore")
     return MarkerOptions(
         attributes={name: value for name, value in arguments.items() if name in attributes},
         settings={name: value for name, value in arguments.items() if name in settings},
-        faults=_faults(arguments.get("faults", ())),
+        faults=faults,
         scope=arguments.get("scope", "/ping.read"),
-        untriggered_faults=_untriggered_faults(arguments.get("untriggered_faults")),
+        untriggered_faults=untriggered,
     )
 
 
@@ -66,9 +68,3 @@ def _fault(value: object) -> Mapping[str, Any]:
         case Mapping() if all(isinstance(name, str) for name in value):
             return value
     raise ValueError("each fault must be a preset name, or a mapping from names to values")
-
-
-def _untriggered_faults(value: object) -> str | None:
-    if value is not None and value not in UNTRIGGERED_FAULTS:
-        raise ValueError(f"untriggered_faults must be {' or '.join(UNTRIGGERED_FAULTS)}")
-    return value if isinstance(value, str) else None

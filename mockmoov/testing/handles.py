@@ -208,11 +208,3 @@ class MintedToken(str):
 
     def __repr__(self) -> str:
         return f"MintedToken(jti={self.claims.get('jti')!r}, defect={self.defect!r})"
-
-
-def minted_token(document: Mapping[str, Any]) -> MintedToken:
-    """The token in an answer of the control plane."""
-    token = MintedToken(document["access_token"])
-    token.claims = document["claims"]
-    token.defect = document["defect"]
-    return token

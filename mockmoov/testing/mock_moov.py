@@ -14,20 +14,12 @@ from mockmoov.oauth.records import ClientType
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.factory import create_server
 from mockmoov.testing.environment import SecretMapping, environment
-from mockmoov.testing.handles import (
-    Clock,
-    Exchanges,
-    Faults,
-    MintedToken,
-    SigningKeys,
-    minted_token,
-)
+from mockmoov.testing.handles import Clock, Exchanges, Faults, MintedToken, SigningKeys
 from mockmoov.testing.transport import (
     Control,
     ControlError,
     HttpTransport,
     InProcessTransport,
-    Transport,
     hide_traceback,
 )
 from mockmoov.testing.types import DefectName, KeyArguments, KeyChanges, SettingArguments
@@ -65,7 +57,10 @@ class _Controls:
         """
         body: dict[str, Any] = {"scope": scope, "client_type": client_type, "claims": claims or {}}
         body |= {"lifetime": lifetime, "defect": defect}
-        return minted_token(self._control("POST", "/tokens", body))
+        document = self._control("POST", "/tokens", body)
+        token = MintedToken(document["access_token"])
+        token.claims, token.defect = document["claims"], document["defect"]
+        return token
 
     def reset(self) -> None:
         """Restore the clock, remove all faults and exchanges, and invalidate all tokens.
@@ -114,7 +109,7 @@ class MockMoov(_Controls):
         handle._attach(url, transport)
         return handle
 
-    def _attach(self, url: str, transport: Transport) -> None:
+    def _attach(self, url: str, transport: InProcessTransport | HttpTransport) -> None:
         control = Control(transport)
         super().__init__(url, control)
         self.api_keys = ApiKeys(url, control)
@@ -206,7 +201,9 @@ class MoovKey(_Controls):
 
     client_secret: str | None  # known only after `create`, or once `change` has set it
 
-    def __init__(self, url: str, transport: Transport, document: Mapping[str, Any]) -> None:
+    def __init__(
+        self, url: str, transport: InProcessTransport | HttpTransport, document: Mapping[str, Any]
+    ) -> None:
         path = f"/api-keys/{quote(document['client_id'], safe='')}"
         super().__init__(url, Control(transport, path))
         self.client_secret = None

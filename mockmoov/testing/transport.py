@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import methodcaller
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlencode
 
 from mockmoov.config.tls_trust import trust_context, trust_hint
@@ -40,57 +40,6 @@ class ControlError(Exception):
 
 # pytest leaves mockmoov's own frames out of the traceback of these errors: the test's line is what matters.
 __tracebackhide__ = hide_traceback = methodcaller("errisinstance", (ControlError, TimeoutError))
-
-
-class Transport(Protocol):
-    """Sends requests to the control plane."""
-
-    def send(self, method: str, path: str, query: str, body: bytes, timeout: float) -> Response:
-        """Send a request that may wait there for `timeout` seconds; raises `ControlError` if none answers."""
-        ...
-
-    def close(self) -> None:
-        """Release the connections, or reject changes from now on."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Control:
-    """A path of the control plane: of the server ("") or of one of its API keys."""
-
-    transport: Transport
-    path: str = ""
-
-    def __str__(self) -> str:
-        return self.path.rpartition("/")[2] or "the server"
-
-    def __call__(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        *,
-        query: Mapping[str, Any] | None = None,
-        timeout: float = 0,
-    ) -> Any:
-        """Use what is below this path: the JSON document of the response, None without one.
-
-        A parameter of the query that is None is left out; `timeout` is that of a wait. Raises `ControlError`.
-        """
-        parameters = {name: value for name, value in (query or {}).items() if value is not None}
-        try:
-            content = b"" if body is None else to_json(body)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise ControlError(422, f"this cannot be written as JSON: {error}") from None
-        status, reason, received = self.transport.send(
-            method, self.path + path, urlencode(parameters), content, timeout
-        )
-        document = json.loads(received) if received else None
-        if status < 300:
-            return document
-        problem = document if isinstance(document, dict) else {}
-        message = problem.get("error") or reason or f"status {status}"
-        raise ControlError(status, str(message), problem.get("field"))
 
 
 class InProcessTransport:
@@ -132,7 +81,7 @@ class HttpTransport:
         self._headers = {"content-type": _JSON} | ({TOKEN_HEADER: token} if token is not None else {})
 
     def send(self, method: str, path: str, query: str, body: bytes, timeout: float) -> Response:
-        """Send a request; raises `ControlError` if no mockmoov answers."""
+        """Send a request, which may wait there for `timeout` seconds; raises `ControlError`."""
         import httpx2  # noqa: PLC0415 - only who goes elsewhere pays for it
 
         target = f"{self._url}{BASE}{path}?{query}".rstrip("?")
@@ -150,3 +99,42 @@ class HttpTransport:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A path of the control plane: of the server ("") or of one of its API keys."""
+
+    transport: InProcessTransport | HttpTransport
+    path: str = ""
+
+    def __str__(self) -> str:
+        return self.path.rpartition("/")[2] or "the server"
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        timeout: float = 0,
+    ) -> Any:
+        """Use what is below this path: the JSON document of the response, None without one.
+
+        A parameter of the query that is None is left out; `timeout` is that of a wait. Raises `ControlError`.
+        """
+        parameters = {name: value for name, value in (query or {}).items() if value is not None}
+        try:
+            content = b"" if body is None else to_json(body)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ControlError(422, f"this cannot be written as JSON: {error}") from None
+        status, reason, received = self.transport.send(
+            method, self.path + path, urlencode(parameters), content, timeout
+        )
+        document = json.loads(received) if received else None
+        if status < 300:
+            return document
+        problem = document if isinstance(document, dict) else {}
+        message = problem.get("error") or reason or f"status {status}"
+        raise ControlError(status, str(message), problem.get("field"))

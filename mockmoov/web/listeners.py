@@ -42,11 +42,6 @@ class Listeners:
     ca_pem: bytes | None
     exposure: Exposure
 
-    @property
-    def urls(self) -> tuple[str, ...]:
-        """The http URL, and the https URL if there is one."""
-        return (self.url,) if self.https_url is None else (self.url, self.https_url)
-
 
 def open_listeners(settings: Settings) -> Listeners:
     """Bind the sockets of the settings; raises `BindError` or `SettingsError`."""
