@@ -17,21 +17,7 @@ from mockmoov.testing.types import DefectName, EndpointName, GrantType, PresetNa
 from mockmoov.web.listeners import BindError
 
 __all__ = [
-    "ApiKeys",
-    "BindError",
-    "Clock",
-    "ControlError",
-    "DefectName",
-    "EndpointName",
-    "Exchange",
-    "Exchanges",
-    "Fault",
-    "Faults",
-    "GrantType",
-    "MintedToken",
-    "MockMoov",
-    "MoovKey",
-    "PresetName",
-    "SettingsError",
+    "ApiKeys", "BindError", "Clock", "ControlError", "DefectName", "EndpointName", "Exchange", "Exchanges",
+    "Fault", "Faults", "GrantType", "MintedToken", "MockMoov", "MoovKey", "PresetName", "SettingsError",
     "SigningKeys",
-]
+]  # fmt: skip

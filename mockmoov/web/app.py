@@ -19,14 +19,7 @@ from mockmoov.oauth.responses import REASON_HEADER
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
 from mockmoov.server.steps import Forward, ReadBody, Step, Steps, WaitForExchanges
-from mockmoov.web.asgi_io import (
-    ClientConnection,
-    ClientLeftError,
-    close_connection,
-    fail_connection,
-    request_of,
-    send_response,
-)
+from mockmoov.web import asgi_io
 from mockmoov.web.cors import Cors, CorsPolicy
 from mockmoov.web.middleware import CONTEXT, AccessLog, HostRule, RawPath, write_log_line
 
@@ -87,11 +80,11 @@ class MoovEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or let the connection fail as a fault has planned it."""
-        request = request_of(scope)
-        client = ClientConnection(request, receive)
+        request = asgi_io.request_of(scope)
+        client = asgi_io.ClientConnection(request, receive)
         context = scope[CONTEXT] = RequestContext(request)
         steps = self._server.respond(context)
-        with suppress(ClientLeftError):
+        with suppress(asgi_io.ClientLeftError):
             async with self._gateway.call(request, client) if self._gateway else nullcontext() as call:
                 response = await run_steps(steps, client, call.forward if call else None)
                 await _finish(response, context, client, scope, send=send, call=call)
@@ -100,7 +93,7 @@ class MoovEndpoint:
 async def _finish(
     response: HttpResponse | None,
     context: RequestContext,
-    client: ClientConnection,
+    client: asgi_io.ClientConnection,
     scope: Scope,
     *,
     send: Send,
@@ -108,24 +101,24 @@ async def _finish(
 ) -> None:
     if response is not None and context.network_error is None:
         if call is None or call.stream is None or context.has_failed:
-            await send_response(response, client, send)
+            await asgi_io.send_response(response, client, send)
         elif not await call.send_stream(response, send):
-            close_connection(scope, "close", "the response is cut short: the upstream broke off")
+            asgi_io.close_connection(scope, "close", "the response is cut short: the upstream broke off")
             await client.closed()
         return
     reason = dict(response.headers).get(REASON_HEADER) if response else context.reason
     write_log_line(scope, response.status if response else context.network_error or "left", reason)
     if context.network_error is not None:
-        await fail_connection(context.network_error, response, scope, client, send)
+        await asgi_io.fail_connection(context.network_error, response, scope, client, send)
 
 
 async def _answer_own(control_plane: ControlPlane, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one of mockmoov's own paths; a client that leaves before the end of its body changes nothing."""
-    request = request_of(scope)
-    client = ClientConnection(request, receive)
-    with suppress(ClientLeftError):
+    request = asgi_io.request_of(scope)
+    client = asgi_io.ClientConnection(request, receive)
+    with suppress(asgi_io.ClientLeftError):
         response = await run_steps(control_plane.respond(request), client)
-        await send_response(cast("HttpResponse", response), client, send)  # there always is one
+        await asgi_io.send_response(cast("HttpResponse", response), client, send)  # there always is one
 
 
 # --- the driver -------------------------------------------------------------------------------------
@@ -134,7 +127,7 @@ ForwardStep: TypeAlias = Callable[[Forward], Awaitable[HttpResponse | None]]
 
 
 async def run_steps(
-    steps: Steps, client: ClientConnection, forward: ForwardStep | None = None
+    steps: Steps, client: asgi_io.ClientConnection, forward: ForwardStep | None = None
 ) -> HttpResponse | None:
     """The response that the steps end with; raises `ClientLeftError` if its body is not complete.
 
@@ -145,7 +138,7 @@ async def run_steps(
         while True:
             try:
                 result = await _perform(step, client, forward)
-            except ClientLeftError:
+            except asgi_io.ClientLeftError:
                 raise
             except Exception as error:
                 step = steps.throw(error)
@@ -158,7 +151,7 @@ async def run_steps(
         steps.close()
 
 
-async def _perform(step: Step, client: ClientConnection, forward: ForwardStep | None) -> object:
+async def _perform(step: Step, client: asgi_io.ClientConnection, forward: ForwardStep | None) -> object:
     if isinstance(step, ReadBody):
         return await client.read(step.limit)
     if isinstance(step, Forward):
@@ -171,7 +164,7 @@ async def _perform(step: Step, client: ClientConnection, forward: ForwardStep | 
     return None
 
 
-async def _wait(step: WaitForExchanges, client: ClientConnection) -> None:
+async def _wait(step: WaitForExchanges, client: asgi_io.ClientConnection) -> None:
     """Wait for a notification, the end of the time, or the client to leave."""
     loop, notified, started = asyncio.get_running_loop(), asyncio.Event(), anyio.current_time()
     step.watch.notify = partial(_set_from_any_thread, loop, notified)

@@ -37,11 +37,11 @@ def make_tls(settings: Settings) -> tuple[ssl.SSLContext | None, bytes | None]:
 def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
     try:
         context.load_cert_chain(certificate, key, password=lambda: "")
-    except ssl.SSLError as error:
-        reason = (error.reason or "unreadable").replace("_", " ").lower()
-        raise SettingsError(f"tls_cert {certificate}, tls_key {key}: {reason}") from None
     except OSError as error:
-        raise SettingsError(f"tls_cert {certificate}, tls_key {key}: {error.strerror}") from None
+        reason = error.strerror
+        if isinstance(error, ssl.SSLError):
+            reason = (error.reason or "unreadable").replace("_", " ").lower()
+        raise SettingsError(f"tls_cert {certificate}, tls_key {key}: {reason}") from None
 
 
 def _certify(context: ssl.SSLContext, settings: Settings) -> bytes:

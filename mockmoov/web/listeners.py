@@ -88,7 +88,11 @@ def _bind_all(addresses: tuple[str, ...], port: int) -> list[socket.socket]:
         missing: OSError | None = None
         for address in addresses:
             try:
-                listener = cleanup.enter_context(_bind_one(address, port))
+                family, _, _, _, place = socket.getaddrinfo(
+                    address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+                )[0]
+                # It listens already, because two sockets that are only bound may share a port.
+                listener = cleanup.enter_context(socket.create_server(place, family=family, backlog=_BACKLOG))
             except OSError as error:
                 if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                     raise
@@ -100,14 +104,6 @@ def _bind_all(addresses: tuple[str, ...], port: int) -> list[socket.socket]:
             raise missing
         cleanup.pop_all()
         return bound
-
-
-def _bind_one(address: str, port: int) -> socket.socket:
-    family, _, _, _, place = socket.getaddrinfo(
-        address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    # It listens already, because two sockets that are only bound may share a port.
-    return socket.create_server(place, family=family, backlog=_BACKLOG)
 
 
 def base_url(host: str, sockets: list[socket.socket], *, scheme: str = "http") -> str:
