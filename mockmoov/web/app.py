@@ -20,8 +20,8 @@ from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
 from mockmoov.server.steps import Forward, ReadBody, Step, Steps, WaitForExchanges
 from mockmoov.web import asgi_io
-from mockmoov.web.cors import Cors, CorsPolicy
-from mockmoov.web.middleware import CONTEXT, AccessLog, HostRule, RawPath, write_log_line
+from mockmoov.web.cors import CorsPolicy, cors
+from mockmoov.web.middleware import CONTEXT, access_log, host_rule, raw_paths, write_log_line
 
 if TYPE_CHECKING:
     from mockmoov.web.gateway import Gateway, UpstreamCall
@@ -50,10 +50,10 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
             Route("/{operation:path}", moov),
         ],
         middleware=[
-            Middleware(RawPath),
-            *([Middleware(AccessLog, paths=paths)] if settings.access_log else []),
-            *([Middleware(HostRule, hosts=settings.known_hosts)] if exposure == "loopback" else []),
-            Middleware(Cors, policy=policy, is_open=control_plane.is_open),
+            Middleware(raw_paths),
+            *([Middleware(access_log, paths=paths)] if settings.access_log else []),
+            *([Middleware(host_rule, hosts=settings.known_hosts)] if exposure == "loopback" else []),
+            Middleware(cors, policy=policy, is_open=control_plane.is_open),
         ],
         lifespan=gateway.open if gateway else None,
     )
