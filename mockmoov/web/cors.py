@@ -23,6 +23,7 @@ _EXPOSE_HEADERS = (b"access-control-expose-headers", b"*")  # every name, as not
 _REPLACED = frozenset((_ALLOW_ORIGIN, _EXPOSE_HEADERS[0], b"vary"))
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:, ?[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
+_PREFLIGHT_HEADERS = {"origin", "access-control-request-method"}
 _MAX_AGE = "600"  # seconds; each response is judged by itself all the same
 
 
@@ -59,12 +60,6 @@ class CorsPolicy:
         return HttpResponse(status=204, headers=(*headers, *NO_STORE))
 
 
-def is_preflight(request: HttpRequest) -> bool:
-    """Whether a browser asks what a page may do, and nothing else."""
-    headers = request.headers
-    return request.method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
-
-
 def cors(app: ASGIApp, policy: CorsPolicy, is_open: Callable[[str], bool]) -> ASGIApp:
     """Answers preflights, and lets the pages that may read a response do so.
 
@@ -84,7 +79,7 @@ def cors(app: ASGIApp, policy: CorsPolicy, is_open: Callable[[str], bool]) -> AS
                 message["headers"] = shared_headers(message["headers"], allowed)
             await send(message)
 
-        if is_preflight(request):
+        if request.method == "OPTIONS" and request.headers.keys() >= _PREFLIGHT_HEADERS:
             await send_own_response(policy.preflight(request), scope, receive, send_with_headers)
         else:
             await app(scope, receive, send_with_headers)
