@@ -35,22 +35,18 @@ class HttpProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._bodiless += len(data)
         try:
-            while data:
-                data = self._feed(data)
+            while True:
+                try:
+                    self.parser.feed_data(data)
+                    break
+                except httptools.HttpParserUpgrade as offer:
+                    data = self._without_upgrade() + data[offer.args[0] :]
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
         else:
             if self._bodiless > MAX_HEAD:
                 self.transport.write(_TOO_LARGE)
                 self.transport.close()
-
-    def _feed(self, data: bytes) -> bytes:
-        """Read bytes up to an offered upgrade; returns what to read next, without the offer."""
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            return self._without_upgrade() + data[offer.args[0] :]
-        return b""
 
     def on_message_begin(self) -> None:
         """Add to the scope how to end the connection."""
@@ -80,9 +76,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._bodiless = 0
         if self.parser.get_method() == b"CONNECT":
             raise ValueError("CONNECT: this is not a proxy (RFC 9110 §9.3.6)")  # which becomes a 400
-        if self.parser.get_http_version() == "1.0" and any(
-            k == b"transfer-encoding" for k, _ in self.headers
-        ):
+        if self.parser.get_http_version() == "1.0" and b"transfer-encoding" in dict(self.headers):
             raise ValueError("chunks in HTTP/1.0 (RFC 9112 §6.1)")
         if not self.parser.should_upgrade():
             super().on_headers_complete()
