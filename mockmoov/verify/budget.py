@@ -9,7 +9,7 @@ from functools import partial
 
 import httpx2
 
-from mockmoov.verify.results import BudgetExhausted, NoResponse
+from mockmoov.verify.check import BudgetExhausted, NoResponse
 
 Send = Callable[[httpx2.Request], httpx2.Response]
 """Sends a request and returns the response with its body. Raises `httpx2.HTTPError`."""

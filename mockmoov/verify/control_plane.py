@@ -9,8 +9,8 @@ from urllib.parse import quote
 import httpx2
 
 from mockmoov.verify.budget import BudgetedSender
+from mockmoov.verify.check import NoResponse
 from mockmoov.verify.masking import Masking
-from mockmoov.verify.results import NoResponse
 from mockmoov.verify.target import Key, Target
 
 BASE = "/_mockmoov"

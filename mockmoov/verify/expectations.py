@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from mockmoov.verify.check import CannotRun
+
 CODES = frozenset(
     (
         *("invalid_request", "invalid_client", "invalid_grant"),
@@ -133,7 +135,7 @@ _VERSION = re.compile(r"latest|v[0-9]{4}\.(01|04|07|10)\.[0-9]{2}")
 
 
 def expectations_of(version: str) -> Expectations:
-    """The contract that a value of `X-Moov-Version` selects. Raises `ValueError` if it is malformed."""
+    """The contract that a value of `X-Moov-Version` selects. Raises `CannotRun` if it is malformed."""
     if not _VERSION.fullmatch(version):
-        raise ValueError(f"{version!r} must be `latest` or look like v2026.07.00")
+        raise CannotRun(f"--moov-version {version!r} must be `latest` or look like v2026.07.00")
     return replace(DATED, label=version, version=version)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,13 +14,13 @@ from hypothesis.strategies import SearchStrategy
 
 from mockmoov.client import TokenClient
 from mockmoov.verify.budget import BudgetedSender, Send
+from mockmoov.verify.check import CheckFailed, NotCheckable
 from mockmoov.verify.control_plane import ControlPlaneClient
 from mockmoov.verify.curl import commands
 from mockmoov.verify.examples import for_all
 from mockmoov.verify.expectations import Expectations
 from mockmoov.verify.masking import Masking, basic, long_words
 from mockmoov.verify.response import Response
-from mockmoov.verify.results import CheckFailed, Observation
 from mockmoov.verify.target import PING_SCOPE, Key, Target
 
 T = TypeVar("T")
@@ -38,6 +39,26 @@ class TokenPair:
     refresh: str = field(repr=False)
     scope: str
     response: Response
+
+    def decode(self) -> tuple[dict[str, object], dict[str, object]]:
+        """The header and the claims of the access token, unverified. Raises `NotCheckable` if it has none."""
+        parts = self.access.split(".")
+        try:
+            header, claims = (json.loads(urlsafe_b64decode(part + "==")) for part in parts[:2])
+        except (ValueError, RecursionError):
+            header = claims = None
+        if len(parts) != 3 or not isinstance(header, dict) or not isinstance(claims, dict):
+            raise NotCheckable("the access token is not a JWT")
+        return header, claims
+
+    def claims(self) -> dict[str, object]:
+        """The claims of the access token. Raises `NotCheckable` if it is not a JWT."""
+        return self.decode()[1]
+
+    def origins(self) -> list[str]:
+        """The audiences of the access token, which are the origins that browsers may use it from."""
+        audiences = self.claims().get("aud")
+        return [item for item in audiences if isinstance(item, str)] if isinstance(audiences, list) else []
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,7 +99,7 @@ class Probe:
         self, state: SessionState, expectations: Expectations, key: Key, *, examples: int = 0
     ) -> None:
         self.expectations, self.key, self.target = expectations, key, state.target
-        self.observations: list[Observation] = []
+        self.observations: dict[str, str] = {}
         self._state = state
         self._examples = examples
 
@@ -153,22 +174,18 @@ class Probe:
 
     def revocation_request(self, token: str) -> httpx2.Request:
         """The request that revokes a token."""
-        content_type, body = encode({"token": token}, as_json=False)
-        headers = [("Content-Type", content_type), self.basic()]
-        return self._request("POST", REVOKE_PATH, headers, body, send_version=True)
+        return self._form_request(REVOKE_PATH, {"token": token})
 
     def ping(self, token: str | None, *headers: Header, send_origin: bool = True) -> Response:
-        """`GET /ping` with a bearer token, from a registered origin if one is known."""
+        """`GET /ping` with a bearer token, from a registered origin if one is known and none is given."""
         sent = [] if token is None else [("Authorization", f"Bearer {token}")]
-        if send_origin and self._state.origin is not None:
+        if send_origin and self._state.origin is not None and "Origin" not in dict(headers):
             sent.append(("Origin", self._state.origin))
         return self.request("GET", PING_PATH, headers=[*sent, *headers])
 
     def post_concurrently(self, count: int, path: str, parameters: Parameters) -> list[Response]:
         """Post the same form several times at once."""
-        content_type, body = encode(parameters, as_json=False)
-        headers = [("Content-Type", content_type), self.basic()]
-        requests = [self._request("POST", path, headers, body, send_version=True) for _ in range(count)]
+        requests = [self._form_request(path, parameters) for _ in range(count)]
         responses = self._state.sender.send_concurrently(requests)
         return [self._read(*pair) for pair in zip(requests, responses, strict=True)]
 
@@ -219,7 +236,7 @@ class Probe:
         """The server's time in Unix seconds, or this machine's if there is no `Date`."""
         return self.request("GET", PING_PATH).server_time
 
-    def for_all(self, strategy: SearchStrategy[T], test: Callable[[T], None]) -> None:
+    def for_all(self, strategy: SearchStrategy[T], test: Callable[[T], object]) -> None:
         """Run `test` on examples of the strategy, as many as the check has."""
         exchanges = self._state.sender.exchanges
         before = len(exchanges)
@@ -236,7 +253,7 @@ class Probe:
 
     def observe(self, question: str, answer: str) -> None:
         """Record the answer to an open question."""
-        self.observations.append(Observation(question=question, answer=answer))
+        self.observations[question] = answer
 
     def hide(self, value: str, kind: str) -> str:
         """Show a value by a name only. Returns the value."""
@@ -274,6 +291,10 @@ class Probe:
         return httpx2.Response(response.status_code, headers=response.headers.raw, content=response.content)
 
     # --- sending and reading --------------------------------------------------------------------
+
+    def _form_request(self, path: str, parameters: Parameters) -> httpx2.Request:
+        headers = [("Content-Type", FORM), self.basic()]
+        return self._request("POST", path, headers, form_body(parameters), send_version=True)
 
     def _request(
         self, method: str, path: str, headers: Iterable[Header], body: bytes, *, send_version: bool

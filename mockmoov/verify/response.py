@@ -1,14 +1,14 @@
 """A response, and the assertions that checks make about it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 import httpx2
 
+from mockmoov.verify.check import CheckFailed
 from mockmoov.verify.expectations import ErrorName, ExpectedError
-from mockmoov.verify.results import CheckFailed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +133,3 @@ def expect(holds: bool, expected: str, got: object = None) -> None:
     """Fail the check unless `holds`. The texts say what was expected and what came instead."""
     if not holds:
         raise CheckFailed(f"expected {expected}" + ("" if got is None else f", got {got}"))
-
-
-def expect_equal(items: Iterable[object], name: str) -> None:
-    """Fail the check unless all items are equal."""
-    distinct = list(dict.fromkeys(map(str, items)))
-    expect(len(distinct) == 1, f"the same {name}", " and ".join(distinct))

@@ -3,10 +3,11 @@
 import os
 import signal
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,24 +15,14 @@ import hypothesis.configuration
 from rich.console import Console
 
 from mockmoov.client.flows import check_base_url
+from mockmoov.verify import reports
 from mockmoov.verify.budget import BudgetedSender
-from mockmoov.verify.check import Check
+from mockmoov.verify.check import BudgetExhausted, CannotRun
 from mockmoov.verify.checks import CHECKS
-from mockmoov.verify.display import (
-    Display,
-    LiveTable,
-    PlainLines,
-    counted,
-    explain_exit_code,
-    print_plain,
-    summary,
-)
 from mockmoov.verify.expectations import WITHOUT_HEADER, Expectations, expectations_of
 from mockmoov.verify.http import HttpSender
-from mockmoov.verify.reports import as_json, as_junit
-from mockmoov.verify.results import BudgetExhausted, CannotRun
 from mockmoov.verify.session import Session, contract_of
-from mockmoov.verify.suite import Report, run, select_checks
+from mockmoov.verify.suite import Outcome, Report, run, select_checks
 from mockmoov.verify.target import HARMLESS_SCOPE, PING_SCOPE, Key, Target
 
 DEFAULT_RATE = 5.0
@@ -68,11 +59,12 @@ def main(options: RunOptions) -> int:
     console = Console(highlight=False, soft_wrap=True)
     try:
         report = _run(options, console)
-        for line in summary(report, datetime.now(UTC).date()):
-            print_plain(console, line)
-        _write(options.json_path, as_json(report))
-        _write(options.junit_path, as_junit(report))
-        print_plain(console, explain_exit_code(report.exit_code))
+        for line in reports.summary(report, datetime.now(UTC).date()):
+            reports.print_line(console, line)
+        _write(options.json_path, reports.as_json(report))
+        _write(options.junit_path, reports.as_junit(report))
+        meaning = reports.EXIT_CODES[report.exit_code]
+        reports.print_line(console, f"exit code {report.exit_code}: {meaning}")
     except (CannotRun, BudgetExhausted) as reason:
         click.echo(f"mockmoov: {reason}", err=True)
         return 2
@@ -87,8 +79,8 @@ def print_checks() -> None:
 
 
 def _run(options: RunOptions, console: Console) -> Report:
-    target, checks = target_of(options), _select_checks(options.only)
-    versions = _expectations_of(options.versions)
+    target, checks = target_of(options), select_checks(options.only)
+    versions = [expectations_of(version) for version in options.versions]
     with (
         _scratch_folder(),
         _http_sender(target, options.ca_file) as send,
@@ -98,11 +90,12 @@ def _run(options: RunOptions, console: Console) -> Report:
         contracts = _contracts(options, session, versions)
         session.find_control_plane()
         session.find_origin(contracts[0])
-        checks = tuple(check for check in checks if any(map(check.applies_to, contracts)))
+        checks = [check for check in checks if any(map(check.applies_to, contracts))]
         labels = ", ".join(expectations.label for expectations in contracts)
-        print_plain(console, f"{target.url}: {counted(len(checks), 'check')}, contract {labels}")
-        with _display(console, len(checks)) as display:
-            return run(session, checks, contracts, display.show)
+        count = reports.counted(len(checks), "check")
+        reports.print_line(console, f"{target.url}: {count}, contract {labels}")
+        with _display(console, len(checks)) as show:
+            return run(session, checks, contracts, show)
 
 
 def _http_sender(target: Target, ca_file: str | None) -> HttpSender:
@@ -155,20 +148,6 @@ def target_of(options: RunOptions) -> Target:
     return target if target.is_loopback or target.rate else replace(target, rate=DEFAULT_RATE)
 
 
-def _select_checks(patterns: Sequence[str]) -> tuple[Check, ...]:
-    try:
-        return select_checks(patterns)
-    except KeyError as unknown:
-        raise CannotRun(f"no check matches {unknown.args[0]}; --list shows all checks") from None
-
-
-def _expectations_of(versions: Sequence[str]) -> list[Expectations]:
-    try:
-        return [expectations_of(version) for version in versions]
-    except ValueError as error:
-        raise CannotRun(f"--moov-version {error}") from None
-
-
 def _contracts(options: RunOptions, session: Session, versions: list[Expectations]) -> list[Expectations]:
     """The contracts to verify. Raises `CannotRun` if the server does not issue a token."""
     if versions and not options.without_header:
@@ -196,9 +175,10 @@ def stop_on_signal(sender: BudgetedSender) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _display(console: Console, total: int) -> Display:
-    is_interactive = console.is_terminal and not os.environ.get("CI")
-    return LiveTable(console, total) if is_interactive else PlainLines(console)
+def _display(console: Console, total: int) -> AbstractContextManager[Callable[[Outcome], None]]:
+    if console.is_terminal and not os.environ.get("CI"):
+        return reports.live_table(console, total)
+    return nullcontext(partial(reports.print_outcome, console))
 
 
 def _write(path: Path | None, text: str) -> None:

@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from mockmoov.verify.check import Check
+from mockmoov.verify.check import STATUSES, BudgetExhausted, CannotRun, Check, Result, Status
 from mockmoov.verify.checks import CHECKS
 from mockmoov.verify.expectations import Expectations
-from mockmoov.verify.results import WORST_FIRST, BudgetExhausted, Result, Status
 from mockmoov.verify.session import Session
 
 _MAX_ERRORS = 3
@@ -25,7 +24,7 @@ class Outcome:
     @property
     def status(self) -> Status:
         """The worst status of the results."""
-        return min((result.status for result in self.results), key=WORST_FIRST.__getitem__)
+        return min((result.status for result in self.results), key=STATUSES.index)
 
     @property
     def fails_run(self) -> bool:
@@ -57,31 +56,30 @@ class Report:
     def counts(self) -> Mapping[Status, int]:
         """The number of checks by status."""
         statuses = [outcome.status for outcome in self.outcomes]
-        return {status: statuses.count(status) for status in WORST_FIRST}
+        return {status: statuses.count(status) for status in STATUSES}
 
-    def findings(self) -> Iterator[tuple[str, Mapping[str, str]]]:
+    def findings(self) -> Mapping[str, Mapping[str, str]]:
         """The open questions, each with the answers by contract."""
         found: dict[str, dict[str, str]] = {}
         for outcome in self.outcomes:
             for result in outcome.results:
-                for observation in result.observations:
-                    found.setdefault(observation.question, {})[result.contract] = observation.answer
-        yield from found.items()
+                for question, answer in result.observations.items():
+                    found.setdefault(question, {})[result.contract] = answer
+        return found
 
 
-def select_checks(patterns: Sequence[str]) -> tuple[Check, ...]:
+def select_checks(patterns: Sequence[str]) -> list[Check]:
     """The checks whose ids match one of the patterns, or all checks without patterns.
 
-    Raises `KeyError` for a pattern that matches no check.
+    Raises `CannotRun` for a pattern that matches no check.
     """
-    for pattern in patterns:
-        if not any(fnmatchcase(check_id, pattern) for check_id in CHECKS):
-            raise KeyError(pattern)
-    return tuple(
-        check
-        for check_id, check in CHECKS.items()
-        if not patterns or any(fnmatchcase(check_id, pattern) for pattern in patterns)
-    )
+    selected: set[str] = set()
+    for pattern in patterns or ("*",):
+        ids = {check_id for check_id in CHECKS if fnmatchcase(check_id, pattern)}
+        if not ids:
+            raise CannotRun(f"no check matches {pattern}; --list shows all checks")
+        selected |= ids
+    return [check for check_id, check in CHECKS.items() if check_id in selected]
 
 
 def run(
@@ -98,7 +96,7 @@ def run(
         for outcome in _outcomes(session, checks, contracts):
             outcomes.append(outcome)
             on_outcome(outcome)
-    except _Stopped as reason:
+    except BudgetExhausted as reason:
         stopped = str(reason)
     finally:
         session.clean_up()
@@ -113,10 +111,6 @@ def run(
     )
 
 
-class _Stopped(Exception):  # noqa: N818 - it ends the run
-    """The run cannot go on."""
-
-
 def _outcomes(
     session: Session, checks: Iterable[Check], contracts: Sequence[Expectations]
 ) -> Iterator[Outcome]:
@@ -128,10 +122,11 @@ def _outcomes(
                 try:
                     result = session.run(check, expectations)
                 except BudgetExhausted as error:
-                    raise _Stopped(f"{error}, at {check.id}") from None
+                    raise BudgetExhausted(f"{error}, at {check.id}") from None
                 results.append(result)
                 errors = errors + 1 if result.status == "error" else 0
         if results:
             yield Outcome(check=check, results=tuple(results))
         if errors >= _MAX_ERRORS:
-            raise _Stopped(f"{errors} checks in a row got no response; the last one: {results[-1].reason}")
+            reason = results[-1].reason
+            raise BudgetExhausted(f"{errors} checks in a row got no response; the last one: {reason}")

@@ -5,11 +5,9 @@ from base64 import urlsafe_b64encode
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from mockmoov.verify.check import check
-from mockmoov.verify.jwt_claims import decode_jwt
+from mockmoov.verify.check import CheckFailed, check
 from mockmoov.verify.probe import Probe
 from mockmoov.verify.response import expect
-from mockmoov.verify.results import CheckFailed
 
 _JWKS, _METADATA = "/.well-known/jwks.json", "/.well-known/oauth-authorization-server"
 _INTROSPECT = "/_mockmoov/introspect"
@@ -20,8 +18,8 @@ def mockmoov_signature(probe: Probe) -> None:
     """The key in the JWKS with the token's kid verifies the token; kid is the RFC 7638 thumbprint."""
     import jwt  # noqa: PLC0415 - only this check needs cryptography
 
-    token = probe.mint().access
-    kid = decode_jwt(token)[0].get("kid")
+    pair = probe.mint()
+    kid = pair.decode()[0].get("kid")
     listed = probe.request("GET", _JWKS, send_version=False).expect_status(200).json_object().get("keys")
     keys = [key for key in listed if isinstance(key, dict)] if isinstance(listed, list) else []
     found = [key for key in keys if key.get("kid") == kid]
@@ -31,7 +29,7 @@ def mockmoov_signature(probe: Probe) -> None:
     thumbprint = urlsafe_b64encode(sha256(members.encode()).digest()).rstrip(b"=").decode()
     expect(kid == thumbprint, f"kid {thumbprint}", kid)
     try:
-        jwt.PyJWS().decode(token, jwt.PyJWK(found[0]), ["EdDSA"])
+        jwt.PyJWS().decode(pair.access, jwt.PyJWK(found[0]), ["EdDSA"])
     except jwt.PyJWTError as error:
         raise CheckFailed(f"expected a token that verifies, got {type(error).__name__}") from None
 
@@ -56,11 +54,8 @@ def mockmoov_introspection(probe: Probe) -> None:
         document = _introspect(probe, token)
         expect(document.get("active") is True, "active true", document.get("active"))
         expect(document.get("scope") == pair.scope, pair.scope, document.get("scope"))
-        expect(
-            document.get("client_id") == probe.key.client_id,
-            "client_id of its client",
-            document.get("client_id"),
-        )
+        client_id = document.get("client_id")
+        expect(client_id == probe.key.client_id, "client_id of its client", client_id)
     probe.revoke(pair.refresh)
     for token in (pair.access, pair.refresh, "nonsense"):
         document = _introspect(probe, token)
@@ -85,9 +80,5 @@ def mockmoov_health(probe: Probe) -> None:
 
 
 def _introspect(probe: Probe, token: str) -> dict[str, object]:
-    return (
-        probe.post(_INTROSPECT, {"token": token}, send_version=False)
-        .expect_status(200)
-        .expect_json()
-        .json_object()
-    )
+    response = probe.post(_INTROSPECT, {"token": token}, send_version=False)
+    return response.expect_status(200).expect_json().json_object()

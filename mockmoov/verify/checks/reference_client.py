@@ -6,10 +6,9 @@ from typing import TypeVar
 
 from mockmoov.client import InvalidClientError, InvalidGrantError, InvalidScopeError, MoovError
 from mockmoov.client.tokens import LONGEST_LIFETIME
-from mockmoov.verify.check import check
+from mockmoov.verify.check import CheckFailed, check
 from mockmoov.verify.probe import Probe
 from mockmoov.verify.response import expect
-from mockmoov.verify.results import CheckFailed
 
 T = TypeVar("T")
 
