@@ -114,5 +114,4 @@ def verify(**options: Any) -> None:
     Needs HTTP and one API key; for Moov, use the key of a test account. Revokes the tokens that it creates.
     Exit code 0: every documented and observed rule holds; 1: one does not; 2: the run could not find out.
     """
-    run = _import_run()
-    sys.exit(run.main(run.RunOptions(**options)))
+    sys.exit(_import_run().main(**options))

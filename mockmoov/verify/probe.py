@@ -3,7 +3,7 @@
 import json
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -13,19 +13,18 @@ import httpx2
 from hypothesis.strategies import SearchStrategy
 
 from mockmoov.client import TokenClient
-from mockmoov.verify.budget import BudgetedSender, Send
+from mockmoov.verify.budget import BudgetedSender
 from mockmoov.verify.check import CheckFailed, NotCheckable
 from mockmoov.verify.control_plane import ControlPlaneClient
-from mockmoov.verify.curl import commands
 from mockmoov.verify.examples import for_all
 from mockmoov.verify.expectations import Expectations
-from mockmoov.verify.masking import Masking, basic, long_words
+from mockmoov.verify.masking import Masking, basic, commands, long_words
 from mockmoov.verify.response import Response
 from mockmoov.verify.target import PING_SCOPE, Key, Target
 
 T = TypeVar("T")
 Header = tuple[str, str]
-Parameters = dict[str, Any] | Sequence[tuple[str, str]]
+Parameters = Mapping[str, Any]
 
 TOKEN_PATH, REVOKE_PATH, PING_PATH = "/oauth2/token", "/oauth2/revoke", "/ping"
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
@@ -127,23 +126,16 @@ class Probe:
         send_basic: bool = True,
         headers: Iterable[Header] = (),
         as_json: bool = False,
-        send_version: bool = True,
-        retry_429: bool = True,
+        **options: Any,
     ) -> Response:
         """Post parameters as a form or as JSON, with Basic credentials unless `send_basic` is false.
 
-        Parameters whose value is None are not sent.
+        Parameters whose value is None are not sent. `options`: those of `request`.
         """
-        content_type, body = encode(parameters, as_json=as_json)
+        content_type, body = (JSON, json_body(parameters)) if as_json else (FORM, form_body(parameters))
         credentials = [self.basic()] if send_basic else []
-        return self.request(
-            "POST",
-            path,
-            headers=[("Content-Type", content_type), *credentials, *headers],
-            body=body,
-            send_version=send_version,
-            retry_429=retry_429,
-        )
+        all_headers = [("Content-Type", content_type), *credentials, *headers]
+        return self.request("POST", path, headers=all_headers, body=body, **options)
 
     def post_body(
         self,
@@ -280,12 +272,11 @@ class Probe:
             client_id=self.key.client_id,
             client_secret=client_secret or self.key.client_secret,
             moov_version=self.expectations.version,
-            transport=_Transport(self._forward),
+            transport=httpx2.MockTransport(self._forward),
             clock=lambda: datetime.fromtimestamp(self.server_time(), UTC),
         )
 
     def _forward(self, request: httpx2.Request) -> httpx2.Response:
-        request.read()
         response = self._state.sender.send(request)
         self._read(request, response)
         return httpx2.Response(response.status_code, headers=response.headers.raw, content=response.content)
@@ -335,34 +326,15 @@ class Probe:
                 self._state.masking.hide_numbered(word, "ANSWER")
 
 
-class _Transport(httpx2.BaseTransport):
-    """A transport that calls a function."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        return self._send(request)
-
-
-def encode(parameters: Parameters, *, as_json: bool) -> tuple[str, bytes]:
-    """The media type and the body. Parameters whose value is None are left out."""
-    pairs = list(parameters.items()) if isinstance(parameters, dict) else list(parameters)
-    present = [(name, value) for name, value in pairs if value is not None]
-    if as_json:
-        return JSON, json.dumps(dict(present)).encode()
-    return FORM, urlencode([(_utf8(name), _utf8(value)) for name, value in present]).encode()
-
-
-def _utf8(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
 def form_body(parameters: Parameters) -> bytes:
-    """The parameters as a form."""
-    return encode(parameters, as_json=False)[1]
+    """The parameters as a form. Those whose value is None are left out."""
+    return urlencode(_present(parameters), errors="surrogatepass").encode()
 
 
 def json_body(parameters: Parameters) -> bytes:
-    """The parameters as JSON."""
-    return encode(parameters, as_json=True)[1]
+    """The parameters as JSON. Those whose value is None are left out."""
+    return json.dumps(_present(parameters)).encode()
+
+
+def _present(parameters: Parameters) -> Parameters:
+    return {name: value for name, value in parameters.items() if value is not None}

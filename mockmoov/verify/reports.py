@@ -1,9 +1,10 @@
-"""Shows the outcomes of checks as they come, and a report as text, JSON, JUnit XML and Markdown."""
+"""The report of a run, which it shows as it grows, and as text, JSON, JUnit XML and Markdown."""
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from xml.etree import ElementTree as ET
 
@@ -12,8 +13,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mockmoov.verify.check import Result, Status
-from mockmoov.verify.suite import Outcome, Report
+from mockmoov.verify.check import STATUSES, Check, Result, Status
 
 _STYLES: dict[Status, str] = {
     "error": "magenta",
@@ -28,6 +28,60 @@ EXIT_CODES = {
     2: "the run could not find out whether every documented and observed rule holds",
 }
 """The meanings of the exit codes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The results of one check: one for each contract that has its rule."""
+
+    check: Check
+    results: tuple[Result, ...]
+
+    @property
+    def status(self) -> Status:
+        """The worst status of the results."""
+        return min((result.status for result in self.results), key=STATUSES.index)
+
+    @property
+    def fails_run(self) -> bool:
+        """Whether the check failed and its rule is not just a choice of mockmoov."""
+        return self.status == "failed" and self.check.severity != "our choice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The report of a run. `stopped` says why the run stopped early, or is None."""
+
+    url: str
+    contracts: tuple[str, ...]
+    outcomes: tuple[Outcome, ...]
+    stopped: str | None
+    requests: int
+    seconds: float
+    tokens_not_revoked: int
+
+    @property
+    def exit_code(self) -> int:
+        """0: every documented and observed rule holds; 1: one does not; 2: the run could not find out."""
+        if self.stopped is not None or not self.outcomes:
+            return 2
+        if any(outcome.fails_run for outcome in self.outcomes):
+            return 1
+        return 2 if self.counts()["error"] else 0
+
+    def counts(self) -> Mapping[Status, int]:
+        """The number of checks by status."""
+        statuses = [outcome.status for outcome in self.outcomes]
+        return {status: statuses.count(status) for status in STATUSES}
+
+    def findings(self) -> Mapping[str, Mapping[str, str]]:
+        """The open questions, each with the answers by contract."""
+        found: dict[str, dict[str, str]] = {}
+        for outcome in self.outcomes:
+            for result in outcome.results:
+                for question, answer in result.observations.items():
+                    found.setdefault(question, {})[result.contract] = answer
+        return found
 
 
 def print_line(console: Console, line: str) -> None:

@@ -16,9 +16,8 @@ from mockmoov.verify.check import (
     Status,
 )
 from mockmoov.verify.control_plane import ControlPlaneClient
-from mockmoov.verify.curl import commands
 from mockmoov.verify.expectations import NO_HEADER_2023, WITHOUT_HEADER, Expectations
-from mockmoov.verify.masking import Masking
+from mockmoov.verify.masking import Masking, commands
 from mockmoov.verify.probe import TOKEN_PATH, Probe, SessionState
 from mockmoov.verify.response import Response, printable
 from mockmoov.verify.target import Target
@@ -116,7 +115,12 @@ class Session(ExitStack):
 
     def _run(self, check: Check, probe: Probe) -> tuple[Status, str, tuple[str, ...]]:
         """The status, the reason and the curl commands of a check."""
-        missing = [need for need in check.needs if not self._has(need)]
+        available = {
+            "two scopes": len(self.target.scopes) > 1,
+            "mockmoov": self._state.is_mockmoov,
+            "control plane": self._state.control_plane is not None,
+        }
+        missing = [need for need in check.needs if not available[need]]
         if missing:
             return "not-checkable", f"not checkable here (requires: {', '.join(missing)})", ()
         try:
@@ -138,14 +142,6 @@ class Session(ExitStack):
         """The text without secrets and tokens, printable, and cut if it is too long."""
         masked = printable(self.masking.mask(text))
         return masked if len(masked) <= _LONGEST_REASON else f"{masked[:_LONGEST_REASON]}..."
-
-    def _has(self, need: str) -> bool:
-        available = {
-            "two scopes": len(self.target.scopes) > 1,
-            "mockmoov": self._state.is_mockmoov,
-            "control plane": self._state.control_plane is not None,
-        }
-        return available[need]
 
     # --- after the checks -----------------------------------------------------------------------
 

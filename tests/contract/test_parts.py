@@ -16,14 +16,22 @@ from rich.console import Console
 
 from mockmoov.verify.budget import BudgetedSender, RecordedExchange
 from mockmoov.verify.check import BudgetExhausted, CannotRun, Check, CheckFailed, NoResponse, Result, Status
-from mockmoov.verify.curl import commands
 from mockmoov.verify.examples import MAX_SHRINKS, for_all
 from mockmoov.verify.expectations import DATED, NO_HEADER_2023, expectations_of
-from mockmoov.verify.masking import Masking, basic
-from mockmoov.verify.reports import as_json, as_junit, live_table, markdown_rows, print_outcome, summary
+from mockmoov.verify.masking import Masking, basic, commands
+from mockmoov.verify.reports import (
+    Outcome,
+    Report,
+    as_json,
+    as_junit,
+    live_table,
+    markdown_rows,
+    print_outcome,
+    summary,
+)
 from mockmoov.verify.response import Response
+from mockmoov.verify.run import select_checks
 from mockmoov.verify.session import contract_of
-from mockmoov.verify.suite import Outcome, Report, select_checks
 from mockmoov.verify.target import Target
 from tests.support.verifying import KEY, target
 
