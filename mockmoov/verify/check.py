@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from hypothesis import strategies as st
 
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 Severity = Literal["documented", "observed", "our choice"]
 Need = Literal["control plane", "mockmoov", "two scopes"]
 Status = Literal["error", "failed", "finding", "passed", "not-checkable"]
-
-STATUSES: tuple[Status, ...] = get_args(Status)
-"""The statuses, the worst first."""
 
 SOURCES = {
     "seed": "the 2023 Go SDK's documentation and its OpenAPI 1.0.0",

@@ -19,7 +19,7 @@ from mockmoov.verify.control_plane import ControlPlaneClient
 from mockmoov.verify.examples import for_all
 from mockmoov.verify.expectations import Expectations
 from mockmoov.verify.masking import Masking, basic, commands, long_words
-from mockmoov.verify.response import Response
+from mockmoov.verify.response import Response, expect
 from mockmoov.verify.target import PING_SCOPE, Key, Target
 
 T = TypeVar("T")
@@ -38,6 +38,10 @@ class TokenPair:
     refresh: str = field(repr=False)
     scope: str
     response: Response
+
+    def expect_scope(self, scope: str) -> None:
+        """The granted scope is this one. Raises `CheckFailed`."""
+        expect(self.scope == scope, scope, self.scope)
 
     def decode(self) -> tuple[dict[str, object], dict[str, object]]:
         """The header and the claims of the access token, unverified. Raises `NotCheckable` if it has none."""
@@ -71,7 +75,6 @@ class SessionState:
     is_mockmoov: bool = False
     origin: str | None = None
     live_tokens: list[str] = field(default_factory=list, repr=False)
-    clock: Callable[[], float] = time.time
 
     def add_live_token(self, token: str) -> None:
         """Remember to revoke a token, and reserve a request for it."""
@@ -164,10 +167,6 @@ class Probe:
             self._state.remove_live_token(token)
         return response
 
-    def revocation_request(self, token: str) -> httpx2.Request:
-        """The request that revokes a token."""
-        return self._form_request(REVOKE_PATH, {"token": token})
-
     def ping(self, token: str | None, *headers: Header, send_origin: bool = True) -> Response:
         """`GET /ping` with a bearer token, from a registered origin if one is known and none is given."""
         sent = [] if token is None else [("Authorization", f"Bearer {token}")]
@@ -177,7 +176,7 @@ class Probe:
 
     def post_concurrently(self, count: int, path: str, parameters: Parameters) -> list[Response]:
         """Post the same form several times at once."""
-        requests = [self._form_request(path, parameters) for _ in range(count)]
+        requests = [self.form_request(path, parameters) for _ in range(count)]
         responses = self._state.sender.send_concurrently(requests)
         return [self._read(*pair) for pair in zip(requests, responses, strict=True)]
 
@@ -214,6 +213,11 @@ class Probe:
         """Request a token pair. Fails the check if there is none."""
         return self.token_pair(self.post_token(self.parameters(**overrides)))
 
+    def mint_and_refresh(self) -> tuple[TokenPair, TokenPair]:
+        """Request a token pair and refresh it. Fails the check if a pair is missing."""
+        first = self.mint()
+        return first, self.token_pair(self.refresh(first.refresh))
+
     def token_pair(self, response: Response) -> TokenPair:
         """The tokens of a response, which must be a success."""
         response.expect_status(200)
@@ -243,9 +247,9 @@ class Probe:
 
         for_all(strategy, example, examples=self._examples, seed=self.target.seed)
 
-    def observe(self, question: str, answer: str) -> None:
+    def observe(self, question: str, answer: str | bool) -> None:
         """Record the answer to an open question."""
-        self.observations[question] = answer
+        self.observations[question] = answer if isinstance(answer, str) else "yes" if answer else "no"
 
     def hide(self, value: str, kind: str) -> str:
         """Show a value by a name only. Returns the value."""
@@ -283,7 +287,8 @@ class Probe:
 
     # --- sending and reading --------------------------------------------------------------------
 
-    def _form_request(self, path: str, parameters: Parameters) -> httpx2.Request:
+    def form_request(self, path: str, parameters: Parameters) -> httpx2.Request:
+        """The request that posts a form with Basic credentials."""
         headers = [("Content-Type", FORM), self.basic()]
         return self._request("POST", path, headers, form_body(parameters), send_version=True)
 
@@ -299,12 +304,14 @@ class Probe:
             status=response.status_code,
             headers=response.headers,
             body=response.content,
-            received_at=self._state.clock(),
+            received_at=time.time(),
             errors=self.expectations.errors,
         )
         self._keep_tokens(read)
         if request.url.path == TOKEN_PATH and read.status < 300:
-            self._hide_long_words(read)
+            for word in long_words(read.body):  # a token may be in a member that should not have one
+                if word not in self.scope:
+                    self._state.masking.hide_numbered(word, "ANSWER")
         return read
 
     def _keep_tokens(self, response: Response) -> None:
@@ -318,12 +325,6 @@ class Probe:
                 self._state.masking.hide_numbered(token, name.upper())
                 if response.status < 300 and not self.key.is_temporary:
                     self._state.add_live_token(token)
-
-    def _hide_long_words(self, response: Response) -> None:
-        """Hide everything that may be a token in a member that should not have one."""
-        for word in long_words(response.body):
-            if word not in self.scope:
-                self._state.masking.hide_numbered(word, "ANSWER")
 
 
 def form_body(parameters: Parameters) -> bytes:

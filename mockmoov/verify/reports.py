@@ -13,9 +13,9 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mockmoov.verify.check import STATUSES, Check, Result, Status
+from mockmoov.verify.check import Check, Result, Status
 
-_STYLES: dict[Status, str] = {
+_STYLES: Mapping[Status, str] = {  # the worst first
     "error": "magenta",
     "failed": "red",
     "finding": "cyan",
@@ -40,7 +40,7 @@ class Outcome:
     @property
     def status(self) -> Status:
         """The worst status of the results."""
-        return min((result.status for result in self.results), key=STATUSES.index)
+        return min((result.status for result in self.results), key=list(_STYLES).index)
 
     @property
     def fails_run(self) -> bool:
@@ -72,7 +72,7 @@ class Report:
     def counts(self) -> Mapping[Status, int]:
         """The number of checks by status."""
         statuses = [outcome.status for outcome in self.outcomes]
-        return {status: statuses.count(status) for status in STATUSES}
+        return {status: statuses.count(status) for status in _STYLES}
 
     def findings(self) -> Mapping[str, Mapping[str, str]]:
         """The open questions, each with the answers by contract."""
@@ -99,10 +99,7 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
 
 @contextmanager
 def live_table(console: Console, total: int) -> Iterator[Callable[[Outcome], None]]:
-    """A table with a row for each topic, and a progress bar below it, for terminals.
-
-    Yields a function that counts an outcome.
-    """
+    """A table of topics with a progress bar, for terminals. Yields a function that counts an outcome."""
     counts: dict[str, Counter[Status]] = {}
     progress = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
@@ -235,7 +232,9 @@ def as_junit(report: Report) -> str:
             for result in outcome.results:
                 if result.contract == contract:
                     _test_case(suite, outcome, result)
-        _count(suite)
+        suite.set("tests", str(len(suite)))
+        for name, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+            suite.set(name, str(len(suite.findall(f"testcase/{kind}"))))
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
@@ -252,12 +251,6 @@ def _test_case(suite: ET.Element, outcome: Outcome, result: Result) -> None:
     else:
         prefix = "our choice: " if result.status == "failed" and is_choice else ""
         ET.SubElement(case, kind, message=prefix + result.reason).text = text
-
-
-def _count(suite: ET.Element) -> None:
-    suite.set("tests", str(len(suite)))
-    for name, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        suite.set(name, str(len(suite.findall(f"testcase/{kind}"))))
 
 
 def markdown_rows(report: Report, day: date) -> Iterator[str]:

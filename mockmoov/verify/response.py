@@ -61,8 +61,7 @@ class Response:
     def token(self, name: str) -> str:
         """A member of the body that must be a token: printable ASCII (RFC 6749 §A.12)."""
         value = self.string(name)
-        if not (value.isascii() and value.isprintable()):
-            raise CheckFailed(f"expected {name} to be printable ASCII, got {self}")
+        self._expect(value.isascii() and value.isprintable(), f"{name} to be printable ASCII", self)
         return value
 
     def integer(self, name: str) -> int:

@@ -28,9 +28,7 @@ from mockmoov.verify.reports import Outcome, Report
 from mockmoov.verify.session import Session, contract_of
 from mockmoov.verify.target import HARMLESS_SCOPE, PING_SCOPE, Key, Target
 
-DEFAULT_RATE = 5.0
-"""Requests a second to a server that other people use too."""
-
+_DEFAULT_RATE = 5.0  # requests a second to a server that other people use too
 _MAX_ERRORS = 3
 """Checks in a row without a response. Then the run stops, as the server will not respond to the others."""
 
@@ -120,14 +118,11 @@ def target_of(
         seconds=time_limit,
         **attributes,
     )
-    return target if target.is_loopback or target.rate else replace(target, rate=DEFAULT_RATE)
+    return target if target.is_loopback or target.rate else replace(target, rate=_DEFAULT_RATE)
 
 
 def select_checks(patterns: Sequence[str]) -> list[Check]:
-    """The checks whose ids match one of the patterns, or all checks without patterns.
-
-    Raises `CannotRun` for a pattern that matches no check.
-    """
+    """The checks that match one of the patterns, or all without patterns. Raises `CannotRun` if one has none."""
     selected: set[str] = set()
     for pattern in patterns or ("*",):
         ids = {check_id for check_id in CHECKS if fnmatchcase(check_id, pattern)}
@@ -222,9 +217,9 @@ def stop_on_signal(sender: BudgetedSender) -> Iterator[None]:
     """On the first Ctrl-C or SIGTERM, send only requests that clean up. The second one ends the process."""
 
     def stop(_number: int, _frame: object) -> None:
-        if sender.is_stopped:
+        if sender.stop_reason:
             raise KeyboardInterrupt
-        sender.stop("interrupted")
+        sender.stop_reason = "interrupted"
 
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

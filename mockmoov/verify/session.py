@@ -18,7 +18,7 @@ from mockmoov.verify.check import (
 from mockmoov.verify.control_plane import ControlPlaneClient
 from mockmoov.verify.expectations import NO_HEADER_2023, WITHOUT_HEADER, Expectations
 from mockmoov.verify.masking import Masking, commands
-from mockmoov.verify.probe import TOKEN_PATH, Probe, SessionState
+from mockmoov.verify.probe import REVOKE_PATH, TOKEN_PATH, Probe, SessionState
 from mockmoov.verify.response import Response, printable
 from mockmoov.verify.target import Target
 
@@ -158,7 +158,7 @@ class Session(ExitStack):
             token = self._state.live_tokens[0]
             self._state.remove_live_token(token)
             try:
-                response = self.sender.send_cleanup(probe.revocation_request(token))
+                response = self.sender.send_cleanup(probe.form_request(REVOKE_PATH, {"token": token}))
                 self.tokens_not_revoked += response.status_code >= 300
             except (NoResponse, BudgetExhausted):  # the other requests would fail too
                 self.tokens_not_revoked += 1 + len(self._state.live_tokens)

@@ -180,7 +180,7 @@ def test_a_second_interruption_ends_it_at_once() -> None:
     before = signal.getsignal(signal.SIGINT)
     with stop_on_signal(sender):
         signal.raise_signal(signal.SIGINT)
-        assert sender.is_stopped
+        assert sender.stop_reason
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before

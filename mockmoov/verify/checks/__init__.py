@@ -9,7 +9,6 @@ from mockmoov.verify.checks import (
     faults_and_clock,
     open_questions,
     protected_resources,
-    reference_client,
     refresh,
     requests,
     revocation,
@@ -19,19 +18,9 @@ from mockmoov.verify.checks import (
 )
 
 FILES = (
-    tokens,
-    client_authentication,
-    requests,
-    scopes_and_errors,
-    refresh,
-    revocation,
-    protected_resources,
-    versions,
-    faults_and_clock,
-    reference_client,
-    extensions,
-    open_questions,
-)
+    tokens, client_authentication, requests, scopes_and_errors, refresh, revocation, protected_resources,
+    versions, faults_and_clock, extensions, open_questions,
+)  # fmt: skip
 """The files in the order in which their checks run."""
 
 CHECKS: Mapping[str, Check] = {

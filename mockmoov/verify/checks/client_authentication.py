@@ -168,8 +168,7 @@ def client_wrong_twice(probe: Probe) -> None:
 @check("client.two-headers", "choice")
 def client_two_headers(probe: Probe) -> None:
     """More than one Authorization header is invalid_request."""
-    response = probe.post_token(send_basic=False, headers=[probe.basic(), probe.basic()])
-    response.expect_error("invalid request")
+    probe.post_token(send_basic=False, headers=[probe.basic(), probe.basic()]).expect_error("invalid request")
 
 
 @check("client.secret-in-query", "rfc 6749 §2.3.1")

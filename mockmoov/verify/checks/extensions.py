@@ -1,16 +1,45 @@
-"""Checks of the endpoints that mockmoov has and Moov does not."""
+"""Checks of what mockmoov adds to Moov: a client, and endpoints."""
 
 import json
 from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from hashlib import sha256
 from urllib.parse import urlsplit
 
+from mockmoov.client import InvalidClientError, InvalidGrantError, InvalidScopeError, MoovError
+from mockmoov.client.tokens import LONGEST_LIFETIME
 from mockmoov.verify.check import CheckFailed, check
 from mockmoov.verify.probe import Probe
 from mockmoov.verify.response import expect
 
 _JWKS, _METADATA = "/.well-known/jwks.json", "/.well-known/oauth-authorization-server"
 _INTROSPECT = "/_mockmoov/introspect"
+
+
+@check("program.round", "seed, spec, sdk")
+def program_round(probe: Probe) -> None:
+    """The reference client creates, refreshes and revokes a token, and computes its expiry correctly."""
+    with probe.reference_client() as client, _expecting_success():
+        token = client.create(probe.target.scopes)
+        expect(token.scopes == probe.target.scopes, probe.scope, token.scope)
+        remaining = (token.expires_at - datetime.fromtimestamp(probe.server_time(), UTC)).total_seconds()
+        expect(0 < remaining < LONGEST_LIFETIME, "an expiry in the near future", remaining)
+        new = client.refresh(token)
+        expect(new.scope == token.scope, token.scope, new.scope)
+        client.revoke(new)
+        client.revoke(new, "access_token")
+
+
+@check("program.refusals", "seed, spec, live")
+def program_refusals(probe: Probe) -> None:
+    """The reference client distinguishes a wrong secret, a bad scope and a bad refresh token."""
+    with probe.reference_client() as client:
+        _fail_with(lambda: client.create("/nonsense.read"), InvalidScopeError)
+        _fail_with(lambda: client.refresh("nonsense"), InvalidGrantError)
+    with probe.reference_client("not-the-secret") as client:
+        _fail_with(lambda: client.create(probe.target.scopes), InvalidClientError)
 
 
 @check("mockmoov.signature", "rfc 7517, choice", needs=("mockmoov",))
@@ -82,3 +111,20 @@ def mockmoov_health(probe: Probe) -> None:
 def _introspect(probe: Probe, token: str) -> dict[str, object]:
     response = probe.post(_INTROSPECT, {"token": token}, send_version=False)
     return response.expect_status(200).expect_json().json_object()
+
+
+@contextmanager
+def _expecting_success() -> Iterator[None]:
+    try:
+        yield
+    except MoovError as error:
+        raise CheckFailed(f"expected a success, got {type(error).__name__}: {error}") from None
+
+
+def _fail_with(call: Callable[[], object], kind: type[MoovError]) -> None:
+    try:
+        call()
+    except MoovError as error:
+        expect(isinstance(error, kind), kind.__name__, f"{type(error).__name__}: {error}")
+    else:
+        raise CheckFailed(f"expected {kind.__name__}, got a success")

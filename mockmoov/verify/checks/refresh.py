@@ -18,8 +18,7 @@ _invalid_tokens = not_tokens("\x00", "é", "\U0001f511", "x" * 5000)
 @check("refresh.works", "seed, spec, rfc 6749 §6")
 def refresh_works(probe: Probe) -> None:
     """A refresh token can be exchanged for a new access token that works."""
-    pair = probe.mint()
-    new = probe.token_pair(probe.refresh(pair.refresh))
+    pair, new = probe.mint_and_refresh()
     expect(new.access != pair.access, "a new access token", "the same")
     expect(probe.is_valid(new.access), "the new access token to be valid", "401")
 
@@ -53,19 +52,18 @@ def refresh_keeps_scope(probe: Probe) -> None:
     pair = probe.mint()
     for _ in range(2):
         pair = probe.token_pair(probe.refresh(pair.refresh))
-        expect(pair.scope == probe.scope, probe.scope, pair.scope)
+        pair.expect_scope(probe.scope)
 
 
 @check("refresh.narrows", "rfc 6749 §6", examples=4, needs=("two scopes",))
 def refresh_narrows(probe: Probe) -> None:
     """A refresh may request any part of the scope, in any order; the new access token has that part."""
 
-    def test(scopes: list[str]) -> None:
-        requested = " ".join(scopes)
-        scope = probe.token_pair(probe.refresh(probe.mint().refresh, scope=requested)).scope
-        expect(scope == requested, requested, scope)
+    def test(scope: str) -> None:
+        probe.token_pair(probe.refresh(probe.mint().refresh, scope=scope)).expect_scope(scope)
 
-    probe.for_all(st.lists(st.sampled_from(probe.target.scopes), min_size=1, unique=True), test)
+    parts = st.lists(st.sampled_from(probe.target.scopes), min_size=1, unique=True)
+    probe.for_all(parts.map(" ".join), test)
 
 
 @check("refresh.narrow-token", "rfc 6749 §6, docs", needs=("two scopes",))
@@ -79,8 +77,7 @@ def refresh_narrow_token(probe: Probe) -> None:
 def refresh_narrows_once(probe: Probe) -> None:
     """Narrowing affects one access token: the next refresh has the full scope again."""
     narrow = probe.token_pair(probe.refresh(probe.mint().refresh, scope=probe.target.scopes[0]))
-    scope = probe.token_pair(probe.refresh(narrow.refresh)).scope
-    expect(scope == probe.scope, probe.scope, scope)
+    probe.token_pair(probe.refresh(narrow.refresh)).expect_scope(probe.scope)
 
 
 @check("refresh.wider", "rfc 6749 §6", needs=("two scopes",))
@@ -94,11 +91,9 @@ def refresh_wider(probe: Probe) -> None:
 def refresh_exact_scope(probe: Probe) -> None:
     """Write does not imply read, and a global scope does not imply an account's."""
     client = probe.with_new_key()
-    account = f"/accounts/{client.key.account_id}"
-    for granted, requested in (
-        ("/accounts.write", "/accounts.read"),
-        ("/terminal-applications.read", f"{account}/terminal-applications.read"),
-    ):
+    of_account = f"/accounts/{client.key.account_id}/terminal-applications.read"
+    implied = {"/accounts.write": "/accounts.read", "/terminal-applications.read": of_account}
+    for granted, requested in implied.items():
         refresh = client.mint(scope=granted).refresh
         client.refresh(refresh, scope=requested).expect_error("invalid scope")
 
@@ -229,8 +224,7 @@ def refresh_used_up(probe: Probe) -> None:
 @check("refresh.replay", "rfc 9700 §4.14.2, choice")
 def refresh_replay(probe: Probe) -> None:
     """Reusing a refresh token revokes its whole family, including access tokens."""
-    first = probe.mint()
-    second = probe.token_pair(probe.refresh(first.refresh))
+    first, second = probe.mint_and_refresh()
     _refuse(probe, first.refresh)
     _refuse(probe, second.refresh)
     valid = [probe.is_valid(pair.access) for pair in (first, second)]
@@ -240,8 +234,7 @@ def refresh_replay(probe: Probe) -> None:
 @check("refresh.replay-without-credentials", "choice")
 def refresh_replay_without_credentials(probe: Probe) -> None:
     """Reusing a refresh token with a wrong secret revokes nothing."""
-    first = probe.mint()
-    second = probe.token_pair(probe.refresh(first.refresh))
+    first, second = probe.mint_and_refresh()
     body = {"grant_type": "refresh_token", "refresh_token": first.refresh}
     probe.post_token(body, send_basic=False, headers=[probe.basic(None, "not-the-secret")])
     probe.refresh(second.refresh).expect_status(200)

@@ -77,8 +77,7 @@ def revoke_access_token(probe: Probe) -> None:
 @check("revoke.access-token-alone", "choice")
 def revoke_access_token_alone(probe: Probe) -> None:
     """Revoking an access token leaves the other tokens of its family valid."""
-    first = probe.mint()
-    second = probe.token_pair(probe.refresh(first.refresh))
+    first, second = probe.mint_and_refresh()
     probe.revoke(first.access).expect_empty(204)
     expect(probe.is_valid(second.access), "the other access token to be valid", "401")
     probe.refresh(second.refresh).expect_status(200)
@@ -96,8 +95,7 @@ def revoke_refresh_token(probe: Probe) -> None:
 @check("revoke.cascade", "rfc 7009 §2.1, choice")
 def revoke_cascade(probe: Probe) -> None:
     """Revoking a refresh token revokes all access tokens of its family."""
-    first = probe.mint()
-    second = probe.token_pair(probe.refresh(first.refresh))
+    first, second = probe.mint_and_refresh()
     probe.revoke(second.refresh).expect_empty(204)
     for pair in (first, second):
         probe.ping(pair.access).expect_empty(401)
@@ -106,8 +104,7 @@ def revoke_cascade(probe: Probe) -> None:
 @check("revoke.used-up", "choice")
 def revoke_used_up(probe: Probe) -> None:
     """Revoking a used-up refresh token revokes its family too."""
-    first = probe.mint()
-    second = probe.token_pair(probe.refresh(first.refresh))
+    first, second = probe.mint_and_refresh()
     probe.revoke(first.refresh).expect_empty(204)
     probe.ping(second.access).expect_empty(401)
     probe.refresh(second.refresh).expect_error("invalid refresh token")
@@ -170,15 +167,9 @@ def revoke_client_authentication(probe: Probe) -> None:
 @check("revoke.body", "rfc 6749 §3.2, choice")
 def revoke_body(probe: Probe) -> None:
     """The body follows the rules for token requests: repeats, types, media type, escapes."""
-    bodies = [
-        (FORM, b"token=a&token=a"),
-        (FORM, b"token=%zz"),
-        (JSON, b'{"token":1}'),
-        (JSON, b'{"token":"a","token":"a"}'),
-        (JSON, b'{"token":'),
-        ("text/plain", b"token=a"),
-    ]
-    for content_type, body in bodies:
+    forms = [(FORM, b"token=a&token=a"), (FORM, b"token=%zz"), ("text/plain", b"token=a")]
+    documents = [(JSON, b'{"token":1}'), (JSON, b'{"token":"a","token":"a"}'), (JSON, b'{"token":')]
+    for content_type, body in forms + documents:
         probe.post_body(body, content_type, path=REVOKE_PATH).expect_error("invalid request")
 
 
