@@ -122,7 +122,7 @@ def target_of(
 
 
 def select_checks(patterns: Sequence[str]) -> list[Check]:
-    """The checks that match one of the patterns, or all without patterns. Raises `CannotRun` if one has none."""
+    """The checks that match a pattern, or all without patterns. Raises `CannotRun` for one that has none."""
     selected: set[str] = set()
     for pattern in patterns or ("*",):
         ids = {check_id for check_id in CHECKS if fnmatchcase(check_id, pattern)}
