@@ -230,9 +230,9 @@ def stop_on_signal(sender: BudgetedSender) -> Iterator[None]:
 
 
 def _display(console: Console, total: int) -> AbstractContextManager[Callable[[Outcome], None]]:
-    if console.is_terminal and not os.environ.get("CI"):
-        return reports.live_table(console, total)
-    return nullcontext(partial(reports.print_outcome, console))
+    is_interactive = console.is_terminal and not os.environ.get("CI")
+    plain = nullcontext(partial(reports.print_outcome, console))
+    return reports.live_table(console, total) if is_interactive else plain
 
 
 def _write(path: Path | None, text: str) -> None:
