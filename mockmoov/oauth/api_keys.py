@@ -35,7 +35,13 @@ def make_api_key(members: Mapping[str, Any]) -> ApiKey:
     for name in members:
         if name not in _MEMBERS:
             raise _unknown_member(name)
-    checked = {name: _check(name, value) for name, value in members.items() if value is not None}
+    checked = {}
+    for name, value in members.items():
+        try:
+            if value is not None:
+                checked[name] = _MEMBERS[name](value)
+        except ValueError as error:
+            raise FieldError(name, f"{name} of an API key {error}") from None
     for name in ("client_id", "client_secret"):
         if name not in checked:
             raise FieldError(name, f"an API key needs a {name}")
@@ -64,13 +70,6 @@ def _defaults(client_id: str) -> dict[str, Any]:
         "grants": tuple(GRANTS),
         "enabled": True,
     }
-
-
-def _check(name: str, value: object) -> Any:
-    try:
-        return _MEMBERS[name](value)
-    except ValueError as error:
-        raise FieldError(name, f"{name} of an API key {error}") from None
 
 
 def _credential(value: object) -> str:
@@ -107,10 +106,6 @@ def _origins(value: object) -> tuple[str, ...]:
     return tuple(filter(None, origins))
 
 
-def _scopes(value: object) -> tuple[str, ...]:
-    return tuple(map(scopes.canonical, _strings(value)))
-
-
 def _grants(value: object) -> tuple[str, ...]:
     for name in _strings(value):
         if name not in GRANTS:
@@ -130,7 +125,7 @@ _MEMBERS: Mapping[str, Callable[[object], Any]] = {
     "account_id": _uuid,
     "application_id": _uuid,
     "origins": _origins,
-    "scopes": _scopes,
+    "scopes": lambda value: tuple(map(scopes.canonical, _strings(value))),
     "grants": _grants,
     "enabled": _flag,
 }

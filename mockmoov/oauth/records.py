@@ -93,8 +93,8 @@ class IssuerKeys(Struct, frozen=True, kw_only=True):
         return "IssuerKeys()"
 
 
-class RefreshToken(Struct, frozen=True, kw_only=True):
-    """The contents of a genuine refresh token; times in Unix seconds."""
+class RefreshToken(Struct, frozen=True, kw_only=True, array_like=True):
+    """The contents of a genuine refresh token, in the order in which they are written; times in Unix seconds."""
 
     client_id: str
     epoch: str

@@ -6,7 +6,7 @@ from functools import cache
 from itertools import islice
 
 from mockmoov.data.scopes import SCOPES
-from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.errors import invalid_scope
 from mockmoov.oauth.suggestions import nearest
 
 ACCOUNT_ID = "{accountID}"
@@ -96,11 +96,6 @@ def permits(granted: Iterable[str], required: Iterable[str]) -> bool:
     """Whether every required scope was granted; a template matches the scope of any account."""
     forms = {form for scope in granted for form in (canonical(scope), template(scope))}
     return forms.issuperset(map(canonical, required))
-
-
-def invalid_scope(reason: str) -> OAuthError:
-    """The error for a rejected `scope` parameter."""
-    return OAuthError(ErrorCode.INVALID_SCOPE, reason, parameter="scope")
 
 
 def quote_scope(scope: str) -> str:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeGuard
 
+from msgspec.json import Decoder
+
 from mockmoov.oauth.encoding import INTEGERS, decode, encode, encode_json, to_json
 from mockmoov.oauth.records import AccessToken, ApiKey, ClientType, IssuerKeys, RefreshToken
 from mockmoov.oauth.signing_keys import ALGORITHM, key_pair, key_pairs
@@ -25,6 +27,7 @@ PRIVATE_CLAIM = "mockmoov"
 # A signature of 64 bytes has 86 characters; the last one holds two bits, so four characters are canonical.
 _COMPACT_JWS = re.compile(r"[\w-]+\.[\w-]+\.[\w-]{85}[AQgw]", re.ASCII)
 _REFRESH_TOKEN = re.compile(r"[\w-]+\.[\w-]+", re.ASCII)
+_REFRESH_TOKENS = Decoder(RefreshToken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,18 +198,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 def write_refresh_token(keys: IssuerKeys, token: RefreshToken) -> str:
     """Write a refresh token as `payload.mac`, with an HMAC: the JWKS can't verify it."""
-    payload = encode_json(
-        [
-            token.client_id,
-            token.epoch,
-            token.family,
-            token.sequence,
-            token.scope,
-            token.client_type,
-            token.issued_at,
-            token.expires_at,
-        ]
-    )
+    payload = encode_json(token)
     return f"{payload}.{_mac(keys, payload)}"
 
 
@@ -217,19 +209,7 @@ def read_refresh_token(keys: IssuerKeys, text: str) -> RefreshToken | None:
     payload, _, mac = text.partition(".")
     if not hmac.compare_digest(mac, _mac(keys, payload)):
         return None
-    client_id, epoch, family, sequence, scope, client_type, issued_at, expires_at = json.loads(
-        decode(payload)
-    )
-    return RefreshToken(
-        client_id=client_id,
-        epoch=epoch,
-        family=family,
-        sequence=sequence,
-        scope=scope,
-        client_type=client_type,
-        issued_at=issued_at,
-        expires_at=expires_at,
-    )
+    return _REFRESH_TOKENS.decode(decode(payload))
 
 
 def _mac(keys: IssuerKeys, payload: str) -> str:
