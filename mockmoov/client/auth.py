@@ -3,7 +3,6 @@
 import threading
 from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
@@ -18,12 +17,6 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Lock
 
 H = TypeVar("H", httpx2.Client, httpx2.AsyncClient)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _CachedToken:
-    token: Token
-    renew_at: datetime
 
 
 class MoovAuth(httpx2.Auth):
@@ -67,7 +60,7 @@ class MoovAuth(httpx2.Auth):
         self._scope, self._client_type = join_scopes(scope), client_type
         self._leeway, self._timeout, self._http_client = leeway, timeout, http_client
         self._origin = httpx2.URL(base_url).origin
-        self._cached: _CachedToken | None = None
+        self._cached: tuple[Token, datetime] | None = None  # and when to renew it
         self._lock = threading.Lock()
         self._async_locks: dict[AbstractEventLoop, Lock] = {}
         self._async_locks_lock = threading.Lock()
@@ -117,15 +110,15 @@ class MoovAuth(httpx2.Auth):
 
     def _cached_token(self, rejected: Token | None) -> Token | None:
         """The cached token, unless it is due for renewal or is the `rejected` one."""
-        cached = self._cached
-        if cached is None or cached.token == rejected or self._flows.now() >= cached.renew_at:
+        if self._cached is None:
             return None
-        return cached.token
+        token, renew_at = self._cached
+        return None if token == rejected or self._flows.now() >= renew_at else token
 
     def _cache(self, token: Token) -> Token:
         lifetime = (token.expires_at - self._flows.now()).total_seconds()
         leeway = timedelta(seconds=min(self._leeway, lifetime / 2))
-        self._cached = _CachedToken(token=token, renew_at=token.expires_at - leeway)
+        self._cached = token, token.expires_at - leeway
         return token
 
     def _create(self) -> Token:

@@ -1,7 +1,6 @@
 """The two token clients, sync and async."""
 
 from collections.abc import Iterable
-from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
 import httpx2
@@ -12,7 +11,6 @@ from mockmoov.client.tokens import Token
 
 T = TypeVar("T")
 Timeout = float | httpx2.Timeout | None
-
 DEFAULT_TIMEOUT = 10.0
 
 
@@ -77,9 +75,7 @@ class TokenClient(_BaseClient):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def _run(self, flow: Flow[T]) -> T:
@@ -121,9 +117,7 @@ class AsyncTokenClient(_BaseClient):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         await self.aclose()
 
     async def _run(self, flow: Flow[T]) -> T:

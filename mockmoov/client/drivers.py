@@ -11,12 +11,10 @@ from mockmoov.client.responses import MAX_BODY
 from mockmoov.client.retry import Wait
 
 T = TypeVar("T")
-
 _FRAMING = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
-
+# What sending may raise. httpx2 parses every `Location`, even if it does not follow it, and does not catch
+# the ValueErrors of `ipaddress` and `idna`.
 _FAILURES = (httpx2.HTTPError, httpx2.InvalidURL, ValueError)
-"""What sending may raise. httpx2 parses every `Location`, even if it does not follow it, and does not catch
-the ValueErrors of `ipaddress` and `idna`."""
 
 
 def drive(flow: Flow[T], http: httpx2.Client, sleep: Callable[[float], None]) -> T:
@@ -50,50 +48,40 @@ async def async_drive(
 
 
 def _send(http: httpx2.Client, request: httpx2.Request) -> httpx2.Response | httpx2.HTTPError:
-    body = _BoundedBody(MAX_BODY)
+    content = bytearray()
     try:
         with closing(http.send(request, stream=True, auth=None, follow_redirects=False)) as response:
             for chunk in response.iter_bytes():
-                if not body.append(chunk):
+                content += chunk
+                if len(content) > MAX_BODY:
                     break
     except _FAILURES as error:
         return _as_http_error(error)
-    return body.complete(response)
+    return _complete(response, content)
 
 
 async def async_send(
     http: httpx2.AsyncClient, request: httpx2.Request, max_body: int
 ) -> httpx2.Response | httpx2.HTTPError:
     """Send a request and read about `max_body` bytes of the response. Returns the failure if there is one."""
-    body = _BoundedBody(max_body)
+    content = bytearray()
     try:
         response = await http.send(request, stream=True, auth=None, follow_redirects=False)
         async with aclosing(response), aclosing(response.aiter_bytes()) as chunks:
             async for chunk in chunks:
-                if not body.append(chunk):
+                content += chunk
+                if len(content) > max_body:
                     break
     except _FAILURES as error:
         return _as_http_error(error)
-    return body.complete(response)
+    return _complete(response, content)
 
 
 def _as_http_error(error: Exception) -> httpx2.HTTPError:
     return error if isinstance(error, httpx2.HTTPError) else httpx2.DecodingError(str(error))
 
 
-class _BoundedBody:
-    """The beginning of a body: at most one chunk more than `max_body` bytes."""
-
-    def __init__(self, max_body: int) -> None:
-        self._max_body = max_body
-        self._content = bytearray()
-
-    def append(self, chunk: bytes) -> bool:
-        """Append `chunk`. Returns whether there is room for another."""
-        self._content += chunk
-        return len(self._content) <= self._max_body
-
-    def complete(self, response: httpx2.Response) -> httpx2.Response:
-        """The response with this body, which is already decoded."""
-        headers = [(k, v) for k, v in response.headers.raw if k.lower() not in _FRAMING]
-        return httpx2.Response(response.status_code, headers=headers, content=bytes(self._content))
+def _complete(response: httpx2.Response, content: bytearray) -> httpx2.Response:
+    """The response with this body, which is already decoded."""
+    headers = [(k, v) for k, v in response.headers.raw if k.lower() not in _FRAMING]
+    return httpx2.Response(response.status_code, headers=headers, content=bytes(content))

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from mockmoov.client.errors import MoovError, TokenRequestError, TransportError
 
+# For creating and revoking tokens, which are safe to do twice.
 SAFE_TO_REPEAT = frozenset({429, *range(500, 600)})
-"""For creating and revoking tokens, which are safe to do twice."""
-
+# For refreshing. A refresh token is single use: if the response was lost, repeating the request is a replay,
+# which revokes the token family. So only a request that the server says it did not process is repeated.
 NOT_PROCESSED = frozenset({429, 503})
-"""For refreshing. A refresh token is single use: if the response was lost, repeating the request is a replay,
-which revokes the token family. So only a request that the server says it did not process is repeated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -25,19 +25,17 @@ BY_PATH: Mapping[str, Mapping[str, Operation]] = {
 }
 
 
-def missing_scope_reason(
-    granted: Sequence[str], required: Iterable[str], parameters: Mapping[str, str]
-) -> str:
-    """Why the granted scopes are not enough for an operation that requires `required`, or "" if they are.
+def missing_scope_reason(granted: Sequence[str], needed: Iterable[str], parameters: Mapping[str, str]) -> str:
+    """Why the granted scopes are not enough for an operation that needs others, or "" if they are.
 
     Account scopes must be for the account in the path (`parameters`: its path parameters, raw). If the path
     contains no account, a scope for any account is enough.
     """
     account = parameters.get(ACCOUNT_PARAMETER)
     if account is None:
-        missing = [scope for scope in required if not scopes.permits(granted, [scope])]
+        missing = [scope for scope in needed if not scopes.permits(granted, [scope])]
     else:
-        bound = {scope.replace(ACCOUNT_ID, account): scope for scope in required}
+        bound = {scope.replace(ACCOUNT_ID, account): scope for scope in needed}
         missing = [scope for scope in bound if not scopes.covers(granted, [scope])]
         templates = " ".join(bound[scope] for scope in missing)
         if ACCOUNT_ID in templates and not scopes.is_account(account):

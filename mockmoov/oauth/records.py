@@ -94,7 +94,7 @@ class IssuerKeys(Struct, frozen=True, kw_only=True):
 
 
 class RefreshToken(Struct, frozen=True, kw_only=True, array_like=True):
-    """The contents of a genuine refresh token, in the order in which they are written; times in Unix seconds."""
+    """The contents of a genuine refresh token, in the order of its text; times in Unix seconds."""
 
     client_id: str
     epoch: str

@@ -65,9 +65,7 @@ def read_parameters(request: HttpRequest) -> Parameters:
             raise invalid_request("client_secret was sent in the query string: use HTTP Basic or the body")
         for name, value in _pairs(request):
             if name in by_name:
-                raise invalid_request(
-                    "a parameter is repeated: send each one once"
-                )  # any parameter (RFC 6749 §3.2)
+                raise invalid_request("a parameter is repeated: send each one once")  # RFC 6749 §3.2
             by_name[name] = value
     except OAuthError as error:
         return Parameters(by_name=by_name, error=error)
