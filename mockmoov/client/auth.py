@@ -102,11 +102,20 @@ class MoovAuth(httpx2.Auth):
 
     def _token(self, rejected: Token | None) -> Token:
         with self._lock:
-            return self._cached_token(rejected) or self._cache(self._create())
+            if token := self._cached_token(rejected):
+                return token
+            borrowed = _borrowed(httpx2.Client, self._http_client)
+            with borrowed or httpx2.Client(timeout=self._timeout) as http:
+                return self._cache(drive(self._create_flow(), http, self._flows.retry_policy.sleep))
 
     async def _async_token(self, rejected: Token | None) -> Token:
         async with self._async_lock():
-            return self._cached_token(rejected) or self._cache(await self._async_create())
+            if token := self._cached_token(rejected):
+                return token
+            borrowed = _borrowed(httpx2.AsyncClient, self._http_client)
+            async with borrowed or httpx2.AsyncClient(timeout=self._timeout) as http:
+                sleep = self._flows.retry_policy.async_sleep
+                return self._cache(await async_drive(self._create_flow(), http, sleep))
 
     def _cached_token(self, rejected: Token | None) -> Token | None:
         """The cached token, unless it is due for renewal or is the `rejected` one."""
@@ -120,16 +129,6 @@ class MoovAuth(httpx2.Auth):
         leeway = timedelta(seconds=min(self._leeway, lifetime / 2))
         self._cached = token, token.expires_at - leeway
         return token
-
-    def _create(self) -> Token:
-        borrowed = _borrowed(httpx2.Client, self._http_client)
-        with borrowed or httpx2.Client(timeout=self._timeout) as http:
-            return drive(self._create_flow(), http, self._flows.retry_policy.sleep)
-
-    async def _async_create(self) -> Token:
-        borrowed = _borrowed(httpx2.AsyncClient, self._http_client)
-        async with borrowed or httpx2.AsyncClient(timeout=self._timeout) as http:
-            return await async_drive(self._create_flow(), http, self._flows.retry_policy.async_sleep)
 
     def _create_flow(self) -> Flow[Token]:
         return self._flows.create(self._scope, self._client_type)

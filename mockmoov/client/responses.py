@@ -66,7 +66,10 @@ def read_response(
 ) -> T:
     """The value that `success` reads from the response; raises a `MoovError` for every other response."""
     if not isinstance(response, httpx2.Response):
-        raise _failure(response, sent) from None  # its text may echo the request
+        text = f"POST {sent.url}: {type(response).__name__}: {sent.redact(str(response))}"
+        if isinstance(response, httpx2.DecodingError):
+            raise ProtocolError(text) from None  # the cause may echo the request
+        raise TransportError(text, request_sent=not isinstance(response, NEVER_SENT)) from None
     reader = success.get(response.status_code)
     if reader is not None:
         return reader(response, sent.sent_at)
@@ -111,10 +114,3 @@ def retry_after(value: str, now: datetime) -> float | None:
         return max(0.0, (date - now).total_seconds())
     except (ValueError, TypeError, OverflowError):  # a naive date ("-0000") raises TypeError
         return None
-
-
-def _failure(error: httpx2.HTTPError | None, sent: SentRequest) -> ProtocolError | TransportError:
-    text = f"POST {sent.url}: {type(error).__name__}: {sent.redact(str(error))}"
-    if isinstance(error, httpx2.DecodingError):
-        return ProtocolError(text)
-    return TransportError(text, request_sent=not isinstance(error, NEVER_SENT))

@@ -62,10 +62,9 @@ class Retry:
         if attempt >= self.attempts or not _may_repeat(error, statuses):
             return None
         seconds = error.retry_after if isinstance(error, TokenRequestError) else None
-        return Wait(seconds=min(self.max_wait, self._backoff(attempt) if seconds is None else seconds))
-
-    def _backoff(self, attempt: int) -> float:
-        return self.backoff * 2.0 ** min(attempt - 1, 32) * (1 - self.jitter() / 2)
+        if seconds is None:
+            seconds = self.backoff * 2.0 ** min(attempt - 1, 32) * (1 - self.jitter() / 2)
+        return Wait(seconds=min(self.max_wait, seconds))
 
 
 NO_RETRY = Retry(attempts=1)

@@ -45,7 +45,12 @@ def make_api_key(members: Mapping[str, Any]) -> ApiKey:
     for name in ("client_id", "client_secret"):
         if name not in checked:
             raise FieldError(name, f"an API key needs a {name}")
-    return ApiKey(**{**_defaults(checked["client_id"]), **checked}, epoch="")
+    defaults = {
+        "account_id": str(uuid5(_NAMESPACE, f"account {checked['client_id']}")),
+        "application_id": str(uuid5(_NAMESPACE, f"application {checked['client_id']}")),
+        "grants": tuple(GRANTS),
+    }
+    return ApiKey(**{**defaults, **checked}, epoch="")
 
 
 def unknown_scope(api_key: ApiKey, known: Callable[[str], bool]) -> str:
@@ -59,17 +64,6 @@ def _unknown_member(name: str) -> FieldError:
     if hint := nearest(name, _MEMBERS):
         return FieldError(name, f"an API key has no member {name!r}{hint}")
     return FieldError("...", f"unknown member: an API key has {', '.join(_MEMBERS)}")
-
-
-def _defaults(client_id: str) -> dict[str, Any]:
-    return {
-        "account_id": str(uuid5(_NAMESPACE, f"account {client_id}")),
-        "application_id": str(uuid5(_NAMESPACE, f"application {client_id}")),
-        "origins": (),
-        "scopes": None,
-        "grants": tuple(GRANTS),
-        "enabled": True,
-    }
 
 
 def _credential(value: object) -> str:

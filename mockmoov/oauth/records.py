@@ -45,10 +45,10 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     client_secret: str
     account_id: str
     application_id: str
-    origins: tuple[str, ...]
-    scopes: tuple[str, ...] | None
+    origins: tuple[str, ...] = ()
+    scopes: tuple[str, ...] | None = None
     grants: tuple[str, ...]
-    enabled: bool
+    enabled: bool = True
     epoch: str
     floor: TokenFloor = NO_FLOOR
 

@@ -148,10 +148,7 @@ def _raw_and_decoded(value: str) -> tuple[str, ...]:
 
 
 def claimed_client_ids(headers: Headers, parameters: Parameters) -> tuple[str, ...]:
-    """Return the client id that a request claims, authenticated or not, in each way to decode it.
-
-    Empty if it claims none.
-    """
+    """Return the client id that a request claims, in each way to decode it; empty if it claims none."""
     try:
         scheme, rest = parse_authorization(headers)
         if scheme == "basic":

@@ -32,10 +32,7 @@ _REFRESH_TOKENS = Decoder(RefreshToken)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerPolicy:
-    """The settings that shape tokens; lifetimes in seconds.
-
-    In `aud`, `audiences` come after the origins of the API key; the first of them is Moov's API.
-    """
+    """The settings that shape tokens; lifetimes in seconds. The first of the `audiences` is Moov's API."""
 
     issuer: str
     audiences: tuple[str, ...]
@@ -45,9 +42,6 @@ class IssuerPolicy:
     def family_expiry(self, expires_at: float, now: float) -> float:
         """The latest time at which a token of a family can expire, if one expires at `expires_at`."""
         return max(expires_at, now + max(self.access_token_lifetime, self.refresh_token_lifetime))
-
-
-# --- access tokens ------------------------------------------------------------------------------
 
 
 def access_claims(
@@ -60,10 +54,7 @@ def access_claims(
     jti: str,
     now: float,
 ) -> dict[str, object]:
-    """The claims of a new access token: those of the live API, and one private claim.
-
-    `now` is in Unix seconds; `iat` and `exp` are whole seconds.
-    """
+    """The claims of a new access token: the live API's, and a private one. `now` is in Unix seconds."""
     issued_at = int(now)
     return {
         "iss": policy.issuer,
@@ -191,9 +182,6 @@ def _audiences(claims: Mapping[str, object]) -> tuple[str, ...]:
 
 def _is_number(value: object) -> TypeGuard[float]:
     return type(value) is int or (type(value) is float and math.isfinite(value))
-
-
-# --- refresh tokens -----------------------------------------------------------------------------
 
 
 def write_refresh_token(keys: IssuerKeys, token: RefreshToken) -> str:
