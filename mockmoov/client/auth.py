@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, Unpack
 
 import httpx2
 
-from mockmoov.client.clients import DEFAULT_TIMEOUT, Timeout
-from mockmoov.client.drivers import async_drive, drive
+from mockmoov.client.clients import DEFAULT_TIMEOUT, Timeout, async_drive, drive
 from mockmoov.client.flows import MOOV_API, ClientOptions, Flow, TokenFlows, join_scopes
 from mockmoov.client.tokens import Token
 
