@@ -39,10 +39,7 @@ def require_known(name: str, known_names: Iterable[str], kind: str) -> None:
 
 
 def require_one_of(field: str, value: object, options: Iterable[str], description: str = "") -> str:
-    """Return the value of a field, or raise `FieldError` if it isn't one of the options.
-
-    `description` replaces the list of options in the message.
-    """
+    """Return the value if it is an option, or raise `FieldError` with the options or their description."""
     choices = sorted(options)
     if value not in choices:
         expected = description or f"one of {', '.join(choices)}"

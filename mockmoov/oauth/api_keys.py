@@ -53,17 +53,17 @@ def make_api_key(members: Mapping[str, Any]) -> ApiKey:
     return ApiKey(**{**defaults, **checked}, epoch="")
 
 
-def unknown_scope(api_key: ApiKey, known: Callable[[str], bool]) -> str:
-    """Return the first scope of the API key that isn't known, or ""; a template stands for any account."""
-    concrete = {scope: scope.replace(scopes.ACCOUNT_ID, _ANY_ACCOUNT) for scope in api_key.scopes or ()}
-    return next((scope for scope, example in concrete.items() if not known(example)), "")
-
-
 def _unknown_member(name: str) -> FieldError:
     """The error for an unknown member. It is quoted only if it is a typo: it may be a misplaced secret."""
     if hint := nearest(name, _MEMBERS):
         return FieldError(name, f"an API key has no member {name!r}{hint}")
     return FieldError("...", f"unknown member: an API key has {', '.join(_MEMBERS)}")
+
+
+def unknown_scope(api_key: ApiKey, known: Callable[[str], bool]) -> str:
+    """Return the first scope of the API key that isn't known, or ""; a template stands for any account."""
+    concrete = {scope: scope.replace(scopes.ACCOUNT_ID, _ANY_ACCOUNT) for scope in api_key.scopes or ()}
+    return next((scope for scope, example in concrete.items() if not known(example)), "")
 
 
 def _credential(value: object) -> str:

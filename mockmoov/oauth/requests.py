@@ -221,13 +221,10 @@ def _form_text(data: bytes) -> str:
     return (unquote_to_bytes(data) if b"%" in data else data).decode("utf-8", "surrogateescape")
 
 
-def _reject_constant(name: str) -> object:
-    raise ValueError(name)
-
-
 # Objects become tuples of pairs, to detect repeats. Numbers aren't converted: Python limits their length.
+# NaN and Infinity, which aren't JSON, are rejected, since `int` can't read them.
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=tuple, parse_int=lambda _: 0, parse_float=lambda _: 0.0, parse_constant=_reject_constant
+    object_pairs_hook=tuple, parse_int=lambda _: 0, parse_float=lambda _: 0.0, parse_constant=int
 )
 
 

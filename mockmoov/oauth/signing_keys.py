@@ -99,10 +99,7 @@ def rotate(keys: IssuerKeys, private_key: bytes) -> IssuerKeys:
 
 
 def drop(keys: IssuerKeys, kid: str) -> IssuerKeys:
-    """Remove a retired key: the tokens that it signed become invalid.
-
-    Raises `UnknownKeyError` if there is no such key, `ValueError` if it is the one that signs.
-    """
+    """Remove a retired key; raises `UnknownKeyError` if there is none, `ValueError` if it still signs."""
     if kid == key_pair(keys.private_key).kid:
         raise ValueError("this key signs new tokens: rotate the keys first")
     retired = tuple(key for key in keys.retired if key_pair(key).kid != kid)
