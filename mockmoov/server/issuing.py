@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from secrets import token_hex, token_urlsafe
 
 from mockmoov.oauth import tokens
-from mockmoov.oauth.grants import Grant, RefreshPolicy, invalid_grant
+from mockmoov.oauth.errors import invalid_grant, invalid_scope
+from mockmoov.oauth.grants import Grant, RefreshPolicy
 from mockmoov.oauth.messages import TokenResponse
 from mockmoov.oauth.records import ApiKey, IssuerKeys, RefreshToken, TokenFormat
-from mockmoov.oauth.scopes import invalid_scope
 from mockmoov.storage.repository import Repository
 
 _ROOM = 12  # characters by which a refresh token may grow as its sequence gains digits

@@ -8,7 +8,7 @@ import anyio
 import httpx2
 from anyio.from_thread import start_blocking_portal
 
-from mockmoov.client.drivers import async_send
+from mockmoov.client.clients import async_send
 
 MAX_BODY = 256 * 1024
 """Bytes of a body that are read."""

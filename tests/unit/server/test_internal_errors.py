@@ -15,7 +15,7 @@ from starlette.routing import Host, Mount, Route
 from starlette.types import ASGIApp, Message
 
 from mockmoov.asgi import Guard, requires
-from mockmoov.control_plane import clock as clock_resource
+from mockmoov.control_plane.resource import ControlRequest
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
@@ -108,7 +108,7 @@ def test_an_error_in_the_control_plane_is_a_500_with_an_id(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = Desk()
-    monkeypatch.setattr(clock_resource, "allow_members", None)
+    monkeypatch.setattr(ControlRequest, "allow_members", None)
     request = HttpRequest(
         method="POST", path="/_mockmoov/clock/resume", headers={"content-type": ("application/json",)}
     )
