@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from mockmoov.oauth.messages import Fields, HttpResponse
 from mockmoov.oauth.responses import render_error
-from mockmoov.storage.watches import Watch
+from mockmoov.storage.journal import Watch
 
 _TURN_SECONDS = 0.05
 

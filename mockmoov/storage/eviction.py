@@ -18,8 +18,38 @@ from collections.abc import Iterable, Mapping, Sequence
 from heapq import heapify, heapreplace
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from mockmoov.oauth.records import NO_FLOOR, TokenFloor
-from mockmoov.storage.store import TokenRecord, Usage
+
+
+class TokenTimes(Struct, frozen=True, gc=False):
+    """When the tokens that a record is about were issued and expire: the latest of each, in Unix seconds.
+
+    `issued_at` and `expires_at` are read on the clock of their API key. `real_expiry` is when they have
+    expired on the wall clock and as much real time has passed as they were valid for.
+    """
+
+    issued_at: float
+    expires_at: float
+    real_expiry: float
+
+
+class TokenRecord(Struct, frozen=True, gc=False):
+    """A token record as eviction sees it; `size` is the bytes of its key and value."""
+
+    key: str
+    group: str
+    size: int
+    times: TokenTimes
+
+
+class Usage(NamedTuple):
+    """How many token records there are, and the bytes of their keys and values."""
+
+    records: int
+    size: int
+
 
 MAX_USAGE = Usage(records=200_000, size=128 * 2**20)
 _FREE_PART = 16  # afterwards one part in 16 of the bound is free

@@ -38,8 +38,8 @@ from mockmoov.storage.entries import (
     group_of,
     read_clocks,
 )
-from mockmoov.storage.eviction import MAX_USAGE, is_exceeded, plan_evictions
-from mockmoov.storage.store import Store, TokenTimes, Usage
+from mockmoov.storage.eviction import MAX_USAGE, TokenTimes, Usage, is_exceeded, plan_evictions
+from mockmoov.storage.memory import MemoryStore
 
 _SIGNING_KEYS = "signing-keys"
 _KEYS, _FAMILY, _BUCKET = Decoder(IssuerKeys), Decoder(TokenFamily), Decoder(Bucket)
@@ -53,7 +53,7 @@ class Repository:
     """
 
     def __init__(
-        self, store: Store, *, wall: Callable[[], float] = time.time, bound: Usage = MAX_USAGE
+        self, store: MemoryStore, *, wall: Callable[[], float] = time.time, bound: Usage = MAX_USAGE
     ) -> None:
         self._store = store
         self._wall = wall

@@ -19,8 +19,8 @@ from mockmoov.simulation.clock import ClockSetting
 from mockmoov.simulation.faults import Fault, Plan, RequestFacts, is_success, select_fault
 from mockmoov.simulation.journal import Query
 from mockmoov.storage.entries import decode_api_key, decode_clock, entry_name, group_of
-from mockmoov.storage.store import Store
-from mockmoov.storage.watches import Watch
+from mockmoov.storage.journal import Journal, Watch
+from mockmoov.storage.memory import MemoryStore
 
 MOST_FAULTS = 1000  # in a plan
 MOST_BYTES = 2**20  # of a plan, which is read and written with every request that it matches
@@ -39,17 +39,10 @@ class ClaimedClient(Struct, frozen=True, kw_only=True):
     has_faults: bool
 
 
-class Journal(Struct, frozen=True, kw_only=True):
-    """Exchanges in order, and how many before them were dropped to make room."""
-
-    exchanges: list[Exchange]
-    dropped: int
-
-
 class SimulationState:
     """Clocks, planned faults and the journal. `wall` returns the real time, in Unix seconds."""
 
-    def __init__(self, store: Store, *, wall: Callable[[], float]) -> None:
+    def __init__(self, store: MemoryStore, *, wall: Callable[[], float]) -> None:
         self._store = store
         self._wall = wall
 
@@ -155,10 +148,9 @@ class SimulationState:
         """Write an exchange into the journal."""
         self._store.journal.append(exchange)
 
-    def journal(self, owner: str | None = None, *, after: int = 0) -> Journal:
-        """The exchanges of an API key, or (None) all, after a number."""
-        exchanges, dropped = self._store.journal.read(owner, after=after)
-        return Journal(exchanges=exchanges, dropped=dropped)
+    def journal(self, owner: str | None = None) -> Journal:
+        """The exchanges of an API key, or (None) all."""
+        return self._store.journal.read(owner)
 
     def watch(
         self, owner: str | None, query: Query, count: int, notify: Callable[[], None] = lambda: None
