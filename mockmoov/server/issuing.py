@@ -1,6 +1,7 @@
 """Issues an access token and a refresh token for a grant."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from secrets import token_hex, token_urlsafe
 
 from mockmoov.oauth import tokens
@@ -13,20 +14,14 @@ from mockmoov.storage.repository import Repository
 _ROOM = 12  # characters by which a refresh token may grow as its sequence gains digits
 
 
+@dataclass(slots=True)
 class Issuer:
     """Issues pairs of tokens. The store is written only where the access token is opaque."""
 
-    def __init__(
-        self,
-        repository: Repository,
-        policy: tokens.IssuerPolicy,
-        token_format: TokenFormat,
-        refresh: RefreshPolicy,
-    ) -> None:
-        self._repository = repository
-        self._policy = policy
-        self._format = token_format
-        self._refresh = refresh
+    repository: Repository
+    policy: tokens.IssuerPolicy
+    format: TokenFormat
+    refresh: RefreshPolicy
 
     def issue(self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
         """A new pair; uses up the refresh token of the grant, if there is one. Raises `OAuthError`.
@@ -37,7 +32,7 @@ class Issuer:
         family = grant.refreshed.family if grant.refreshed else ids[:32]
         jti = ids[32:]
         claims = tokens.access_claims(
-            self._policy,
+            self.policy,
             api_key,
             scope=" ".join(grant.scope),
             client_type=grant.client_type,
@@ -46,20 +41,20 @@ class Issuer:
             now=now,
         )
         response = TokenResponse(
-            access_token=_ENCODERS[self._format](keys, claims),
+            access_token=_ENCODERS[self.format](keys, claims),
             refresh_token=tokens.write_refresh_token(keys, self._next(api_key, grant, family, now)),
             scope=" ".join(grant.scope),
             issued_at=int(now),
-            expires_at=int(now) + self._policy.access_token_lifetime,
-            token_format=self._format,
+            expires_at=int(now) + self.policy.access_token_lifetime,
+            token_format=self.format,
             jti=jti,
         )
         if max(len(response.access_token), len(response.refresh_token) + _ROOM) > tokens.MAX_LENGTH:
             raise invalid_scope(f"the token would be longer than {tokens.MAX_LENGTH} characters")
         if grant.refreshed:
             self._consume(grant.refreshed, now)
-        if self._format == "opaque":
-            self._repository.put_opaque_token(
+        if self.format == "opaque":
+            self.repository.put_opaque_token(
                 tokens.fingerprint(response.access_token),
                 claims,
                 client_id=api_key.client_id,
@@ -71,7 +66,7 @@ class Issuer:
     def _next(self, api_key: ApiKey, grant: Grant, family: str, now: float) -> RefreshToken:
         """The new refresh token; it keeps the granted scope, however this request narrowed it."""
         before = grant.refreshed
-        if before and not self._refresh.rotation:
+        if before and not self.refresh.rotation:
             return before
         return RefreshToken(
             client_id=api_key.client_id,
@@ -81,13 +76,13 @@ class Issuer:
             scope=before.scope if before else " ".join(grant.scope),
             client_type=grant.client_type,
             issued_at=int(now),
-            expires_at=int(now) + self._policy.refresh_token_lifetime,
+            expires_at=int(now) + self.policy.refresh_token_lifetime,
         )
 
     def _consume(self, token: RefreshToken, now: float) -> None:
-        expires_at = self._policy.family_expiry(token.expires_at, now)
-        if not self._repository.consume_refresh_token(
-            token, now=now, policy=self._refresh, expires_at=expires_at
+        expires_at = self.policy.family_expiry(token.expires_at, now)
+        if not self.repository.consume_refresh_token(
+            token, now=now, policy=self.refresh, expires_at=expires_at
         ):
             raise invalid_grant("refresh_token was used already, or revoked meanwhile")
 
