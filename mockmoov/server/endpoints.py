@@ -6,14 +6,13 @@ The contract has been chosen already, and faults are somebody else's business.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
-from mockmoov.oauth import grants, origins, responses, tokens
+from mockmoov.oauth import grants, origins, requests, responses, tokens
 from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.errors import ErrorCode, OAuthError
 from mockmoov.oauth.messages import (
     ClientCredentials,
-    Headers,
     HttpResponse,
     RevocationRequest,
     TokenRequest,
@@ -21,13 +20,6 @@ from mockmoov.oauth.messages import (
 )
 from mockmoov.oauth.operations import BY_PATH, missing_scope_reason
 from mockmoov.oauth.records import ApiKey, IssuerKeys
-from mockmoov.oauth.requests import (
-    Parameters,
-    parse_authorization,
-    parse_basic,
-    parse_revocation_request,
-    parse_token_request,
-)
 from mockmoov.oauth.scopes import is_scope_token
 from mockmoov.server.context import RequestContext
 from mockmoov.server.issuing import Issuer
@@ -40,8 +32,7 @@ CLIENT_ID_HEADER = "x-mockmoov-client-id"
 ACCOUNT_ID_HEADER = "x-mockmoov-account-id"
 SCOPES_HEADER = "x-mockmoov-scopes"
 ANY_SCOPE = "*"  # the scopes of Basic, which scopes do not narrow (docs)
-_Message = TypeVar("_Message", TokenRequest, RevocationRequest)
-Parser: TypeAlias = Callable[[Headers, Parameters], _Message]
+_Message: TypeAlias = TokenRequest | RevocationRequest
 _TOKEN_TYPE_HINTS = (None, "access_token", "refresh_token")  # RFC 7009 §2.1
 
 
@@ -65,12 +56,9 @@ class Endpoints:
     rate_limit: int
 
     def authenticate(
-        self, parse: Parser[_Message], context: RequestContext, contract: Contract
+        self, parse: Callable[..., _Message], context: RequestContext, contract: Contract
     ) -> tuple[_Message, ApiKey] | HttpResponse:
-        """The message and the API key that sent it (RFC 6749 §3.2.1, RFC 7009 §2.1), or a 429.
-
-        Raises `OAuthError`.
-        """
+        """The message and its sender (RFC 6749 §3.2.1, RFC 7009 §2.1), or a 429; raises `OAuthError`."""
         request = parse(context.request.headers, context.parameters)
         api_key = self._authenticate(request.credentials)
         return self._rate_limited(context, contract, api_key) or (request, api_key)
@@ -126,7 +114,7 @@ class Endpoints:
 
         A 429 or 403 is returned as a response; anything else that is wrong raises `OAuthError`.
         """
-        scheme, credentials = parse_authorization(context.request.headers)
+        scheme, credentials = requests.parse_authorization(context.request.headers)
         authenticate = _SCHEMES.get(scheme)
         if authenticate is None:
             raise OAuthError(ErrorCode.INVALID_CLIENT, "neither Basic nor Bearer credentials were sent")
@@ -141,7 +129,7 @@ class Endpoints:
 
     def _basic(self, _context: RequestContext, credentials: str) -> AuthorizedClient:
         """The API key itself: not narrowed by scopes, exempt from the Origin rule (docs)."""
-        return AuthorizedClient(self._authenticate(parse_basic(credentials)), None)
+        return AuthorizedClient(self._authenticate(requests.parse_basic(credentials)), None)
 
     def _bearer(self, context: RequestContext, credentials: str) -> AuthorizedClient:
         api_key, token = self.validator.live_access_token(credentials, context.now)
@@ -233,14 +221,14 @@ def moov_routes(endpoints: Endpoints, *, forwards: bool) -> Routes[Route]:
             "/oauth2/token": {
                 "POST": oauth_route(
                     name="token",
-                    authorize=partial(endpoints.authenticate, parse_token_request),
+                    authorize=partial(endpoints.authenticate, requests.parse_token_request),
                     answer=endpoints.issue_tokens,
                 )
             },
             "/oauth2/revoke": {
                 "POST": oauth_route(
                     name="revoke",
-                    authorize=partial(endpoints.authenticate, parse_revocation_request),
+                    authorize=partial(endpoints.authenticate, requests.parse_revocation_request),
                     answer=endpoints.revoke_token,
                 )
             },

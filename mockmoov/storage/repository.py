@@ -29,15 +29,7 @@ from mockmoov.oauth.records import (
     TokenFamily,
     TokenFloor,
 )
-from mockmoov.storage.entries import (
-    API_KEYS,
-    SERVER,
-    client_id_of,
-    decode_api_key,
-    entry_name,
-    group_of,
-    read_clocks,
-)
+from mockmoov.storage.entries import API_KEYS, SERVER, client_id_of, decode_api_key, group_of, read_clocks
 from mockmoov.storage.eviction import MAX_USAGE, TokenTimes, Usage, is_exceeded, plan_evictions
 from mockmoov.storage.memory import MemoryStore
 
@@ -151,19 +143,17 @@ class Repository:
 
         `expires_at` is when all tokens of the family will have expired.
         """
-
-        def use(family: TokenFamily) -> tuple[TokenFamily, bool]:
-            return redeem(family, token.sequence, now, policy)
-
+        use = partial(redeem, sequence=token.sequence, now=now, policy=policy)
         return self._change_family(token, use, now=now, expires_at=expires_at)
 
     def revoke_family(self, token: RefreshToken, *, now: float, expires_at: float) -> None:
         """Revoke every token of a family, also those that are not issued yet (RFC 7009 §2.1)."""
-
-        def revoke(family: TokenFamily) -> tuple[TokenFamily, bool]:
-            return replace(family, revoked=True), not family.revoked
-
-        self._change_family(token, revoke, now=now, expires_at=expires_at)
+        self._change_family(
+            token,
+            lambda family: (replace(family, revoked=True), not family.revoked),
+            now=now,
+            expires_at=expires_at,
+        )
 
     def _change_family(
         self,
@@ -244,9 +234,8 @@ class Repository:
         epochs = {group_of(api_key.client_id): api_key.epoch for api_key in self.all_api_keys()}
         records, wall, new_epoch = self._store.token_records(), self._wall(), token_hex(8)  # after the epochs
         groups = list({record.group for record in records})
-        clocks = dict(
-            zip(groups, read_clocks(self._store, map(client_id_of, groups), wall=wall), strict=True)
-        )
+        shown = read_clocks(self._store, map(client_id_of, groups), wall=wall)
+        clocks = dict(zip(groups, shown, strict=True))
         for group, evicted, floor, live in plan_evictions(records, clocks, wall=wall, bound=self._bound):
             epoch = epochs.get(group)
             change = partial(_raise_floor, epoch=epoch, floor=floor, now=clocks[group], new_epoch=new_epoch)
@@ -309,7 +298,7 @@ def _raise_floor(
 
 
 def _name(client_id: str) -> str:
-    return entry_name("api-key", client_id)
+    return f"api-key:{client_id}"
 
 
 @lru_cache(maxsize=64)
