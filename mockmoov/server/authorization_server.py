@@ -15,7 +15,7 @@ from mockmoov.oauth.errors import OAuthError
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.origins import ORIGIN_POLICIES
 from mockmoov.oauth.records import IssuerKeys
-from mockmoov.oauth.requests import NO_PARAMETERS, bearer_token, claimed_client_ids, read_parameters
+from mockmoov.oauth.requests import bearer_token, claimed_client_ids, read_parameters
 from mockmoov.oauth.scopes import CATALOGUES
 from mockmoov.server.context import RequestContext
 from mockmoov.server.endpoints import Endpoints, Route, forward, matching_route, moov_routes, protected_route
@@ -136,7 +136,10 @@ class AuthorizationServer:
         context.redacted_path = path if path in self._paths else redact_path(path, self._path_words)
         try:
             if context.route is not None and context.route.reads_body:
-                self._read_parameters(context, (yield ReadBody(MAX_BODY)))
+                body: bytes = yield ReadBody(MAX_BODY)
+                context.request = request = replace(context.request, body=body)
+                if len(body) <= MAX_BODY:
+                    context.parameters = read_parameters(request)
             self._identify(context)
             contract = context.contract or self._default_contract
             if context.client.has_faults:
@@ -161,10 +164,6 @@ class AuthorizationServer:
         except Exception:
             _log.exception("request %s is missing in the journal", context.request_id)
         return response
-
-    def _read_parameters(self, context: RequestContext, body: bytes) -> None:
-        context.request = request = replace(context.request, body=body)
-        context.parameters = read_parameters(request) if len(body) <= MAX_BODY else NO_PARAMETERS
 
     def _identify(self, context: RequestContext) -> None:
         """Find out the contract, and the API key that the request claims."""

@@ -29,12 +29,12 @@ class Issuer:
         The tokens are made and measured first, so that a refused request uses nothing up.
         """
         ids = token_hex(32)
-        family = grant.refreshed.family if grant.refreshed else ids[:32]
-        jti = ids[32:]
+        family, jti = grant.refreshed.family if grant.refreshed else ids[:32], ids[32:]
+        scope, issued_at = " ".join(grant.scope), int(now)
         claims = tokens.access_claims(
             self.policy,
             api_key,
-            scope=" ".join(grant.scope),
+            scope=scope,
             client_type=grant.client_type,
             family=family,
             jti=jti,
@@ -43,16 +43,20 @@ class Issuer:
         response = TokenResponse(
             access_token=_ENCODERS[self.format](keys, claims),
             refresh_token=tokens.write_refresh_token(keys, self._next(api_key, grant, family, now)),
-            scope=" ".join(grant.scope),
-            issued_at=int(now),
-            expires_at=int(now) + self.policy.access_token_lifetime,
+            scope=scope,
+            issued_at=issued_at,
+            expires_at=issued_at + self.policy.access_token_lifetime,
             token_format=self.format,
             jti=jti,
         )
         if max(len(response.access_token), len(response.refresh_token) + _ROOM) > tokens.MAX_LENGTH:
             raise invalid_scope(f"the token would be longer than {tokens.MAX_LENGTH} characters")
-        if grant.refreshed:
-            self._consume(grant.refreshed, now)
+        if used := grant.refreshed:
+            expires_at = self.policy.family_expiry(used.expires_at, now)
+            if not self.repository.consume_refresh_token(
+                used, now=now, policy=self.refresh, expires_at=expires_at
+            ):
+                raise invalid_grant("refresh_token was used already, or revoked meanwhile")
         if self.format == "opaque":
             self.repository.put_opaque_token(
                 tokens.fingerprint(response.access_token),
@@ -78,13 +82,6 @@ class Issuer:
             issued_at=int(now),
             expires_at=int(now) + self.policy.refresh_token_lifetime,
         )
-
-    def _consume(self, token: RefreshToken, now: float) -> None:
-        expires_at = self.policy.family_expiry(token.expires_at, now)
-        if not self.repository.consume_refresh_token(
-            token, now=now, policy=self.refresh, expires_at=expires_at
-        ):
-            raise invalid_grant("refresh_token was used already, or revoked meanwhile")
 
 
 _ENCODERS: Mapping[TokenFormat, Callable[[IssuerKeys, Mapping[str, object]], str]] = {

@@ -14,7 +14,7 @@ which the evicted records were about:
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heapreplace
 from typing import NamedTuple
 
@@ -78,54 +78,38 @@ def plan_evictions(
 
     `clocks` says what the clock of each group's API key shows, `wall` is the real time, in Unix seconds.
     """
-    excess = _Excess(records, bound)
+    too_many = len(records) - bound.records + bound.records // _FREE_PART
+    too_large = sum(record.size for record in records) - bound.size + bound.size // _FREE_PART
+    candidates = _candidates(records, clocks, wall)
     expired, live = _Groups(list), _Groups(list)
+    while too_many > 0 or too_large > 0:
+        record, is_live = next(candidates)
+        (live if is_live else expired)[record.group].append(record)
+        too_many -= 1
+        too_large -= record.size
+    return [_eviction(group, expired[group], live[group]) for group in {*expired, *live}]
+
+
+def _candidates(
+    records: Iterable[TokenRecord], clocks: Mapping[str, float], wall: float
+) -> Iterator[tuple[TokenRecord, bool]]:
+    """All records, in the order in which they go, and whether they are live."""
+    live = _Groups(list)
     for record in records:
-        if not excess:
-            break  # the rest stays: whenever there is still an excess, `live` is complete
         times = record.times
         if times.expires_at <= clocks[record.group] and times.real_expiry <= wall:
-            expired[record.group].append(record)
-            excess.shrink(record)
+            yield record, False
         else:
             live[record.group].append(record)
-    evicted = _oldest(live, excess)
-    return [_eviction(group, expired[group], evicted[group]) for group in {*expired, *evicted}]
-
-
-class _Excess:
-    """How many records, and bytes of them, are still to go."""
-
-    def __init__(self, records: Iterable[TokenRecord], bound: Usage) -> None:
-        sizes = [record.size for record in records]
-        self.records = len(sizes) - bound.records + bound.records // _FREE_PART
-        self.size = sum(sizes) - bound.size + bound.size // _FREE_PART
-
-    def __bool__(self) -> bool:
-        return self.records > 0 or self.size > 0
-
-    def shrink(self, record: TokenRecord) -> None:
-        """Count a record that goes."""
-        self.records -= 1
-        self.size -= record.size
-
-
-def _oldest(live: _Groups, excess: _Excess) -> _Groups:
-    """The live records that go: one by one the oldest of the group that has the most."""
-    evicted = _Groups(list)
+    for own in live.values():
+        own.sort(key=lambda record: record.times.issued_at, reverse=True)
     # Sizes are negative, so that the largest group is first.
-    heap = [(-len(records), position, group) for position, (group, records) in enumerate(live.items())]
+    heap = [(-len(own), position, own) for position, own in enumerate(live.values())]
     heapify(heap)
-    while excess:
-        size, position, group = heap[0]
-        records = live[group]
-        if group not in evicted:
-            records.sort(key=lambda record: record.times.issued_at, reverse=True)
-        record = records.pop()
-        evicted[group].append(record)
-        excess.shrink(record)
-        heapreplace(heap, (size + 1, position, group))
-    return evicted
+    while True:
+        size, position, own = heap[0]
+        yield own.pop(), True
+        heapreplace(heap, (size + 1, position, own))
 
 
 def _eviction(group: str, expired: list[TokenRecord], live: list[TokenRecord]) -> Eviction:
