@@ -54,9 +54,8 @@ class Discovery:
 
     def _ca(self, _request: HttpRequest) -> HttpResponse:
         if self._ca_pem is None:
-            return responses.render_error(
-                404, "there is no CA: tls is off, or uses the certificate of tls_cert"
-            )
+            reason = "there is no CA: tls is off, or uses the certificate of tls_cert"
+            return responses.render_error(404, reason)
         return HttpResponse(status=200, headers=(_PEM, *responses.NO_STORE), body=self._ca_pem)
 
     def _jwks(self, _request: HttpRequest) -> HttpResponse:

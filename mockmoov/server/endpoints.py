@@ -179,7 +179,9 @@ def not_implemented(context: RequestContext, _contract: Contract, _caller: Autho
 
 def forward(_context: RequestContext, _contract: Contract, caller: AuthorizedClient) -> Forward:
     """The step that lets the upstream answer; of a minted token only well-formed scopes are sent on."""
-    scopes = [ANY_SCOPE] if caller.scopes is None else [scope for scope in caller.scopes if _is_sent(scope)]
+    scopes = [ANY_SCOPE]
+    if caller.scopes is not None:
+        scopes = [scope for scope in caller.scopes if is_scope_token(scope) and scope != ANY_SCOPE]
     return Forward(
         headers=(
             (CLIENT_ID_HEADER, caller.api_key.client_id),
@@ -187,10 +189,6 @@ def forward(_context: RequestContext, _contract: Contract, caller: AuthorizedCli
             (SCOPES_HEADER, " ".join(scopes)),
         )
     )
-
-
-def _is_sent(scope: str) -> bool:
-    return is_scope_token(scope) and scope != ANY_SCOPE
 
 
 # --- routes -----------------------------------------------------------------------------------------

@@ -5,12 +5,10 @@ API key is reset or deleted, or until there are too many. No token may become va
 was evicted, wherever a test moves the clocks. So the API key gets a `TokenFloor` that refuses every token
 which the evicted records were about:
 
-- Records whose tokens have expired, on the clock of their API key and in real time, go first. From then on
-  the key refuses tokens that expire no later than the last of those, which matters only if its clock is
-  moved back.
-- If that is not enough, live records go: one by one the oldest of the API key that has the most, so that a
-  busy key doesn't affect the others. From then on the key refuses tokens that were issued no later than the
-  newest of those.
+- Records whose tokens have expired, on the clock of their API key and in real time, go first. The key then
+  refuses tokens that expire no later than the last of those: it matters only if its clock is moved back.
+- Then live records go: one by one the oldest of the API key that has the most, so that a busy key doesn't
+  affect the others. The key then refuses tokens that were issued no later than the newest of those.
 """
 
 from collections import defaultdict

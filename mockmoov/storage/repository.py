@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from itertools import chain
 from secrets import token_hex
 from threading import Lock
+from typing import cast
 
 from msgspec.json import Decoder
 from msgspec.structs import replace
@@ -148,12 +149,7 @@ class Repository:
 
     def revoke_family(self, token: RefreshToken, *, now: float, expires_at: float) -> None:
         """Revoke every token of a family, also those that are not issued yet (RFC 7009 §2.1)."""
-        self._change_family(
-            token,
-            lambda family: (replace(family, revoked=True), not family.revoked),
-            now=now,
-            expires_at=expires_at,
-        )
+        self._change_family(token, _revoke, now=now, expires_at=expires_at)
 
     def _change_family(
         self,
@@ -181,11 +177,10 @@ class Repository:
                 name, before, to_json(after), group=group_of(token.client_id), times=times
             ):
                 self._evict_if_full()
+                if before is not None or not accepted:
+                    return accepted
                 # Without a record the family may be new, or its record was evicted a moment ago.
-                return accepted and (before is not None or not self._is_rejected(token))
-
-    def _is_rejected(self, token: RefreshToken) -> bool:
-        return any(api_key.rejection_reason(token) for api_key in self.api_keys([token.client_id]))
+                return not any(key.rejection_reason(token) for key in self.api_keys([token.client_id]))
 
     def revoke_access_token(self, token: AccessToken, *, now: float) -> None:
         """Revoke one access token."""
@@ -212,10 +207,7 @@ class Repository:
     def opaque_token(self, fingerprint: str) -> dict[str, object] | None:
         """The claims of an opaque access token; None if it is unknown."""
         value = self._get(f"opaque:{fingerprint}")
-        if value is None:
-            return None
-        claims: dict[str, object] = json.loads(value)
-        return claims
+        return None if value is None else cast("dict[str, object]", json.loads(value))
 
     def _times(self, issued_at: float, expires_at: float, now: float) -> TokenTimes:
         return TokenTimes(issued_at, expires_at, max(expires_at, self._wall() + expires_at - now))
@@ -309,6 +301,10 @@ def _read_signing_keys(value: bytes) -> IssuerKeys:
 @lru_cache(maxsize=2**14)  # more than there may be API keys
 def _read_origins(value: bytes) -> tuple[str, ...]:
     return decode_api_key(value).origins
+
+
+def _revoke(family: TokenFamily) -> tuple[TokenFamily, bool]:
+    return replace(family, revoked=True), not family.revoked
 
 
 def _read_family(value: bytes | None) -> TokenFamily:
