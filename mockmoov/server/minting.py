@@ -70,7 +70,8 @@ class Minter:
         token = token_urlsafe(tokens.OPAQUE_BYTES)
         claimed = claims.get("exp")
         expires_at = float(claimed) if isinstance(claimed, int | float) else now
-        expires_at = max(expires_at, now + wish.lifetime)  # so that a defect is what it is refused for
+        # A defect is refused for itself, not because the record is gone.
+        expires_at = max(expires_at, now + wish.lifetime)
         self.repository.put_opaque_token(
             tokens.fingerprint(token), claims, client_id=api_key.client_id, now=now, expires_at=expires_at
         )

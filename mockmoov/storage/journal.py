@@ -169,10 +169,9 @@ class MemoryJournal:
         return Journal(_decode(encoded), dropped)
 
     def clear(self, owner: str | None = None) -> None:
-        """Remove the exchanges of an owner, or (None) all. Numbers start at 1 again if all are removed.
+        """Remove the exchanges of an owner, or (None) all, and notify its watches: its key may be gone, too.
 
-        The watches of the owner are notified, because the API key may be gone, too; those of the whole
-        journal only if it is cleared.
+        Numbers start at 1 again if all are removed.
         """
         with self._lock:
             if owner is None:

@@ -263,8 +263,6 @@ class Repository:
             if self._store.compare_and_swap(key, before, to_json(bucket), group=group):
                 return wait
 
-    # ----------------------------------------------------------------------------------------------
-
     def _forget(self, client_id: str) -> None:
         """Remove all that belongs to an API key, but not the key."""
         self._store.forget(group_of(client_id))

@@ -157,8 +157,6 @@ class SimulationState:
         """Remove the exchanges of an API key, or (None) all."""
         self._store.journal.clear(owner)
 
-    # ----------------------------------------------------------------------------------------------
-
     def _get(self, record: str, owner: str | None) -> bytes | None:
         return self._store.get_many([entry_name(record, owner)])[0]
 
