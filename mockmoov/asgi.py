@@ -101,6 +101,7 @@ class _GuardedRequest:
         self._needs_body = False
         self._rejection: HttpResponse | None = None
         self._held = HttpResponse(status=500)
+        self._early_status: int | None = None  # of a response that began before the check
         self._is_sent = False
 
     async def check(self, scopes: tuple[str, ...], path_parameters: Mapping[str, str]) -> Caller:
@@ -130,7 +131,9 @@ class _GuardedRequest:
         if self._rejection is not None:
             if message["type"] == "http.response.start":
                 await self._send_own(self._rejection)
-        elif self._steps is None:
+        elif self._steps is None or self._early_status:
+            if message["type"] == "http.response.start":
+                self._early_status = message["status"]
             await self._send(message)
         elif self._needs_body:
             await self._hold(message)
@@ -150,7 +153,7 @@ class _GuardedRequest:
             await self._send_own(self._rejection)
             return True
         if self._steps is not None:
-            self._finish(HttpResponse(status=500))
+            self._finish(HttpResponse(status=self._early_status or 500))
         return False
 
     async def _hold(self, message: Message) -> None:
@@ -174,10 +177,11 @@ class _GuardedRequest:
 
     async def _send_own(self, response: HttpResponse) -> None:
         self._is_sent = True
+        response = _undated(response)
         if how := self._context.network_error:
             await fail_connection(how, response, self._scope, self._client, self._send)
         else:
-            await send_response(_undated(response), self._client, self._send)
+            await send_response(response, self._client, self._send)
 
 
 def _head(message: Message, without: str = REQUEST_ID_HEADER) -> HttpResponse:
