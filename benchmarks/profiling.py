@@ -24,7 +24,7 @@ from mockmoov.web.app import create_app
 _REQUESTS, _WARM_UP = 5000, 500
 _ROWS = 15
 _PACKAGE = processes.ROOT / "mockmoov"
-_SITE = Path(sysconfig.get_path("purelib"))
+SITE = Path(sysconfig.get_path("purelib"))
 _NATIVE = re.compile(r"cryptography|Ed25519|msgspec|hashlib|hmac")
 _IMPORT = re.compile(r"import time: +(\d+) \| +\d+ \| +(\S+)")
 
@@ -72,7 +72,7 @@ def layer(function: Function) -> str:
     if path == "~":
         found = _NATIVE.search(name)
         return f"{found[0]} (native)" if found else "built-in functions"
-    for folder in (_PACKAGE, _SITE):
+    for folder in (_PACKAGE, SITE):
         if Path(path).is_relative_to(folder):
             first = Path(path).relative_to(folder).parts[0]
             return f"mockmoov/{first}" if folder == _PACKAGE else first
