@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-_CORES = sorted(os.sched_getaffinity(0))
+_CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
 _SERVER_CORE, GENERATOR_CORE = _CORES[0], _CORES[-1]
 _CPUCLOCK_SCHED = 2  # clock_getcpuclockid(3), as Linux makes the id from the pid
 _PAUSE = 0.001  # seconds between two attempts to connect
@@ -26,12 +26,20 @@ _PATIENCE = 30.0  # seconds for a server to answer or to stop
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A server to measure: its command, `{port}` for the port; the path that is 200 once it answers."""
+    """A server to measure.
+
+    In its command `{port}` is the port and `{folder}` a folder of this run. `health` is the path that is 200
+    once it answers; `kinds` are the kinds of call that it has, if not all.
+    """
 
     name: str
     command: tuple[str, ...]
     health: str = "/"
-    kinds: frozenset[str] | None = None  # the kinds of call that it answers, if not all
+    kinds: frozenset[str] | None = None
+
+    def has(self, kind: str) -> bool:
+        """Whether it has this kind of call."""
+        return self.kinds is None or kind in self.kinds
 
 
 def mockmoov(*options: str, name: str = "mockmoov", python: tuple[str, ...] = ()) -> Program:
@@ -43,7 +51,7 @@ def mockmoov(*options: str, name: str = "mockmoov", python: tuple[str, ...] = ()
 
 
 STORES: Mapping[str, tuple[str, ...]] = {"memory": ()}
-"""The options of `mockmoov serve` for each store. Each one gets its own rows."""
+"""The options of `mockmoov serve` for each store; each store has its own rows."""
 
 OURS = {store: mockmoov(*options, name=f"mockmoov, {store}") for store, options in STORES.items()}
 
@@ -66,7 +74,8 @@ def other_fake() -> Program | str:
     source, folder = ROOT / "tools" / "other_fakes" / OTHER_FAKE, Path(sys.prefix) / "bench" / OTHER_FAKE
     shutil.copytree(source, folder, dirs_exist_ok=True)
     install = ["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"]
-    if subprocess.run(install, cwd=folder, check=False, capture_output=True).returncode:
+    hurry = ["--fetch-retries=0", "--fetch-timeout=30000"]
+    if subprocess.run([*install, *hurry], cwd=folder, check=False, capture_output=True).returncode:
         return "npm could not install it"
     command = ("node", str(folder / "serve.mjs"), "{port}")
     return Program(name=OTHER_FAKE, command=command, health="/jwks", kinds=frozenset({"tokens"}))
@@ -92,7 +101,7 @@ def pin(pid: int, core: int) -> None:
 def running(program: Program, log: Path = Path(os.devnull), core: int = _SERVER_CORE) -> Iterator[Server]:
     """The program, from its first answer until the end of the block; standard error goes to `log`."""
     port = _free_port()
-    command = [part.format(port=port) for part in program.command]
+    command = [part.format(port=port, folder=_SCRATCH.name) for part in program.command]
     started = time.perf_counter()
     with log.open("wb") as stderr:
         process = subprocess.Popen(
@@ -113,10 +122,10 @@ def environment() -> Mapping[str, str]:
     """This environment without what a server, pytest or the interpreter would read."""
     read = ("MOCKMOOV_", "PYTEST", "PYTHON")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(read)}
-    return {**kept, "PYTHONPYCACHEPREFIX": _BYTECODE.name}
+    return {**kept, "PYTHONPYCACHEPREFIX": _SCRATCH.name}
 
 
-_BYTECODE = tempfile.TemporaryDirectory(prefix="mockmoov-bench-")
+_SCRATCH = tempfile.TemporaryDirectory(prefix="mockmoov-bench-")
 
 
 def _free_port() -> int:

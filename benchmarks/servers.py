@@ -12,6 +12,7 @@ from benchmarks.processes import ASGI, EMPTY, STARLETTE, Program, Server
 from benchmarks.workload import KINDS, Kind
 
 CALLS = "Calls a second"
+_BUDGETS = {"tokens (memory)": Budget("≥", 0.8, STARLETTE.name)}
 _WARM_UP = 1000  # requests
 _CHUNK = 5000  # requests
 _T = TypeVar("_T")
@@ -38,16 +39,14 @@ def calls(rounds: int, burst: int) -> Iterator[Figure]:
     with contextlib.ExitStack() as stack:
         servers = [stack.enter_context(processes.running(program)) for program in _programs()]
         for kind in KINDS:
-            subjects = [server for server in servers if kind.name in (server.program.kinds or {kind.name})]
+            subjects = [server for server in servers if server.program.has(kind.name)]
             rotate(1, partial(_burst, kind, burst), subjects)
             found = rotate(rounds, partial(_burst, kind, burst), subjects)
             bursts = {server.program.name: runs for server, runs in zip(subjects, found, strict=True)}
             for store, ours, others in _by_store(bursts):
-                budget = (
-                    Budget("≥", 0.8, STARLETTE.name) if (kind.name, store) == ("tokens", "memory") else None
-                )
-                values = {OURS: _value(ours), **{name: _value(runs, ours) for name, runs in others.items()}}
-                yield Figure(section=CALLS, name=f"{kind.name} ({store})", values=values, budget=budget)
+                name = f"{kind.name} ({store})"
+                values = {OURS: _value(ours), **{other: _value(runs, ours) for other, runs in others.items()}}
+                yield Figure(section=CALLS, name=name, values=values, budget=_BUDGETS.get(name))
 
 
 def _burst(kind: Kind, count: int, server: Server) -> load.Burst:
