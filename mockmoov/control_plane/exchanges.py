@@ -12,7 +12,7 @@ from mockmoov.oauth.records import Exchange
 from mockmoov.oauth.responses import render_empty, render_json
 from mockmoov.server.steps import WaitForExchanges
 from mockmoov.simulation.journal import Query, matching
-from mockmoov.storage.watches import TooManyWatchesError
+from mockmoov.storage.journal import TooManyWatchesError
 
 LONGEST_WAIT = 60.0  # seconds
 

@@ -113,7 +113,7 @@ class OldTokensDie(Issuer):
         token = tokens.read_claims(tokens.unverified_claims(response.access_token) or {})
         if token:
             if before := self._latest.get(token.family):
-                self._repository.revoke_access_token(before, now=now)
+                self.repository.revoke_access_token(before, now=now)
             self._latest[token.family] = token
         return response
 
