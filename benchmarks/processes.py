@@ -4,6 +4,7 @@ All servers run in the same environment, with their bytecode in a folder of this
 """
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -64,6 +65,7 @@ STARLETTE = _floor("bare Starlette", "bare_starlette")
 ASGI = _floor("bare ASGI", "bare_asgi")
 EMPTY = _floor("empty Starlette", "empty")
 OTHER_FAKE = "oauth2-mock-server"
+_SOURCE = ROOT / "tools" / "other_fakes" / OTHER_FAKE
 
 
 @cache
@@ -71,14 +73,23 @@ def other_fake() -> Program | str:
     """oauth2-mock-server, installed with npm at the first run; or why it is missing."""
     if not (shutil.which("node") and shutil.which("npm")):
         return "Node is not installed"
-    source, folder = ROOT / "tools" / "other_fakes" / OTHER_FAKE, Path(sys.prefix) / "bench" / OTHER_FAKE
-    shutil.copytree(source, folder, dirs_exist_ok=True)
+    folder = Path(sys.prefix) / "bench" / OTHER_FAKE
+    shutil.copytree(_SOURCE, folder, dirs_exist_ok=True)
     install = ["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"]
     hurry = ["--fetch-retries=0", "--fetch-timeout=30000"]
     if subprocess.run([*install, *hurry], cwd=folder, check=False, capture_output=True).returncode:
         return "npm could not install it"
     command = ("node", str(folder / "serve.mjs"), "{port}")
     return Program(name=OTHER_FAKE, command=command, health="/jwks", kinds=frozenset({"tokens"}))
+
+
+def other_versions() -> Mapping[str, str]:
+    """The versions of Node and of the other fake, if it is here."""
+    if isinstance(other_fake(), str):
+        return {}
+    node = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True).stdout
+    dependencies = json.loads((_SOURCE / "package.json").read_text())["dependencies"]
+    return {"Node": node.strip().removeprefix("v"), **dependencies}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

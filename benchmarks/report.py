@@ -13,7 +13,7 @@ import msgspec
 from benchmarks import chart
 from benchmarks.figures import Figure, latency_table, table
 from benchmarks.load import CONNECTIONS
-from benchmarks.processes import ROOT, other_fake
+from benchmarks.processes import OTHER_FAKE, ROOT, other_fake, other_versions
 from benchmarks.servers import CALLS
 
 COMMITTED = ROOT / "reports" / "bench.json"
@@ -46,8 +46,9 @@ def make(figures: Sequence[Figure], *, is_quick: bool) -> Report:
         versions={
             "Python": platform.python_version(),
             **{name: version(name) for name in ("mockmoov", *_LIBRARIES)},
+            **other_versions(),
         },
-        notes=[f"oauth2-mock-server was not measured: {fake}."] if isinstance(fake, str) else [],
+        notes=[f"{OTHER_FAKE} was not measured: {fake}."] if isinstance(fake, str) else [],
         figures=figures,
     )
 
