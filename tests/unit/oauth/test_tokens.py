@@ -193,6 +193,7 @@ def test_a_genuine_token_is_accepted() -> None:
         forged({**GOOD, "crit": ["exp"]}),
         forged({**GOOD, "crit": []}),
         forged({**GOOD, "crit": ["x"], "x": True}),
+        forged({**GOOD, "crit": ["b64"], "b64": True}),
         forged({**GOOD, "b64": False}),
         forged({**GOOD, "b64": False, "crit": ["b64"]}),
         forged([GOOD]),
