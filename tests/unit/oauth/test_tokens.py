@@ -117,7 +117,7 @@ def test_the_header_is_that_of_the_documented_example() -> None:
 
 
 def test_another_jose_library_verifies_our_token_with_our_jwk_set() -> None:
-    key = jwt.PyJWKSet.from_dict(jwks(KEYS))[jwt.get_unverified_header(TOKEN)["kid"]]
+    key = jwt.PyJWKSet.from_dict(jwks(KEYS))[jwt.get_unverified_header(TOKEN)["kid"]].key
     options: Any = {"verify_exp": False, "verify_iat": False, "strict_aud": False}
     claims = jwt.decode(
         TOKEN, key, algorithms=["EdDSA"], audience=POLICY.audiences[0], issuer=POLICY.issuer, options=options
