@@ -1,6 +1,7 @@
 """The issuer's keys: from a file or a seed, rotated, and published as a JWKS."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -46,7 +47,10 @@ def private_key_from_file(data: bytes) -> bytes:
 
     try:
         if data.lstrip().startswith(b"{"):
-            key: object = OKPAlgorithm.from_jwk(data.decode())
+            jwk = json.loads(data.decode())
+            key: object = OKPAlgorithm.from_jwk(jwk)
+            if isinstance(key, Ed25519PrivateKey) and key.public_key().public_bytes_raw() != decode(jwk["x"]):
+                raise ValueError("x is another key's")  # PyJWT before 2.15 doesn't compare
         else:
             key = load_pem_private_key(data, password=None)
     except (PyJWTError, RecursionError, TypeError, UnsupportedAlgorithm, ValueError) as error:

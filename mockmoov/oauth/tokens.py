@@ -89,8 +89,10 @@ def verify(keys: IssuerKeys, token: str) -> dict[str, object] | None:
     if len(token) > MAX_LENGTH or not _COMPACT_JWS.fullmatch(token):
         return None
     try:
-        kid = (_read_part(token, 0) or {}).get("kid")  # the library would decode the whole token
-        pair = next(pair for pair in key_pairs(keys) if pair.kid == kid)
+        header = _read_part(token, 0) or {}  # the library would decode the whole token
+        if header.get("alg") != ALGORITHM or "crit" in header:
+            return None  # RFC 7515 §4.1.11: no extension is supported; PyJWT before 2.12 ignores crit
+        pair = next(pair for pair in key_pairs(keys) if pair.kid == header.get("kid"))
         jws = api_jws.decode_complete(token, pair.private_key.public_key(), algorithms=[ALGORITHM])
         claims = _CLAIMS.decode(jws["payload"].decode())
         to_json(claims)  # reject what can't be written again, such as a lone surrogate

@@ -58,7 +58,7 @@ def mockmoov_signature(probe: Probe) -> None:
     thumbprint = urlsafe_b64encode(sha256(members.encode()).digest()).rstrip(b"=").decode()
     expect(kid == thumbprint, f"kid {thumbprint}", kid)
     try:
-        jwt.PyJWS().decode(pair.access, jwt.PyJWK(found[0]), ["EdDSA"])
+        jwt.PyJWS().decode(pair.access, jwt.PyJWK(found[0]).key, ["EdDSA"])
     except jwt.PyJWTError as error:
         raise CheckFailed(f"expected a token that verifies, got {type(error).__name__}") from None
 

@@ -148,7 +148,7 @@ def test_the_jwks_verifies_tokens_and_has_no_private_member(seed: str) -> None:
     found = jwt.PyJWKSet.from_dict(document)[jwt.get_unverified_header(token)["kid"]]
     claims = jwt.decode(
         token,
-        found,
+        found.key,
         algorithms=["EdDSA"],
         audience="https://api.moov.io",
         issuer="https://api.moov.io#applications",
@@ -160,7 +160,7 @@ def test_the_jwks_verifies_tokens_and_has_no_private_member(seed: str) -> None:
 def test_the_jwks_of_one_server_refuses_the_tokens_of_another() -> None:
     key = jwt.PyJWK(get(new_sender(), "/.well-known/jwks.json")["keys"][0])
     with pytest.raises(jwt.InvalidSignatureError):
-        jwt.decode(mint(new_sender())["access_token"], key, algorithms=["EdDSA"])
+        jwt.decode(mint(new_sender())["access_token"], key.key, algorithms=["EdDSA"])
 
 
 # --- metadata -----------------------------------------------------------------------------------

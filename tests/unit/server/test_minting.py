@@ -24,7 +24,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc import errors
 from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import KeySet
-from jwt.types import Options
 
 from mockmoov import MockMoov, MoovKey
 from mockmoov.oauth.token_defects import CLAIM_DEFECTS, DEFECTS
@@ -113,9 +112,9 @@ class Checks:
         assert name in _PYJWT
         return dataclasses.replace(self, left_out=name)
 
-    def options(self) -> Options:
+    def options(self) -> Any:
         asked = {f"verify_{name}": name != self.left_out for name in _PYJWT}
-        return Options(require=list(self.required), **asked)  # type: ignore[typeddict-item, no-any-return]
+        return {"require": list(self.required), **asked}
 
 
 def pyjwt(jwks: Any, checks: Checks | None = None) -> Verify:
@@ -127,7 +126,7 @@ def pyjwt(jwks: Any, checks: Checks | None = None) -> Verify:
             key = keys[jwt.get_unverified_header(text)["kid"]] if checks.kid else keys.keys[0]
             return jwt.decode(
                 text,
-                key,
+                key.key,
                 algorithms=[ALGORITHM],
                 issuer=ISSUER,
                 audience=AUDIENCE,
@@ -155,6 +154,8 @@ def joserfc(jwks: Any) -> Verify:
             registry.validate(token.claims)
         except errors.ClaimError as error:
             raise RefusedError(f"{type(error).__name__} {error.claim}") from None
+        except (errors.ExpiredTokenError, errors.InvalidTokenError):
+            pytest.skip("joserfc before 1.6, the last for cryptography 42, doesn't name the claim")
         except errors.JoseError as error:
             raise RefusedError(type(error).__name__) from None
         return token.claims
