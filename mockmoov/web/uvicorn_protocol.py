@@ -15,6 +15,7 @@ That goes wrong where a real client or an attacker finds it:
 
 import socket
 import struct
+from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -29,6 +30,15 @@ class HttpProtocol(HttpToolsProtocol):
     """One HTTP/1.1 connection."""
 
     _bodiless = 0  # bytes since the last piece of a body
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.parser = self._new_parser()
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own is since 0.32.1
+        return parser
 
     def data_received(self, data: bytes) -> None:
         """Read bytes; an offered upgrade is declined by reading on without it (RFC 9110 §7.8)."""
@@ -67,8 +77,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.parser.get_http_version().encode(),
         )
         fields = [name + b": " + value for name, value in self.headers if name != b"upgrade"]
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own is
+        self.parser = self._new_parser()
         return b"\r\n".join([line, *fields]) + b"\r\n\r\n"
 
     def on_headers_complete(self) -> None:
