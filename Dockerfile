@@ -19,7 +19,7 @@ LABEL org.opencontainers.image.title="mockmoov" \
 COPY --from=build /opt/mockmoov /opt/mockmoov
 ENV PATH=/opt/mockmoov/bin:$PATH
 # The base image has no bytecode for the standard library: what a start imports gets it here.
-RUN python -c "import mockmoov.cli.serve, mockmoov.cli.token, mockmoov.cli.healthcheck, mockmoov.web.app, mockmoov.web.listeners, mockmoov.server.factory, mockmoov.client, trustme, uvloop, urllib.request"
+RUN python -c "import mockmoov.cli.serve, mockmoov.cli.token, mockmoov.cli.healthcheck, mockmoov.web.app, mockmoov.web.listeners, mockmoov.web.uvicorn_server, mockmoov.server.factory, mockmoov.client, trustme, uvloop, urllib.request"
 # The one file that is written, and deleted at once, is the key of a certificate on its way into OpenSSL: in memory.
 ENV PYTHONDONTWRITEBYTECODE=1 \
     TMPDIR=/dev/shm \

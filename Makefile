@@ -12,7 +12,7 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	$(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-all test-soak test-quality lint tables bench mutate matrix kills comparison build clean
+.PHONY: help serve test test-all test-soak test-quality lint tables bench profile mutate matrix kills comparison build clean
 
 help:
 	@echo "make serve     run the server; options in ARGS: make serve ARGS='--port 0'"
@@ -22,7 +22,8 @@ help:
 	@echo "make test-quality  break the package on purpose, and see whether the tests notice"
 	@echo "make lint      ruff and mypy"
 	@echo "make tables    write the Python modules of scopes and operations from their JSON files"
-	@echo "make bench     measure the server beside a bare one"
+	@echo "make bench     measure the server next to bare ones, and write docs/speed.md; or make bench ARGS=--check"
+	@echo "make profile   show where the time of a request and of the start goes"
 	@echo "make mutate    mutation run over the pure layers, the control plane and MockMoov; one of them: make mutate ARGS=pure"
 	@echo "make matrix    the contract suite and the foreign clients against every breakage"
 	@echo "make kills     of those, the contract suite only"
@@ -58,7 +59,10 @@ tables: $(VENV)/.installed-dev
 	@$(BIN)/python -m tools.generate_tables
 
 bench: $(VENV)/.installed-dev
-	@$(BIN)/python -m benchmarks $(ARGS)
+	@$(BIN)/python -m benchmarks $(or $(ARGS),--write)
+
+profile: $(VENV)/.installed-dev
+	@$(BIN)/python -m benchmarks.profiling
 
 mutate: $(VENV)/.installed-dev
 	@$(BIN)/python -m tools.mutation $(ARGS)

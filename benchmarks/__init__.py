@@ -1,1 +1,1 @@
-"""Nothing but the package's name: the floor's start must not pay for anything here."""
+"""The bench: mockmoov and, next to it, the least that such a server could be."""

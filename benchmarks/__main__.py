@@ -1,59 +1,77 @@
-"""`python -m benchmarks`: what is run at which size."""
+"""`python -m benchmarks`: which sections are measured, and how large they are."""
 
 import argparse
+import os
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 
-from benchmarks import double, figures, gateway, inprocess, network
+from benchmarks import costs, processes, report, servers
+from benchmarks.figures import Figure
 
-
-def _quick() -> Iterator[figures.Figure]:
-    yield from network.throughput(rounds=4, seconds=0.7)
-    yield from network.cold_start(rounds=5)
-    yield from network.memory(tokens=10_000)
-    yield from inprocess.mint(repeats=10)
-    yield from double.fixture(rounds=3, tests=300)
-    yield from double.start_and_stop(rounds=7)
-    yield from double.plugin(rounds=7)
-    yield from double.journal(rounds=6, seconds=0.5)
-    yield from inprocess.authorize(repeats=10)
-    yield from gateway.forwarding(rounds=4, seconds=0.7)
+_Section = Callable[[], Iterator[Figure]]
 
 
-def _full() -> Iterator[figures.Figure]:
-    yield from network.throughput(rounds=40, seconds=0.75)
-    yield from network.cold_start(rounds=15)
-    yield from network.memory(tokens=100_000)
-    yield from inprocess.mint(repeats=60)
-    yield from double.fixture(rounds=7, tests=1000)
-    yield from double.start_and_stop(rounds=25)
-    yield from double.plugin(rounds=25)
-    yield from double.journal(rounds=40, seconds=0.5)
-    yield from inprocess.authorize(repeats=60)
-    yield from gateway.forwarding(rounds=20, seconds=0.75)
+def _quick() -> Mapping[str, _Section]:
+    return {
+        "calls": lambda: servers.calls(rounds=8, burst=300),
+        "start": lambda: servers.start(rounds=5),
+        "memory": lambda: servers.memory(tokens=20_000),
+        "suite": lambda: costs.suite(rounds=3, tests=300),
+        "process": lambda: costs.in_process(rounds=15),
+        "forwarding": lambda: costs.forwarding(rounds=5, burst=200),
+    }
+
+
+def _full() -> Mapping[str, _Section]:
+    return {
+        "calls": lambda: servers.calls(rounds=30, burst=1000),
+        "start": lambda: servers.start(rounds=15),
+        "memory": lambda: servers.memory(tokens=300_000),
+        "suite": lambda: costs.suite(rounds=7, tests=1000),
+        "process": lambda: costs.in_process(rounds=60),
+        "forwarding": lambda: costs.forwarding(rounds=20, burst=300),
+    }
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="mockmoov against a bare floor."
-    )
-    parser.add_argument("--quick", action="store_true", help="a minute instead of some five")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures here, too")
-    parser.add_argument("--check", action="store_true", help="exit 1 if a figure is over its budget")
-    return parser.parse_args()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=report.__doc__)
+    parser.add_argument("--quick", action="store_true", help="measure less of everything")
+    parser.add_argument("--only", choices=_full(), help="measure one section; cannot be written")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--write", action="store_true", help="replace the committed figures, page and chart")
+    what.add_argument("--check", action="store_true", help="exit 1 if a ratio fell, or breaks its budget")
+    arguments = parser.parse_args()
+    if arguments.write and arguments.only:
+        parser.error("--write needs all sections: leave --only out")
+    return arguments
+
+
+def _measure(sections: Mapping[str, _Section]) -> Iterator[Figure]:
+    """Print the tables of each section as it ends."""
+    for name, section in sections.items():
+        print(f"measuring: {name}", file=sys.stderr, flush=True)
+        figures = list(section())
+        print(report.section(figures[0].section, figures), end="\n\n", flush=True)
+        yield from figures
 
 
 def main() -> int:
+    """Measure, print, and write or check."""
     arguments = _arguments()
-    found = []
-    print(figures.HEADING)
-    for figure in _quick() if arguments.quick else _full():
-        print(figures.row(figure), flush=True)
-        found.append(figure)
-    if arguments.json:
-        figures.write_json(arguments.json, found, quick=arguments.quick)
-    return int(arguments.check and any(figure.over for figure in found))
+    processes.pin(os.getpid(), processes.GENERATOR_CORE)
+    sections = _quick() if arguments.quick else _full()
+    if arguments.only:
+        sections = {arguments.only: sections[arguments.only]}
+    found = report.make(list(_measure(sections)), is_quick=arguments.quick)
+    for note in found.notes:
+        print(note)
+    if arguments.write:
+        report.write(found)
+    if not arguments.check:
+        return 0
+    complaints = list(report.complaints(found.figures, report.read().figures))
+    print("\n".join(complaints) or f"no ratio fell by more than {report.FALL:.0%}, all budgets hold")
+    return int(bool(complaints))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """The servers' processes: starting, pinning, what they cost.
 
-All servers run with the same interpreter and the same environment, and with their bytecode in a
-folder that belongs to this run, so that measuring changes nothing outside of it.
+All servers run in the same environment, with their bytecode in a folder of this run.
 """
 
 import contextlib
+import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,38 +14,89 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-_CORES = sorted(os.sched_getaffinity(0))
-SERVER_CORE = _CORES[0]
-GENERATOR_CORE = _CORES[-1]
+_CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+_SERVER_CORE, GENERATOR_CORE = _CORES[0], _CORES[-1]
 _CPUCLOCK_SCHED = 2  # clock_getcpuclockid(3), as Linux makes the id from the pid
-_PAUSE = 0.001  # seconds between two tries to connect
+_PAUSE = 0.001  # seconds between two attempts to connect
 _PATIENCE = 30.0  # seconds for a server to answer or to stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A server to measure: the arguments after the interpreter, `{port}` for the port; where it is well."""
+    """A server to measure.
+
+    In its command `{port}` is the port and `{folder}` a folder of this run. `health` is the path that is 200
+    once it answers; `kinds` are the kinds of call that it has, if not all.
+    """
 
     name: str
-    arguments: tuple[str, ...]
-    health: str
+    command: tuple[str, ...]
+    health: str = "/"
+    kinds: frozenset[str] | None = None
+
+    def has(self, kind: str) -> bool:
+        """Whether it has this kind of call."""
+        return self.kinds is None or kind in self.kinds
 
 
-OURS = Program(
-    name="ours",
-    arguments=("-m", "mockmoov", "serve", "--access-log", "off", "--port", "{port}"),
-    health="/_mockmoov/health",
-)
-FLOOR = Program(name="floor", arguments=("-m", "benchmarks.floor", "{port}"), health="/")
+def mockmoov(*options: str, name: str = "mockmoov", python: tuple[str, ...] = ()) -> Program:
+    """`mockmoov serve` with options."""
+    serve = ("mockmoov", "serve", "--access-log", "off", "--port", "{port}")
+    return Program(
+        name=name, command=(sys.executable, *python, "-m", *serve, *options), health="/_mockmoov/health"
+    )
+
+
+STORES: Mapping[str, tuple[str, ...]] = {"memory": ()}
+"""The options of `mockmoov serve` for each store; each store has its own rows."""
+
+OURS = {store: mockmoov(*options, name=f"mockmoov, {store}") for store, options in STORES.items()}
+
+
+def _floor(name: str, module: str) -> Program:
+    return Program(name=name, command=(sys.executable, "-m", "benchmarks.floors", module, "{port}"))
+
+
+STARLETTE = _floor("bare Starlette", "bare_starlette")
+ASGI = _floor("bare ASGI", "bare_asgi")
+EMPTY = _floor("empty Starlette", "empty")
+OTHER_FAKE = "oauth2-mock-server"
+_SOURCE = ROOT / "tools" / "other_fakes" / OTHER_FAKE
+
+
+@cache
+def other_fake() -> Program | str:
+    """oauth2-mock-server, installed with npm at the first run; or why it is missing."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        return "Node is not installed"
+    folder = Path(sys.prefix) / "bench" / OTHER_FAKE
+    shutil.copytree(_SOURCE, folder, dirs_exist_ok=True)
+    install = ["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"]
+    hurry = ["--fetch-retries=0", "--fetch-timeout=30000"]
+    if subprocess.run([*install, *hurry], cwd=folder, check=False, capture_output=True).returncode:
+        return "npm could not install it"
+    command = ("node", str(folder / "serve.mjs"), "{port}")
+    return Program(name=OTHER_FAKE, command=command, health="/jwks", kinds=frozenset({"tokens"}))
+
+
+def other_versions() -> Mapping[str, str]:
+    """The versions of Node and of the other fake, if it is here."""
+    if isinstance(other_fake(), str):
+        return {}
+    node = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True).stdout
+    dependencies = json.loads((_SOURCE / "package.json").read_text())["dependencies"]
+    return {"Node": node.strip().removeprefix("v"), **dependencies}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A program that runs; `start_seconds` from its spawn to its first answer, `start_cpu` what that cost."""
+    """A program that runs; `start_seconds` from its spawn to its first answer, and the CPU time of that."""
 
+    program: Program
     port: int
     pid: int
     start_seconds: float
@@ -52,44 +104,39 @@ class Server:
 
 
 def pin(pid: int, core: int) -> None:
-    """Keep a process on a core, if there is another one for the rest."""
-    if len(_CORES) > 1:
-        os.sched_setaffinity(pid, {core})
+    """Keep a process on a core, and all that it starts later."""
+    os.sched_setaffinity(pid, {core})
 
 
 @contextlib.contextmanager
-def running(program: Program) -> Iterator[Server]:
-    """The program, from its first answer until the end of the block."""
+def running(program: Program, log: Path = Path(os.devnull), core: int = _SERVER_CORE) -> Iterator[Server]:
+    """The program, from its first answer until the end of the block; standard error goes to `log`."""
     port = _free_port()
+    command = [part.format(port=port, folder=_SCRATCH.name) for part in program.command]
     started = time.perf_counter()
-    process = subprocess.Popen(
-        _command(program, port),
-        cwd=ROOT,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=stderr
+        )
     try:
-        _wait(process, port, _health_request(program))
+        pin(process.pid, core)
+        _wait(process, port, program)
         seconds = time.perf_counter() - started
-        yield Server(port=port, pid=process.pid, start_seconds=seconds, start_cpu=cpu_seconds(process.pid))
+        cpu = cpu_seconds(process.pid)
+        yield Server(program=program, port=port, pid=process.pid, start_seconds=seconds, start_cpu=cpu)
     finally:
         process.terminate()
         process.wait(_PATIENCE)
 
 
-def _command(program: Program, port: int) -> list[str]:
-    return [sys.executable, *(argument.format(port=port) for argument in program.arguments)]
-
-
 def environment() -> Mapping[str, str]:
-    """Ours, without what a server, pytest or the interpreter would read."""
+    """This environment without what a server, pytest or the interpreter would read."""
     read = ("MOCKMOOV_", "PYTEST", "PYTHON")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(read)}
-    return {**kept, "PYTHONPYCACHEPREFIX": _BYTECODE.name}
+    return {**kept, "PYTHONPYCACHEPREFIX": _SCRATCH.name}
 
 
-_BYTECODE = tempfile.TemporaryDirectory(prefix="mockmoov-benchmarks-")
+_SCRATCH = tempfile.TemporaryDirectory(prefix="mockmoov-bench-")
 
 
 def _free_port() -> int:
@@ -98,15 +145,12 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _health_request(program: Program) -> bytes:
-    return f"GET {program.health} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n".encode()
-
-
-def _wait(process: subprocess.Popen[bytes], port: int, request: bytes) -> None:
+def _wait(process: subprocess.Popen[bytes], port: int, program: Program) -> None:
+    request = f"GET {program.health} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n".encode()
     end = time.perf_counter() + _PATIENCE
     while not _answers(port, request):
         if process.poll() is not None or time.perf_counter() > end:
-            raise SystemExit(f"no answer from {process.args!r}: run it by hand to see why")
+            raise SystemExit(f"no answer from {program.name}: run {process.args!r} to see why")
         time.sleep(_PAUSE)
 
 
@@ -120,13 +164,11 @@ def _answers(port: int, request: bytes) -> bool:
 
 
 def cpu_seconds(pid: int) -> float:
-    """What a process has spent so far, user and system: as in /proc/PID/stat, but not in ticks of 10 ms."""
+    """The CPU time of a process so far: as in /proc/PID/stat, but not in ticks of 10 ms."""
     return time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)
 
 
-def resident_bytes(pid: int) -> int:
-    """What a process holds in memory (VmRSS)."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise SystemExit("the kernel does not tell VmRSS")
+def resident_megabytes(pid: int) -> float:
+    """The resident memory of a process (VmRSS)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024 / 1e6

@@ -6,16 +6,7 @@ if TYPE_CHECKING:
     from mockmoov.testing import Clock, ControlError, Exchange, Fault, MintedToken, MockMoov, MoovKey
 
 __version__ = "0.1.0"
-__all__ = [
-    "Clock",
-    "ControlError",
-    "Exchange",
-    "Fault",
-    "MintedToken",
-    "MockMoov",
-    "MoovKey",
-    "__version__",
-]
+__all__ = ["Clock", "ControlError", "Exchange", "Fault", "MintedToken", "MockMoov", "MoovKey", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,6 @@ cards_read = requires("/accounts/{accountID}/cards.read")  # await cards_read(re
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import cast
 
 import anyio
 from msgspec.structs import replace
@@ -23,13 +22,7 @@ from mockmoov.server.context import RequestContext
 from mockmoov.server.endpoints import ACCOUNT_ID_HEADER, ANY_SCOPE, CLIENT_ID_HEADER, SCOPES_HEADER
 from mockmoov.server.steps import Delay, Forward, Steps
 from mockmoov.testing import MockMoov
-from mockmoov.web.asgi_io import (
-    ClientConnection,
-    fail_connection,
-    request_of,
-    send_response,
-    start_message,
-)
+from mockmoov.web.asgi_io import ClientConnection, fail_connection, request_of, send_response, start_message
 
 _GUARDED = "mockmoov.guarded"
 
@@ -91,6 +84,8 @@ class Guard:
         except Exception:
             if not await guarded.end():
                 raise
+        else:
+            await guarded.end()
 
 
 class _GuardedRequest:
@@ -104,9 +99,9 @@ class _GuardedRequest:
         self._client = ClientConnection(self._context.request, receive)
         self._steps: Steps | None = None  # from the moment when the application is to answer
         self._needs_body = False
-        self._is_rejected = False
         self._rejection: HttpResponse | None = None
         self._held = HttpResponse(status=500)
+        self._early_status: int | None = None  # of a response that began before the check
         self._is_sent = False
 
     async def check(self, scopes: tuple[str, ...], path_parameters: Mapping[str, str]) -> Caller:
@@ -118,9 +113,9 @@ class _GuardedRequest:
                 await anyio.sleep(step.seconds)
                 step = steps.send(None)
         except StopIteration as end:
-            self._is_rejected, self._rejection = True, end.value
-            status = self._rejection.status if self._rejection else 503
-            raise HTTPException(status, "mockmoov answers this request itself") from None
+            rejection: HttpResponse = end.value or HttpResponse(status=503)  # a fault may send none
+            self._rejection = rejection
+            raise HTTPException(rejection.status, "mockmoov answers this request itself") from None
         assert isinstance(step, Forward)
         self._steps, self._needs_body = steps, step.needs_body
         headers = dict(step.headers)
@@ -133,10 +128,12 @@ class _GuardedRequest:
 
     async def send(self, message: Message) -> None:
         """Send what the application answers, or mockmoov's own response in place of it."""
-        if self._is_rejected:
+        if self._rejection is not None:
             if message["type"] == "http.response.start":
                 await self._send_own(self._rejection)
-        elif self._steps is None:
+        elif self._steps is None or self._early_status:
+            if message["type"] == "http.response.start":
+                self._early_status = message["status"]
             await self._send(message)
         elif self._needs_body:
             await self._hold(message)
@@ -144,19 +141,19 @@ class _GuardedRequest:
             if message["type"] == "http.response.start":
                 response = self._finish(_head(message))
                 if self._context.has_failed:
-                    self._is_rejected, self._rejection = True, response
+                    self._rejection = response
                     await self._send_own(response)
                     return
                 message = start_message(response)
             await self._send(message)
 
     async def end(self) -> bool:
-        """Finish after the application raised; whether a response went out, or else a server makes a 500."""
-        if self._is_rejected and not self._is_sent:
+        """Finish what the application did not; whether a response went out, or else a server makes a 500."""
+        if self._rejection is not None and not self._is_sent:
             await self._send_own(self._rejection)
             return True
         if self._steps is not None:
-            self._finish(HttpResponse(status=500))
+            self._finish(HttpResponse(status=self._early_status or 500))
         return False
 
     async def _hold(self, message: Message) -> None:
@@ -178,14 +175,13 @@ class _GuardedRequest:
             finished: HttpResponse = end.value
         return _undated(finished)
 
-    async def _send_own(self, response: HttpResponse | None) -> None:
+    async def _send_own(self, response: HttpResponse) -> None:
         self._is_sent = True
-        if self._context.network_error is not None:
-            await fail_connection(
-                self._context.network_error, response, self._scope, self._client, self._send
-            )
+        response = _undated(response)
+        if how := self._context.network_error:
+            await fail_connection(how, response, self._scope, self._client, self._send)
         else:
-            await send_response(_undated(cast("HttpResponse", response)), self._client, self._send)
+            await send_response(response, self._client, self._send)
 
 
 def _head(message: Message, without: str = REQUEST_ID_HEADER) -> HttpResponse:

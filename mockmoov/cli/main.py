@@ -21,11 +21,9 @@ class _LazyGroup(click.Group):
     """Imports the module of a command when it is used, so that `healthcheck` doesn't load the server."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """List the names of the commands."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; None if there is no such command."""
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = getattr(import_module(_COMMANDS[cmd_name]), cmd_name)

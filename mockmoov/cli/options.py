@@ -2,7 +2,8 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -13,6 +14,8 @@ from mockmoov.config.tls_trust import trust_context
 
 if TYPE_CHECKING:
     import ssl
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def fail(exit_code: int, message: str) -> NoReturn:
@@ -52,19 +55,21 @@ def _parse_url(_context: click.Context, _parameter: click.Parameter, value: str)
     return url
 
 
-url_option = click.option(
+def option(flag: str, **attributes: Any) -> Callable[[_Command], _Command]:
+    """An option that an environment variable sets too: `MOCKMOOV_READY_FILE` is `--ready-file`."""
+    variable = PREFIX + flag.removeprefix("--").replace("-", "_").upper()
+    return click.option(flag, envvar=variable, show_envvar=True, **attributes)
+
+
+url_option = option(
     "--url",
     callback=_parse_url,
-    envvar=f"{PREFIX}URL",
-    show_envvar=True,
     default=lambda: f"http://localhost:{local_settings().port}",
     help="URL of the server; default: http://localhost and the port in the settings (8080).",
 )
 
-ca_file_option = click.option(
+ca_file_option = option(
     "--ca-file",
-    envvar=f"{PREFIX}CA_FILE",
-    show_envvar=True,
     metavar="PATH",
     default=lambda: local_settings().tls_ca_file,
     help="CA certificate of an https server, PEM; default: the file in the setting tls_ca_file.",

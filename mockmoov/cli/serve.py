@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from mockmoov import __version__
-from mockmoov.cli.options import fail
+from mockmoov.cli.options import fail, option
 from mockmoov.config.settings import SETTINGS, Layer, Settings, SettingsError, load
 from mockmoov.config.sources import PREFIX, from_environment, from_file
 from mockmoov.oauth.api_keys import EXAMPLE
@@ -37,16 +37,8 @@ def _settings_options(command: _Command) -> _Command:
 
 
 @click.command()
-@click.option(
-    "--config", envvar=f"{PREFIX}CONFIG", show_envvar=True, metavar="PATH", help="TOML file with settings."
-)
-@click.option(
-    "--ready-file",
-    envvar=f"{PREFIX}READY_FILE",
-    show_envvar=True,
-    metavar="PATH",
-    help="File to write the URL to, once the server answers.",
-)
+@option("--config", metavar="PATH", help="TOML file with settings.")
+@option("--ready-file", metavar="PATH", help="File to write the URL to, once the server answers.")
 @_settings_options
 def serve(config: str | None, ready_file: str | None, **flags: str | None) -> None:
     """Run the server until SIGTERM or SIGINT.
@@ -54,8 +46,9 @@ def serve(config: str | None, ready_file: str | None, **flags: str | None) -> No
     Flags override environment variables, which override the file.
     """
     ready = Path(ready_file) if ready_file else None
-    if ready:
-        _remove(ready)
+    if ready:  # of a server that was killed: nobody shall mistake it for this server's
+        with _fail_on_os_error(ready):
+            ready.unlink(missing_ok=True)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
@@ -72,27 +65,28 @@ def serve(config: str | None, ready_file: str | None, **flags: str | None) -> No
 def _run_server(settings: Settings, ready_file: Path | None) -> None:
     from mockmoov.control_plane.access import control_access  # noqa: PLC0415 - `--help` needs no server
     from mockmoov.server.factory import create_server  # noqa: PLC0415
-    from mockmoov.web import uvicorn_server  # noqa: PLC0415
     from mockmoov.web.app import create_app  # noqa: PLC0415
-    from mockmoov.web.listeners import open_listeners  # noqa: PLC0415
+    from mockmoov.web.listeners import BindError, open_listeners  # noqa: PLC0415
+    from mockmoov.web.uvicorn_server import run  # noqa: PLC0415
 
     logging.getLogger("mockmoov.access").disabled = not settings.access_log
     server = create_server(settings)
     try:
         listeners = open_listeners(settings)
-    except uvicorn_server.BindError as error:
+    except BindError as error:
         fail(1, str(error))
     is_on = control_access(settings, listeners.exposure).is_on
+    urls = list(filter(None, (listeners.url, listeners.https_url)))
     publish = _prepare(ready_file, listeners.url) if ready_file else lambda: None
 
     def announce() -> None:
         publish()
         control = "on" if is_on else "off: set control_token, or control to on"
-        lines = _startup_lines(settings, listeners.urls, server.default_contract_name)
+        lines = _startup_lines(settings, urls, server.default_contract_name)
         _print([*lines, f"control plane at {listeners.url}/_mockmoov: {control}"])
 
     app = create_app(server, exposure=listeners.exposure, ca_pem=listeners.ca_pem)
-    uvicorn_server.run(app, listeners.sockets, announce, listeners.secure)
+    run(app, listeners.sockets, announce, listeners.secure)
     if ready_file:
         ready_file.unlink(missing_ok=True)
 
@@ -103,12 +97,6 @@ def _print(lines: list[str]) -> None:
         click.echo("\n".join(lines))
     except OSError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - flushing the old one at exit would fail
-
-
-def _remove(ready_file: Path) -> None:
-    """Remove the ready file of a server that was killed, so that nobody mistakes it for this server's."""
-    with _fail_on_os_error(ready_file):
-        ready_file.unlink(missing_ok=True)
 
 
 def _prepare(ready_file: Path, url: str) -> Callable[[], object]:

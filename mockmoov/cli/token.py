@@ -4,7 +4,7 @@ import re
 
 import click
 
-from mockmoov.cli.options import ca_file_option, fail, local_settings, tls_context, url_option
+from mockmoov.cli.options import ca_file_option, fail, local_settings, option, tls_context, url_option
 from mockmoov.config.settings import Settings
 from mockmoov.config.sources import PREFIX
 from mockmoov.config.tls_trust import trust_hint
@@ -27,18 +27,8 @@ _OPTIONS = {
     multiple=True,
     help="Scopes to request, separated by spaces; the option can be repeated.",
 )
-@click.option(
-    "--client-id",
-    envvar=f"{PREFIX}CLIENT_ID",
-    show_envvar=True,
-    help="Default: the first API key in the settings.",
-)
-@click.option(
-    "--client-secret",
-    envvar=f"{PREFIX}CLIENT_SECRET",
-    show_envvar=True,
-    help="Default: the secret of that key, if it is in the settings.",
-)
+@option("--client-id", help="Default: the first API key in the settings.")
+@option("--client-secret", help="Default: the secret of that key, if it is in the settings.")
 def token(
     url: str, ca_file: str | None, scope: tuple[str, ...], client_id: str | None, client_secret: str | None
 ) -> None:

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from mockmoov.oauth.api_keys import make_api_key
 from mockmoov.oauth.contracts import contract_named
@@ -48,16 +47,7 @@ def integer(low: int, high: int) -> Callable[[object], int]:
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
-_SWITCH = {
-    "on": True,
-    "true": True,
-    "yes": True,
-    "1": True,
-    "off": False,
-    "false": False,
-    "no": False,
-    "0": False,
-}
+_SWITCH = dict.fromkeys(("on", "true", "yes", "1"), True) | dict.fromkeys(("off", "false", "no", "0"), False)
 
 
 def switch(value: object) -> bool:
@@ -134,11 +124,6 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return "%" not in text
-
-
-def host_header(url: str) -> str:
-    """The value of the Host header in requests to a URL: host, and port if the URL has one."""
-    return urlsplit(url).netloc.lower()
 
 
 _VERSIONS = ("2023", "2023-sdk", "latest")

@@ -1,8 +1,9 @@
 """Declares every setting once, with its parser and help, and combines the sources into `Settings`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
+from urllib.parse import urlsplit
 
 from mockmoov.config import parsers
 from mockmoov.oauth.api_keys import EXAMPLE, unknown_scope
@@ -149,42 +150,27 @@ class Settings:
     @property
     def known_hosts(self) -> frozenset[str]:
         """The Host values that this server accepts besides loopback names; one without a port fits any."""
-        public = [parsers.host_header(self.public_url)] if self.public_url else []
+        public = [urlsplit(self.public_url).netloc] if self.public_url else []
         return frozenset(host.lower() for host in (*self.allowed_hosts, *self.tls_names, *public))
 
 
 SETTINGS: Mapping[str, Field[Any]] = {item.name: item for item in fields(Settings) if item.metadata}
-_Conflict = tuple[Callable[[Settings], object], str]
+_TLS_ONLY = ("tls_port", "tls_names", "tls_ca_file", "tls_ca_folder", "tls_cert")
 
 
-def _requires_tls(name: str) -> _Conflict:
-    """A setting that does nothing without TLS. Port 0 is allowed: `MockMoov` sets it in either case."""
-    return (
-        lambda settings: not settings.tls and getattr(settings, name) not in (SETTINGS[name].default, 0),
-        f"{name} has no effect unless tls is on",
-    )
-
-
-# Settings that contradict each other: the test for each conflict, and its message.
-_CONFLICTS: tuple[_Conflict, ...] = (
-    (
-        lambda settings: settings.seed is not None and settings.signing_key is not None,
-        "seed and signing_key exclude each other: each one sets the signing key",
-    ),
-    (
-        lambda settings: (settings.tls_cert is None) != (settings.tls_key is None),
-        "tls_cert and tls_key need each other: a certificate and its private key",
-    ),
-    (
-        lambda settings: settings.tls_cert and (settings.tls_ca_file or settings.tls_ca_folder),
-        "tls_cert excludes tls_ca_file and tls_ca_folder: your own certificate has its own CA",
-    ),
-    (
-        lambda settings: settings.tls and 0 < settings.port == settings.tls_port,
-        "port and tls_port are the same: http and https need different ports; 0 picks a free one",
-    ),
-    *map(_requires_tls, ("tls_port", "tls_names", "tls_ca_file", "tls_ca_folder", "tls_cert")),
-)
+def _conflicts(settings: Settings) -> Iterator[str]:
+    """A message for each pair of settings that contradict each other."""
+    if settings.seed is not None and settings.signing_key is not None:
+        yield "seed and signing_key exclude each other: each one sets the signing key"
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        yield "tls_cert and tls_key need each other: a certificate and its private key"
+    if settings.tls_cert and (settings.tls_ca_file or settings.tls_ca_folder):
+        yield "tls_cert excludes tls_ca_file and tls_ca_folder: your own certificate has its own CA"
+    if settings.tls and 0 < settings.port == settings.tls_port:
+        yield "port and tls_port are the same: http and https need different ports; 0 picks a free one"
+    for name in _TLS_ONLY:  # port 0 is allowed: `MockMoov` sets it in either case
+        if not settings.tls and getattr(settings, name) not in (SETTINGS[name].default, 0):
+            yield f"{name} has no effect unless tls is on"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +198,7 @@ def load(*layers: Layer) -> Settings:
             parsed[name] = _parse(name, value, layer)
             set_by[name] = layer.describe(name)
     settings = Settings(**parsed, set_by=set_by)
-    if conflict := next((message for is_conflict, message in _CONFLICTS if is_conflict(settings)), None):
+    if conflict := next(_conflicts(settings), None):
         raise SettingsError(conflict)
     for api_key in settings.api_keys:
         if unknown := unknown_scope(api_key, CATALOGUES[settings.scope_catalogue]):

@@ -1,6 +1,7 @@
 """The issuer's keys: from a file or a seed, rotated, and published as a JWKS."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,16 +17,12 @@ ALGORITHM = "EdDSA"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPair:
-    """A parsed Ed25519 key; `header` is the encoded JOSE header of the tokens that it signs."""
+    """A parsed Ed25519 key; `kid` is its RFC 7638 thumbprint, `header` the JOSE header of its tokens."""
 
     private_key: Ed25519PrivateKey
+    kid: str
     jwk: Mapping[str, str]
     header: str
-
-    @property
-    def kid(self) -> str:
-        """The key id: the RFC 7638 thumbprint."""
-        return self.jwk["kid"]
 
 
 def make_issuer_keys(private_key: bytes) -> IssuerKeys:
@@ -50,7 +47,10 @@ def private_key_from_file(data: bytes) -> bytes:
 
     try:
         if data.lstrip().startswith(b"{"):
-            key: object = OKPAlgorithm.from_jwk(data.decode())
+            jwk = json.loads(data.decode())
+            key: object = OKPAlgorithm.from_jwk(jwk)
+            if isinstance(key, Ed25519PrivateKey) and key.public_key().public_bytes_raw() != decode(jwk["x"]):
+                raise ValueError("x is another key's")  # PyJWT before 2.15 doesn't compare
         else:
             key = load_pem_private_key(data, password=None)
     except (PyJWTError, RecursionError, TypeError, UnsupportedAlgorithm, ValueError) as error:
@@ -68,6 +68,7 @@ def key_pair(private_key: str) -> KeyPair:
     kid = encode(hashlib.sha256(to_json(public)).digest())  # RFC 7638 §3, RFC 8037 §2
     return KeyPair(
         private_key=key,
+        kid=kid,
         jwk={**public, "alg": ALGORITHM, "kid": kid, "use": "sig"},
         header=encode_json({"alg": ALGORITHM, "cty": "JWT", "kid": kid}),
     )
@@ -102,10 +103,7 @@ def rotate(keys: IssuerKeys, private_key: bytes) -> IssuerKeys:
 
 
 def drop(keys: IssuerKeys, kid: str) -> IssuerKeys:
-    """Remove a retired key: the tokens that it signed become invalid.
-
-    Raises `UnknownKeyError` if there is no such key, `ValueError` if it is the one that signs.
-    """
+    """Remove a retired key; raises `UnknownKeyError` if there is none, `ValueError` if it still signs."""
     if kid == key_pair(keys.private_key).kid:
         raise ValueError("this key signs new tokens: rotate the keys first")
     retired = tuple(key for key in keys.retired if key_pair(key).kid != kid)

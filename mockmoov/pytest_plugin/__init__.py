@@ -168,7 +168,8 @@ def _new_server(config: pytest.Config, settings: Mapping[str, Any]) -> "MockMoov
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that passed if its marker had no effect or a planned fault never happened."""
     result = yield
-    if _has_unused_marker(item):
+    is_marked = any(marker.name == "mockmoov" for marker in item.own_markers)  # not its class or module
+    if is_marked and _KEY not in item.stash and "moov" not in getattr(item, "fixturenames", ()):
         pytest.fail(
             "@pytest.mark.mockmoov has no effect: this test does not use the fixture moov", pytrace=False
         )
@@ -182,12 +183,6 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
             if faults:
                 pytest.fail(untriggered_faults(faults), pytrace=False)
     return result
-
-
-def _has_unused_marker(item: pytest.Item) -> bool:
-    """Whether the test itself, not its class or module, has the marker but never used `moov`."""
-    is_marked = any(marker.name == "mockmoov" for marker in item.own_markers)
-    return is_marked and _KEY not in item.stash and "moov" not in getattr(item, "fixturenames", ())
 
 
 @pytest.hookimpl(wrapper=True)
@@ -226,7 +221,7 @@ def _fail_in_one_line(prefix: str = "mockmoov: ") -> Iterator[None]:
     try:
         yield
     except (BindError, ControlError, ValueError) as error:
-        from mockmoov.pytest_plugin.option_names import with_option_names  # noqa: PLC0415
+        from mockmoov.pytest_plugin.reports import with_option_names  # noqa: PLC0415
 
         raise pytest.fail.Exception(f"{prefix}{with_option_names(error)}", pytrace=False) from None
 

@@ -1,18 +1,13 @@
 """The arguments of `@pytest.mark.mockmoov`, and the settings in the ini file."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mockmoov.oauth.suggestions import nearest
 from mockmoov.testing.types import KeyArguments, SettingArguments
 
-UNTRIGGERED_FAULTS = ("fail", "ignore")
 _OWN_ARGUMENTS = ("faults", "scope", "untriggered_faults")  # the others are of the API key or the server
-
-
-class MarkerError(ValueError):
-    """An argument of the marker or a setting in the ini file is unknown or invalid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,35 +25,39 @@ class MarkerOptions:
 
 
 def read_marker(arguments: Mapping[str, Any]) -> MarkerOptions:
-    """Sort the arguments of a marker by what they configure; raises `MarkerError`."""
+    """Sort the arguments of a marker by what they configure; raises `ValueError`."""
     attributes, settings = KeyArguments.__annotations__, SettingArguments.__annotations__
     known = (*_OWN_ARGUMENTS, *attributes, *settings)
-    for name in arguments:
-        if name not in known:
-            raise MarkerError(f"unknown argument {name}{nearest(name, known)}")
+    _check_names("argument", arguments, known)
+    faults, untriggered = _faults(arguments.get("faults", ())), arguments.get("untriggered_faults")
+    if untriggered not in (None, "fail", "ignore"):
+        raise ValueError("untriggered_faults must be fail or ignore")
     return MarkerOptions(
         attributes={name: value for name, value in arguments.items() if name in attributes},
         settings={name: value for name, value in arguments.items() if name in settings},
-        faults=_faults(arguments.get("faults", ())),
+        faults=faults,
         scope=arguments.get("scope", "/ping.read"),
-        untriggered_faults=_untriggered_faults(arguments.get("untriggered_faults")),
+        untriggered_faults=untriggered,
     )
 
 
 def read_settings(lines: Iterable[str]) -> dict[str, Any]:
-    """Read the server's settings from lines of `NAME = VALUE`; raises `MarkerError`."""
+    """Read the server's settings from lines of `NAME = VALUE`; raises `ValueError`."""
     pairs = (line.partition("=") for line in lines)
     settings = {name.strip(): value.strip() for name, _, value in pairs}
-    known = SettingArguments.__annotations__
-    for name in settings:
-        if name not in known:
-            raise MarkerError(f"unknown setting {name}{nearest(name, known)}")
+    _check_names("setting", settings, SettingArguments.__annotations__)
     return settings
+
+
+def _check_names(what: str, names: Iterable[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"unknown {what} {name}{nearest(name, known)}")
 
 
 def _faults(value: object) -> tuple[Mapping[str, Any], ...]:
     if not isinstance(value, list | tuple):
-        raise MarkerError("faults must be a list of preset names or mappings")
+        raise ValueError("faults must be a list of preset names or mappings")
     return tuple(map(_fault, value))
 
 
@@ -68,10 +67,4 @@ def _fault(value: object) -> Mapping[str, Any]:
             return {"preset": value}
         case Mapping() if all(isinstance(name, str) for name in value):
             return value
-    raise MarkerError("each fault must be a preset name, or a mapping from names to values")
-
-
-def _untriggered_faults(value: object) -> str | None:
-    if value is not None and value not in UNTRIGGERED_FAULTS:
-        raise MarkerError(f"untriggered_faults must be {' or '.join(UNTRIGGERED_FAULTS)}")
-    return value if isinstance(value, str) else None
+    raise ValueError("each fault must be a preset name, or a mapping from names to values")

@@ -1,11 +1,27 @@
-"""What a failed test shows about its API key: faults that never happened, and the last exchanges."""
+"""What a failed test shows: errors in the plugin's words, faults that never happened, the last exchanges."""
 
+import re
 from collections.abc import Iterable
 
 from mockmoov.simulation.faults import Fault, describe_fault
 from mockmoov.simulation.journal import format_line
 from mockmoov.testing.mock_moov import MoovKey
 from mockmoov.testing.transport import ControlError
+
+# The messages of the server and its handles name the arguments of `MockMoov`; the plugin has other names.
+_OPTION_NAMES = (
+    (re.compile(r"^MockMoov: "), ""),
+    (re.compile(r"^ca_file\b|(?<=; set )ca_file\b"), "mockmoov_ca_file"),
+    (re.compile(r"^X-Mockmoov-Token is missing or wrong$"), r"\g<0>; set mockmoov_control_token"),
+)
+
+
+def with_option_names(error: Exception) -> str:
+    """The message of an error, with the plugin's options in place of arguments."""
+    message = str(error)
+    for pattern, replacement in _OPTION_NAMES:
+        message = pattern.sub(replacement, message)
+    return message
 
 
 def untriggered_faults(faults: Iterable[Fault]) -> str:

@@ -14,24 +14,10 @@ from mockmoov.testing.handles import Clock, Exchanges, Faults, MintedToken, Sign
 from mockmoov.testing.mock_moov import ApiKeys, MockMoov, MoovKey
 from mockmoov.testing.transport import ControlError
 from mockmoov.testing.types import DefectName, EndpointName, GrantType, PresetName
-from mockmoov.web.uvicorn_server import BindError
+from mockmoov.web.listeners import BindError
 
 __all__ = [
-    "ApiKeys",
-    "BindError",
-    "Clock",
-    "ControlError",
-    "DefectName",
-    "EndpointName",
-    "Exchange",
-    "Exchanges",
-    "Fault",
-    "Faults",
-    "GrantType",
-    "MintedToken",
-    "MockMoov",
-    "MoovKey",
-    "PresetName",
-    "SettingsError",
+    "ApiKeys", "BindError", "Clock", "ControlError", "DefectName", "EndpointName", "Exchange", "Exchanges",
+    "Fault", "Faults", "GrantType", "MintedToken", "MockMoov", "MoovKey", "PresetName", "SettingsError",
     "SigningKeys",
-]
+]  # fmt: skip

@@ -26,15 +26,8 @@ class SecretMapping(dict[str, str]):
         return f"<hidden values of {', '.join(self)}>"
 
 
-def environment(url: str, *, client_id: str, client_secret: str, account_id: str) -> SecretMapping:
-    """The variables and their values for an API key of the server at `url`."""
+def environment(url: str, credentials: Mapping[str, str]) -> SecretMapping:
+    """The variables and their values for the credentials of an API key of the server at `url`."""
     parts = urlsplit(url)
-    members = {
-        "url": url,
-        "scheme": parts.scheme,
-        "host": parts.netloc,
-        "client_id": client_id,
-        "client_secret": client_secret,
-        "account_id": account_id,
-    }
+    members = {"url": url, "scheme": parts.scheme, "host": parts.netloc, **credentials}
     return SecretMapping((name, template.format_map(members)) for name, (_, template) in VARIABLES.items())

@@ -1,7 +1,6 @@
 """What a test controls on a server or on one API key: clock, faults, exchanges, tokens and signing keys."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Unpack
@@ -14,31 +13,12 @@ from mockmoov.control_plane.exchanges import LONGEST_WAIT
 from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.faults import Fault, untriggered
 from mockmoov.simulation.journal import format_line
-from mockmoov.testing.transport import Transport, hide_traceback
+from mockmoov.testing.transport import Control, hide_traceback
 from mockmoov.testing.types import FaultArguments, PresetName, QueryArguments, Time
 
 __tracebackhide__ = hide_traceback
 _MAX_LINES = 20  # exchanges in an error message
 _LONGEST_THREAD_WAIT = 0.5  # seconds until the thread of a cancelled `wait_async` ends
-
-
-@dataclass(frozen=True, slots=True)
-class ControlPath:
-    """A path of the control plane: of the server ("") or of one of its API keys."""
-
-    transport: Transport
-    path: str = ""
-
-    def __str__(self) -> str:
-        return self.path.rpartition("/")[2] or "the server"
-
-    def get(self, path: str, query: Mapping[str, Any] | None = None, *, timeout: float = 0) -> Any:
-        """Read a resource below this path."""
-        return self.transport("GET", self.path + path, query=query, timeout=timeout)
-
-    def change(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Change a resource below this path."""
-        return self.transport(method, self.path + path, body=body)
 
 
 def unix_time(value: Time) -> float:
@@ -51,7 +31,7 @@ def unix_time(value: Time) -> float:
 
 
 class _Handle:
-    def __init__(self, control: ControlPath) -> None:
+    def __init__(self, control: Control) -> None:
         self._control = control
 
     def __repr__(self) -> str:
@@ -63,7 +43,7 @@ class Clock(_Handle):
 
     def now(self) -> datetime:
         """The time that the clock shows, in UTC."""
-        return _time(self._control.get("/clock"))
+        return _time(self._control("GET", "/clock"))
 
     def shift(
         self,
@@ -78,20 +58,20 @@ class Clock(_Handle):
         if not isinstance(by, timedelta):
             raise TypeError("shift() takes a timedelta or keyword arguments, such as shift(hours=2)")
         by += timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
-        return _time(self._control.change("POST", "/clock/shift", {"seconds": by.total_seconds()}))
+        return _time(self._control("POST", "/clock/shift", {"seconds": by.total_seconds()}))
 
     def move_to(self, to: Time) -> datetime:
         """Set the clock to a time; a frozen clock stays frozen."""
-        return _time(self._control.change("POST", "/clock/move-to", {"to": unix_time(to)}))
+        return _time(self._control("POST", "/clock/move-to", {"to": unix_time(to)}))
 
     def freeze(self, at: Time | None = None) -> datetime:
         """Stop the clock, at the current time or at a given one."""
         body = {} if at is None else {"at": unix_time(at)}
-        return _time(self._control.change("POST", "/clock/freeze", body))
+        return _time(self._control("POST", "/clock/freeze", body))
 
     def resume(self) -> datetime:
         """Let a frozen clock run again from the time that it shows."""
-        return _time(self._control.change("POST", "/clock/resume", {}))
+        return _time(self._control("POST", "/clock/resume", {}))
 
 
 def _time(document: Mapping[str, Any]) -> datetime:
@@ -108,11 +88,11 @@ class Faults(_Handle):
             if body.get(name) is not None:
                 body[name] = unix_time(body[name])
         body = {name: value for name, value in body.items() if value is not None}
-        return msgspec.convert(self._control.change("POST", "/faults", body)["fault"], Fault)
+        return msgspec.convert(self._control("POST", "/faults", body)["fault"], Fault)
 
     def list(self) -> tuple[Fault, ...]:
         """Every planned fault, with the counts `matched` and `triggered`."""
-        return msgspec.convert(self._control.get("/faults")["faults"], tuple[Fault, ...])
+        return msgspec.convert(self._control("GET", "/faults")["faults"], tuple[Fault, ...])
 
     def untriggered(self) -> tuple[Fault, ...]:
         """The faults that have not happened."""
@@ -120,11 +100,11 @@ class Faults(_Handle):
 
     def remove(self, fault: Fault) -> None:
         """Remove one fault."""
-        self._control.change("DELETE", f"/faults/{fault.id}")
+        self._control("DELETE", f"/faults/{fault.id}")
 
     def clear(self) -> None:
         """Remove all faults."""
-        self._control.change("DELETE", "/faults")
+        self._control("DELETE", "/faults")
 
     def __iter__(self) -> Iterator[Fault]:
         return iter(self.list())
@@ -138,11 +118,11 @@ class Exchanges(_Handle):
 
     def __call__(self, **query: Unpack[QueryArguments]) -> list[Exchange]:
         """The exchanges that match, in order."""
-        return _exchanges(self._control.get("/exchanges", _query(query)))
+        return _exchanges(self._control("GET", "/exchanges", query=_query(query)))
 
     def count(self, **query: Unpack[QueryArguments]) -> int:
         """The number of exchanges that match."""
-        return int(self._control.get("/exchanges", {**_query(query), "limit": 0})["count"])
+        return int(self._control("GET", "/exchanges", query={**_query(query), "limit": 0})["count"])
 
     def wait(self, count: int = 1, *, timeout: float = 5, **query: Unpack[QueryArguments]) -> list[Exchange]:
         """Wait until `count` exchanges match, and return them.
@@ -168,16 +148,16 @@ class Exchanges(_Handle):
 
     def _wait_once(self, count: int, seconds: float, query: QueryArguments) -> Mapping[str, Any]:
         parameters = {**_query(query), "count": count, "timeout": seconds}
-        return dict(self._control.get("/exchanges/wait", parameters, timeout=seconds))
+        return dict(self._control("GET", "/exchanges/wait", query=parameters, timeout=seconds))
 
     @property
     def dropped(self) -> int:
         """The number of oldest exchanges that were dropped because the journal was full."""
-        return int(self._control.get("/exchanges", {"limit": 0})["dropped"])
+        return int(self._control("GET", "/exchanges", query={"limit": 0})["dropped"])
 
     def clear(self) -> None:
         """Remove all exchanges."""
-        self._control.change("DELETE", "/exchanges")
+        self._control("DELETE", "/exchanges")
 
 
 def _split(timeout: float, longest: float) -> Iterator[float]:
@@ -207,15 +187,15 @@ class SigningKeys(_Handle):
 
     def list(self) -> tuple[str, ...]:
         """The kids of the key set; the first key signs."""
-        return tuple(key["kid"] for key in self._control.get("/signing-keys")["keys"])
+        return tuple(key["kid"] for key in self._control("GET", "/signing-keys")["keys"])
 
     def rotate(self) -> str:
         """Sign with a new key from now on and return its kid; older keys still verify."""
-        return str(self._control.change("POST", "/signing-keys/rotate", {})["signs"])
+        return str(self._control("POST", "/signing-keys/rotate", {})["signs"])
 
     def drop(self, kid: str) -> None:
         """Remove an older key; the tokens that it signed become invalid."""
-        self._control.change("DELETE", f"/signing-keys/{quote(kid, safe='')}")
+        self._control("DELETE", f"/signing-keys/{quote(kid, safe='')}")
 
 
 class MintedToken(str):
@@ -228,11 +208,3 @@ class MintedToken(str):
 
     def __repr__(self) -> str:
         return f"MintedToken(jti={self.claims.get('jti')!r}, defect={self.defect!r})"
-
-
-def minted_token(document: Mapping[str, Any]) -> MintedToken:
-    """The token in an answer of the control plane."""
-    token = MintedToken(document["access_token"])
-    token.claims = document["claims"]
-    token.defect = document["defect"]
-    return token

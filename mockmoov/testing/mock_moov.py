@@ -14,20 +14,12 @@ from mockmoov.oauth.records import ClientType
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.factory import create_server
 from mockmoov.testing.environment import SecretMapping, environment
-from mockmoov.testing.handles import (
-    Clock,
-    ControlPath,
-    Exchanges,
-    Faults,
-    MintedToken,
-    SigningKeys,
-    minted_token,
-)
+from mockmoov.testing.handles import Clock, Exchanges, Faults, MintedToken, SigningKeys
 from mockmoov.testing.transport import (
+    Control,
     ControlError,
     HttpTransport,
     InProcessTransport,
-    Transport,
     hide_traceback,
 )
 from mockmoov.testing.types import DefectName, KeyArguments, KeyChanges, SettingArguments
@@ -41,7 +33,7 @@ __tracebackhide__ = hide_traceback
 class _Controls:
     """What a test can control on a server and on an API key alike."""
 
-    def __init__(self, url: str, control: ControlPath) -> None:
+    def __init__(self, url: str, control: Control) -> None:
         self.url = url
         self.clock = Clock(control)
         self.faults = Faults(control)
@@ -65,14 +57,17 @@ class _Controls:
         """
         body: dict[str, Any] = {"scope": scope, "client_type": client_type, "claims": claims or {}}
         body |= {"lifetime": lifetime, "defect": defect}
-        return minted_token(self._control.change("POST", "/tokens", body))
+        document = self._control("POST", "/tokens", body)
+        token = MintedToken(document["access_token"])
+        token.claims, token.defect = document["claims"], document["defect"]
+        return token
 
     def reset(self) -> None:
         """Restore the clock, remove all faults and exchanges, and invalidate all tokens.
 
         Resetting a server also deletes the API keys that were created after its start.
         """
-        self._control.change("POST", "/reset", {})
+        self._control("POST", "/reset", {})
 
 
 class MockMoov(_Controls):
@@ -107,18 +102,17 @@ class MockMoov(_Controls):
         url = url.rstrip("/")
         transport = HttpTransport(url, control_token, ca_file)
         try:
-            transport("GET", "/config")
+            Control(transport)("GET", "/config")
         except ControlError:
             transport.close()
             raise
         handle._attach(url, transport)
         return handle
 
-    def _attach(self, url: str, transport: Transport) -> None:
-        control = ControlPath(transport)
+    def _attach(self, url: str, transport: InProcessTransport | HttpTransport) -> None:
+        control = Control(transport)
         super().__init__(url, control)
-        self._transport = transport
-        self.api_keys = ApiKeys(url, transport)
+        self.api_keys = ApiKeys(url, control)
         self.signing_keys = SigningKeys(control)
 
     def __repr__(self) -> str:
@@ -131,7 +125,7 @@ class MockMoov(_Controls):
     @property
     def config(self) -> dict[str, Any]:
         """Every setting by name, with its `value` and `source`; secrets show only whether they are set."""
-        return dict(self._transport("GET", "/config")["settings"])
+        return dict(self._control("GET", "/config")["settings"])
 
     @property
     def server(self) -> AuthorizationServer:
@@ -164,7 +158,7 @@ class MockMoov(_Controls):
         """Stop the server, or disconnect after `connect`; safe to call more than once."""
         if self._background:
             self._background.stop()
-        self._transport.close()
+        self._control.transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -178,28 +172,28 @@ class MockMoov(_Controls):
 class ApiKeys:
     """The API keys of a server."""
 
-    def __init__(self, url: str, transport: Transport) -> None:
+    def __init__(self, url: str, control: Control) -> None:
         self._url = url
-        self._transport = transport
+        self._control = control
 
     def create(self, **members: Unpack[KeyArguments]) -> "MoovKey":
         """Create a key; missing credentials are generated."""
         body = {name: value for name, value in members.items() if value is not None}
-        return self._key(self._transport("POST", "/api-keys", body=body))
+        return self._key(self._control("POST", "/api-keys", body))
 
     def get(self, client_id: str) -> "MoovKey":
         """The key with this client id, without its secret; raises `ControlError` if there is none."""
-        return self._key(self._transport("GET", f"/api-keys/{quote(client_id, safe='')}"))
+        return self._key(self._control("GET", f"/api-keys/{quote(client_id, safe='')}"))
 
     def list(self) -> tuple["MoovKey", ...]:
         """Every key in the order of creation, without secrets."""
-        return tuple(map(self._key, self._transport("GET", "/api-keys")["api_keys"]))
+        return tuple(map(self._key, self._control("GET", "/api-keys")["api_keys"]))
 
     def __iter__(self) -> Iterator["MoovKey"]:
         return iter(self.list())
 
     def _key(self, document: Mapping[str, Any]) -> "MoovKey":
-        return MoovKey(self._url, self._transport, document)
+        return MoovKey(self._url, self._control.transport, document)
 
 
 class MoovKey(_Controls):
@@ -207,9 +201,11 @@ class MoovKey(_Controls):
 
     client_secret: str | None  # known only after `create`, or once `change` has set it
 
-    def __init__(self, url: str, transport: Transport, document: Mapping[str, Any]) -> None:
+    def __init__(
+        self, url: str, transport: InProcessTransport | HttpTransport, document: Mapping[str, Any]
+    ) -> None:
         path = f"/api-keys/{quote(document['client_id'], safe='')}"
-        super().__init__(url, ControlPath(transport, path))
+        super().__init__(url, Control(transport, path))
         self.client_secret = None
         self._update(document)
 
@@ -229,7 +225,7 @@ class MoovKey(_Controls):
 
     def change(self, **members: Unpack[KeyChanges]) -> None:
         """Change attributes; None restores the default. Existing tokens stay valid."""
-        self._update(self._control.change("PATCH", "", members))
+        self._update(self._control("PATCH", "", members))
         self.client_secret = members.get("client_secret", self.client_secret)
 
     def disable(self) -> None:
@@ -242,7 +238,7 @@ class MoovKey(_Controls):
 
     def delete(self) -> None:
         """Delete the key, its tokens and its exchanges."""
-        self._control.change("DELETE", "")
+        self._control("DELETE", "")
 
     @property
     def credentials(self) -> SecretMapping:
@@ -257,9 +253,4 @@ class MoovKey(_Controls):
     @property
     def environ(self) -> SecretMapping:
         """The environment variables that make programs use this key; nothing is set."""
-        return environment(
-            self.url,
-            client_id=self.client_id,
-            client_secret=self.client_secret or "",
-            account_id=self.account_id,
-        )
+        return environment(self.url, self.credentials)

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from operator import methodcaller
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 from urllib.parse import urlencode
 
 from mockmoov.config.tls_trust import trust_context, trust_hint
@@ -18,6 +19,10 @@ _CHANGES = frozenset(("POST", "PATCH"))  # not DELETE: tests clean up after what
 # Every response of the control plane has one of these.
 _MOCKMOOV_HEADERS = frozenset(("x-mockmoov-extension", REASON_HEADER))
 _EXTRA_TIMEOUT = 10.0  # seconds that a server elsewhere may take in addition to a wait
+
+
+Response: TypeAlias = tuple[int, str, bytes]
+"""Status, reason and body."""
 
 
 class ControlError(Exception):
@@ -37,60 +42,26 @@ class ControlError(Exception):
 __tracebackhide__ = hide_traceback = methodcaller("errisinstance", (ControlError, TimeoutError))
 
 
-class Transport(Protocol):
-    """Sends requests to the control plane; a `query` of None is left out, `timeout` is that of a wait."""
-
-    def __call__(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Mapping[str, Any] | None = None,
-        query: Mapping[str, Any] | None = None,
-        timeout: float = 0,
-    ) -> Any:
-        """Return the JSON document of the response, None without one; raises `ControlError`."""
-        ...
-
-    def close(self) -> None:
-        """Release the connections."""
-        ...
-
-
 class InProcessTransport:
-    """The control plane of a server in this process, without a socket."""
+    """The control plane of a server in this process, without a socket. It waits in the calling thread."""
 
-    def __init__(self, control: ControlPlane, token: str | None) -> None:
-        self._control = control
+    def __init__(self, control_plane: ControlPlane, token: str | None) -> None:
+        self._control_plane = control_plane
         self._is_closed = False
-        self._headers = {"content-type": (_JSON,)}
-        if token is not None:
-            self._headers[TOKEN_HEADER] = (token,)
+        self._headers = {"content-type": (_JSON,)} | ({TOKEN_HEADER: (token,)} if token is not None else {})
 
-    def __call__(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Mapping[str, Any] | None = None,
-        query: Mapping[str, Any] | None = None,
-        timeout: float = 0,
-    ) -> Any:
-        """Send a request; waiting happens here, in the calling thread."""
-        if self._is_closed and method in _CHANGES:
+    def send(self, method: str, path: str, query: str, body: bytes, timeout: float) -> Response:
+        """Send a request; raises `ControlError` for a change after `close`."""
+        if self._is_closed and method in _CHANGES:  # nobody would notice them
             raise ControlError(0, "this MockMoov was stopped: it can be read, but not changed any more")
         request = HttpRequest(
-            method=method,
-            path=BASE + path,
-            query=_query(query).encode(),
-            headers=self._headers,
-            body=_body(body),
+            method=method, path=BASE + path, query=query.encode(), headers=self._headers, body=body
         )
-        response = self._control.handle(request)
-        return _read(response.status, dict(response.headers).get(REASON_HEADER, ""), response.body)
+        response = self._control_plane.handle(request)
+        return response.status, dict(response.headers).get(REASON_HEADER, ""), response.body
 
     def close(self) -> None:
-        """Reject changes from now on: nobody would notice them."""
+        """Reject changes from now on."""
         self._is_closed = True
 
 
@@ -109,50 +80,61 @@ class HttpTransport:
         self._url = url
         self._headers = {"content-type": _JSON} | ({TOKEN_HEADER: token} if token is not None else {})
 
-    def __call__(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Mapping[str, Any] | None = None,
-        query: Mapping[str, Any] | None = None,
-        timeout: float = 0,
-    ) -> Any:
-        """Send a request; waiting happens in the server."""
+    def send(self, method: str, path: str, query: str, body: bytes, timeout: float) -> Response:
+        """Send a request, which may wait there for `timeout` seconds; raises `ControlError`."""
         import httpx2  # noqa: PLC0415 - only who goes elsewhere pays for it
 
-        target = f"{self._url}{BASE}{path}?{_query(query)}".rstrip("?")
+        target = f"{self._url}{BASE}{path}?{query}".rstrip("?")
         try:
             response = self._client.request(
-                method, target, content=_body(body), headers=self._headers, timeout=timeout + _EXTRA_TIMEOUT
+                method, target, content=body, headers=self._headers, timeout=timeout + _EXTRA_TIMEOUT
             )
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RuntimeError) as error:  # or it is closed
             hint = trust_hint(error, "ca_file")
             raise ControlError(0, f"no mockmoov answers at {self._url}: {error}{hint}") from None
         if _MOCKMOOV_HEADERS.isdisjoint(response.headers):
             raise ControlError(response.status_code, f"the server at {self._url} is not a mockmoov")
-        return _read(response.status_code, response.headers.get(REASON_HEADER, ""), response.content)
+        return response.status_code, response.headers.get(REASON_HEADER, ""), response.content
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
 
-def _query(query: Mapping[str, Any] | None) -> str:
-    return urlencode({name: value for name, value in (query or {}).items() if value is not None})
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A path of the control plane: of the server ("") or of one of its API keys."""
 
+    transport: InProcessTransport | HttpTransport
+    path: str = ""
 
-def _body(body: Mapping[str, Any] | None) -> bytes:
-    try:
-        return b"" if body is None else to_json(body)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ControlError(422, f"this cannot be written as JSON: {error}") from None
+    def __str__(self) -> str:
+        return self.path.rpartition("/")[2] or "the server"
 
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        timeout: float = 0,
+    ) -> Any:
+        """Use what is below this path: the JSON document of the response, None without one.
 
-def _read(status: int, reason: str, body: bytes) -> Any:
-    document = json.loads(body) if body else None
-    if status < 300:
-        return document
-    problem = document if isinstance(document, dict) else {}
-    message = problem.get("error") or reason or f"status {status}"
-    raise ControlError(status, str(message), problem.get("field"))
+        A parameter of the query that is None is left out; `timeout` is that of a wait. Raises `ControlError`.
+        """
+        parameters = {name: value for name, value in (query or {}).items() if value is not None}
+        try:
+            content = b"" if body is None else to_json(body)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ControlError(422, f"this cannot be written as JSON: {error}") from None
+        status, reason, received = self.transport.send(
+            method, self.path + path, urlencode(parameters), content, timeout
+        )
+        document = json.loads(received) if received else None
+        if status < 300:
+            return document
+        problem = document if isinstance(document, dict) else {}
+        message = problem.get("error") or reason or f"status {status}"
+        raise ControlError(status, str(message), problem.get("field"))

@@ -17,37 +17,15 @@ Time = datetime | float
 EndpointName = Literal["token", "revoke", OperationName]
 GrantType = Literal["client_credentials", "refresh_token"]
 PresetName = Literal[
-    "server-error",
-    "unavailable",
-    "gateway-timeout",
-    "rate-limited",
-    "html",
-    "empty-body",
-    "truncated-json",
-    "wrong-content-type",
-    "missing-access-token",
-    "missing-refresh-token",
-    "missing-expires-in",
-    "string-expires-in",
-    "negative-expires-in",
-    "huge-expires-in",
-    "slow",
-    "hang",
-    "reset",
-    "cut",
-]
+    "server-error", "unavailable", "gateway-timeout", "rate-limited", "html", "empty-body",
+    "truncated-json", "wrong-content-type", "missing-access-token", "missing-refresh-token",
+    "missing-expires-in", "string-expires-in", "negative-expires-in", "huge-expires-in", "slow", "hang",
+    "reset", "cut",
+]  # fmt: skip
 DefectName = Literal[
-    "expired",
-    "not-yet-valid",
-    "wrong-audience",
-    "wrong-issuer",
-    "no-exp",
-    "unknown-kid",
-    "bad-signature",
-    "alg-none",
-    "hs256-public-key",
-    "revoked",
-]
+    "expired", "not-yet-valid", "wrong-audience", "wrong-issuer", "no-exp", "unknown-kid", "bad-signature",
+    "alg-none", "hs256-public-key", "revoked",
+]  # fmt: skip
 
 
 class SettingArguments(TypedDict, total=False):

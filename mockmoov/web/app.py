@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -12,24 +12,16 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from mockmoov.config.settings import Settings
 from mockmoov.control_plane.access import Exposure, control_access
 from mockmoov.control_plane.router import ControlPlane
-from mockmoov.oauth.messages import HttpRequest, HttpResponse
-from mockmoov.oauth.responses import REASON_HEADER, render_error
+from mockmoov.oauth.messages import HttpResponse
+from mockmoov.oauth.responses import REASON_HEADER
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
 from mockmoov.server.steps import Forward, ReadBody, Step, Steps, WaitForExchanges
-from mockmoov.web.asgi_io import (
-    ClientConnection,
-    ClientLeftError,
-    close_connection,
-    fail_connection,
-    request_of,
-    send_response,
-)
-from mockmoov.web.cors import Cors, CorsPolicy
-from mockmoov.web.middleware import CONTEXT, LOG_LINE, AccessLog, HostRule, LogLine, RawPath
+from mockmoov.web import asgi_io
+from mockmoov.web.cors import CorsPolicy, cors
+from mockmoov.web.middleware import CONTEXT, access_log, host_rule, raw_paths, write_log_line
 
 if TYPE_CHECKING:
     from mockmoov.web.gateway import Gateway, UpstreamCall
@@ -43,9 +35,9 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     """
     settings = server.settings
     control_plane = ControlPlane(server, control_access(settings, exposure), ca_pem)
-    gateway = _gateway(settings)
+    gateway = _gateway(server)
     moov = MoovEndpoint(server, gateway)
-    own = ControlPlaneEndpoint(control_plane)
+    own = partial(_answer_own, control_plane)
     policy = CorsPolicy(settings.cors_origins, server.repository.origins)
     paths = (*server.routes.templates, *control_plane.paths)
     app = Starlette(
@@ -58,24 +50,25 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
             Route("/{operation:path}", moov),
         ],
         middleware=[
-            Middleware(RawPath),
-            *([Middleware(AccessLog, paths=paths)] if settings.access_log else []),
-            *([Middleware(HostRule, hosts=settings.known_hosts)] if exposure == "loopback" else []),
-            Middleware(Cors, policy=policy, is_open=control_plane.is_open),
+            Middleware(raw_paths),
+            *([Middleware(access_log, paths=paths)] if settings.access_log else []),
+            *([Middleware(host_rule, hosts=settings.known_hosts)] if exposure == "loopback" else []),
+            Middleware(cors, policy=policy, is_open=control_plane.is_open),
         ],
         lifespan=gateway.open if gateway else None,
     )
     app.router.redirect_slashes = False
-    app.router.default = moov  # a target that is no path, such as `*`; and websockets, which it closes
+    app.router.default = moov  # a target that is no path, such as `*`
     return app
 
 
-def _gateway(settings: Settings) -> "Gateway | None":
+def _gateway(server: AuthorizationServer) -> "Gateway | None":
+    settings = server.settings
     if settings.upstream is None:
         return None
     from mockmoov.web.gateway import Gateway  # noqa: PLC0415 - only a server with an upstream needs it
 
-    return Gateway(settings.upstream, settings.upstream_timeout)
+    return Gateway(settings.upstream, settings.upstream_timeout, server.routes.is_clear)
 
 
 class MoovEndpoint:
@@ -87,72 +80,45 @@ class MoovEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or let the connection fail as a fault has planned it."""
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close"})
-            return
-        request = request_of(scope)
-        client = ClientConnection(request, receive)
+        request = asgi_io.request_of(scope)
+        client = asgi_io.ClientConnection(request, receive)
         context = scope[CONTEXT] = RequestContext(request)
         steps = self._server.respond(context)
-        try:
-            if self._gateway is None:
-                response = await run_steps(steps, client)
-                await _finish(response, context, client, scope, send=send)
-            else:
-                async with self._gateway.call(request, client) as call:
-                    response = await run_steps(steps, client, partial(self._forward, request, call))
-                    await _finish(response, context, client, scope, send=send, call=call)
-        except ClientLeftError:
-            return
-
-    async def _forward(
-        self, request: HttpRequest, call: "UpstreamCall", step: Forward
-    ) -> HttpResponse | None:
-        if not self._server.routes.is_clear(request.path):
-            return render_error(404, "the path is not forwarded: decoded, it is that of another operation")
-        return await call.forward(step)
+        with suppress(asgi_io.ClientLeftError):
+            async with self._gateway.call(request, client) if self._gateway else nullcontext() as call:
+                response = await run_steps(steps, client, call.forward if call else None)
+                await _finish(response, context, client, scope, send=send, call=call)
 
 
 async def _finish(
     response: HttpResponse | None,
     context: RequestContext,
-    client: ClientConnection,
+    client: asgi_io.ClientConnection,
     scope: Scope,
     *,
     send: Send,
-    call: "UpstreamCall | None" = None,
+    call: "UpstreamCall | None",
 ) -> None:
     if response is not None and context.network_error is None:
         if call is None or call.stream is None or context.has_failed:
-            await send_response(response, client, send)
+            await asgi_io.send_response(response, client, send)
         elif not await call.send_stream(response, send):
-            close_connection(scope, "close", "the response is cut short: the upstream broke off")
+            asgi_io.close_connection(scope, "close", "the response is cut short: the upstream broke off")
             await client.closed()
         return
-    line: LogLine | None = scope.get(LOG_LINE)
-    if line:
-        reason = dict(response.headers).get(REASON_HEADER) if response else context.reason
-        line.write(response.status if response else context.network_error or "left", reason)
+    reason = dict(response.headers).get(REASON_HEADER) if response else context.reason
+    write_log_line(scope, response.status if response else context.network_error or "left", reason)
     if context.network_error is not None:
-        await fail_connection(context.network_error, response, scope, client, send)
+        await asgi_io.fail_connection(context.network_error, response, scope, client, send)
 
 
-class ControlPlaneEndpoint:
-    """Answers mockmoov's own paths."""
-
-    def __init__(self, control_plane: ControlPlane) -> None:
-        self._control_plane = control_plane
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the request; a client that leaves before the end of its body has changed nothing."""
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close"})
-            return
-        request = request_of(scope)
-        client = ClientConnection(request, receive)
-        with suppress(ClientLeftError):
-            response = await run_steps(self._control_plane.respond(request), client)
-            await send_response(cast("HttpResponse", response), client, send)  # there always is one
+async def _answer_own(control_plane: ControlPlane, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one of mockmoov's own paths; a client that leaves before the end of its body changes nothing."""
+    request = asgi_io.request_of(scope)
+    client = asgi_io.ClientConnection(request, receive)
+    with suppress(asgi_io.ClientLeftError):
+        response = await run_steps(control_plane.respond(request), client)
+        await asgi_io.send_response(cast("HttpResponse", response), client, send)  # there always is one
 
 
 # --- the driver -------------------------------------------------------------------------------------
@@ -161,7 +127,7 @@ ForwardStep: TypeAlias = Callable[[Forward], Awaitable[HttpResponse | None]]
 
 
 async def run_steps(
-    steps: Steps, client: ClientConnection, forward: ForwardStep | None = None
+    steps: Steps, client: asgi_io.ClientConnection, forward: ForwardStep | None = None
 ) -> HttpResponse | None:
     """The response that the steps end with; raises `ClientLeftError` if its body is not complete.
 
@@ -172,7 +138,7 @@ async def run_steps(
         while True:
             try:
                 result = await _perform(step, client, forward)
-            except ClientLeftError:
+            except asgi_io.ClientLeftError:
                 raise
             except Exception as error:
                 step = steps.throw(error)
@@ -185,7 +151,7 @@ async def run_steps(
         steps.close()
 
 
-async def _perform(step: Step, client: ClientConnection, forward: ForwardStep | None) -> object:
+async def _perform(step: Step, client: asgi_io.ClientConnection, forward: ForwardStep | None) -> object:
     if isinstance(step, ReadBody):
         return await client.read(step.limit)
     if isinstance(step, Forward):
@@ -198,7 +164,7 @@ async def _perform(step: Step, client: ClientConnection, forward: ForwardStep | 
     return None
 
 
-async def _wait(step: WaitForExchanges, client: ClientConnection) -> None:
+async def _wait(step: WaitForExchanges, client: asgi_io.ClientConnection) -> None:
     """Wait for a notification, the end of the time, or the client to leave."""
     loop, notified, started = asyncio.get_running_loop(), asyncio.Event(), anyio.current_time()
     step.watch.notify = partial(_set_from_any_thread, loop, notified)

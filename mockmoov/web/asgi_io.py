@@ -1,12 +1,13 @@
 """Turns ASGI messages into requests and responses into ASGI messages, failing connections included."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 from urllib.parse import quote
 
 import anyio
+from msgspec.structs import replace
 from starlette.types import Message, Receive, Scope, Send
 
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
@@ -29,23 +30,13 @@ class ClientLeftError(Exception):
 
 def request_of(scope: Scope) -> HttpRequest:
     """The request of an ASGI scope, without its body; read once, and kept in the scope."""
-    request: HttpRequest | None = scope.get(_REQUEST)
-    if request is None:
-        request = scope[_REQUEST] = _read(scope)
-    return request
-
-
-def raw_path(scope: Scope) -> str:
-    """The path as it was sent, still percent-encoded."""
-    raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
-    return raw.decode("latin-1")
-
-
-def _read(scope: Scope) -> HttpRequest:
+    if _REQUEST in scope:
+        kept: HttpRequest = scope[_REQUEST]
+        return kept
     headers: dict[str, list[str]] = {}
     for name, value in scope["headers"]:
         headers.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1").strip(" \t"))
-    return HttpRequest(
+    request = scope[_REQUEST] = HttpRequest(
         method=scope["method"],
         path=raw_path(scope),
         scheme=scope["scheme"],
@@ -53,6 +44,13 @@ def _read(scope: Scope) -> HttpRequest:
         headers={name: tuple(values) for name, values in headers.items()},
         reads_chunks=scope.get("http_version") != "1.0",
     )
+    return request
+
+
+def raw_path(scope: Scope) -> str:
+    """The path as it was sent, still percent-encoded."""
+    raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    return raw.decode("latin-1")
 
 
 class ClientConnection:
@@ -124,9 +122,7 @@ async def send_response(
 ) -> bool:
     """Send a response with its own body, or that of a stream; whether the whole of it could be sent."""
     if client.has_unread_body and client.expects_continue:  # RFC 9110 §10.1.1: it may never come
-        response = HttpResponse(
-            status=response.status, headers=(*response.headers, ("connection", "close")), body=response.body
-        )
+        response = replace(response, headers=(*response.headers, ("connection", "close")))
     if stream is None:
         await send(start_message(response, len(response.body)))
         await send({"type": "http.response.body", "body": response.body})
@@ -153,33 +149,20 @@ def start_message(response: HttpResponse, length: int | None = None) -> Message:
 
 
 async def fail_connection(
-    how: NetworkError,
-    response: HttpResponse | None,
-    scope: Scope,
-    client: ClientConnection,
-    send: Send,
+    how: NetworkError, response: HttpResponse | None, scope: Scope, client: ClientConnection, send: Send
 ) -> None:
-    """Let the connection fail as a fault has planned it, and wait until the client has noticed."""
+    """Let the connection fail as a fault has planned it, and wait until the client has noticed.
+
+    A `cut` announces the whole body and sends half of it; a response without a body does not arrive at all.
+    """
     client.discard_body()
-    await _FAILURES[how](response, scope, send)
-    await client.closed()
-
-
-async def _hang(_response: HttpResponse | None, _scope: Scope, _send: Send) -> None:
-    """Send nothing."""
-
-
-async def _reset(_response: HttpResponse | None, scope: Scope, _send: Send) -> None:
-    close_connection(scope, "reset")
-
-
-async def _cut(response: HttpResponse | None, scope: Scope, send: Send) -> None:
-    """Announce the whole body and send half of it; a response without a body does not arrive at all."""
-    if response and response.body:
+    if how == "cut" and response and response.body:
         half = response.body[: len(response.body) // 2]
         await send(start_message(response, len(response.body)))
         await send({"type": "http.response.body", "body": half, "more_body": True})
-    close_connection(scope, "close")
+    if how != "hang":
+        close_connection(scope, "close" if how == "cut" else "reset")
+    await client.closed()
 
 
 def close_connection(scope: Scope, how: str, why: str = "a planned fault: the connection is reset") -> None:
@@ -188,10 +171,3 @@ def close_connection(scope: Scope, how: str, why: str = "a planned fault: the co
     if extension is None:
         raise ConnectionResetError(why)
     extension[how]()
-
-
-_FAILURES: dict[NetworkError, Callable[[HttpResponse | None, Scope, Send], Awaitable[None]]] = {
-    "hang": _hang,
-    "reset": _reset,
-    "cut": _cut,
-}

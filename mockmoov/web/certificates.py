@@ -3,7 +3,6 @@
 import os
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
@@ -19,26 +18,18 @@ _LIFETIME = timedelta(days=397)  # of a server's certificate: some clients refus
 _KEPT = "ca-with-key.pem"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
-    """The TLS context, and the CA's certificate in PEM; None if the settings name a certificate."""
-
-    context: ssl.SSLContext
-    ca_pem: bytes | None
-
-
-def make_tls(settings: Settings) -> Tls | None:
-    """The TLS of the settings, None if it is off; raises `SettingsError`."""
+def make_tls(settings: Settings) -> tuple[ssl.SSLContext | None, bytes | None]:
+    """The TLS context, None without TLS, and the PEM of mockmoov's own CA, if any; raises `SettingsError`."""
     if not settings.tls:
-        return None
+        return None, None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 9325 §3.1.1
     context.set_alpn_protocols(["http/1.1"])
     if settings.tls_cert is not None and settings.tls_key is not None:
         _load(context, settings.tls_cert, settings.tls_key)
-        return Tls(context=context, ca_pem=None)
+        return context, None
     try:
-        return Tls(context=context, ca_pem=_certify(context, settings))
+        return context, _certify(context, settings)
     except (OSError, UnicodeError) as error:  # a file, or a name that no certificate may have
         raise SettingsError(f"tls: {error}") from None
 
@@ -46,11 +37,11 @@ def make_tls(settings: Settings) -> Tls | None:
 def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
     try:
         context.load_cert_chain(certificate, key, password=lambda: "")
-    except ssl.SSLError as error:
-        reason = (error.reason or "unreadable").replace("_", " ").lower()
-        raise SettingsError(f"tls_cert {certificate}, tls_key {key}: {reason}") from None
     except OSError as error:
-        raise SettingsError(f"tls_cert {certificate}, tls_key {key}: {error.strerror}") from None
+        reason = error.strerror
+        if isinstance(error, ssl.SSLError):
+            reason = (error.reason or "unreadable").replace("_", " ").lower()
+        raise SettingsError(f"tls_cert {certificate}, tls_key {key}: {reason}") from None
 
 
 def _certify(context: ssl.SSLContext, settings: Settings) -> bytes:

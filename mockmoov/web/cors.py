@@ -17,11 +17,13 @@ from mockmoov.web.asgi_io import request_of
 from mockmoov.web.middleware import send_own_response
 
 ANY = "*"
+_OWN = ("/_mockmoov/", "/.well-known/")
 _ALLOW_ORIGIN = b"access-control-allow-origin"
 _EXPOSE_HEADERS = (b"access-control-expose-headers", b"*")  # every name, as nothing here has cookies
 _REPLACED = frozenset((_ALLOW_ORIGIN, _EXPOSE_HEADERS[0], b"vary"))
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:, ?[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
+_PREFLIGHT_HEADERS = {"origin", "access-control-request-method"}
 _MAX_AGE = "600"  # seconds; each response is judged by itself all the same
 
 
@@ -58,44 +60,31 @@ class CorsPolicy:
         return HttpResponse(status=204, headers=(*headers, *NO_STORE))
 
 
-def is_preflight(request: HttpRequest) -> bool:
-    """Whether a browser asks what a page may do, and nothing else."""
-    headers = request.headers
-    return request.method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
-
-
-class Cors:
+def cors(app: ASGIApp, policy: CorsPolicy, is_open: Callable[[str], bool]) -> ASGIApp:
     """Answers preflights, and lets the pages that may read a response do so.
 
     A preflight is not a request to Moov: no journal, fault or rate limit knows of it. `is_open` says whether
     any page may read what is at one of mockmoov's own paths; the control plane shares nothing.
     """
 
-    def __init__(self, app: ASGIApp, policy: "CorsPolicy", is_open: Callable[[str], bool]) -> None:
-        self._app = app
-        self._policy = policy
-        self._is_open = is_open
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and add the headers for browsers to its response."""
-        if scope["type"] != "http" or not self._is_shared(scope["path"]):
-            await self._app(scope, receive, send)
+    async def with_cors(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or (scope["path"].startswith(_OWN) and not is_open(scope["path"])):
+            await app(scope, receive, send)
             return
         request = request_of(scope)
-        allowed = self._policy.allowed(request.headers.get("origin", ()))
+        allowed = policy.allowed(request.headers.get("origin", ()))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = shared_headers(message["headers"], allowed)
             await send(message)
 
-        if is_preflight(request):
-            await send_own_response(self._policy.preflight(request), scope, receive, send_with_headers)
+        if request.method == "OPTIONS" and request.headers.keys() >= _PREFLIGHT_HEADERS:
+            await send_own_response(policy.preflight(request), scope, receive, send_with_headers)
         else:
-            await self._app(scope, receive, send_with_headers)
+            await app(scope, receive, send_with_headers)
 
-    def _is_shared(self, path: str) -> bool:
-        return not path.startswith(("/_mockmoov/", "/.well-known/")) or self._is_open(path)
+    return with_cors
 
 
 def shared_headers(headers: Sequence[tuple[bytes, bytes]], allowed: str | None) -> list[tuple[bytes, bytes]]:

@@ -1,10 +1,12 @@
 """The way to the upstream and back.
 
-Both bodies are streamed; the raw path and query are sent on. Whether a request may pass was decided before.
+Both bodies are streamed; the raw path and query are sent on. Whether the client may send the request was
+decided before; which header fields pass is decided here (RFC 9110 §7.6).
 """
 
 import logging
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from math import inf
 from urllib.parse import urlsplit
@@ -17,14 +19,7 @@ from starlette.types import Send
 from mockmoov.oauth.messages import Fields, HttpRequest, HttpResponse
 from mockmoov.oauth.responses import render_error
 from mockmoov.server.steps import Forward
-from mockmoov.web import gateway_headers
-from mockmoov.web.asgi_io import (
-    BrokenStreamError,
-    ClientConnection,
-    ClientLeftError,
-    Stream,
-    send_response,
-)
+from mockmoov.web.asgi_io import BrokenStreamError, ClientConnection, ClientLeftError, Stream, send_response
 
 MAX_WHOLE_BODY = 1024 * 1024  # bytes of a response that is read to its end first
 _TOO_LARGE = (
@@ -34,11 +29,33 @@ _KEEPALIVE_SECONDS = 2.0  # less than servers keep an idle connection, lest they
 _BROKEN = (httpcore2.NetworkError, httpcore2.RemoteProtocolError, OSError)
 _log = logging.getLogger("mockmoov")
 
+OWN_PREFIX = "x-mockmoov-"
+_VIA = "1.1 mockmoov"  # RFC 9110 §7.6.3
+# RFC 9110 §7.6.1. Fields that frame a message are written again.
+_HOP_BY_HOP = frozenset(
+    (
+        *("connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization"),
+        *("te", "trailer", "transfer-encoding", "upgrade"),
+    )
+)
+_NOT_SENT_ON = _HOP_BY_HOP | {"host", "expect", "content-length", "via", "x-request-id", "forwarded"}
+_UNTRUSTED_PREFIXES = (OWN_PREFIX, "x-forwarded-")  # an upstream trusts these, so no client may set them
+_NOT_SENT_BACK = _HOP_BY_HOP | {"date", "x-request-id"}
+_CORS = "access-control-"  # mockmoov decides which pages may read a response
+# Dot segments, in any spelling that some server might resolve into another path (RFC 3986 §6.2.2.3).
+_DOT_SEGMENT = re.compile(r"(?:^|/|\\|%2f|%5c)(?:\.|%2e){1,2}(?:$|/|\\|;|%2f|%5c|%3b)", re.IGNORECASE)
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 §5.5
+
 
 class Gateway:
-    """The way to `upstream`, a URL; `timeout` is in seconds, for a response to begin, and for it to go on."""
+    """The way to `upstream`, a URL; `timeout` is in seconds, for a response to begin, and for it to go on.
 
-    def __init__(self, upstream: str, timeout: float) -> None:
+    `is_clear` says of a path whether it is that of the same operation for whoever decodes it.
+    """
+
+    def __init__(self, upstream: str, timeout: float, is_clear: Callable[[str], bool]) -> None:
+        self.is_clear = is_clear
         parts = urlsplit(upstream)
         self._scheme = parts.scheme.encode()
         self._host = (parts.hostname or "").encode()
@@ -72,7 +89,11 @@ class Gateway:
         try:
             yield call
         finally:
-            await call.close()
+            if (
+                call.response is not None
+            ):  # its connection goes back to the pool, or is closed if it has not ended
+                with anyio.CancelScope(shield=True):
+                    await call.response.aclose()
 
     async def send(
         self, request: HttpRequest, added: Fields, client: ClientConnection, *, plain: bool
@@ -96,7 +117,7 @@ class Gateway:
             return self._failure(502, "the upstream broke off, or does not speak HTTP")
         finally:
             client.discard_body()  # whatever the upstream did not read of it
-        if not gateway_headers.is_valid_response(response.status, response.headers):
+        if not is_valid_response(response.status, response.headers):
             await response.aclose()
             return self._failure(502, "the upstream sent an invalid status or header")
         return response
@@ -130,9 +151,9 @@ class Gateway:
     ) -> httpcore2.Request:
         query = b"?" + request.query if request.query else b""
         target = self._base + request.path.encode("latin-1") + query
-        fields = [("host", self._authority), *gateway_headers.request_headers(request, plain=plain), *added]
+        fields = [("host", self._authority), *request_headers(request, plain=plain), *added]
         if client.has_body:
-            fields.append(gateway_headers.framing_header(request))
+            fields.append(framing_header(request))
         return httpcore2.Request(
             method=request.method,
             url=httpcore2.URL(scheme=self._scheme, host=self._host, port=self._port, target=target),
@@ -148,7 +169,7 @@ class UpstreamCall:
         self._gateway = gateway
         self._request = request
         self._client = client
-        self._response: httpcore2.Response | None = None
+        self.response: httpcore2.Response | None = None
         self.stream: Stream | None = None
 
     async def forward(self, step: Forward) -> HttpResponse | None:
@@ -156,8 +177,10 @@ class UpstreamCall:
 
         The body is in it if the step needs it, or if the client cannot read chunks and there is no length.
         """
-        if forwarding_error := gateway_headers.forwarding_error(self._request):
-            return forwarding_error
+        if not self._gateway.is_clear(self._request.path):
+            return render_error(404, "the path is not forwarded: decoded, it is that of another operation")
+        if error_response := forwarding_error(self._request):
+            return error_response
         response = None
         async with self._client.while_connected():
             with suppress(ClientLeftError):
@@ -168,9 +191,9 @@ class UpstreamCall:
         response = await self._gateway.send(self._request, step.headers, self._client, plain=step.needs_body)
         if isinstance(response, HttpResponse):
             return response
-        self._response = response
+        self.response = response
         head, stream = _head(response), self._gateway.pieces_of(response)
-        if step.needs_body or not (self._request.reads_chunks or _has_length(head)):
+        if step.needs_body or not (self._request.reads_chunks or "content-length" in dict(head.headers)):
             return await _with_whole_body(head, stream)
         self.stream = stream
         return head
@@ -182,24 +205,12 @@ class UpstreamCall:
             is_whole = await send_response(response, self._client, send, self.stream)
         return is_whole  # noqa: RET504
 
-    async def close(self) -> None:
-        """Give the connection back to the pool, or close it in the middle of a response."""
-        if self._response is not None:
-            with anyio.CancelScope(shield=True):
-                await self._response.aclose()
-
 
 def _head(response: httpcore2.Response) -> HttpResponse:
     fields = tuple(
         (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers
     )
-    return HttpResponse(
-        status=response.status, headers=gateway_headers.response_headers(response.status, fields)
-    )
-
-
-def _has_length(head: HttpResponse) -> bool:
-    return any(name == "content-length" for name, _ in head.headers)
+    return HttpResponse(status=response.status, headers=response_headers(response.status, fields))
 
 
 async def _with_whole_body(head: HttpResponse, stream: Stream) -> HttpResponse:
@@ -213,3 +224,73 @@ async def _with_whole_body(head: HttpResponse, stream: Stream) -> HttpResponse:
         return render_error(502, "the upstream broke off in its response")
     headers = tuple(field for field in head.headers if field[0] != "content-length")
     return replace(head, headers=headers, body=body)
+
+
+# --- what passes -----------------------------------------------------------------------------------
+
+
+def forwarding_error(request: HttpRequest) -> HttpResponse | None:
+    """The response to a request that must not be forwarded, whoever sends it; None for any other."""
+    headers = request.headers
+    if "sec-websocket-key" in headers:  # RFC 6455 §4.1
+        return render_error(501, "websockets are not forwarded")
+    if any("mockmoov" in value for value in headers.get("via", ())):
+        return render_error(502, "the upstream leads back to mockmoov")
+    if _DOT_SEGMENT.search(request.path):
+        return render_error(
+            404, "a path with dot segments is not forwarded: the upstream may read it as another path"
+        )
+    codings, lengths = headers.get("transfer-encoding", ()), headers.get("content-length", ())
+    if codings and [coding.lower() for coding in codings] != ["chunked"]:  # RFC 9112 §6.1
+        return render_error(501, "only the transfer coding chunked is forwarded")
+    if (codings and lengths) or len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):  # RFC 9112 §6.3
+        return render_error(400, "the length of the body is ambiguous")
+    return None
+
+
+def request_headers(request: HttpRequest, *, plain: bool) -> list[tuple[str, str]]:
+    """The header fields that the upstream gets; `plain` asks it for a response without compression."""
+    dropped = _NOT_SENT_ON | _connection_options(request.headers.get("connection", ()))
+    if plain:
+        dropped |= {"accept-encoding"}
+    kept = (
+        (name, value)
+        for name, fields in request.headers.items()
+        if dropped.isdisjoint((name, _hyphenated(name)))
+        and not _hyphenated(name).startswith(_UNTRUSTED_PREFIXES)
+        for value in fields
+    )
+    return [*kept, *(("via", value) for value in (*request.headers.get("via", ()), _VIA))]
+
+
+def framing_header(request: HttpRequest) -> tuple[str, str]:
+    """The field that says where the body of a request ends."""
+    lengths = request.headers.get("content-length")
+    return ("content-length", str(int(lengths[0]))) if lengths else ("transfer-encoding", "chunked")
+
+
+def is_valid_response(status: int, fields: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a response can be sent back: it has a valid status, and no field has control characters."""
+    return 200 <= status <= 599 and not any(_CONTROL.search(value) for _, value in fields)
+
+
+def response_headers(status: int, fields: Fields) -> Fields:
+    """The header fields of a response that the client gets; names in lower case."""
+    dropped = _NOT_SENT_BACK | _connection_options(value for name, value in fields if name == "connection")
+    if status in (204, 304) or any(name == "transfer-encoding" for name, _ in fields):
+        dropped |= {"content-length"}
+    return tuple(
+        (name, value)
+        for name, value in fields
+        if name not in dropped and not _hyphenated(name).startswith(OWN_PREFIX) and not name.startswith(_CORS)
+    )
+
+
+def _connection_options(fields: Iterable[str]) -> frozenset[str]:
+    """The fields that Connection names: they are for this hop only (RFC 9110 §7.6.1)."""
+    return frozenset(name.strip().lower() for value in fields for name in value.split(","))
+
+
+def _hyphenated(name: str) -> str:
+    """The name as CGI reads it, which takes an underscore for a hyphen."""
+    return name.replace("_", "-")

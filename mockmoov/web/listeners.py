@@ -1,13 +1,34 @@
 """The sockets that a server listens on by its settings, and who can reach it there."""
 
-import contextlib
+import errno
+import os
 import socket
+import ssl
+from contextlib import ExitStack
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from mockmoov.config.settings import Settings
 from mockmoov.control_plane.access import Exposure
 from mockmoov.web.certificates import make_tls
-from mockmoov.web.uvicorn_server import TlsListeners, base_url, bind, is_loopback
+
+# What `localhost` means: both, on the same port (RFC 6761 §6.3).
+_ADDRESSES = {"localhost": ("127.0.0.1", "::1")}
+_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nobody can connect to "every address"
+_BACKLOG = 2048
+_TRIES = 20  # ports, where any port will do that is free for IPv4 and IPv6
+
+
+class BindError(OSError):
+    """The server cannot listen on an address; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsListeners:
+    """Bound sockets for https, and how TLS is spoken there."""
+
+    sockets: list[socket.socket]
+    context: ssl.SSLContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,20 +42,15 @@ class Listeners:
     ca_pem: bytes | None
     exposure: Exposure
 
-    @property
-    def urls(self) -> tuple[str, ...]:
-        """The http URL, and the https URL if there is one."""
-        return (self.url,) if self.https_url is None else (self.url, self.https_url)
-
 
 def open_listeners(settings: Settings) -> Listeners:
     """Bind the sockets of the settings; raises `BindError` or `SettingsError`."""
-    tls = make_tls(settings)
-    with contextlib.ExitStack() as cleanup:
+    context, ca_pem = make_tls(settings)
+    with ExitStack() as cleanup:
         sockets = [cleanup.enter_context(item) for item in bind(settings.host, settings.port)]
         secure = https_url = None
-        if tls is not None:
-            secure = TlsListeners(sockets=bind(settings.host, settings.tls_port), context=tls.context)
+        if context is not None:
+            secure = TlsListeners(sockets=bind(settings.host, settings.tls_port), context=context)
             https_url = base_url(settings.host, secure.sockets, scheme="https")
         cleanup.pop_all()
     return Listeners(
@@ -42,6 +58,61 @@ def open_listeners(settings: Settings) -> Listeners:
         secure=secure,
         url=base_url(settings.host, sockets),
         https_url=https_url,
-        ca_pem=tls.ca_pem if tls else None,
+        ca_pem=ca_pem,
         exposure="loopback" if is_loopback(sockets) else "network",
     )
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Sockets bound to host and port, 0 for any free port; raises `BindError`.
+
+    On a machine with only IPv4 or only IPv6, `localhost` means that one.
+    """
+    for _ in range(_TRIES):
+        try:
+            return _bind_all(_ADDRESSES.get(host, (host,)), port)
+        except UnicodeError:  # a name that IDNA cannot encode
+            raise BindError(f"cannot listen on {host} port {port}: not a host name") from None
+        except OSError as error:
+            reason = error
+            if port != 0 or error.errno != errno.EADDRINUSE:
+                break
+    hint = "; another mockmoov? port 0 picks a free one" if port and reason.errno == errno.EADDRINUSE else ""
+    why = reason.strerror if isinstance(reason, socket.gaierror) else os.strerror(reason.errno or 0)
+    raise BindError(f"cannot listen on {host} port {port}: {why}{hint}") from None
+
+
+def _bind_all(addresses: tuple[str, ...], port: int) -> list[socket.socket]:
+    with ExitStack() as cleanup:
+        bound: list[socket.socket] = []
+        missing: OSError | None = None
+        for address in addresses:
+            try:
+                family, _, _, _, place = socket.getaddrinfo(
+                    address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+                )[0]
+                # It listens already, because two sockets that are only bound may share a port.
+                listener = cleanup.enter_context(socket.create_server(place, family=family, backlog=_BACKLOG))
+            except OSError as error:
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                missing = error
+            else:
+                port = listener.getsockname()[1]
+                bound.append(listener)
+        if missing and not bound:
+            raise missing
+        cleanup.pop_all()
+        return bound
+
+
+def base_url(host: str, sockets: list[socket.socket], *, scheme: str = "http") -> str:
+    """The URL under which the sockets are reached, without a trailing slash."""
+    address, port = sockets[0].getsockname()[:2]
+    address = _REACHED_AT.get(address, host if host in _ADDRESSES else address)
+    return f"{scheme}://[{address}]:{port}" if ":" in address else f"{scheme}://{address}:{port}"
+
+
+def is_loopback(sockets: list[socket.socket]) -> bool:
+    """Whether only this machine can reach the sockets."""
+    return all(ip_address(item.getsockname()[0]).is_loopback for item in sockets)

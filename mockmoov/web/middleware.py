@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable
+from functools import partial
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,7 +18,7 @@ from mockmoov.web.asgi_io import ClientConnection, raw_path, request_of, send_re
 CONTEXT = "mockmoov.context"
 """Where an endpoint leaves the `RequestContext` in the scope, for the access log."""
 LOG_LINE = "mockmoov.log_line"
-"""Where the access log leaves its line in the scope, for an endpoint that will send no response."""
+"""Where the access log leaves the function that writes its line, until it has written it."""
 _access = logging.getLogger("mockmoov.access")
 _REASON = REASON_HEADER.encode()
 
@@ -29,83 +30,74 @@ async def send_own_response(response: HttpResponse, scope: Scope, receive: Recei
     await send_response(with_request_id(response, time.time(), new_request_id()), client, send)
 
 
-class RawPath:
-    """Lets routes match the path as it was sent, so that `%6e` is not `n`."""
+def raw_paths(app: ASGIApp) -> ASGIApp:
+    """Lets routes match the path as it was sent, so that `%6e` is not `n`. Closes websockets."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with its raw path."""
+    async def with_raw_path(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
         if scope["type"] == "http" and (path := raw_path(scope)) != scope["path"]:
             scope = {**scope, "path": path}
-        await self._app(scope, receive, send)
+        await app(scope, receive, send)
+
+    return with_raw_path
 
 
-class AccessLog:
+def access_log(app: ASGIApp, paths: Iterable[str]) -> ASGIApp:
     """Writes a line for each request: no query, no body, and of the path only what cannot be a credential."""
+    path_words = frozenset("/".join(paths).split("/"))
 
-    def __init__(self, app: ASGIApp, paths: Iterable[str]) -> None:
-        self._app = app
-        self._path_words = frozenset("/".join(paths).split("/"))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and log it when its response begins."""
+    async def with_log_line(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _access.isEnabledFor(logging.INFO):
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
             return
-        line = scope[LOG_LINE] = LogLine(scope, self._path_words)
+        scope[LOG_LINE] = partial(_write, scope, path_words, time.perf_counter())
 
         async def send_and_log(message: Message) -> None:
             if message["type"] == "http.response.start":
                 reasons = [value.decode() for name, value in message["headers"] if name == _REASON]
-                line.write(message["status"], reasons[0] if reasons else None)
+                write_log_line(scope, message["status"], reasons[0] if reasons else None)
             await send(message)
 
-        await self._app(scope, receive, send_and_log)
+        await app(scope, receive, send_and_log)
+
+    return with_log_line
 
 
-class LogLine:
-    """The line of one request, which is written once."""
-
-    def __init__(self, scope: Scope, path_words: frozenset[str]) -> None:
-        self._scope = scope
-        self._path_words = path_words
-        self._started = time.perf_counter()
-        self._is_written = False
-
-    def write(self, outcome: int | str, reason: str | None) -> None:
-        """Write it, with the status of the response or the way the connection fails."""
-        if self._is_written:
-            return
-        self._is_written = True
-        request = request_of(self._scope)
-        context: RequestContext | None = self._scope.get(CONTEXT)
-        _access.info(
-            "%s %s %s client=%s grant=%s reason=%r %.1fms",
-            redact_method(request.method),
-            redact_path(request.path, self._path_words),
-            outcome,
-            (context and context.client_id) or "-",
-            (context and context.grant_type) or "-",
-            reason or "-",
-            (time.perf_counter() - self._started) * 1000,
-        )
+def _write(
+    scope: Scope, path_words: frozenset[str], started: float, outcome: int | str, reason: str | None
+) -> None:
+    request = request_of(scope)
+    context: RequestContext | None = scope.get(CONTEXT)
+    _access.info(
+        "%s %s %s client=%s grant=%s reason=%r %.1fms",
+        redact_method(request.method),
+        redact_path(request.path, path_words),
+        outcome,
+        (context and context.client_id) or "-",
+        (context and context.grant_type) or "-",
+        reason or "-",
+        (time.perf_counter() - started) * 1000,
+    )
 
 
-class HostRule:
+def write_log_line(scope: Scope, outcome: int | str, reason: str | None) -> None:
+    """Log the request, unless it was: the status of its response or how the connection fails, and why."""
+    if write := scope.pop(LOG_LINE, None):
+        write(outcome, reason)
+
+
+def host_rule(app: ASGIApp, hosts: frozenset[str]) -> ASGIApp:
     """Refuses a request whose Host is not among `hosts`: a page of another site may have sent it.
 
     Such a page can make its own name resolve to this machine (DNS rebinding), but cannot send another Host.
     """
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
-        self._app = app
-        self._hosts = hosts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 421."""
-        if scope["type"] == "http" and not is_known(request_of(scope).headers.get("host", ()), self._hosts):
+    async def with_known_host(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not is_known(request_of(scope).headers.get("host", ()), hosts):
             await send_own_response(render_error(421, UNKNOWN_HOST), scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return with_known_host

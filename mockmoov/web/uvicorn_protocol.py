@@ -15,6 +15,7 @@ That goes wrong where a real client or an attacker finds it:
 
 import socket
 import struct
+from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -30,27 +31,32 @@ class HttpProtocol(HttpToolsProtocol):
 
     _bodiless = 0  # bytes since the last piece of a body
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.parser = self._new_parser()
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own is since 0.32.1
+        return parser
+
     def data_received(self, data: bytes) -> None:
         """Read bytes; an offered upgrade is declined by reading on without it (RFC 9110 §7.8)."""
         self._unset_keepalive_if_required()
         self._bodiless += len(data)
         try:
-            while data:
-                data = self._feed(data)
+            while True:
+                try:
+                    self.parser.feed_data(data)
+                    break
+                except httptools.HttpParserUpgrade as offer:
+                    data = self._without_upgrade() + data[offer.args[0] :]
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
         else:
             if self._bodiless > MAX_HEAD:
                 self.transport.write(_TOO_LARGE)
                 self.transport.close()
-
-    def _feed(self, data: bytes) -> bytes:
-        """Read bytes up to an offered upgrade; returns what to read next, without the offer."""
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            return self._without_upgrade() + data[offer.args[0] :]
-        return b""
 
     def on_message_begin(self) -> None:
         """Add to the scope how to end the connection."""
@@ -71,8 +77,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.parser.get_http_version().encode(),
         )
         fields = [name + b": " + value for name, value in self.headers if name != b"upgrade"]
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own is
+        self.parser = self._new_parser()
         return b"\r\n".join([line, *fields]) + b"\r\n\r\n"
 
     def on_headers_complete(self) -> None:
@@ -80,9 +85,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._bodiless = 0
         if self.parser.get_method() == b"CONNECT":
             raise ValueError("CONNECT: this is not a proxy (RFC 9110 §9.3.6)")  # which becomes a 400
-        if self.parser.get_http_version() == "1.0" and any(
-            k == b"transfer-encoding" for k, _ in self.headers
-        ):
+        if self.parser.get_http_version() == "1.0" and b"transfer-encoding" in dict(self.headers):
             raise ValueError("chunks in HTTP/1.0 (RFC 9112 §6.1)")
         if not self.parser.should_upgrade():
             super().on_headers_complete()

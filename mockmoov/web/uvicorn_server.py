@@ -2,110 +2,25 @@
 
 import asyncio
 import contextlib
-import errno
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from ipaddress import ip_address
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from mockmoov.web.tls_accept import TlsAcceptor
+from mockmoov.web.listeners import TlsListeners
 from mockmoov.web.uvicorn_protocol import HttpProtocol
 
-# What `localhost` means: both, on the same port (RFC 6761 §6.3).
-_ADDRESSES = {"localhost": ("127.0.0.1", "::1")}
-_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nobody can connect to "every address"
 _STOP_SECONDS = 0.3  # that an unfinished exchange has before its connection is closed
 _STOP_SECONDS_IN_BACKGROUND = 0.02
 _ABORT_SECONDS = 0.05  # that its handler has to notice
 _POLL_SECONDS = 0.002
-_BACKLOG = 2048
-_TRIES = 20  # ports, where any port will do that is free for IPv4 and IPv6
-
-
-class BindError(OSError):
-    """The server cannot listen on an address; the message says which and why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsListeners:
-    """Bound sockets for https, and how TLS is spoken there."""
-
-    sockets: list[socket.socket]
-    context: ssl.SSLContext
-
-
-def bind(host: str, port: int) -> list[socket.socket]:
-    """Sockets bound to host and port, 0 for any free port; raises `BindError`.
-
-    On a machine with only IPv4 or only IPv6, `localhost` means that one.
-    """
-    for _ in range(_TRIES):
-        try:
-            return _bind_all(_ADDRESSES.get(host, (host,)), port)
-        except UnicodeError:  # a name that IDNA cannot encode
-            raise BindError(f"cannot listen on {host} port {port}: not a host name") from None
-        except OSError as error:
-            reason = error
-            if port != 0 or error.errno != errno.EADDRINUSE:
-                break
-    hint = "; another mockmoov? port 0 picks a free one" if port and reason.errno == errno.EADDRINUSE else ""
-    raise BindError(f"cannot listen on {host} port {port}: {reason.strerror}{hint}") from None
-
-
-def _bind_all(addresses: tuple[str, ...], port: int) -> list[socket.socket]:
-    with contextlib.ExitStack() as cleanup:
-        bound: list[socket.socket] = []
-        missing: OSError | None = None
-        for address in addresses:
-            try:
-                listener = cleanup.enter_context(_bind_one(address, port))
-            except OSError as error:
-                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                    raise
-                missing = error
-            else:
-                port = listener.getsockname()[1]
-                bound.append(listener)
-        if missing and not bound:
-            raise missing
-        cleanup.pop_all()
-        return bound
-
-
-def _bind_one(address: str, port: int) -> socket.socket:
-    family, _, _, _, place = socket.getaddrinfo(
-        address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind(place)
-        listener.listen(_BACKLOG)  # two that are only bound may share a port
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def base_url(host: str, sockets: list[socket.socket], *, scheme: str = "http") -> str:
-    """The URL under which the sockets are reached, without a trailing slash."""
-    address, port = sockets[0].getsockname()[:2]
-    address = _REACHED_AT.get(address, host if host in _ADDRESSES else address)
-    return f"{scheme}://[{address}]:{port}" if ":" in address else f"{scheme}://{address}:{port}"
-
-
-def is_loopback(sockets: list[socket.socket]) -> bool:
-    """Whether only this machine can reach the sockets."""
-    return all(ip_address(item.getsockname()[0]).is_loopback for item in sockets)
+_HANDSHAKE_SECONDS = 10
+_PAUSE_SECONDS = 0.1  # after a connection could not be accepted, because too many are open
 
 
 def run(
@@ -227,3 +142,49 @@ class _Server(uvicorn.Server):
         with super().capture_signals():
             yield
             self._captured_signals.clear()
+
+
+class TlsAcceptor:
+    """Accepts connections, and gives each one a protocol from `make_protocol` once it speaks TLS.
+
+    So one in the middle of its handshake can be ended when the server stops. The event loop's own TLS server,
+    `loop.create_server(ssl=...)`, forgets it: under uvloop a stop then took over a second, left its transport
+    open, and logged that the loop was closed.
+    """
+
+    def __init__(self, context: ssl.SSLContext, make_protocol: Callable[[], asyncio.Protocol]) -> None:
+        self._context = context
+        self._make_protocol = make_protocol
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def listen(self, listeners: Iterable[socket.socket]) -> None:
+        """Accept connections there until `stop`."""
+        for listener in listeners:
+            listener.setblocking(False)
+            self._start(self._accept(listener))
+
+    async def stop(self) -> None:
+        """Accept no more, and end every handshake; connections that speak TLS already go on."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                accepted, _ = await asyncio.get_running_loop().sock_accept(listener)
+            except OSError:
+                await asyncio.sleep(_PAUSE_SECONDS)
+            else:
+                self._start(self._shake(accepted))
+
+    async def _shake(self, accepted: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # it speaks no TLS, rejects the certificate, or left
+            await asyncio.get_running_loop().connect_accepted_socket(
+                self._make_protocol, accepted, ssl=self._context, ssl_handshake_timeout=_HANDSHAKE_SECONDS
+            )

@@ -425,7 +425,7 @@ def test_after_two_503s_a_client_that_tries_again_gets_a_token_that_can_be_verif
     )
     claims = jwt.decode(
         token,
-        jwks[jwt.get_unverified_header(token)["kid"]],
+        jwks[jwt.get_unverified_header(token)["kid"]].key,
         algorithms=["EdDSA"],
         issuer=ISSUER,
         audience=AUDIENCE,

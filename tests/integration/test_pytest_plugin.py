@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from mockmoov.client import TokenClient
-from mockmoov.pytest_plugin import marker, option_names, reports
+from mockmoov.pytest_plugin import marker, reports
 from mockmoov.testing import MockMoov
 from mockmoov.testing.environment import VARIABLES
 from mockmoov.testing.types import KeyArguments, SettingArguments
@@ -23,7 +23,7 @@ NO_VARIABLES: Mapping[str, str] = {}
 Suite = Callable[..., pytest.RunResult]
 
 # Used by the suites. A run in this process forgets what it was the first to import; these it finds.
-LOADED = (TokenClient, marker, option_names, reports)
+LOADED = (TokenClient, marker, reports)
 NO_URL = "--mockmoov-url (mockmoov_url) must start with http:// or https:// and contain no user name"
 
 

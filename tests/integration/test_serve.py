@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from mockmoov.simulation.faults import Fault
-from mockmoov.web import uvicorn_server
+from mockmoov.web import listeners, uvicorn_server
 from mockmoov.web.app import create_app
 from tests.support.servers import basic, new_server
 
@@ -31,7 +31,7 @@ IN_USE = f"{os.strerror(errno.EADDRINUSE)}; another mockmoov? port 0 picks a fre
 @contextmanager
 def bound(host: str, port: int = 0) -> Iterator[list[socket.socket]]:
     with ExitStack() as stack:
-        yield [stack.enter_context(item) for item in uvicorn_server.bind(host, port)]
+        yield [stack.enter_context(item) for item in listeners.bind(host, port)]
 
 
 def port_of(sockets: list[socket.socket]) -> int:
@@ -58,7 +58,7 @@ def test_an_address_is_that_address_alone(host: str) -> None:
 def test_a_port_that_another_server_has_is_refused_from_the_moment_it_is_bound(host: str) -> None:
     with bound(host) as sockets:
         port = port_of(sockets)
-        with pytest.raises(uvicorn_server.BindError) as caught, bound(host, port):
+        with pytest.raises(listeners.BindError) as caught, bound(host, port):
             pass
     assert str(caught.value) == f"cannot listen on {host} port {port}: {IN_USE}"
 
@@ -70,7 +70,7 @@ def test_localhost_is_refused_where_one_of_its_addresses_is_taken_and_leaves_the
     free = {"127.0.0.1": "::1", "::1": "127.0.0.1"}[taken]
     with bound(taken) as sockets:
         sockets[0].listen()
-        with pytest.raises(uvicorn_server.BindError), bound("localhost", port_of(sockets)):
+        with pytest.raises(listeners.BindError), bound("localhost", port_of(sockets)):
             pass
         with bound(free, port_of(sockets)):
             pass
@@ -78,14 +78,14 @@ def test_localhost_is_refused_where_one_of_its_addresses_is_taken_and_leaves_the
 
 @pytest.mark.parametrize("host", ["203.0.113.1", "2001:db8::1"])
 def test_an_address_that_is_not_ours_is_a_bind_error_that_names_it(host: str) -> None:
-    with pytest.raises(uvicorn_server.BindError, match=rf"^cannot listen on {host} port 0: "), bound(host):
+    with pytest.raises(listeners.BindError, match=rf"^cannot listen on {host} port 0: "), bound(host):
         pass
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b", "a" * 70, "[::1]"])
 def test_a_host_that_is_no_name_is_a_bind_error_that_names_it(host: str) -> None:
     with (
-        pytest.raises(uvicorn_server.BindError, match=r"^cannot listen on .* port 0: .+") as caught,
+        pytest.raises(listeners.BindError, match=r"^cannot listen on .* port 0: .+") as caught,
         bound(host),
     ):
         pass
@@ -145,7 +145,7 @@ def test_where_no_port_is_free_in_both_families_that_is_said(monkeypatch: pytest
         other.listen()
         resolver = _Resolver(lambda _: other.getsockname())
         monkeypatch.setattr(socket, "getaddrinfo", resolver)
-        with pytest.raises(uvicorn_server.BindError, match=os.strerror(errno.EADDRINUSE)), bound("localhost"):
+        with pytest.raises(listeners.BindError, match=os.strerror(errno.EADDRINUSE)), bound("localhost"):
             pass
         assert resolver.asked > 1
 
@@ -163,8 +163,8 @@ def test_where_no_port_is_free_in_both_families_that_is_said(monkeypatch: pytest
 )
 def test_the_url_is_one_that_can_be_connected_to(host: str, reached: str, loopback: bool) -> None:
     with bound(host) as sockets:
-        assert uvicorn_server.base_url(host, sockets) == f"http://{reached}:{port_of(sockets)}"
-        assert uvicorn_server.is_loopback(sockets) == loopback
+        assert listeners.base_url(host, sockets) == f"http://{reached}:{port_of(sockets)}"
+        assert listeners.is_loopback(sockets) == loopback
 
 
 # --- serving, in this process -----------------------------------------------------------------------
@@ -191,7 +191,7 @@ def test_run_answers_once_it_is_ready_and_returns_when_it_is_told_to_stop(stop: 
             os.kill(os.getpid(), stop)
 
     with bound("localhost") as sockets:
-        user = threading.Thread(target=use, args=[uvicorn_server.base_url("localhost", sockets)])
+        user = threading.Thread(target=use, args=[listeners.base_url("localhost", sockets)])
         app = create_app(new_server(), exposure="loopback")
         uvicorn_server.run(app, sockets, user.start)  # the signal is caught by now
         user.join(timeout=10)
@@ -227,8 +227,8 @@ def background(
     server = new_server()
     for fault in faults:
         server.simulation.add_fault(None, fault)
-    sockets = uvicorn_server.bind(host, 0)
-    url = uvicorn_server.base_url(host, sockets)
+    sockets = listeners.bind(host, 0)
+    url = listeners.base_url(host, sockets)
     running = uvicorn_server.BackgroundServer(create_app(server, exposure="loopback"), sockets)
     try:
         yield running, url
@@ -287,7 +287,7 @@ def test_two_in_the_background_know_nothing_of_each_other() -> None:
 
 def test_what_keeps_it_from_starting_is_raised_where_it_is_made(loop: str) -> None:
     del loop
-    sockets = uvicorn_server.bind("127.0.0.1", 0)
+    sockets = listeners.bind("127.0.0.1", 0)
     for item in sockets:
         item.close()
     with pytest.raises(OSError, match=os.strerror(errno.EBADF)):

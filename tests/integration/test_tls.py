@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 import httpx2
@@ -32,9 +32,9 @@ from cryptography.hazmat.primitives.serialization import (
 from mockmoov.cli.main import main
 from mockmoov.config.settings import Layer, Settings, load
 from mockmoov.testing import BindError, ControlError, MockMoov, SettingsError
-from mockmoov.web.certificates import Tls, make_tls
+from mockmoov.web.certificates import make_tls
 from mockmoov.web.listeners import open_listeners
-from mockmoov.web.tls_accept import TlsAcceptor
+from mockmoov.web.uvicorn_server import TlsAcceptor
 from tests.support.extras import advice
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, basic
 from tests.support.serving import environment
@@ -49,10 +49,15 @@ def settings(**values: object) -> Settings:
     return load(Layer(settings={"tls": True, "port": 0, "tls_port": 0, **values}))
 
 
+class Tls(NamedTuple):
+    context: ssl.SSLContext
+    ca_pem: bytes | None
+
+
 def made(**values: object) -> Tls:
-    tls = make_tls(settings(**values))
-    assert tls is not None
-    return tls
+    context, ca_pem = make_tls(settings(**values))
+    assert context is not None
+    return Tls(context, ca_pem)
 
 
 def trusting(ca_pem: str | bytes | None) -> ssl.SSLContext:
@@ -79,7 +84,7 @@ def shaken(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> ssl.SSL
 
 
 def test_without_the_setting_there_is_no_tls() -> None:
-    assert make_tls(Settings()) is None
+    assert make_tls(Settings()) == (None, None)
 
 
 @pytest.mark.parametrize(

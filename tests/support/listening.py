@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.web.app import create_app
-from mockmoov.web.uvicorn_server import BackgroundServer, base_url, bind
+from mockmoov.web.listeners import base_url, bind
+from mockmoov.web.uvicorn_server import BackgroundServer
 
 
 @contextlib.contextmanager

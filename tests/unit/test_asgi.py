@@ -303,6 +303,17 @@ def test_a_program_that_fails_before_it_checks_is_not(moov: MockMoov) -> None:
     assert moov.exchanges() == []
 
 
+def test_a_program_that_returns_without_an_answer_is_a_500_in_the_journal(
+    moov: MockMoov, key: MoovKey
+) -> None:
+    async def app(scope: Scope, receive: Receive, _send: Send) -> None:
+        await cards_read(Request({**scope, "path_params": {"accountID": key.account_id}}, receive))
+
+    with pytest.raises(AssertionError):  # of the HTTP client's, which wants an answer
+        ask(Guard(app, moov), cards_of(key), bearing(key.mint(scope_of(key))))
+    assert [exchange.status for exchange in moov.exchanges()] == [500]
+
+
 # --- planned faults -----------------------------------------------------------------------------
 
 

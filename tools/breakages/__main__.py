@@ -5,7 +5,8 @@ from pathlib import Path
 
 from mockmoov.config.settings import Settings
 from mockmoov.web.app import create_app
-from mockmoov.web.uvicorn_server import base_url, bind, run
+from mockmoov.web.listeners import base_url, bind
+from mockmoov.web.uvicorn_server import run
 from tools.breakages import BREAKAGES, NONE, UNBROKEN, BrokenServer
 
 

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mockmoov.config.settings import load
 from mockmoov.server.factory import create_server
 from mockmoov.web.app import create_app
-from mockmoov.web.uvicorn_server import base_url, bind
+from mockmoov.web.listeners import base_url, bind
 from tests.e2e.foreign_clients import lines
 from tests.e2e.foreign_clients.clients import CHECKS, CLIENT_ID, CLIENT_SECRET, CLIENTS, Client
 from tests.e2e.foreign_clients.programs import (

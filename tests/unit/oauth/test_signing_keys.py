@@ -97,7 +97,7 @@ def test_the_jwk_set_has_the_one_public_key_and_nothing_private() -> None:
 def test_the_jwk_set_is_one_that_a_jose_library_reads() -> None:
     document: Any = jwks(make_issuer_keys(decode(PRIVATE)))
     key: Any = PyJWK(document["keys"][0])
-    assert (key.key_id, key.algorithm_name, key.public_key_use) == (THUMBPRINT, "EdDSA", "sig")
+    assert (key.key_id, key.key_type, key.public_key_use) == (THUMBPRINT, "OKP", "sig")
 
 
 def test_the_jwk_set_is_a_copy_that_may_be_changed() -> None:

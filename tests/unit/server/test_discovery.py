@@ -133,10 +133,10 @@ def test_jwks_verifies_this_servers_tokens_only() -> None:
     found = jwt.PyJWKSet.from_dict(document)[jwt.get_unverified_header(token)["kid"]]
     audience, issuer = "https://api.moov.io", "https://api.moov.io#applications"
     options: Any = {"verify_exp": False, "verify_iat": False}
-    claims = jwt.decode(token, found, ["EdDSA"], options, audience=audience, issuer=issuer)
+    claims = jwt.decode(token, found.key, ["EdDSA"], options, audience=audience, issuer=issuer)
     assert claims["scp"] == SCOPE
     with pytest.raises(jwt.InvalidSignatureError):
-        jwt.decode(mint(new_sender())["access_token"], found, ["EdDSA"])
+        jwt.decode(mint(new_sender())["access_token"], found.key, ["EdDSA"])
 
 
 def test_metadata_urls_follow_scheme_and_host() -> None:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message
 
 from mockmoov.asgi import Guard, requires
-from mockmoov.control_plane import clock as clock_resource
+from mockmoov.control_plane.resource import ControlRequest
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
@@ -116,7 +116,7 @@ def test_driver_that_fails_is_a_500_with_date_and_path() -> None:
 def test_control_plane_that_fails_is_a_500_with_an_id(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(clock_resource, "allow_members", None)
+    monkeypatch.setattr(ControlRequest, "allow_members", None)
     headers = {"content-type": ("application/json",)}
     request = HttpRequest(method="POST", path="/_mockmoov/clock/resume", headers=headers)
     response = Desk().control.handle(request)
@@ -204,7 +204,7 @@ def test_interrupted_driver_closes_the_steps(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("threading.Event.wait", interrupt)
     with pytest.raises(KeyboardInterrupt):
         desk.control.handle(HttpRequest(method="GET", path="/_mockmoov/exchanges/wait", query=b"status=418"))
-    assert desk.server.repository._store.journal._watches._open == 0  # type: ignore[attr-defined]
+    assert desk.server.repository._store.journal._open == 0  # type: ignore[attr-defined]
 
 
 def test_secret_is_redacted_though_its_key_is_deleted_meanwhile() -> None:

@@ -47,7 +47,7 @@ def pyjwt(keys: Any, without: str = "") -> Verify:
         try:
             kid = jwt.get_unverified_header(text)["kid"]
             key = key_set.keys[0] if without == "kid" else key_set[kid]
-            jwt.decode(text, key, ["EdDSA"], options, audience=AUDIENCE, issuer=ISSUER)
+            jwt.decode(text, key.key, ["EdDSA"], options, audience=AUDIENCE, issuer=ISSUER)
         except KeyError:
             return "unknown kid"
         except jwt.MissingRequiredClaimError as error:
@@ -70,6 +70,8 @@ def joserfc(keys: Any) -> Verify:
             registry.validate(joserfc_jwt.decode(text, key_set, ["EdDSA"]).claims)
         except errors.ClaimError as error:
             return f"{type(error).__name__} {error.claim}"
+        except (errors.ExpiredTokenError, errors.InvalidTokenError):
+            pytest.skip("joserfc before 1.6, the last for cryptography 42, doesn't name the claim")
         except errors.JoseError as error:
             return type(error).__name__
         return None

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 import httpx2
 import pytest
 
+from mockmoov.verify.check import CannotRun
 from mockmoov.verify.checks import CHECKS
 from mockmoov.verify.expectations import NO_HEADER_2023
-from mockmoov.verify.results import CannotRun
 from mockmoov.verify.session import Session
 from mockmoov.verify.target import Key
 from tests.support.servers import another_key

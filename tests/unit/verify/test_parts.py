@@ -15,17 +15,23 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from mockmoov.verify.budget import BudgetedSender, RecordedExchange
-from mockmoov.verify.check import Check
-from mockmoov.verify.curl import commands
-from mockmoov.verify.display import LiveTable, PlainLines, summary
+from mockmoov.verify.check import BudgetExhausted, CannotRun, Check, CheckFailed, NoResponse, Result, Status
 from mockmoov.verify.examples import MAX_SHRINKS, for_all
 from mockmoov.verify.expectations import DATED, NO_HEADER_2023, expectations_of
-from mockmoov.verify.masking import Masking, basic
-from mockmoov.verify.reports import as_json, as_junit, markdown_rows
+from mockmoov.verify.masking import Masking, basic, commands
+from mockmoov.verify.reports import (
+    Outcome,
+    Report,
+    as_json,
+    as_junit,
+    live_table,
+    markdown_rows,
+    print_outcome,
+    summary,
+)
 from mockmoov.verify.response import Response
-from mockmoov.verify.results import BudgetExhausted, CheckFailed, NoResponse, Observation, Result, Status
+from mockmoov.verify.run import select_checks
 from mockmoov.verify.session import contract_of
-from mockmoov.verify.suite import Outcome, Report, select_checks
 from mockmoov.verify.target import Target
 from tests.support.verifying import KEY, target
 
@@ -270,7 +276,7 @@ def test_the_contract_without_a_header_is_known_by_its_first_answer(body: bytes,
 
 @pytest.mark.parametrize("version", ["", "2026.07.00", "v2026.08.00", "v2026.07.00 ", "LATEST"])
 def test_a_malformed_version_is_no_contract(version: str) -> None:
-    with pytest.raises(ValueError, match="must be `latest` or look like"):
+    with pytest.raises(CannotRun, match="must be `latest` or look like"):
         expectations_of(version)
 
 
@@ -373,7 +379,7 @@ def report(*outcomes: Outcome, stopped: str | None = None, tokens_not_revoked: i
 FAILED = outcome("a.failed", "failed", reason="wanted this", curl=("curl -i x",))
 CHOICE = outcome("a.choice", "failed", "rfc 1, choice", reason="wanted that")
 ERROR = outcome("a.error", "error", reason="no answer")
-SEEN = outcome("finding.a", "finding", observations=(Observation(question="it rotates", answer="yes"),))
+SEEN = outcome("finding.a", "finding", observations={"it rotates": "yes"})
 UNTOLD = outcome("a.untold", "not-checkable", reason="not checkable here (requires: control plane)")
 
 
@@ -482,9 +488,9 @@ def test_what_fails_nothing_is_counted_as_such(outcomes: tuple[Outcome, ...], co
 
 def test_a_terminal_gets_a_table_that_fills() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
-    with LiveTable(console, 2) as board:
-        board.show(FAILED)
-        board.show(SEEN)
+    with live_table(console, 2) as show:
+        show(FAILED)
+        show(SEEN)
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "topic" in shown
     assert "2/2" in shown
@@ -492,9 +498,8 @@ def test_a_terminal_gets_a_table_that_fills() -> None:
 
 def test_a_pipe_gets_a_line_a_check() -> None:
     console = Console(file=io.StringIO(), width=40)
-    with PlainLines(console) as lines:
-        lines.show(FAILED)
-        lines.show(SEEN)
+    print_outcome(console, FAILED)
+    print_outcome(console, SEEN)
     shown = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert shown == [
         "failed        a.failed                         [2023, latest] A rule (documented)",
@@ -509,7 +514,7 @@ def test_checks_are_chosen_by_id_and_by_pattern() -> None:
         "error",
     }
     assert len(select_checks([])) > 150
-    with pytest.raises(KeyError):
+    with pytest.raises(CannotRun, match="no check matches nonsense"):
         select_checks(["nonsense"])
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mockmoov.oauth.messages import HttpRequest
 from mockmoov.oauth.responses import REASON_HEADER
-from mockmoov.web.gateway_headers import (
+from mockmoov.web.gateway import (
     forwarding_error,
     framing_header,
     is_valid_response,
