@@ -204,7 +204,7 @@ def test_interrupted_driver_closes_the_steps(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("threading.Event.wait", interrupt)
     with pytest.raises(KeyboardInterrupt):
         desk.control.handle(HttpRequest(method="GET", path="/_mockmoov/exchanges/wait", query=b"status=418"))
-    assert desk.server.repository._store.journal._open == 0  # type: ignore[attr-defined]
+    assert desk.server.repository._store.journal._open == 0
 
 
 def test_secret_is_redacted_though_its_key_is_deleted_meanwhile() -> None:
