@@ -62,9 +62,16 @@ def chunk(body: bytes = b"", *, more: bool = False) -> Message:
     return {"type": "http.request", "body": body, "more_body": more}
 
 
-def connect(app: ASGIApp, method: str, path: str, *messages: Message, **scope: Any) -> Connection:
+def connect(
+    app: ASGIApp,
+    method: str,
+    path: str,
+    *messages: Message,
+    connection: Connection | None = None,
+    **scope: Any,
+) -> Connection:
     """Send these messages, or else an empty body; `scope` changes members of the ASGI scope."""
-    connection = Connection(*(messages or [chunk()]))
+    connection = connection or Connection(*(messages or [chunk()]))
     whole = {
         "type": "http",
         "http_version": "1.1",
@@ -75,9 +82,9 @@ def connect(app: ASGIApp, method: str, path: str, *messages: Message, **scope: A
         "query_string": b"",
         "headers": [],
     }
-
-    async def go() -> None:
-        await app(whole | scope, connection.receive, connection.send)
-
-    asyncio.run(go())
+    asyncio.run(_call(app, whole | scope, connection))
     return connection
+
+
+async def _call(app: ASGIApp, scope: dict[str, Any], connection: Connection) -> None:
+    await app(scope, connection.receive, connection.send)
