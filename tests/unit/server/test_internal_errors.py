@@ -28,10 +28,10 @@ from mockmoov.testing import MockMoov
 from mockmoov.web import gateway
 from mockmoov.web.app import create_app, run_steps
 from mockmoov.web.asgi_io import ClientConnection
+from tests.support.asgi import connect
 from tests.support.control import Desk
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, basic, new_server, sender
 from tests.support.upstream import recording
-from tests.unit.web.test_app import connect
 
 MINT = {"grant_type": "client_credentials", "scope": "/ping.read"}
 
