@@ -83,9 +83,9 @@ def http(url: str, upstream: Upstream) -> Iterator[httpx2.Client]:
 
 @pytest.fixture
 def impatient(upstream: Upstream) -> Iterator[httpx2.Client]:
-    """A client of a server that gives the upstream a fifth of a second."""
+    """A client of a server that gives the upstream one second."""
     with (
-        listening(new_server(upstream=upstream.url, upstream_timeout=0.2)) as url,
+        listening(new_server(upstream=upstream.url, upstream_timeout=1)) as url,
         httpx2.Client(base_url=url, auth=KEY, trust_env=False, timeout=20) as client,
     ):
         yield client
@@ -504,7 +504,7 @@ def test_late_upstream_is_504_and_its_connection_closed(impatient: httpx2.Client
     upstream.answer = gate = Gate()
     response = impatient.get(CARDS)
     assert (response.status_code, response.content) == (504, b"")
-    assert response.headers["x-mockmoov-reason"] == "the upstream did not answer in 0.2 s"
+    assert response.headers["x-mockmoov-reason"] == "the upstream did not answer in 1 s"
     assert gate.left.wait(10)
 
 
@@ -527,7 +527,7 @@ def test_time_for_a_clients_body_is_not_the_upstreams(impatient: httpx2.Client, 
     with connected(str(impatient.base_url).rstrip("/")) as connection:
         connection.sendall(raw(b"Content-Length: 6", line=POST))
         for piece in (b"abc", b"def"):
-            threading.Event().wait(0.15)  # both together are more than the upstream has
+            threading.Event().wait(0.7)  # both together are more than the upstream has
             connection.sendall(piece)
         assert status_of(connection.recv(65536)) == 200
     assert upstream.requests[0].body == b"abcdef"
