@@ -8,18 +8,12 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+import trustme
 
 from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.server.authorization_server import AuthorizationServer
@@ -568,20 +562,6 @@ def test_response_is_passed_on_as_it_is_made(http: httpx2.Client, upstream: Upst
         assert b"".join(pieces) == b"later"
 
 
-class Leave:
-    """An upstream that answers, and then closes the connection without notice."""
-
-    def __init__(self) -> None:
-        self.gate, self.asked, self.closed = threading.Event(), threading.Event(), threading.Event()
-
-    def __call__(self, connection: socket.socket, _request: Recorded) -> None:
-        self.asked.set()
-        self.gate.wait(20)
-        connection.sendall(OK)
-        connection.shutdown(socket.SHUT_RDWR)
-        self.closed.set()
-
-
 def test_connection_to_the_upstream_is_reused_while_it_is_good() -> None:
     with (
         recording() as upstream,
@@ -591,33 +571,16 @@ def test_connection_to_the_upstream_is_reused_while_it_is_good() -> None:
         for _ in range(3):
             assert http.get(CARDS).status_code == 200
         assert upstream.connections == 1
-        upstream.answer = leave = Leave()
-        leave.gate.set()
-        assert http.get(CARDS).status_code == 200
-        assert leave.closed.wait(10)
-        upstream.answer = OK
-        assert http.get(CARDS).status_code == 200
-        assert upstream.connections == 2
+        closed = threading.Event()
 
+        def answer_and_close(connection: socket.socket, request: Recorded) -> None:
+            connection.sendall(OK)
+            close(connection, request)
+            closed.set()
 
-def test_of_idle_connections_a_good_one_is_used() -> None:
-    with (
-        recording() as upstream,
-        listening(new_server(upstream=upstream.url)) as url,
-        httpx2.Client(base_url=url, auth=KEY, trust_env=False, timeout=20) as http,
-        ThreadPoolExecutor() as threads,
-    ):
-        upstream.answer = first = Gate(b"", OK)
-        good = threads.submit(http.get, CARDS)
-        assert first.asked.wait(10)
-        upstream.answer = second = Leave()
-        leaving = threads.submit(http.get, CARDS)
-        assert second.asked.wait(10)
-        first.open.set()
-        assert good.result().status_code == 200
-        second.gate.set()
-        assert leaving.result().status_code == 200
-        assert second.closed.wait(10)
+        upstream.answer = answer_and_close
+        assert http.get(CARDS).status_code == 200
+        assert closed.wait(10)
         upstream.answer = OK
         assert http.get(CARDS).status_code == 200
         assert upstream.connections == 2
@@ -810,35 +773,19 @@ def test_application_without_a_socket_forwards_too(upstream: Upstream, server: A
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate of 127.0.0.1 that signs itself, with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "upstream")])
-    made = (
-        x509.CertificateBuilder(subject_name=name, issuer_name=name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(datetime.now(UTC) - timedelta(hours=1))
-        .not_valid_after(datetime.now(UTC) + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path = tmp_path_factory.mktemp("tls") / "upstream.pem"
-    path.write_bytes(private + made.public_bytes(pem))
-    return path
+def authority() -> trustme.CA:
+    return trustme.CA()
 
 
 @pytest.mark.parametrize(("is_trusted", "status"), [(True, 200), (False, 502)])
 def test_https_upstream_must_be_trusted(
-    certificate: Path, monkeypatch: pytest.MonkeyPatch, is_trusted: bool, status: int
+    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_trusted: bool, status: int
 ) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     if is_trusted:
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     with recording(tls) as upstream, listening(new_server(upstream=upstream.url)) as url:
         response = httpx2.get(f"{url}{CARDS}", auth=KEY, trust_env=False)
         assert (response.status_code, len(upstream.requests)) == (status, int(is_trusted))

@@ -281,6 +281,7 @@ def test_marker_configures_key_token_and_faults(suite: Suite) -> None:
     ).assert_outcomes(passed=7)
 
 
+@pytest.mark.slow
 def test_equal_settings_share_a_server_and_nearest_wins(suite: Suite) -> None:
     suite(
         """
@@ -396,6 +397,7 @@ ON_WHICH_SERVER = """
 """
 
 
+@pytest.mark.slow
 def test_url_option_selects_a_running_server(
     suite: Suite, elsewhere: MockMoov, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -409,6 +411,7 @@ def test_url_option_selects_a_running_server(
     suite(ON_WHICH_SERVER, flag, "-o", "mockmoov_settings=", ini=seeded).assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_running_server_may_need_a_control_token(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     with MockMoov(control_token=CONTROL_TOKEN) as guarded:
         monkeypatch.setenv("EXPECTED_URL", guarded.url)
@@ -533,6 +536,7 @@ FAILING = """
 """
 
 
+@pytest.mark.slow
 def test_failed_test_shows_its_exchanges_and_no_secret(suite: Suite, pytester: pytest.Pytester) -> None:
     flags: tuple[tuple[str, ...], ...] = (
         (),
@@ -555,6 +559,7 @@ def test_failed_test_shows_its_exchanges_and_no_secret(suite: Suite, pytester: p
         assert not [secret for secret in secrets if secret in text_of(result)]
 
 
+@pytest.mark.slow
 def test_option_limits_the_exchanges_that_are_shown(suite: Suite) -> None:
     for limit, shown in {0: 0, 2: 2}.items():
         text = text_of(suite(FAILING, conftest=PROGRAM, ini=f"mockmoov_exchanges = {limit}"))
@@ -596,6 +601,7 @@ def test_failed_fixture_shows_exchanges_while_the_key_lives(suite: Suite) -> Non
     assert "exchanges of" not in text_of(result)
 
 
+@pytest.mark.slow
 def test_failure_shows_the_line_of_the_test(suite: Suite) -> None:
     result = suite(
         """
@@ -630,6 +636,7 @@ UNTRIGGERED = """
 """
 
 
+@pytest.mark.slow
 def test_untriggered_fault_fails_the_test_unless_allowed(suite: Suite) -> None:
     result = suite(UNTRIGGERED.format(option=""))
     result.assert_outcomes(failed=1)
@@ -809,6 +816,7 @@ SESSION = """
 """
 
 
+@pytest.mark.slow
 def test_async_tests_use_the_same_fixtures(suite: Suite) -> None:
     conftest = "import pytest\n\n@pytest.fixture\ndef anyio_backend(): return 'asyncio'"
     asyncio = ("-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto")
