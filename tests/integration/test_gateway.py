@@ -699,7 +699,7 @@ def test_fault_truncates_or_cuts_the_upstreams_response(
     assert len(upstream.requests) == 2
 
 
-def test_client_that_leaves_before_a_planned_cut_got_no_response(
+def test_client_that_leaves_before_a_planned_cut_gets_nothing(
     url: str, upstream: Upstream, server: AuthorizationServer
 ) -> None:
     plan(server, network_error="cut")

@@ -189,7 +189,7 @@ def test_body_over_the_limit_is_413_and_not_read_further() -> None:
     assert connect(network_app(), "POST", "/oauth2/token", chunk(body), headers=AUTHORIZED).status == 200
 
 
-def test_client_that_leaves_before_its_body_ends_changes_nothing() -> None:
+def test_client_that_leaves_within_its_body_changes_nothing() -> None:
     server = new_server()
     app = create_app(server, exposure="process")
     pair = mint(app)
