@@ -866,6 +866,7 @@ MANY = """
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)  # two runs with two workers each
 def test_xdist_workers_have_a_server_each_or_share_one(
     process: Suite, pytester: pytest.Pytester, elsewhere: MockMoov
 ) -> None:
