@@ -1,4 +1,4 @@
-"""A program's own endpoints, guarded by mockmoov's tokens: answers, journal and faults are the server's."""
+"""Guarded endpoints of a program: responses, journal and faults are those of the server."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mockmoov.asgi import Caller, Guard, requires
 from mockmoov.data.scopes import SCOPES
 from mockmoov.testing import MockMoov, MoovKey, PresetName
+from tests.support.asgi import Connection, chunk, client_of, connect
 
 OTHER = "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
 CARDS = "/accounts/{accountID}/cards"
@@ -93,12 +94,8 @@ def without_any_framework(moov: MockMoov) -> ASGIApp:
     return Guard(app, moov)
 
 
-MAKERS: dict[str, Callable[[MockMoov], ASGIApp]] = {
-    "starlette": with_starlette,
-    "around": with_guard_around,
-    "fastapi": with_fastapi,
-}
-each_application = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+MAKERS: tuple[Callable[[MockMoov], ASGIApp], ...] = (with_starlette, with_guard_around, with_fastapi)
+each_application = pytest.mark.parametrize("make", MAKERS)
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +117,7 @@ def key(moov: MockMoov) -> MoovKey:
 
 def ask(app: ASGIApp, path: str, headers: dict[str, str] | None = None, **options: Any) -> httpx2.Response:
     async def go() -> httpx2.Response:
-        transport = httpx2.ASGITransport(app, **options)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://own") as client:
+        async with client_of(app, "http://own", **options) as client:
             return await client.get(path, headers=headers)
 
     return anyio.run(go)
@@ -140,7 +136,7 @@ def scope_of(key: MoovKey) -> str:
 
 
 @each_application
-def test_who_may_pass_is_answered_by_the_program_which_knows_who_it_is(
+def test_sufficient_request_reaches_the_program_with_its_caller(
     make: Callable[[MockMoov], ASGIApp], moov: MockMoov, key: MoovKey
 ) -> None:
     app = make(moov)
@@ -171,85 +167,78 @@ REFUSED: dict[str, Callable[[MoovKey], dict[str, str]]] = {
 
 
 @each_application
-@pytest.mark.parametrize("case", REFUSED)
-def test_who_may_not_pass_is_answered_as_the_server_does(
-    make: Callable[[MockMoov], ASGIApp], case: str, moov: MockMoov, key: MoovKey
+def test_insufficient_request_gets_the_servers_own_response(
+    make: Callable[[MockMoov], ASGIApp], moov: MockMoov, key: MoovKey
 ) -> None:
-    headers = REFUSED[case](key)
-    own, servers = ask(make(moov), cards_of(key), headers), ask(moov.app, cards_of(key), headers)
-    assert (own.status_code, own.content) == (servers.status_code, servers.content)
-    assert own.status_code in {401, 403, 404}
-    apart = {"date", "vary", "x-request-id"}  # of browsers a server of one's own knows by itself
-    assert {k: v for k, v in own.headers.items() if k not in apart} == {
-        k: v for k, v in servers.headers.items() if k not in apart
-    }
-    assert own.headers["x-request-id"]
-    first, second = moov.exchanges()
-    assert (first.status, first.reason, first.endpoint) == (second.status, second.reason, second.endpoint)
+    app = make(moov)
+    apart = {"date", "vary", "x-request-id"}  # what the program's own server adds for browsers
+    for case, headers_of in REFUSED.items():
+        moov.exchanges.clear()
+        headers = headers_of(key)
+        own, servers = ask(app, cards_of(key), headers), ask(moov.app, cards_of(key), headers)
+        assert (own.status_code, own.content) == (servers.status_code, servers.content), case
+        assert own.status_code in {401, 403, 404}, case
+        assert {k: v for k, v in own.headers.items() if k not in apart} == {
+            k: v for k, v in servers.headers.items() if k not in apart
+        }, case
+        assert own.headers["x-request-id"]
+        first, second = moov.exchanges()
+        assert (first.status, first.reason, first.endpoint) == (second.status, second.reason, second.endpoint)
 
 
-def test_it_needs_no_framework(moov: MockMoov, key: MoovKey) -> None:
+def test_guard_needs_no_framework(moov: MockMoov, key: MoovKey) -> None:
     app = without_any_framework(moov)
     assert ask(app, cards_of(key), bearing(key.mint(scope_of(key)))).status_code == 200
     assert ask(app, cards_of(key)).status_code == 401
 
 
-def test_of_several_scopes_all_are_needed_and_a_parameter_may_have_another_name(
-    moov: MockMoov, key: MoovKey
-) -> None:
+def test_all_of_several_scopes_are_needed(moov: MockMoov, key: MoovKey) -> None:
     app = with_starlette(moov)
     both = f"/ping.read {scope_of(key)}"
     assert ask(app, f"/several/{key.account_id}", bearing(key.mint(both))).text == "both"
     assert ask(app, f"/several/{OTHER}", bearing(key.mint(both))).status_code == 403
     assert ask(app, f"/several/{key.account_id}", bearing(key.mint(scope_of(key)))).status_code == 403
+    # On a path without an account, the scope of any account will do.
+    assert ask(app, "/any", bearing(key.mint(scope_of(key)))).text == "abc"
 
 
-def test_on_a_path_without_an_account_any_accounts_scope_will_do(moov: MockMoov, key: MoovKey) -> None:
-    assert ask(with_starlette(moov), "/any", bearing(key.mint(scope_of(key)))).text == "abc"
-
-
-def test_what_is_not_guarded_is_left_alone(moov: MockMoov) -> None:
+def test_unguarded_endpoint_is_left_alone(moov: MockMoov) -> None:
     answer = ask(with_starlette(moov), "/open")
     assert (answer.text, answer.headers["date"]) == ("open", "own")
     assert "x-request-id" not in answer.headers
     assert moov.exchanges() == []
 
 
-def test_a_check_without_the_middleware_says_what_is_missing() -> None:
+def test_check_without_the_middleware_names_it() -> None:
     with pytest.raises(RuntimeError, match="needs the middleware"):
         ask(Starlette(routes=ROUTES), f"/accounts/{OTHER}/cards")
 
 
-def test_a_server_that_runs_elsewhere_guards_nothing_here(moov: MockMoov) -> None:
+def test_guard_needs_a_server_in_this_process(moov: MockMoov) -> None:
     with MockMoov.connect(moov.url) as elsewhere:
         for wrong in (elsewhere, moov.new_api_key()):
             with pytest.raises(TypeError, match=r"^Guard needs a MockMoov\(\) of this process"):
                 Guard(Starlette(), wrong)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("wrong", "hint"),
-    [
-        ("/accounts/{accountID}/cards.raed", "; did you mean /accounts/{accountID}/cards.read?"),
-        (f"/accounts/{OTHER}/cards.raed", f"; did you mean /accounts/{OTHER}/cards.read?"),
-        ("ping.read", "; did you mean /ping.read?"),
-        ("/accounts/{account_id}/cards.read", "; did you mean /accounts/{accountID}/cards.read?"),
-        ("", ""),
-    ],
-)
-def test_a_check_of_a_scope_that_is_not_in_the_catalogue_is_refused_where_it_is_made(
-    wrong: str, hint: str
-) -> None:
-    with pytest.raises(ValueError, match="^" + re.escape(f"there is no scope {wrong}{hint}")):
-        requires("/ping.read", wrong)
+UNKNOWN_SCOPES = {
+    "/accounts/{accountID}/cards.raed": "; did you mean /accounts/{accountID}/cards.read?",
+    f"/accounts/{OTHER}/cards.raed": f"; did you mean /accounts/{OTHER}/cards.read?",
+    "ping.read": "; did you mean /ping.read?",
+    "/accounts/{account_id}/cards.read": "; did you mean /accounts/{accountID}/cards.read?",
+    "": "",
+}
 
 
-def test_every_scope_of_the_catalogue_can_be_required_of_any_account_or_of_one() -> None:
+def test_only_scopes_of_the_catalogue_can_be_required() -> None:
     for scope in SCOPES:
         assert callable(requires(scope, scope.replace("{accountID}", OTHER)))
+    for wrong, hint in UNKNOWN_SCOPES.items():
+        with pytest.raises(ValueError, match="^" + re.escape(f"there is no scope {wrong}{hint}")):
+            requires("/ping.read", wrong)
 
 
-def test_what_is_no_request_passes(moov: MockMoov) -> None:
+def test_other_than_http_passes(moov: MockMoov) -> None:
     seen: list[str] = []
 
     async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
@@ -262,7 +251,7 @@ def test_what_is_no_request_passes(moov: MockMoov) -> None:
     assert seen == ["lifespan"]
 
 
-def test_a_program_that_fails_is_in_the_journal_with_its_500(moov: MockMoov, key: MoovKey) -> None:
+def test_failing_program_is_journaled_as_500(moov: MockMoov, key: MoovKey) -> None:
     app, token = with_starlette(moov), key.mint(scope_of(key))
     path = f"/accounts/{key.account_id}/broken"
     assert ask(app, path, bearing(token), raise_app_exceptions=False).status_code == 500
@@ -271,7 +260,7 @@ def test_a_program_that_fails_is_in_the_journal_with_its_500(moov: MockMoov, key
     assert [exchange.status for exchange in key.exchanges()] == [500, 500]
 
 
-def test_what_comes_before_an_answer_passes(moov: MockMoov, key: MoovKey) -> None:
+def test_message_before_the_response_passes(moov: MockMoov, key: MoovKey) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         answer = await cards(Request({**scope, "path_params": {}}, receive))
         await send({"type": "http.response.debug"})
@@ -281,7 +270,7 @@ def test_what_comes_before_an_answer_passes(moov: MockMoov, key: MoovKey) -> Non
     assert (answer.status_code, answer.json()["client_id"]) == (200, key.client_id)
 
 
-def test_a_refusal_is_sent_once_even_if_the_program_fails_thereafter(moov: MockMoov, key: MoovKey) -> None:
+def test_rejection_is_sent_once_though_the_program_fails(moov: MockMoov, key: MoovKey) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         with pytest.raises(HTTPException):
             await cards(Request({**scope, "path_params": {}}, receive))
@@ -294,7 +283,7 @@ def test_a_refusal_is_sent_once_even_if_the_program_fails_thereafter(moov: MockM
         ask(guarded, cards_of(key))
 
 
-def test_a_program_that_fails_before_it_checks_is_not(moov: MockMoov) -> None:
+def test_program_that_fails_before_its_check_is_not_journaled(moov: MockMoov) -> None:
     async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise ZeroDivisionError
 
@@ -303,9 +292,7 @@ def test_a_program_that_fails_before_it_checks_is_not(moov: MockMoov) -> None:
     assert moov.exchanges() == []
 
 
-def test_a_program_that_returns_without_an_answer_is_a_500_in_the_journal(
-    moov: MockMoov, key: MoovKey
-) -> None:
+def test_program_that_sends_no_response_is_journaled_as_500(moov: MockMoov, key: MoovKey) -> None:
     async def app(scope: Scope, receive: Receive, _send: Send) -> None:
         await cards_read(Request({**scope, "path_params": {"accountID": key.account_id}}, receive))
 
@@ -314,16 +301,27 @@ def test_a_program_that_returns_without_an_answer_is_a_500_in_the_journal(
     assert [exchange.status for exchange in moov.exchanges()] == [500]
 
 
+def test_response_that_begins_before_the_check_is_journaled(moov: MockMoov, key: MoovKey) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 202, "headers": []})
+        await cards_read(Request({**scope, "path_params": {"accountID": key.account_id}}, receive))
+        await send({"type": "http.response.body", "body": b"late"})
+
+    answer = ask(Guard(app, moov), cards_of(key), bearing(key.mint(scope_of(key))))
+    assert (answer.status_code, answer.text) == (202, "late")
+    assert [exchange.status for exchange in moov.exchanges()] == [202]
+
+
 # --- planned faults -----------------------------------------------------------------------------
 
 
-def test_a_fault_answers_in_place_of_the_program(moov: MockMoov, key: MoovKey) -> None:
+def test_fault_answers_in_place_of_the_program(moov: MockMoov, key: MoovKey) -> None:
     key.faults.add("unavailable", endpoint="listCards", delay=0.01)
     answer = ask(with_starlette(moov), cards_of(key), bearing(key.mint(scope_of(key))))
     assert (answer.status_code, answer.content) == (503, b"")
 
 
-def test_a_fault_alters_the_programs_answer(moov: MockMoov, key: MoovKey) -> None:
+def test_fault_alters_the_programs_response(moov: MockMoov, key: MoovKey) -> None:
     app, headers = with_starlette(moov), bearing(key.mint(scope_of(key)))
     key.faults.add(headers={"x-fault": "yes"}, times=1)
     key.faults.add(drop=["client_id", "account_id"], set={"more": 1}, times=1)
@@ -337,7 +335,17 @@ def test_a_fault_alters_the_programs_answer(moov: MockMoov, key: MoovKey) -> Non
 
 
 @pytest.mark.parametrize("preset", ["reset", "cut"])
-def test_a_fault_may_end_the_connection(moov: MockMoov, key: MoovKey, preset: PresetName) -> None:
+def test_fault_may_end_the_connection(moov: MockMoov, key: MoovKey, preset: PresetName) -> None:
     key.faults.add(preset)
     with pytest.raises(ConnectionResetError):
         ask(with_starlette(moov), cards_of(key), bearing(key.mint(scope_of(key))))
+
+
+def test_cut_response_has_no_date_of_mockmoovs(moov: MockMoov, key: MoovKey) -> None:
+    key.faults.add(status=500, text="abcdef", network_error="cut")
+    headers = [(name.encode(), value.encode()) for name, value in bearing(key.mint(scope_of(key))).items()]
+    connection = Connection(chunk())
+    with pytest.raises(ConnectionResetError):
+        connect(with_starlette(moov), "GET", cards_of(key), connection=connection, headers=headers)
+    assert (connection.status, connection.body) == (500, b"abc")
+    assert b"date" not in connection.headers

@@ -1,0 +1,406 @@
+"""Clock, faults, exchanges, tokens and signing keys, of a server here and of one elsewhere alike."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any, cast, get_args
+from urllib.parse import parse_qs
+
+import anyio
+import httpx2
+import pytest
+
+from mockmoov.control_plane.exchanges import LONGEST_WAIT
+from mockmoov.oauth.api_keys import EXAMPLE
+from mockmoov.oauth.token_defects import DEFECTS
+from mockmoov.simulation.faults import PRESETS
+from mockmoov.testing import ControlError, DefectName, Exchange, Exchanges, MockMoov, MoovKey, PresetName
+from mockmoov.testing.handles import unix_time
+from mockmoov.testing.transport import Control
+from mockmoov.testing.types import QueryArguments
+from tests.support.program import Program, ping, reason_of
+
+LONG_AGO = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+
+
+def read_claims(token: str) -> Any:
+    return json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
+
+
+# --- clocks -------------------------------------------------------------------------------------
+
+
+def test_shift_expires_a_token_and_back_revives_it(program: Program) -> None:
+    token = program.token().json()["access_token"]
+    assert program.ping(token).status_code == 200
+    program.key.clock.shift(hours=2)
+    assert reason_of(program.ping(token)) == (401, "the token has expired")
+    program.key.clock.shift(hours=-2)
+    assert program.ping(token).status_code == 200
+
+
+def test_two_keys_live_in_different_times(program: Program, other: Program) -> None:
+    assert program.key.clock.freeze(LONG_AGO) == LONG_AGO
+    tokens = program.token().json()["access_token"], other.token().json()["access_token"]
+    assert parsedate_to_datetime(program.ping(tokens[0]).headers["date"]) == LONG_AGO
+    now = parsedate_to_datetime(other.ping(tokens[1]).headers["date"])
+    assert abs(now - datetime.now(UTC)) < timedelta(minutes=1)
+    assert program.introspect(tokens[0])["iat"] == LONG_AGO.timestamp()
+    program.key.clock.shift(hours=1, minutes=1)
+    assert [program.ping(tokens[0]).status_code, other.ping(tokens[1]).status_code] == [401, 200]
+    assert [program.introspect(tokens[0])["active"], other.introspect(tokens[1])["active"]] == [False, True]
+
+
+def test_frozen_clock_stands_still_until_moved_or_resumed(key: MoovKey) -> None:
+    clock = key.clock
+    assert clock.freeze(LONG_AGO) == clock.now() == clock.now() == LONG_AGO
+    shifted = clock.shift(timedelta(days=1), hours=1, minutes=2, seconds=0.5)
+    assert shifted == LONG_AGO + timedelta(days=1, hours=1, minutes=2, seconds=0.5)
+    assert clock.shift(days=-1) == shifted - timedelta(days=1)
+    assert clock.move_to(LONG_AGO.timestamp()) == LONG_AGO
+    assert clock.freeze() == LONG_AGO
+    assert LONG_AGO <= clock.resume() < LONG_AGO + timedelta(minutes=1)
+    assert LONG_AGO < clock.now() < LONG_AGO + timedelta(minutes=1)
+
+
+def test_shift_needs_a_unit(key: MoovKey) -> None:
+    before = key.clock.freeze()
+    units: list[Any] = [2, 2.5, "2", None]
+    message = r"^shift\(\) takes a timedelta or keyword arguments, such as shift\(hours=2\)$"
+    for by in units:
+        with pytest.raises(TypeError, match=message):
+            key.clock.shift(by)
+    assert key.clock.now() == before
+
+
+def test_a_time_may_have_any_zone_but_needs_one(key: MoovKey) -> None:
+    at = datetime(2030, 1, 1, 12, tzinfo=timezone(timedelta(hours=-7)))
+    assert key.clock.freeze(at) == at
+    assert key.clock.now().tzinfo is UTC
+    naive = datetime(2030, 1, 1)
+    uses: list[Callable[[], object]] = [
+        lambda: key.clock.move_to(naive),
+        lambda: key.clock.freeze(naive),
+        lambda: key.faults.add("html", start=naive),
+        lambda: key.faults.add("html", end=naive),
+        lambda: key.exchanges(since=naive),
+        lambda: key.exchanges.count(until=naive),
+        lambda: key.exchanges.wait(since=naive),
+    ]
+    for use in uses:
+        with pytest.raises(ValueError, match="a datetime needs a time zone here"):
+            use()
+    assert len(key.faults) == 0
+
+
+def test_key_clock_keeps_its_distance_to_the_servers(moov: MockMoov, key: MoovKey) -> None:
+    moov.clock.freeze(LONG_AGO)
+    key.clock.shift(days=1)
+    moov.clock.shift(hours=1)
+    assert moov.clock.now() == LONG_AGO + timedelta(hours=1)
+    assert key.clock.now() == LONG_AGO + timedelta(days=1, hours=1)
+    moov.reset()
+
+
+# --- faults -------------------------------------------------------------------------------------
+
+
+def test_fault_happens_as_planned_and_to_no_other_key(program: Program, other: Program) -> None:
+    fault = program.key.faults.add("unavailable", endpoint="token", after=1, times=2)
+    planned = fault.preset, fault.endpoint, fault.status, fault.after, fault.times
+    assert planned == ("unavailable", "token", 503, 1, 2)
+    assert program.key.faults.untriggered() == (fault,)
+    assert [program.token().status_code for _ in range(4)] == [200, 503, 503, 200]
+    assert [other.token().status_code for _ in range(4)] == [200] * 4
+    assert [(item.id, item.triggered) for item in program.key.faults.list()] == [(fault.id, 2)]
+    assert program.key.faults.untriggered() == ()
+    assert [exchange.status for exchange in program.key.exchanges(fault=fault.id)] == [503, 503]
+
+
+def test_faults_happen_in_order_the_keys_before_the_servers(moov: MockMoov, program: Program) -> None:
+    moov.faults.add(status=500, times=1)
+    for status in (502, 503):
+        program.key.faults.add(status=status, times=1)
+    assert [program.token().status_code for _ in range(4)] == [502, 503, 500, 200]
+    moov.faults.clear()
+
+
+def test_faults_are_listed_counted_removed_and_cleared(key: MoovKey) -> None:
+    faults = [key.faults.add(preset) for preset in get_args(PresetName)]
+    assert len(key.faults) == len(PRESETS)
+    assert [fault.preset for fault in key.faults] == list(PRESETS)
+    assert key.faults.list() == key.faults.untriggered() == tuple(faults)
+    key.faults.remove(faults[0])
+    assert key.faults.list() == tuple(faults[1:])
+    with pytest.raises(ControlError, match="no fault with this id"):
+        key.faults.remove(faults[0])
+    key.faults.clear()
+    assert key.faults.list() == ()
+
+
+def test_fault_holds_on_the_keys_clock_from_start_to_end(program: Program) -> None:
+    program.key.clock.freeze(LONG_AGO)
+    program.key.faults.add(status=500, start=LONG_AGO + timedelta(1), end=LONG_AGO.timestamp() + 2 * 86400)
+    statuses = []
+    for _ in range(3):
+        statuses.append(program.token().status_code)
+        program.key.clock.shift(days=1)
+    assert statuses == [200, 500, 200]
+
+
+def test_member_overrides_its_preset_and_none_is_left_out(program: Program) -> None:
+    fault = program.key.faults.add("rate-limited", retry_after=7, where={"path": "/oauth2/token"}, text=None)
+    assert fault.where.path == "/oauth2/token"
+    limited = program.token()
+    assert (limited.status_code, limited.headers["retry-after"]) == (429, "7")
+
+
+# --- exchanges ----------------------------------------------------------------------------------
+
+
+def test_journal_lists_requests_and_responses_in_order(program: Program) -> None:
+    token = program.token().json()["access_token"]
+    program.ping(token)
+    program.token(scope="/nope.read")
+    first, second, third = program.key.exchanges()
+    jti = read_claims(token)["jti"]
+    assert (first.endpoint, first.grant_type, first.status) == ("token", "client_credentials", 200)
+    assert first.issued["access_token"] == jti
+    assert (second.method, second.path, second.headers["authorization"]) == ("GET", "/ping", f"Bearer {jti}")
+    assert (third.status, third.parameters["scope"]) == (400, "/nope.read")
+    assert third.reason is not None
+    assert third.reason.startswith("scope /nope.read is not known")
+    assert first.number < second.number < third.number
+    assert {item.client_id for item in (first, second, third)} == {program.key.client_id}
+    program.key.exchanges.clear()
+    assert (program.key.exchanges(), program.key.exchanges.count()) == ([], 0)
+
+
+QUERIES: list[QueryArguments] = [
+    {},
+    {"endpoint": "token"},
+    {"endpoint": "ping"},
+    {"grant_type": "refresh_token"},
+    {"status": 200},
+    {"status": 400, "endpoint": "token"},
+    {"method": "GET"},
+    {"since": LONG_AGO + timedelta(hours=1)},
+    {"until": LONG_AGO + timedelta(hours=1)},
+    {"since": LONG_AGO.timestamp(), "until": LONG_AGO.timestamp() + 1},
+]
+
+
+def matches(exchange: Exchange, query: QueryArguments) -> bool:
+    members: dict[str, Any] = dict(query)
+    since, until = (members.pop(name, None) for name in ("since", "until"))
+    return (
+        all(getattr(exchange, name) == value for name, value in members.items())
+        and (since is None or unix_time(since) <= exchange.at)
+        and (until is None or exchange.at < unix_time(until))
+    )
+
+
+def test_query_lists_counts_and_waits_for_what_matches(program: Program) -> None:
+    program.key.clock.freeze(LONG_AGO)
+    issued = program.token().json()
+    program.ping(issued["access_token"])
+    program.key.clock.shift(hours=1)
+    program.token(grant_type="refresh_token", refresh_token=issued["refresh_token"])
+    program.token(grant_type="refresh_token", refresh_token="none")
+    program.ping("none")  # which key it is for cannot be known
+    everything = program.key.exchanges()
+    assert [exchange.status for exchange in everything] == [200, 200, 200, 400]
+    for query in QUERIES:
+        expected = [exchange for exchange in everything if matches(exchange, query)]
+        assert program.key.exchanges(**query) == expected
+        assert program.key.exchanges.count(**query) == len(expected)
+        if expected:
+            assert program.key.exchanges.wait(len(expected), **query) == expected
+
+
+def test_servers_journal_has_every_exchange(moov: MockMoov, program: Program) -> None:
+    moov.exchanges.clear()
+    program.token()
+    program.ping("nobody's")
+    assert [exchange.client_id for exchange in moov.exchanges()] == [program.key.client_id, None]
+    assert moov.exchanges.dropped == 0
+
+
+def test_wait_returns_once_enough_exchanges_match(program: Program) -> None:
+    program.token()
+    sender = threading.Timer(0.05, program.token)
+    sender.start()
+    found = program.key.exchanges.wait(2, timeout=60, endpoint="token")
+    sender.join()
+    assert [exchange.status for exchange in found] == [200, 200]
+
+
+def test_wait_in_vain_lists_the_matching_exchanges(program: Program) -> None:
+    program.token()
+    program.token(scope="/nope.read")
+    with pytest.raises(TimeoutError) as caught:
+        program.key.exchanges.wait(3, timeout=0.01, endpoint="token")
+    first, second, third = str(caught.value).splitlines()
+    assert first == "waited 0.01 s for 3 matching exchanges, found 2"
+    line = r"  #\d+ \w{3}, .* GMT POST /oauth2/token client_credentials /ping.read \(contract 2023\) -> 200"
+    assert re.fullmatch(line, second)
+    assert re.search(r"/nope.read \(contract 2023\) -> 400: scope /nope.read is not known", third)
+    with pytest.raises(TimeoutError, match=r"^waited 0 s for 1 matching exchanges, found 0$"):
+        program.key.exchanges.wait(timeout=0, endpoint="revoke")
+    with pytest.raises(TimeoutError, match=r"^waited 0\.01 s for 3 matching exchanges, found 2\n"):
+        asyncio.run(program.key.exchanges.wait_async(3, timeout=0.01))
+
+
+def test_wait_async_lets_the_event_loop_run(program: Program) -> None:
+    async def go() -> list[Exchange]:
+        waiting = asyncio.create_task(program.key.exchanges.wait_async(timeout=60, endpoint="token"))
+        async with httpx2.AsyncClient(trust_env=False) as http:
+            data = {"grant_type": "client_credentials", "scope": "/ping.read"}
+            await http.post(f"{program.key.url}/oauth2/token", auth=program.auth, data=data)
+        return await waiting
+
+    assert [exchange.status for exchange in asyncio.run(go())] == [200]
+
+
+class Silent:
+    """A control plane where nothing ever happens; it notes how long each wait is."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+
+    def send(self, method: str, path: str, query: str, body: bytes, timeout: float) -> tuple[int, str, bytes]:
+        assert (method, path, body) == ("GET", "/exchanges/wait", b"")
+        assert parse_qs(query)["timeout"] == [str(timeout)]
+        self.waits.append(timeout)
+        return 200, "", b'{"exchanges": [], "complete": false}'
+
+    def close(self) -> None:
+        raise AssertionError
+
+
+def test_long_wait_is_split_into_waits_the_server_grants() -> None:
+    for timeout in (0, 1, 59.5, 60, 61, 150, 600):
+        silent = Silent()
+        with pytest.raises(TimeoutError, match=f"^waited {timeout} s for 1 matching exchanges, found 0$"):
+            Exchanges(Control(cast("Any", silent))).wait(timeout=timeout)
+        assert sum(silent.waits) == timeout
+        assert max(silent.waits) <= LONGEST_WAIT
+        assert len(silent.waits) == max(1, -(-timeout // LONGEST_WAIT))
+
+
+@pytest.mark.slow
+def test_cancelled_wait_async_leaves_no_thread_behind(key: MoovKey) -> None:
+    before = threading.active_count()
+
+    async def go() -> None:
+        with anyio.move_on_after(0.01):
+            await key.exchanges.wait_async(timeout=3600)
+
+    anyio.run(go)
+    for _ in range(1000):
+        if threading.active_count() <= before:
+            return
+        time.sleep(0.01)
+    pytest.fail("its thread still runs")
+
+
+FROZEN = """
+import time
+real = {name: getattr(time, name) for name in ("time", "monotonic", "perf_counter", "sleep")}
+stopped = {name: lambda *_: 1e9 for name in real}
+vars(time).update(stopped)
+from mockmoov import MockMoov
+with MockMoov() as moov:
+    try:
+        moov.exchanges.wait(timeout=0.01)
+    except TimeoutError:
+        frozen = moov.clock.now().timestamp()
+    vars(time).update(real)
+    print(frozen, abs(moov.clock.now().timestamp() - time.time()) < 60)
+    vars(time).update(stopped)
+    print(moov.clock.now().timestamp())
+    vars(time).update(real)
+"""
+
+
+@pytest.mark.slow
+def test_server_follows_a_frozen_process_and_waits_still_end() -> None:
+    done = subprocess.run([sys.executable, "-c", FROZEN], check=False, capture_output=True, text=True)
+    assert done.stdout.split() == ["1000000000.0", "True", "1000000000.0"], done.stderr
+
+
+# --- tokens and signing keys --------------------------------------------------------------------
+
+
+def test_minted_token_works_and_needs_no_exchange(program: Program) -> None:
+    token = program.key.mint(
+        "/ping.read /accounts.write", client_type="service", lifetime=60, claims={"extra": [1], "sub": "me"}
+    )
+    assert program.key.exchanges() == []
+    assert program.ping(token).status_code == 200
+    assert read_claims(token) == token.claims
+    assert (token.claims["scp"], token.claims["extra"]) == ("/ping.read /accounts.write", [1])
+    assert token.claims["exp"] - token.claims["iat"] == 60
+    assert token.defect is None
+    assert isinstance(token, str)
+
+
+def test_minted_token_may_have_a_scope_its_key_may_not(program: Program) -> None:
+    program.key.change(scopes=["/accounts.write"])
+    assert program.ping(program.key.mint()).status_code == 200
+    assert program.ping(program.key.mint("/accounts.write")).status_code == 403
+
+
+UNKNOWN = "the token is unknown: it was altered, signed by another key, or issued by another server"
+REASONS: Mapping[DefectName, str] = {
+    "expired": "the token has expired",
+    "not-yet-valid": "the token is not valid yet",
+    "wrong-audience": "the token is not for this audience",
+    "wrong-issuer": "the token has the wrong issuer",
+    "no-exp": "the token has no valid exp claim",
+    "unknown-kid": UNKNOWN,
+    "bad-signature": UNKNOWN,
+    "alg-none": UNKNOWN,
+    "hs256-public-key": UNKNOWN,
+    "revoked": "the token was revoked",
+}
+
+
+def test_defective_token_is_refused_for_its_defect(program: Program) -> None:
+    assert set(REASONS) == set(DEFECTS)
+    for defect, reason in REASONS.items():
+        token = program.key.mint(defect=defect)
+        assert token.defect == defect
+        assert reason_of(program.ping(token)) == (401, reason)
+        assert not program.introspect(token)["active"]
+
+
+def test_server_mints_tokens_of_its_first_key(http: httpx2.Client, moov: MockMoov) -> None:
+    token = moov.mint()
+    assert token.claims["caid"] == EXAMPLE["account_id"]
+    assert ping(http, moov.url, token).status_code == 200
+
+
+def test_rotated_signing_key_verifies_until_it_is_dropped(moov: MockMoov, program: Program) -> None:
+    (old,) = moov.signing_keys.list()
+    token = program.key.mint()
+    new = moov.signing_keys.rotate()
+    assert moov.signing_keys.list() == (new, old)
+    jwks = program.http.get(f"{moov.url}/.well-known/jwks.json").json()
+    assert [key["kid"] for key in jwks["keys"]] == [new, old]
+    assert program.ping(token).status_code == 200
+    moov.signing_keys.drop(old)
+    assert moov.signing_keys.list() == (new,)
+    assert program.ping(token).status_code == 401
+    assert program.ping(program.key.mint()).status_code == 200
+    with pytest.raises(ControlError) as caught:
+        moov.signing_keys.drop(new)
+    assert caught.value.status == 409
