@@ -78,7 +78,7 @@ def test_discovery_is_open_to_everyone() -> None:
 
 
 def test_pages_of_other_origins_are_403() -> None:
-    origins = [
+    origins: list[str | tuple[str, ...]] = [
         "https://evil.example", "null", "", "http://localhost:8080.evil.example", "http://localhost", "file://",
         "https://localhost:8080", "http://localhost:8081", "http://localhost:8080/", "http://127.0.0.1:8080",
         "http://evil.example:8080", "localhost:8080", "http://localhost:8080, https://evil.example",
@@ -118,8 +118,8 @@ def test_requests_without_an_origin_are_no_pages() -> None:
 
 def test_unknown_or_repeated_hosts_are_421() -> None:
     hosts: list[str | tuple[str, ...]] = [
-        "evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "", "mockmoov",
-        ("localhost", "localhost"), (), "0x7f000001", "2130706433",
+        "evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "",
+        "mockmoov", ("localhost", "localhost"), (), "0x7f000001", "2130706433",
     ]  # fmt: skip
     exposures: tuple[Exposure, ...] = ("loopback", "network")
     for exposure in exposures:
