@@ -136,7 +136,7 @@ BAD_NUMBERS = {
 @each_journal
 def test_bad_queries_are_named(desk: Desk, of: str) -> None:
     wrong = []
-    for path, numbers in BAD_NUMBERS.items():
+    for path, queries in BAD_NUMBERS.items():
         rows = [
             *BAD_QUERIES,
             *((query, query.partition("=")[0], query.partition("=")[0]) for query in numbers),
@@ -324,9 +324,8 @@ def test_no_secret_is_listed_wherever_it_was_sent(secret: str, scheme: str) -> N
     """People who try things out put their secret anywhere."""
     desk = Desk()
     key = desk.new_key(client_id="k", client_secret=secret)
-    names = [
-        "client_secret", "scope", "refresh_token", "token", "grant_type", "client_type", "token_type_hint", "x",
-    ]  # fmt: skip
+    names = ["client_secret", "scope", "refresh_token", "token", "grant_type", "client_type"]
+    names += ["token_type_hint", "x"]
     places = ["user-agent", "referer", "origin", "x-moov-version", "x-idempotency-key", "cookie", "x-api-key"]
     for name in names:
         given_members = {"grant_type": "client_credentials", "client_id": "k", name: secret}
