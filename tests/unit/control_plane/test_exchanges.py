@@ -137,10 +137,8 @@ BAD_NUMBERS = {
 def test_bad_queries_are_named(desk: Desk, of: str) -> None:
     wrong = []
     for path, queries in BAD_NUMBERS.items():
-        rows = [
-            *BAD_QUERIES,
-            *((query, query.partition("=")[0], query.partition("=")[0]) for query in numbers),
-        ]
+        names = [query.partition("=")[0] for query in queries]
+        rows = [*BAD_QUERIES, *zip(queries, names, names, strict=True)]
         for query, field, message in rows:
             status, text, blamed = desk.ask_raw("GET", of + path, query=query.encode()).problem
             if (status, blamed) != (422, field) or message not in text:
