@@ -90,21 +90,6 @@ def test_a_frozen_clock_can_be_shifted_and_moved(desk: Desk, wall: Clock, of: st
     assert now(desk, of) == 50
 
 
-def test_a_keys_clock_keeps_its_distance_to_the_servers(desk: Desk) -> None:
-    desk.new_key(client_id="other")
-    desk.post(f"{KEY}/clock/shift", hours=2)
-    desk.post("/clock/move-to", to=1000)
-    assert (now(desk), now(desk, KEY), now(desk, "/api-keys/other")) == (1000, 8200, 1000)
-
-
-def test_tokens_expire_on_the_clock_of_their_key(desk: Desk) -> None:
-    other = desk.new_key(client_id="other")
-    tokens = [desk.post(f"{of}/tokens")["access_token"] for of in (KEY, "/api-keys/other")]
-    desk.post(f"{KEY}/clock/shift", hours=2)
-    assert [desk.ping(token) for token in tokens] == [401, 200]
-    assert desk.token("other", other["client_secret"]) == 200
-
-
 def test_date_and_journal_follow_the_clock(desk: Desk) -> None:
     desk.post("/clock/move-to", to="2030-01-01T00:00:00Z")
     _, headers, _ = desk.send("GET", "/ping", [], b"")

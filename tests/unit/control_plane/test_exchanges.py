@@ -12,16 +12,7 @@ from hypothesis import strategies as st
 from mockmoov.oauth.messages import HttpRequest
 from mockmoov.server.steps import Steps, WaitForExchanges
 from tests.support.control import JSON, Desk
-from tests.support.servers import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    NOW,
-    Clock,
-    basic,
-    bearer,
-    new_server,
-    post_form,
-)
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, Clock, basic, new_server, post_form
 
 KEY = f"/api-keys/{CLIENT_ID}"
 each_journal = pytest.mark.parametrize("of", ["", KEY])
@@ -77,15 +68,10 @@ def test_a_keys_journal_has_requests_with_its_client_id(desk: Desk) -> None:
 QUERIES: list[tuple[dict[str, Any], list[int]]] = [
     ({}, [1, 2, 3, 4]),
     ({"endpoint": "token"}, [1, 2, 3]),
-    ({"endpoint": "ping"}, [4]),
-    ({"endpoint": "revoke"}, []),
     ({"grant_type": "client_credentials"}, [1, 2, 3]),
-    ({"grant_type": "refresh_token"}, []),
     ({"status": 200}, [1, 2]),
     ({"status": 401}, [3, 4]),
-    ({"status": -5}, []),
     ({"method": "GET"}, [4]),
-    ({"method": "get"}, []),
     ({"fault": "x"}, []),
     ({"since": NOW + 1}, [2, 3, 4]),
     ({"until": NOW + 1}, [1]),
@@ -102,15 +88,11 @@ def test_a_query_selects_exchanges(desk: Desk) -> None:
 
 
 def test_a_limit_keeps_the_last_and_counts_all(desk: Desk) -> None:
-    table: list[tuple[dict[str, Any], list[int], int]] = [
-        ({"limit": 0}, [], 4),
-        ({"limit": 1}, [4], 4),
-        ({"limit": 9}, [1, 2, 3, 4], 4),
-        ({"limit": 1, "status": 200}, [2], 2),
-    ]
-    for query, expected, count in table:
-        assert numbers(desk, **query) == expected, query
-        assert desk.get("/exchanges", **query)["count"] == count, query
+    for limit, expected in ((0, []), (1, [4]), (9, [1, 2, 3, 4])):
+        assert numbers(desk, limit=limit) == expected
+        assert desk.get("/exchanges", limit=limit)["count"] == 4
+    assert numbers(desk, limit=1, status=200) == [2]
+    assert desk.get("/exchanges", limit=1, status=200)["count"] == 2
 
 
 BAD_QUERIES: list[tuple[str, str, str]] = [  # query, the field that is blamed, and part of the message
@@ -220,16 +202,6 @@ def test_a_wait_goes_on_when_the_journal_is_cleared(desk: Desk) -> None:
 def test_a_wait_ends_with_404_when_its_key_is_deleted(desk: Desk) -> None:
     desk.new_key(client_id="k", client_secret="s")
     steps, step = waiting_for(desk, "/api-keys/k", "")
-    notified: list[None] = []
-    step.watch.notify = lambda: notified.append(None)
-    desk.ask("DELETE", "/api-keys/k")
-    assert notified
-    assert document_of(steps, step, is_late=False)["status"] == 404
-
-
-def test_a_wait_notices_an_earlier_deletion(desk: Desk) -> None:
-    desk.new_key(client_id="k", client_secret="s")
-    steps, step = waiting_for(desk, "/api-keys/k", "timeout=60")
     desk.ask("DELETE", "/api-keys/k")
     assert step.watch.is_notified
     assert document_of(steps, step, is_late=False)["status"] == 404
@@ -290,13 +262,9 @@ def test_the_last_exchanges_are_kept_and_others_counted() -> None:
     assert numbers(desk) == [3, 4, 5]
     dropped = [desk.get(f"{of}/exchanges")["dropped"] for of in ("", KEY, "/api-keys/k")]
     assert dropped == [2, 2, 0]
-
-
-def test_a_journal_of_size_0_keeps_nothing() -> None:
-    desk = Desk(journal_size=0)
-    desk.token()
-    assert numbers(desk) == []
-    assert desk.get("/exchanges")["dropped"] == 0
+    empty = Desk(journal_size=0)
+    empty.token()
+    assert (numbers(empty), empty.get("/exchanges")["dropped"]) == ([], 0)
 
 
 def test_control_requests_are_not_in_the_journal(desk: Desk) -> None:
@@ -322,8 +290,7 @@ def test_no_secret_is_listed_wherever_it_was_sent(secret: str, scheme: str) -> N
     """People who try things out put their secret anywhere."""
     desk = Desk()
     key = desk.new_key(client_id="k", client_secret=secret)
-    names = ["client_secret", "scope", "refresh_token", "token", "grant_type", "client_type"]
-    names += ["token_type_hint", "x"]
+    names = ["client_secret", "scope", "refresh_token", "token", "grant_type", "client_type", "token_type_hint", "x"]
     places = ["user-agent", "referer", "origin", "x-moov-version", "x-idempotency-key", "cookie", "x-api-key"]
     for name in names:
         given_members = {"grant_type": "client_credentials", "client_id": "k", name: secret}
@@ -337,18 +304,3 @@ def test_no_secret_is_listed_wherever_it_was_sent(secret: str, scheme: str) -> N
     document = json.dumps(desk.get("/exchanges").document)
     assert secret not in document
     assert len(desk.get("/exchanges")["exchanges"]) == 2 * len(names) + 2 * len(places) + 2
-
-
-def test_no_token_is_listed_whole(desk: Desk) -> None:
-    request = {"grant_type": "client_credentials", "scope": "/ping.read"}
-    issued = json.loads(post_form(desk.send, "/oauth2/token", basic(), **request)[2])
-    access, refresh = issued["access_token"], issued["refresh_token"]
-    desk.ping(access)
-    leaks = [("user-agent", f"curl {access}"), ("referer", f"http://x/{refresh}")]
-    desk.send("GET", "/ping", [bearer(access), *leaks], b"")
-    post_form(desk.send, "/oauth2/token", basic(), grant_type="refresh_token", refresh_token=refresh)
-    post_form(desk.send, "/oauth2/revoke", basic(), token=access, token_type_hint=refresh)
-    post_form(desk.send, f"/oauth2/{access}", basic(), scope=refresh, client_id=access)
-    document = json.dumps(desk.get("/exchanges").document)
-    for token in (access, refresh):
-        assert not [part for part in (token, *token.split(".")[1:]) if part in document]

@@ -10,16 +10,7 @@ from mockmoov.control_plane import tokens
 from mockmoov.oauth.token_defects import DEFECTS
 from mockmoov.oauth.tokens import MAX_LENGTH
 from tests.support.control import Desk
-from tests.support.servers import (
-    CLIENT_ID,
-    NOW,
-    Clock,
-    another_key,
-    basic,
-    bearer,
-    new_server,
-    post_form,
-)
+from tests.support.servers import CLIENT_ID, NOW, Clock, another_key, basic, bearer, new_server, post_form
 
 UNKNOWN_TOKEN = "the token is unknown: it was altered, signed by another key, or issued by another server"
 
@@ -59,11 +50,8 @@ def test_a_minted_token_works_like_a_granted_one(of: str, token_format: str) -> 
     minted = desk.post(f"{of}/tokens", scope="/ping.read /accounts.read")
     token, claims = minted["access_token"], minted["claims"]
     assert (minted.status, minted["client_id"], minted["defect"]) == (201, CLIENT_ID, None)
-    assert (claims["scp"], claims["iat"], claims["exp"]) == (
-        "/ping.read /accounts.read",
-        int(NOW),
-        int(NOW) + 3600,
-    )
+    assert claims["scp"] == "/ping.read /accounts.read"
+    assert (claims["iat"], claims["exp"]) == (int(NOW), int(NOW) + 3600)
     assert desk.ping(token) == 200
     assert is_active(desk, token)
     if token_format == "jwt":
@@ -143,11 +131,8 @@ def test_only_browser_tokens_are_bound_to_an_origin(desk: Desk) -> None:
 def test_claims_are_added_or_replaced(token_format: str) -> None:
     desk = Desk(token_format=token_format)
     minted = desk.post("/tokens", claims={"sub": "é", "exp": int(NOW) + 1, "aud": None})
-    assert (minted["claims"]["sub"], minted["claims"]["exp"], minted["claims"]["aud"]) == (
-        "é",
-        int(NOW) + 1,
-        None,
-    )
+    claims = minted["claims"]
+    assert (claims["sub"], claims["exp"], claims["aud"]) == ("é", int(NOW) + 1, None)
     assert reason(desk, minted["access_token"]) == "the token is not for this audience"
 
 
@@ -200,35 +185,23 @@ REASONS = {
 @each_owner
 def test_a_defect_is_rejected_for_its_reason(desk: Desk, of: str) -> None:
     assert REASONS.keys() == set(DEFECTS)
-    wrong = []
-    for defect, expected in REASONS.items():
-        minted = desk.post(f"{of}/tokens", defect=defect)
-        found = (
-            minted["defect"],
-            reason(desk, minted["access_token"]),
-            is_active(desk, minted["access_token"]),
-        )
-        if found != (defect, expected, False):
-            wrong.append((defect, found))
-    assert wrong == []
+    minted = {defect: desk.post(f"{of}/tokens", defect=defect) for defect in REASONS}
+    assert {defect: reply["defect"] for defect, reply in minted.items()} == {name: name for name in REASONS}
+    tokens = {defect: reply["access_token"] for defect, reply in minted.items()}
+    assert {defect: reason(desk, token) for defect, token in tokens.items()} == REASONS
+    assert not any(is_active(desk, token) for token in tokens.values())
 
 
-def test_opaque_tokens_have_the_defects_of_claims() -> None:
-    desk = Desk(token_format="opaque")
-    of_claims = ["expired", "not-yet-valid", "wrong-audience", "wrong-issuer", "no-exp", "revoked"]
-    found = {defect: reason(desk, mint(desk, defect=defect)) for defect in of_claims}
-    assert found == {defect: REASONS[defect] for defect in of_claims}
-
-
-def test_defects_of_opaque_tokens_outlive_the_expiry() -> None:
+def test_defects_of_opaque_claims_outlive_the_expiry() -> None:
     wall = Clock()
     desk = Desk(new_server(clock=wall, token_format="opaque"))
-    tokens = {defect: mint(desk, defect=defect) for defect in ("no-exp", "expired")}
+    of_claims = ["expired", "not-yet-valid", "wrong-audience", "wrong-issuer", "no-exp", "revoked"]
+    tokens = {defect: mint(desk, defect=defect) for defect in of_claims}
+    for defect, token in tokens.items():
+        assert reason(desk, token) == REASONS[defect]
     wall.shift(7200)
-    assert {defect: reason(desk, token) for defect, token in tokens.items()} == {
-        "no-exp": REASONS["no-exp"],
-        "expired": REASONS["expired"],
-    }
+    for defect in ("no-exp", "expired"):
+        assert reason(desk, tokens[defect]) == REASONS[defect]
 
 
 BAD: list[tuple[dict[str, Any], str, str]] = [  # body, the field that is blamed, and part of the message
@@ -255,12 +228,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [  # body, the field that is blamed
 
 @each_owner
 def test_bad_members_are_named(desk: Desk, of: str) -> None:
-    wrong = []
-    for body, field, message in BAD:
-        status, text, blamed = desk.ask("POST", f"{of}/tokens", body).problem
-        if (status, blamed) != (422, field) or message not in text:
-            wrong.append((body, status, text, blamed))
-    assert wrong == []
+    assert desk.mismatches("POST", f"{of}/tokens", BAD) == []
 
 
 def test_a_path_with_a_key_takes_no_client_id(desk: Desk) -> None:
@@ -285,15 +253,6 @@ def test_a_rotated_key_verifies_until_it_is_dropped(desk: Desk) -> None:
     assert desk.ask("DELETE", f"/signing-keys/{before['signs']}").status == 204
     assert (desk.ping(old), desk.ping(new)) == (401, 200)
     assert desk.get("/signing-keys").document == {"signs": after["signs"], "keys": after["keys"][:1]}
-
-
-def test_refresh_tokens_survive_a_rotation(desk: Desk) -> None:
-    request = {"grant_type": "client_credentials", "scope": "/ping.read"}
-    refresh = json.loads(post_form(desk.send, "/oauth2/token", basic(), **request)[2])["refresh_token"]
-    first = desk.get("/signing-keys")["signs"]
-    desk.post("/signing-keys/rotate")
-    desk.ask("DELETE", f"/signing-keys/{first}")
-    assert desk.token(grant_type="refresh_token", refresh_token=refresh) == 200
 
 
 def test_the_signing_or_an_unknown_key_is_not_dropped(desk: Desk) -> None:
