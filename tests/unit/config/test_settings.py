@@ -4,6 +4,7 @@ import contextlib
 import json
 import traceback
 from collections.abc import Callable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,10 @@ from mockmoov.oauth.api_keys import EXAMPLE
 
 Values = dict[str, Any]
 
-WORD = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789.-:#/", min_size=1, max_size=20)
+WORD = st.from_regex(r"[a-zA-Z0-9.:#/-]{1,20}", fullmatch=True)
 TEXT = st.text(st.characters(max_codepoint=0xD7FF), min_size=1).filter(str.isprintable)
-HEADER_VALUE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1).filter(
-    lambda text: text == text.strip()
-)
-SECRET = st.text(
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", min_size=12, max_size=40
-).map("~{}~".format)
+HEADER_VALUE = st.from_regex(r"[!-~]([ -~]*[!-~])?", fullmatch=True)
+SECRET = st.from_regex(r"~[A-Za-z0-9_-]{12,40}~", fullmatch=True)
 CONCRETE_SCOPES = [scope.replace("{accountID}", str(EXAMPLE["account_id"])) for scope in SCOPES]
 API_KEY = st.fixed_dictionaries(
     {"client_secret": SECRET},
@@ -46,46 +43,75 @@ def integers(low: int, high: int) -> st.SearchStrategy[int]:
     return st.sampled_from([low, high]) | st.integers(low, high)
 
 
-# Native values of each setting; the text that means the same is derived from them.
-GOOD: Mapping[str, st.SearchStrategy[Any]] = {
-    "host": WORD,
-    "port": integers(0, 65535).filter(lambda port: port != Settings().tls_port),
-    "allowed_hosts": st.lists(WORD, max_size=3),
-    "public_url": st.sampled_from(["https://moov.example", "http://localhost:1/moov"]),
-    "cors_origins": st.lists(st.sampled_from(["*", "https://shop.example", "http://a.example:81"])),
-    "tls": st.booleans(),
-    "tls_port": integers(0, 65535),
-    "tls_names": st.lists(
-        st.sampled_from(["api.moov.io", "xn--zrich-kva.test", "10.0.0.1", "fd00::1"]), max_size=3
+API_KEYS = st.dictionaries(
+    WORD.filter(lambda word: ":" not in word and word not in (".", "..")), API_KEY, min_size=1, max_size=2
+).map(lambda keys: [{"client_id": client_id, **members} for client_id, members in keys.items()])
+PORT = integers(0, 65535)
+
+# Native values that are valid, from which the text that means the same is derived, and values of any kind
+# that are invalid.
+VALUES: Mapping[str, tuple[st.SearchStrategy[Any], list[Any]]] = {
+    "host": (WORD, ["", "a\nb", 1, None]),
+    "port": (
+        PORT.filter(lambda port: port != Settings().tls_port),
+        ["65536", "-1", "", "8080 ", "0x50", "٣", "8_0", 65536, -1, 80.0, True, None, "9" * 5000],
     ),
-    "tls_ca_file": TEXT,
-    "tls_ca_folder": TEXT,
-    "tls_cert": TEXT,
-    "tls_key": TEXT,
-    "default_version": st.sampled_from(["2023", "2023-sdk", "latest", "v2024.01.00", "v2026.07.00"]),
-    "access_token_lifetime": integers(1, 10**8),
-    "refresh_token_lifetime": integers(1, 10**8),
-    "issuer": TEXT,
-    "audiences": st.lists(WORD, min_size=1, max_size=3),
-    "token_format": st.sampled_from(["jwt", "opaque"]),
-    "refresh_rotation": st.booleans(),
-    "refresh_reuse_detection": st.booleans(),
-    "refresh_grace_seconds": integers(0, 10**8),
-    "scope_catalogue": st.sampled_from(["strict", "open"]),
-    "origin_policy": st.sampled_from(["if-present", "required", "off"]),
-    "rate_limit": integers(0, 10**6),
-    "upstream": st.sampled_from(["http://localhost:4010", "https://[::1]/a/b", "HTTP://a-b.example:80"]),
-    "upstream_timeout": integers(1, 3600),
-    "seed": TEXT,
-    "signing_key": TEXT,
-    "api_keys": st.dictionaries(
-        WORD.filter(lambda word: ":" not in word and word not in (".", "..")), API_KEY, min_size=1, max_size=2
-    ).map(lambda keys: [{"client_id": client_id, **members} for client_id, members in keys.items()]),
-    "access_log": st.booleans(),
-    "journal_size": integers(0, 10**6),
-    "control": st.sampled_from(["auto", "on", "off"]),
-    "control_token": HEADER_VALUE,
+    "allowed_hosts": (st.lists(WORD, max_size=3), [1, [1], ["a", ""], ",", None, {}]),
+    "public_url": (
+        st.sampled_from(["https://moov.example", "http://localhost:1/moov"]),
+        ["", "moov.example", "ftp://a", "https://", "https://a?b", "https://a#b", "https://a b", 1],
+    ),
+    "cors_origins": (
+        st.lists(st.sampled_from(["*", "https://shop.example", "http://a.example:81"])),
+        ["null", "shop.example", "https://shop.example/", "https://*.example", [1], 1, None],
+    ),
+    "tls": (st.booleans(), ["", "maybe", 2, None]),
+    "tls_port": (PORT, ["65536", "-1", True, None]),
+    "tls_names": (
+        st.lists(st.sampled_from(["api.moov.io", "xn--zrich-kva.test", "10.0.0.1", "fd00::1"]), max_size=3),
+        ["api.moov.io:443", "*.moov.io", "-a", "a-", "a_b", "a..b", "fe80::1%lo", "é", [1], 1, None],
+    ),
+    "tls_ca_file": (TEXT, ["", "a\nb", 1]),
+    "tls_ca_folder": (TEXT, ["", "a\nb", 1]),
+    "tls_cert": (TEXT, ["", "-----BEGIN CERTIFICATE-----\n", 1]),
+    "tls_key": (TEXT, ["", "-----BEGIN PRIVATE KEY-----\n", 1]),
+    "default_version": (
+        st.sampled_from(["2023", "2023-sdk", "latest", "v2024.01.00", "v2026.07.00"]),
+        ["2024", "v2026.02.00", "V2026.01.00", "", "lates", 2024, None],
+    ),
+    "access_token_lifetime": (integers(1, 10**8), ["0", "1h", "-5", 10**8 + 1, 3600.5, False]),
+    "refresh_token_lifetime": (integers(1, 10**8), ["0", "3d", 0]),
+    "issuer": (TEXT, ["", 3]),
+    "audiences": (st.lists(WORD, min_size=1, max_size=3), ["", [], [1], 7, None]),
+    "token_format": (st.sampled_from(["jwt", "opaque"]), ["JWT", "", "opaq", 1, None]),
+    "refresh_rotation": (st.booleans(), ["", "maybe", 2, 1.0, None, []]),
+    "refresh_reuse_detection": (st.booleans(), ["onn"]),
+    "refresh_grace_seconds": (integers(0, 10**8), ["-1", "1.5"]),
+    "scope_catalogue": (st.sampled_from(["strict", "open"]), ["Strict", "closed", True]),
+    "origin_policy": (st.sampled_from(["if-present", "required", "off"]), ["if_present", "require", 0]),
+    "rate_limit": (integers(0, 10**6), ["1000001", "10/s"]),
+    "upstream": (
+        st.sampled_from(["http://localhost:4010", "https://[::1]/a/b", "HTTP://a-b.example:80"]),
+        [
+            *("", "localhost:4010", "ftp://a", "//a", "http://", "http://a b", "http://a\n", 1, None),
+            *("http://u:p@a", "http://u@a", "http://a?b", "http://a#b", "http://a:65536", "http://a:x"),
+            *("http://:80", "http://a/..", "http://a/./b", "http://a//b", "http://a/%2e", "http://[g]"),
+            *("http://a..b", "http://a,b"),
+        ],
+    ),
+    "upstream_timeout": (integers(1, 3600), ["0", "3601", "1.5", -1, None]),
+    "seed": (TEXT, ["", "a\nb", "\x7f", 42]),
+    "signing_key": (TEXT, ["", "-----BEGIN PRIVATE KEY-----\n", []]),
+    "api_keys": (
+        API_KEYS,
+        ["", "[]", "{}", "[1]", "nonsense", "null", [], {}, 1, "[" * 100_000, "[" + "9" * 5000 + "]"],
+    ),
+    "access_log": (st.booleans(), ["loud"]),
+    "journal_size": (integers(0, 10**6), ["-1", "1000001", "16 MiB", -1, 10**6 + 1, True]),
+    "control": (st.sampled_from(["auto", "on", "off"]), ["", "ON", "true", True, None]),
+    "control_token": (HEADER_VALUE, ["", "a\nb", "\x7f", 42, [], "schlüssel", " a", "a "]),
 }
+GOOD = {name: strategy for name, (strategy, _) in VALUES.items()}
 OF_TLS = ("tls_port", "tls_names", "tls_ca_file", "tls_ca_folder", "tls_cert", "tls_key")
 # Settings that conflict with no other.
 FREE = sorted(GOOD.keys() - {"signing_key", *OF_TLS})
@@ -206,8 +232,7 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert settings == Settings()
     assert (settings.default_version, settings.token_format) == ("2023", "jwt")
     assert (settings.access_token_lifetime, settings.refresh_token_lifetime) == (3600, 3 * 24 * 3600)
-    assert settings.refresh_rotation
-    assert settings.refresh_reuse_detection
+    assert (settings.refresh_rotation, settings.refresh_reuse_detection) == (True, True)
     assert (settings.refresh_grace_seconds, settings.rate_limit) == (0, 0)
     assert (settings.scope_catalogue, settings.origin_policy) == ("strict", "if-present")
     assert settings.issuer == "https://api.moov.io#applications"
@@ -215,10 +240,8 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert (settings.host, settings.seed, settings.signing_key) == ("localhost", None, None)
     (key,) = settings.api_keys
     assert (key.client_id, key.client_secret) == ("5clTR_MdVrrkgxw2", "dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-")
-    assert (key.account_id, key.application_id) == (
-        "5352b013-ae58-4a63-8a3f-97f316a917cf",
-        "c520f1b9-0ba7-42f5-b977-248cdbe41c69",
-    )
+    assert key.account_id == "5352b013-ae58-4a63-8a3f-97f316a917cf"
+    assert key.application_id == "c520f1b9-0ba7-42f5-b977-248cdbe41c69"
     assert (key.origins, key.scopes, key.enabled) == (("http://localhost:3000",), None, True)
 
 
@@ -236,66 +259,19 @@ def test_a_file_is_utf_8(toml: Path) -> None:
 
 # --- Invalid values -------------------------------------------------------------------------------
 
-BAD: Mapping[str, list[Any]] = {
-    "host": ["", "a\nb", 1, None],
-    "port": ["65536", "-1", "", "8080 ", "0x50", "٣", "8_0", 65536, -1, 80.0, True, None, "9" * 5000],
-    "allowed_hosts": [1, [1], ["a", ""], ",", None, {}],
-    "public_url": ["", "moov.example", "ftp://a", "https://", "https://a?b", "https://a#b", "https://a b", 1],
-    "cors_origins": ["null", "shop.example", "https://shop.example/", "https://*.example", [1], 1, None],
-    "tls": ["", "maybe", 2, None],
-    "tls_port": ["65536", "-1", True, None],
-    "tls_names": ["api.moov.io:443", "*.moov.io", "-a", "a-", "a_b", "a..b", "fe80::1%lo", "é", [1], 1, None],
-    "tls_ca_file": ["", "a\nb", 1],
-    "tls_ca_folder": ["", "a\nb", 1],
-    "tls_cert": ["", "-----BEGIN CERTIFICATE-----\n", 1],
-    "tls_key": ["", "-----BEGIN PRIVATE KEY-----\n", 1],
-    "default_version": ["2024", "v2026.02.00", "V2026.01.00", "", "lates", 2024, None],
-    "access_token_lifetime": ["0", "1h", "-5", 10**8 + 1, 3600.5, False],
-    "refresh_token_lifetime": ["0", "3d", 0],
-    "issuer": ["", 3],
-    "audiences": ["", [], [1], 7, None],
-    "token_format": ["JWT", "", "opaq", 1, None],
-    "refresh_rotation": ["", "maybe", 2, 1.0, None, []],
-    "refresh_reuse_detection": ["onn"],
-    "refresh_grace_seconds": ["-1", "1.5"],
-    "scope_catalogue": ["Strict", "closed", True],
-    "origin_policy": ["if_present", "require", 0],
-    "rate_limit": ["1000001", "10/s"],
-    "upstream": [
-        *("", "localhost:4010", "ftp://a", "//a", "http://", "http://a b", "http://a\n", 1, None),
-        *("http://u:p@a", "http://u@a", "http://a?b", "http://a#b", "http://a:65536", "http://a:x"),
-        *("http://:80", "http://a/..", "http://a/./b", "http://a//b", "http://a/%2e", "http://[g]"),
-        *("http://a..b", "http://a,b"),
-    ],
-    "upstream_timeout": ["0", "3601", "1.5", -1, None],
-    "seed": ["", "a\nb", "\x7f", 42],
-    "signing_key": ["", "-----BEGIN PRIVATE KEY-----\n", []],
-    "api_keys": ["", "[]", "{}", "[1]", "nonsense", "null", [], {}, 1, "[" * 100_000, "[" + "9" * 5000 + "]"],
-    "access_log": ["loud"],
-    "journal_size": ["-1", "1000001", "16 MiB", -1, 10**6 + 1, True],
-    "control": ["", "ON", "true", True, None],
-    "control_token": ["", "a\nb", "\x7f", 42, [], "schlüssel", " a", "a "],
-}
-SPELLINGS: Mapping[str, Callable[[str], str]] = {
-    "flag": spell_flag,
-    "environment": lambda name: PREFIX + name.upper(),
-    "file": lambda name: f"mockmoov.toml: {name}",
-    "python": str,
-}
-
-
-def test_every_setting_has_valid_and_invalid_values() -> None:
-    assert list(GOOD) == list(BAD) == list(SETTINGS)
+SPELLINGS: list[Callable[[str], str]] = [
+    spell_flag, lambda name: PREFIX + name.upper(), "mockmoov.toml: {}".format, str,
+]  # fmt: skip
 
 
 def test_errors_name_the_setting_as_its_source_does() -> None:
+    assert list(VALUES) == list(SETTINGS)
     wrong = []
-    for name, values in BAD.items():
-        for value in values:
-            for spell in SPELLINGS.values():
-                message = message_of(Layer(settings={name: value}, spell=spell))
-                if not message.startswith(f"{spell(name)} must ") or len(message) >= 300:
-                    wrong.append((name, value, message))
+    for name, (_, values) in VALUES.items():
+        for value, spell in product(values, SPELLINGS):
+            message = message_of(Layer(settings={name: value}, spell=spell))
+            if not message.startswith(f"{spell(name)} must ") or len(message) >= 300:
+                wrong.append((name, value, message))
     assert wrong == []
 
 
@@ -307,15 +283,8 @@ def test_any_text_is_valid_or_a_settings_error(name: str, text: str) -> None:
 
 
 def test_an_invalid_choice_suggests_the_nearest() -> None:
-    table = [
-        ("token_format", "opaq", "opaque"),
-        ("scope_catalogue", "stricct", "strict"),
-        ("origin_policy", "if_present", "if-present"),
-    ]
-    for name, bad, near in table:
-        message = message_of(Layer(settings={name: bad}))
-        assert message.startswith(f"{name} must be one of ")
-        assert f"did you mean {near}?" in message
+    message = message_of(Layer(settings={"origin_policy": "if_present"}))
+    assert message == "origin_policy must be one of if-present, required, off; did you mean if-present?"
     assert message_of(flags({"default_version": "latets"})) == (
         "--default-version must be 2023, 2023-sdk, latest or a version such as v2026.07.00"
         "; did you mean latest?"
@@ -371,14 +340,11 @@ CONFLICTS: list[tuple[Values, str]] = [
 
 
 def test_settings_that_contradict_each_other_are_named() -> None:
-    wrong = []
-    for values, message in CONFLICTS:
-        found = message_of(Layer(settings=values))
-        if not found.startswith(message):
-            wrong.append((values, found))
-    assert wrong == []
-    two_sources = message_of(environment({"seed": "a"}), flags({"signing_key": "key.pem"}))
-    assert two_sources.startswith("seed and signing_key exclude each other")
+    found = [(message_of(Layer(settings=values)), message) for values, message in CONFLICTS]
+    found.append(
+        (message_of(environment({"seed": "a"}), flags({"signing_key": "key.pem"})), CONFLICTS[-1][1])
+    )
+    assert [pair for pair in found if not pair[0].startswith(pair[1])] == []
 
 
 def test_settings_of_tls_need_tls() -> None:
@@ -419,13 +385,8 @@ def test_a_switch_without_a_value_is_on() -> None:
 
 
 def test_known_hosts_come_from_three_settings() -> None:
-    values = {
-        "allowed_hosts": "Mockmoov:8080",
-        "tls": "on",
-        "tls_names": "API.moov.io",
-        "public_url": "https://Moov.example:444/x/",
-    }
-    settings = load(Layer(settings=values))
+    names = {"allowed_hosts": "Mockmoov:8080", "tls": "on", "tls_names": "API.moov.io"}
+    settings = load(Layer(settings={**names, "public_url": "https://Moov.example:444/x/"}))
     assert settings.known_hosts == {"mockmoov:8080", "api.moov.io", "moov.example:444"}
     assert settings.public_url == "https://Moov.example:444/x"
 
@@ -445,51 +406,39 @@ def test_a_key_may_have_every_scope_of_the_catalogue() -> None:
 
 
 def test_an_unknown_scope_is_rejected_in_any_order() -> None:
-    layers = [with_scopes("/accounts.raed"), Layer(settings={"scope_catalogue": "strict"})]
-    for order in (1, -1):
-        message = message_of(*layers[::order])
-        assert message == "api_keys: there is no scope /accounts.raed; did you mean /accounts.read?"
-    load(*layers, Layer(settings={"scope_catalogue": "open"}))
-
-
-def test_a_malformed_scope_is_rejected_by_any_catalogue() -> None:
-    for name in ("strict", "open"):
-        assert "api_keys" in message_of(with_scopes("accounts"), Layer(settings={"scope_catalogue": name}))
+    unknown, strict, is_open = (
+        with_scopes("/accounts.raed"),
+        *(Layer(settings={"scope_catalogue": name}) for name in ("strict", "open")),
+    )
+    message = "api_keys: there is no scope /accounts.raed; did you mean /accounts.read?"
+    assert message_of(unknown, strict) == message_of(strict, unknown) == message
+    load(unknown, strict, is_open)
+    for catalogue in (strict, is_open):
+        assert "api_keys" in message_of(with_scopes("malformed"), catalogue)
 
 
 MISTAKES: Mapping[str, Any] = {
-    "account_id": "no-uuid",
-    "application_id": 5,
-    "origins": ["https://shop.example/path"],
-    "scopes": ["/nothing.read"],
-    "grants": ["password"],
-    "enabled": "yes",
-    "client_id": "with:colon",
-    "clientid": "a",
-    "name": "x",
-}
+    "account_id": "no-uuid", "application_id": 5, "origins": ["https://shop.example/path"],
+    "scopes": ["/nothing.read"], "grants": ["password"], "enabled": "yes", "client_id": "with:colon",
+    "clientid": "a", "name": "x",
+}  # fmt: skip
 
 
 @given(
     secret=SECRET,
-    misspelt=st.sampled_from(["client_secret", "client_secrets", "secret", "clientSecret"]),
+    misspelled=st.sampled_from(["client_secret", "client_secrets", "secret", "clientSecret"]),
     mistakes=st.sets(st.sampled_from(list(MISTAKES)), min_size=1),
     cut=st.integers(0, 60),
     suffix=st.sampled_from(["", "\x00", "ü"]),
 )
 def test_no_error_repeats_a_secret(
-    secret: str, misspelt: str, mistakes: set[str], cut: int, suffix: str
+    secret: str, misspelled: str, mistakes: set[str], cut: int, suffix: str
 ) -> None:
-    key = {"client_id": "a", misspelt: secret + suffix, **{name: MISTAKES[name] for name in mistakes}}
+    key = {"client_id": "a", misspelled: secret + suffix, **{name: MISTAKES[name] for name in mistakes}}
     text = json.dumps([key, {"client_id": "b", "client_secret": secret}])
     for values in (
-        {"api_keys": [key]},
-        {"api_keys": text},
-        {"api_keys": text[: len(text) - 1 - cut]},
-        {"api_keys": secret},
-        {"seed": [secret]},
-        {"seed": secret, "signing_key": "key.pem"},
-        {"seed": secret, "api_key": text},
+        *({"api_keys": value} for value in ([key], text, text[: len(text) - 1 - cut], secret)),
+        *({"seed": [secret]}, {"seed": secret, "signing_key": "a.pem"}, {"seed": secret, "api_key": text}),
     ):
         with pytest.raises(SettingsError) as caught:
             load(Layer(settings=values))
@@ -497,41 +446,30 @@ def test_no_error_repeats_a_secret(
         assert secret not in str(caught.value.__cause__)
 
 
-@given(secret=SECRET)
-def test_no_repr_has_a_secret(secret: str) -> None:
-    key = {"client_id": "a", "client_secret": secret}
-    assert secret not in repr(load(Layer(settings={"api_keys": [key]})))
-    assert secret not in repr(load(Layer(settings={"seed": secret})))
-    assert secret not in repr(load(Layer(settings={"control_token": secret})))
+def test_no_repr_has_a_secret() -> None:
+    key = {"client_id": "a", "client_secret": "very-secret"}
+    for name, value in (("api_keys", [key]), ("seed", "very-secret"), ("control_token", "very-secret")):
+        assert "very-secret" not in repr(load(Layer(settings={name: value})))
 
 
 # --- The environment ------------------------------------------------------------------------------
 
 INJECTED = {
     "MOCKMOOV_PORT": "tcp://10.0.0.1:8080",
-    "MOCKMOOV_PORT_8080_TCP": "tcp://10.0.0.1:8080",
-    "MOCKMOOV_PORT_8080_TCP_ADDR": "10.0.0.1",
-    "MOCKMOOV_PORT_8080_TCP_PORT": "8080",
-    "MOCKMOOV_PORT_8080_TCP_PROTO": "tcp",
-    "MOCKMOOV_SERVICE_HOST": "10.0.0.1",
-    "MOCKMOOV_SERVICE_PORT": "8080",
-    "MOCKMOOV_SERVICE_PORT_HTTP": "8080",
+    **{f"MOCKMOOV_PORT_8080_TCP{suffix}": "10.0.0.1:8080" for suffix in ("", "_ADDR", "_PORT", "_PROTO")},
+    **{f"MOCKMOOV_SERVICE_{suffix}": "10.0.0.1:8080" for suffix in ("HOST", "PORT", "PORT_HTTP")},
     "MOCKMOOV_ENV_SECRET": "from the linked container",
     "MOCKMOOV_NAME": "/web/mockmoov",
 }
 
 
-@given(names=st.sets(st.sampled_from(list(INJECTED))), lifetime=st.integers(1, 100))
-@example(names=set(INJECTED), lifetime=1)
-def test_variables_of_container_links_are_ignored(names: set[str], lifetime: int) -> None:
+def test_variables_of_container_links_are_ignored() -> None:
+    """A warning names each one but not its value."""
     warnings: list[str] = []
-    environ = {name: INJECTED[name] for name in names} | {"MOCKMOOV_ACCESS_TOKEN_LIFETIME": str(lifetime)}
-    settings = load(from_environment(environ, warnings.append))
-    assert settings == load(Layer(settings={"access_token_lifetime": lifetime}))
-    assert len(warnings) == len(names)
-    for name in names:
-        assert any(name in warning.split(":")[0].split() for warning in warnings)
-        assert not any(INJECTED[name] in warning for warning in warnings if len(INJECTED[name]) > 5)
+    layer = from_environment({**INJECTED, "MOCKMOOV_RATE_LIMIT": "5"}, warnings.append)
+    assert layer.settings == {"rate_limit": "5"}
+    reason = "it comes from a container link and is not a setting"
+    assert warnings == [f"ignored {name}: {reason}" for name in INJECTED]
 
 
 @given(st.dictionaries(st.text(min_size=1).filter(lambda name: not name.startswith(PREFIX)), st.text()))

@@ -290,7 +290,16 @@ def test_no_secret_is_listed_wherever_it_was_sent(secret: str, scheme: str) -> N
     """People who try things out put their secret anywhere."""
     desk = Desk()
     key = desk.new_key(client_id="k", client_secret=secret)
-    names = ["client_secret", "scope", "refresh_token", "token", "grant_type", "client_type", "token_type_hint", "x"]
+    names = [
+        "client_secret",
+        "scope",
+        "refresh_token",
+        "token",
+        "grant_type",
+        "client_type",
+        "token_type_hint",
+        "x",
+    ]
     places = ["user-agent", "referer", "origin", "x-moov-version", "x-idempotency-key", "cookie", "x-api-key"]
     for name in names:
         given_members = {"grant_type": "client_credentials", "client_id": "k", name: secret}

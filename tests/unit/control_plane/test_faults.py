@@ -101,6 +101,15 @@ def test_a_planned_response_is_sent_as_planned(desk: Desk) -> None:
     assert exchange["status"] == 418
 
 
+def test_where_selects_by_path_header_and_parameter(desk: Desk) -> None:
+    desk.post("/faults", status=503, where={"path": "/ping", "method": "GET"})
+    desk.post("/faults", status=502, where={"headers": {"X-Moov-Version": "latest"}})
+    desk.post("/faults", status=504, where={"parameters": {"scope": "/accounts.read", "client_type": None}})
+    assert (desk.ping("x"), desk.token(), desk.token(scope="/accounts.read")) == (503, 200, 504)
+    assert desk.token(scope="/accounts.read", client_type="web") == 200
+    assert desk.send("DELETE", "/oauth2/token", [("x-moov-version", "latest")], b"")[0] == 502
+
+
 def test_faults_do_not_affect_the_control_plane(desk: Desk) -> None:
     for of in ("", KEY):
         desk.post(f"{of}/faults", status=500, delay=3600)
