@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -28,7 +27,9 @@ from mockmoov.cli.main import main
 from mockmoov.config.settings import SETTINGS, load
 from mockmoov.config.sources import PREFIX
 from mockmoov.data.scopes import SCOPES
+from tests.support import odd_servers
 from tests.support.listening import listening
+from tests.support.odd_servers import Counting
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, another_key, basic, new_server
 from tests.support.serving import serving_process
 
@@ -205,12 +206,12 @@ def test_the_control_plane_is_as_the_start_up_line_says(tmp_path: Path) -> None:
 def test_a_failed_start_removes_an_old_ready_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything else happens."""
     ready = tmp_path / "ready"
+    exists: list[bool] = []
+    monkeypatch.setattr(logging, "basicConfig", lambda **_: exists.append(ready.exists()))
     for arguments, code in ((["--host=203.0.113.1", "--port=0"], 1), (["--rate-limit=x"], 2)):
         ready.write_text("http://localhost:1")
-        exists: list[bool] = []
-        monkeypatch.setattr(logging, "basicConfig", lambda _=exists, **__: _.append(ready.exists()))
         assert invoke("serve", f"--ready-file={ready}", *arguments).exit_code == code
-        assert exists == [False]
+    assert exists == [False, False]
 
 
 def test_a_folder_as_ready_file_is_one_clear_line(tmp_path: Path) -> None:
@@ -317,39 +318,12 @@ def test_scopes_lists_the_catalogue_with_its_sources() -> None:
 # --- healthcheck and token, against a stub ------------------------------------------------------
 
 
-BODIES: list[bytes] = []  # of the requests to the stubs
-
-
 @contextlib.contextmanager
-def stub(status: int, body: bytes = b"{}", *, raw: bytes = b"") -> Iterator[tuple[str, list[str]]]:
-    """A server that answers with `status` and `body`, or with `raw`; yields its URL and the requests."""
-    received: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            received.append(f"{self.command} {self.path}")
-            BODIES.append(self.rfile.read(int(self.headers.get("content-length", 0))))
-            if raw:
-                self.wfile.write(raw)
-                return
-            self.send_response(status)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_POST = do_GET  # noqa: N815
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            del format, args
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", received
-        finally:
-            server.shutdown()
-            thread.join()
+def stub(status: int, body: bytes = b"{}") -> Iterator[tuple[str, Counting]]:
+    """A server that answers everything with `status` and `body`; yields its URL and what it received."""
+    counting = Counting(lambda *_: (status, {}, body))
+    with odd_servers.listening(counting) as url:
+        yield url, counting
 
 
 def test_healthcheck_is_0_if_a_server_answers(tmp_path: Path) -> None:
@@ -363,19 +337,18 @@ def test_healthcheck_is_0_if_a_server_answers(tmp_path: Path) -> None:
             named = {f"MOCKMOOV_{name}": value for name, value in variables.items()}
             assert invoke("healthcheck", **named).exit_code == 0
     assert (result.exit_code, result.output) == (0, "")
-    assert received == ["GET /_mockmoov/health"] * 4
+    assert [request[:2] for request in received.requests] == [("GET", HEALTH)] * 4
 
 
 def test_healthcheck_is_1_for_any_other_answer() -> None:
-    raw = (b"nonsense\r\n\r\n", b"\x00", b"HTTP/1.1 two hundred\r\n\r\n")
-    for status, answer in [(404, b""), (421, b""), (500, b""), (503, b""), *((0, each) for each in raw)]:
-        with stub(status, raw=answer) as (url, _):
+    for status in (404, 421, 500, 503, 0):  # 0 is not HTTP
+        with stub(status) as (url, _):
             result = invoke("healthcheck", "--url", url)
         assert isinstance(result.exception, SystemExit)
         assert (result.exit_code, result.stdout) == (1, "")
         assert result.stderr.startswith(f"mockmoov: {url} is not healthy: ")
         assert len(result.stderr.splitlines()) == 1
-        assert str(status or "") in result.stderr
+        assert str(status) in result.stderr
 
 
 def test_healthcheck_is_1_if_nobody_answers() -> None:
@@ -417,8 +390,9 @@ def test_token_prints_the_access_token_and_nothing_else() -> None:
         with stub(200, TOKEN) as (url, received):
             result = invoke("token", *(f"--scope={scope}" for scope in scopes), MOCKMOOV_URL=url)
         assert (result.exit_code, result.output) == (0, "the-token\n")
-        assert received == ["POST /oauth2/token"]
-        assert BODIES[-1].count(b"%2Fping.read+%2Faccounts.write") == 1
+        ((method, target, _, body),) = received.requests
+        assert (method, target) == ("POST", "/oauth2/token")
+        assert body.count(b"%2Fping.read+%2Faccounts.write") == 1
 
 
 def test_token_is_1_and_explains_if_it_gets_none() -> None:
