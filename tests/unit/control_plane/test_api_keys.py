@@ -16,11 +16,6 @@ ACCOUNT = "ec7e1848-dc80-4ab0-8827-dd7fc0737b43"
 NO_KEY = (404, "there is no API key with this client_id", None)
 
 
-@pytest.fixture
-def desk() -> Desk:
-    return Desk()
-
-
 def test_a_new_key_has_credentials_and_every_permission(desk: Desk) -> None:
     key = desk.new_key()
     assert len(key["client_id"]) == 16
@@ -78,8 +73,6 @@ def test_the_number_of_keys_is_limited(desk: Desk, monkeypatch: pytest.MonkeyPat
     desk.new_key()
 
 
-# --- Bad members ----------------------------------------------------------------------------------
-
 BAD: list[tuple[dict[str, Any], str, str]] = [  # members, the field that is blamed, and part of the message
     ({"client_secret": "é"}, "client_secret", "printable ASCII"),
     ({"account_id": "x"}, "account_id", "must be a UUID"),
@@ -106,9 +99,6 @@ def test_an_unknown_member_is_not_repeated(desk: Desk) -> None:
 
 def test_an_open_catalogue_allows_any_scope() -> None:
     assert Desk(scope_catalogue="open").post("/api-keys", scopes=["/mine.read"]).status == 201
-
-
-# --- Changes --------------------------------------------------------------------------------------
 
 
 def test_a_change_keeps_the_rest_and_null_resets(desk: Desk) -> None:
@@ -151,9 +141,6 @@ def test_client_id_and_secret_are_required_in_a_change(desk: Desk) -> None:
     assert renamed.problem == (422, "the client_id of an API key cannot be changed", "client_id")
     bare = desk.ask("PATCH", f"/api-keys/{CLIENT_ID}", {"client_secret": None})
     assert bare.problem == (422, "an API key needs a client_secret", "client_secret")
-
-
-# --- Deletion -------------------------------------------------------------------------------------
 
 
 def test_a_deleted_key_and_its_tokens_stop_working(desk: Desk) -> None:

@@ -9,22 +9,12 @@ from hypothesis import strategies as st
 
 from mockmoov.simulation.clock import FIRST, LAST
 from tests.support.control import Desk
-from tests.support.servers import CLIENT_ID, NOW, Clock, new_server
+from tests.support.servers import CLIENT_ID, NOW, Clock
 
 KEY = f"/api-keys/{CLIENT_ID}"
 RANGE = "must stay between the years 1970 and 9998"
 TIME = "must be Unix seconds or ISO 8601 with an offset, in the years 1970 to 9998"
 each_clock = pytest.mark.parametrize("of", ["", KEY])
-
-
-@pytest.fixture
-def wall() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def desk(wall: Clock) -> Desk:
-    return Desk(new_server(clock=wall))
 
 
 def now(desk: Desk, of: str = "") -> float:
@@ -96,8 +86,6 @@ def test_date_and_journal_follow_the_clock(desk: Desk) -> None:
     assert headers["date"] == "Tue, 01 Jan 2030 00:00:00 GMT"
     assert desk.get("/exchanges")["exchanges"][0]["at"] == 1_893_456_000
 
-
-# --- Bad requests ---------------------------------------------------------------------------------
 
 BAD_TIMES: list[object] = [
     *(None, True, [1], -1, LAST, 2**64 - 1, 1e300, "tomorrow", "1e3", "2027-01-15T08:00:00"),

@@ -162,9 +162,6 @@ def test_defaults_are_those_of_the_code() -> None:
         assert PARAMETERS[name]["schema"]["default"] == getattr(exchanges._Wait(), name)
 
 
-# --- Generated requests ---------------------------------------------------------------------------
-
-
 def request_of(case: Any) -> HttpRequest:
     """A generated case as the server receives it."""
     sent = case.as_transport_kwargs(base_url="http://localhost")

@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,26 +11,17 @@ from hypothesis import strategies as st
 from mockmoov.oauth.messages import HttpRequest
 from mockmoov.server.steps import Steps, WaitForExchanges
 from tests.support.control import JSON, Desk
-from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, Clock, basic, new_server, post_form
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, Clock, basic, post_form
 
 KEY = f"/api-keys/{CLIENT_ID}"
 each_journal = pytest.mark.parametrize("of", ["", KEY])
 
 
 @pytest.fixture
-def wall() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def desk(wall: Clock) -> Desk:
-    """Four exchanges, a second apart: two tokens, a refusal, a ping."""
-    desk = Desk(new_server(clock=wall))
-    request: list[Callable[[], int]] = [
-        desk.token, desk.token, lambda: desk.token(CLIENT_ID, "wrong"), lambda: desk.ping("x"),
-    ]  # fmt: skip
-    for ask in request:
-        ask()
+def desk(desk: Desk, wall: Clock) -> Desk:
+    """Four exchanges, a second apart: two tokens, an error, a ping."""
+    for status in (desk.token, desk.token, lambda: desk.token(CLIENT_ID, "wrong"), lambda: desk.ping("x")):
+        status()
         wall.shift(1)
     return desk
 
@@ -130,9 +120,6 @@ def test_bad_queries_are_named(desk: Desk, of: str) -> None:
 
 def test_the_last_of_a_repeated_parameter_counts(desk: Desk) -> None:
     assert desk.ask_raw("GET", "/exchanges", query=b"status=401&status=200")["count"] == 2
-
-
-# --- Waiting --------------------------------------------------------------------------------------
 
 
 @each_journal
@@ -240,9 +227,6 @@ def test_a_wait_is_for_one_exchange_in_five_seconds(desk: Desk) -> None:
     assert desk.get("/exchanges/wait")["complete"]
 
 
-# --- What the journal keeps -----------------------------------------------------------------------
-
-
 def test_a_journal_is_cleared_for_all_or_for_a_key(desk: Desk) -> None:
     assert desk.ask("DELETE", f"{KEY}/exchanges").status == 204
     assert numbers(desk) == [4]
@@ -277,8 +261,6 @@ def test_control_requests_are_not_in_the_journal(desk: Desk) -> None:
     post_form(desk.send, "/_mockmoov/introspect", basic(), token="x")
     assert desk.get("/exchanges").document == before
 
-
-# --- Secrets --------------------------------------------------------------------------------------
 
 SECRETS = st.text("ABCDEFabcdef0123456789_-+=", min_size=16, max_size=40).filter(
     lambda text: len(text) > 32 or not text.isalpha()

@@ -15,16 +15,8 @@ NOTHING = "this fault does nothing: add a preset, a status, a delay or another e
 each_plan = pytest.mark.parametrize("of", ["", KEY])
 
 
-@pytest.fixture
-def desk() -> Desk:
-    return Desk()
-
-
 def statuses(desk: Desk, times: int) -> list[int]:
     return [desk.token() for _ in range(times)]
-
-
-# --- The plan -------------------------------------------------------------------------------------
 
 
 @each_plan
@@ -119,8 +111,6 @@ def test_faults_do_not_affect_the_control_plane(desk: Desk) -> None:
     assert introspected[0] == 200
     assert desk.get("/faults")["faults"][0]["matched"] == 0
 
-
-# --- Bad faults -----------------------------------------------------------------------------------
 
 ENDPOINT = "endpoint must be token, revoke or the name of an operation, such as ping; did you mean token?"
 BAD: list[tuple[dict[str, Any], str, str]] = [  # body, the field that is blamed, and part of the message

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -19,11 +19,6 @@ ROUTES = router._routes(new_server())
 ENDPOINTS = [(method, path) for path, methods in ROUTES.items() for method in methods]
 CHANGES = [(method, path) for method, path in ENDPOINTS if method != "GET"]
 TOKEN = "sesame-0123456789"
-
-
-@pytest.fixture
-def desk() -> Desk:
-    return Desk()
 
 
 def target(path: str, client_id: str = CLIENT_ID) -> str:
@@ -221,40 +216,23 @@ GOOD_VALUES: list[object] = [
 BODIES = st.dictionaries(NAMES, st.sampled_from(GOOD_VALUES) | VALUES, max_size=4).map(
     lambda body: json.dumps(body).encode()
 )
-PATHS = st.sampled_from(sorted(ROUTES)) | st.text(max_size=9).map(lambda text: f"/_mockmoov/{text}")
-HEADERS = st.dictionaries(
-    st.sampled_from(["content-type", "origin", "host", "x-mockmoov-token", "x"]),
-    st.lists(st.sampled_from([JSON, "localhost", "null"]) | st.text(max_size=6), max_size=2).map(tuple),
-)
-QUERIES = st.tuples(NAMES, st.sampled_from(["1", "nan", "null", "token", "%ff", ""])).map(
-    lambda pair: "=".join(pair).encode("utf-8", "replace")
-)
-REQUESTS = st.builds(
-    HttpRequest,
-    method=st.sampled_from(["GET", "POST", "PATCH", "DELETE"]) | st.text(max_size=4),
-    path=PATHS.map(lambda path: path.replace("{client_id}", CLIENT_ID)),
-    query=st.binary(max_size=20) | QUERIES,
-    headers=HEADERS.map(lambda headers: {"content-type": (JSON,), **headers}),
-    body=BODIES | st.binary(max_size=20),
-)
+ODD_REQUESTS = [
+    HttpRequest(method="GET", path="/_mockmoov/exchanges", query=b"limit=" + b"9" * 5000),
+    HttpRequest(method="GET", path="/_mockmoov/exchanges/wait", query=b"timeout=nan"),
+    HttpRequest(method="GET", path="/_mockmoov/exchanges", query=b"since=0001-01-01T00:00+23:59"),
+    HttpRequest(method="GET", path="/_mockmoov/exchanges", query=b"\xff=%ff&=&a"),
+    HttpRequest(method="GET", path="/_mockmoov/clock", headers={"x-mockmoov-token": ("\ud800",)}),
+    HttpRequest(method="\ud800", path="/_mockmoov/\ud800", headers={"content-type": (JSON,)}, body=b"\xff"),
+]
 
 
-@pytest.fixture(scope="module")
-def used_desk() -> Desk:
-    """One desk for all examples, so that later ones find what earlier ones left behind."""
-    return Desk(control_token=TOKEN)
-
-
-@given(request=REQUESTS, has_token=st.booleans())
-@example(HttpRequest(method="GET", path="/_mockmoov/exchanges", query=b"limit=" + b"9" * 5000), True)
-@example(HttpRequest(method="GET", path="/_mockmoov/exchanges/wait", query=b"timeout=nan"), True)
-@example(HttpRequest(method="GET", path="/_mockmoov/exchanges", query=b"since=0001-01-01T00:00+23:59"), True)
-@example(HttpRequest(method="GET", path="/_mockmoov/clock", headers={"x-mockmoov-token": ("\ud800",)}), False)
-def test_every_request_gets_a_described_response(
-    used_desk: Desk, request: HttpRequest, has_token: bool
-) -> None:
-    token = {"x-mockmoov-token": (TOKEN,)} if has_token else {}
-    assert used_desk.handle(replace(request, headers={**request.headers, **token})).status < 500
+def test_odd_requests_are_answered_with_an_error() -> None:
+    """More of them are generated in test_description.py."""
+    desk = Desk(control_token=TOKEN)
+    for request in ODD_REQUESTS:
+        token = request.headers.get("x-mockmoov-token", (TOKEN,))
+        headers = {**request.headers, "x-mockmoov-token": token}
+        assert 400 <= desk.handle(replace(request, headers=headers)).status < 500, request
 
 
 def plans(desk: Desk) -> Iterator[list[object]]:

@@ -21,11 +21,6 @@ each_owner = pytest.mark.parametrize("of", ["", KEY])
 each_format = pytest.mark.parametrize("token_format", ["jwt", "opaque"])
 
 
-@pytest.fixture
-def desk() -> Desk:
-    return Desk()
-
-
 def mint(desk: Desk, of: str = "", **members: Any) -> str:
     token: str = desk.post(f"{of}/tokens", **members)["access_token"]
     return token
@@ -166,8 +161,6 @@ def test_claims_may_have_any_64_bit_integer(token_format: str) -> None:
         assert desk.ping(mint(desk, claims={"n": number, "deep": [{"n": number}]})) == 200, number
 
 
-# --- Defects --------------------------------------------------------------------------------------
-
 REASONS = {
     "expired": "the token has expired",
     "not-yet-valid": "the token is not valid yet",
@@ -234,9 +227,6 @@ def test_bad_members_are_named(desk: Desk, of: str) -> None:
 def test_a_path_with_a_key_takes_no_client_id(desk: Desk) -> None:
     answer = desk.post(f"{KEY}/tokens", client_id="other")
     assert answer.problem == (422, "there is no field client_id; did you mean client_type?", "client_id")
-
-
-# --- Signing keys ---------------------------------------------------------------------------------
 
 
 def test_a_rotated_key_verifies_until_it_is_dropped(desk: Desk) -> None:
