@@ -46,9 +46,6 @@ def port_of(sockets: list[socket.socket]) -> int:
     return int(sockets[0].getsockname()[1])
 
 
-# --- Binding --------------------------------------------------------------------------------------
-
-
 def test_localhost_is_both_loopbacks_on_one_port() -> None:
     with bound("localhost") as sockets:
         names = [item.getsockname()[:2] for item in sockets]
@@ -161,9 +158,6 @@ def test_a_port_in_use_is_exit_code_1_and_one_line(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-# --- Serving in this process ----------------------------------------------------------------------
-
-
 def status_of(url: str, path: str = "/_mockmoov/health", host: str | None = None) -> int:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(host or str(parts.hostname), parts.port or 80, timeout=10)
@@ -199,8 +193,6 @@ def test_a_signal_before_it_listens_stops_it_too() -> None:
         server.run(sockets)
         assert all(item.fileno() == -1 for item in sockets)
 
-
-# --- Serving in the background --------------------------------------------------------------------
 
 LOOPS = {"uvloop": "uvloop", "asyncio": "asyncio.unix_events"}  # the module of each
 
@@ -326,8 +318,6 @@ def test_a_client_that_leaves_in_its_body_changes_nothing(caplog: pytest.LogCapt
     assert not any("/oauth2/token" in line for line in lines)
     assert any(line.startswith("GET /_mockmoov/health 200 ") for line in lines)
 
-
-# --- Serving in a process -------------------------------------------------------------------------
 
 WITHOUT_UVLOOP = "import sys; sys.modules['uvloop'] = None; from mockmoov.cli.main import main; main()"
 PROGRAMS = {"uvloop": ("-m", "mockmoov"), "asyncio": ("-c", WITHOUT_UVLOOP)}

@@ -3,11 +3,9 @@
 import asyncio
 import contextlib
 import os
-import re
 import socket
 import ssl
 import stat
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -31,7 +29,6 @@ from mockmoov.web.listeners import open_listeners
 from mockmoov.web.tls_accept import TlsAcceptor
 from tests.support.extras import advice
 from tests.support.servers import basic
-from tests.support.serving import environment
 
 EXTRA = f"tls needs trustme: {advice('tls')}"
 
@@ -66,9 +63,6 @@ def shaken(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> ssl.SSL
     return ends[0]
 
 
-# --- certificates -----------------------------------------------------------------------------------
-
-
 def test_tls_is_off_by_default() -> None:
     assert make_tls(Settings()) is None
 
@@ -79,11 +73,8 @@ def test_the_certificate_is_for_loopback_and_tls_names() -> None:
         assert shaken(tls.context, trusting(tls.ca_pem), name).version() == "TLSv1.3"
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
         shaken(tls.context, trusting(tls.ca_pem), "moov.io")
-
-
-def test_clients_with_another_ca_reject_it() -> None:
-    with pytest.raises(ssl.SSLCertVerificationError):
-        shaken(made().context, trusting(made().ca_pem), "localhost")
+    with pytest.raises(ssl.SSLCertVerificationError, match="unable to get local issuer"):
+        shaken(tls.context, trusting(made().ca_pem), "localhost")
 
 
 def test_the_certificate_lasts_as_long_as_clients_allow() -> None:
@@ -130,9 +121,6 @@ def test_an_error_names_the_missing_extra(monkeypatch: pytest.MonkeyPatch, tmp_p
         assert str(caught.value) == EXTRA
     result = CliRunner().invoke(main, ["serve", "--tls"])
     assert (result.exit_code, result.stderr) == (2, f"mockmoov: {EXTRA}\n")
-
-
-# --- files ------------------------------------------------------------------------------------------
 
 
 def test_the_ca_certificate_is_written_to_a_file(tmp_path: Path) -> None:
@@ -240,9 +228,6 @@ def test_an_own_certificate_that_is_broken_is_named(brought: tuple[Path, trustme
             made(**paths)
 
 
-# --- The server -----------------------------------------------------------------------------------
-
-
 def ask(url: str, path: str, ca_pem: str | None = None, **options: Any) -> httpx2.Response:
     verify = trusting(ca_pem) if ca_pem else False
     with httpx2.Client(verify=verify, trust_env=False) as client:
@@ -344,9 +329,6 @@ def bad_ca_file(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def test_a_handle_names_a_bad_ca_file(bad_ca_file: str) -> None:
     with pytest.raises(ValueError, match=f"^ca_file {bad_ca_file}: "):
         MockMoov.connect("https://localhost:1", ca_file=bad_ca_file)
-
-
-# --- Connections ----------------------------------------------------------------------------------
 
 
 def problems(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -457,9 +439,6 @@ def test_a_taken_https_port_frees_the_http_port() -> None:
             again.bind(("127.0.0.1", port))
 
 
-# --- The command line -----------------------------------------------------------------------------
-
-
 def invoke(*arguments: str, **variables: str) -> Result:
     return CliRunner().invoke(main, arguments, env=variables, prog_name="mockmoov")
 
@@ -491,31 +470,3 @@ def test_a_bad_ca_file_is_exit_code_2(bad_ca_file: str) -> None:
         result = invoke(*arguments, "--ca-file", bad_ca_file)
         assert result.exit_code == 2
         assert result.stderr.startswith(f"mockmoov: --ca-file {bad_ca_file}: ")
-
-
-@pytest.mark.slow
-def test_the_start_up_lines_name_all_urls(tmp_path: Path) -> None:
-    ca_file = str(tmp_path / "ca.pem")
-    flags = [
-        "--tls",
-        "--port=0",
-        "--tls-port=0",
-        f"--tls-ca-file={ca_file}",
-        "--public-url=https://moov.test/",
-    ]
-    command = [sys.executable, "-m", "mockmoov", "serve", *flags]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment()
-    ) as server:
-        assert server.stdout is not None
-        try:
-            line = server.stdout.readline()
-            urls = re.search(r" on (http://localhost:[0-9]+) and (https://localhost:[0-9]+)\n", line)
-            assert urls is not None, line
-            assert server.stdout.readline() == "public URL https://moov.test\n"
-            assert invoke("healthcheck", f"--url={urls[1]}").exit_code == 0
-            token = ("token", "--scope=/ping.read", f"--url={urls[2]}", f"--ca-file={ca_file}")
-            assert invoke(*token).stdout.count(".") == 2
-        finally:
-            server.terminate()
-        assert server.wait(timeout=30) == 0

@@ -19,6 +19,9 @@ PARSERS: dict[str, Callable[[object], Any]] = {
     "text_list": parsers.text_list,
     "audiences": parsers.audiences,
     "version": parsers.version,
+    "url": parsers.url,
+    "origins": parsers.origins,
+    "host_names": parsers.host_names,
     "api_keys": parsers.api_keys,
 }
 NATIVE = st.recursive(
@@ -32,6 +35,7 @@ WORDS = st.lists(st.text("abc:/.", min_size=1, max_size=5), max_size=4)
 @given(value=NATIVE)
 @example(value="[" * 100_000)
 @example(value=None)
+@example(value="8080 ")
 def test_any_value_is_parsed_or_rejected(value: object) -> None:
     wrong = []
     for name, parse in PARSERS.items():
@@ -68,8 +72,8 @@ def test_an_integer_is_in_its_range_as_text_or_native(low: int, size: int, value
 
 
 def test_an_integer_has_plain_digits_only() -> None:
-    values: list[object] = [True, 1.0, "1.0", " 1", "+1", "1_0", "0x1", "\u0661", "9" * 11, None, [1]]
-    for value in values:
+    values: list[object] = [True, 1.0, "1.0", " 1", "+1", "1_0", "0x1", "\u0661", "", None, [1]]
+    for value in (*values, "9" * 11, "9" * 5000):
         with pytest.raises(ValueError, match=r"^must be a whole number from 0 to 99999999999$"):
             parsers.integer(0, 99_999_999_999)(value)
 

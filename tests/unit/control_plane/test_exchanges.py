@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,8 +21,9 @@ each_journal = pytest.mark.parametrize("of", ["", KEY])
 @pytest.fixture
 def desk(desk: Desk, wall: Clock) -> Desk:
     """Four exchanges, a second apart: two tokens, an error, a ping."""
-    for status in (desk.token, desk.token, lambda: desk.token(CLIENT_ID, "wrong"), lambda: desk.ping("x")):
-        status()
+    requests: list[Callable[[], int]] = [desk.token, desk.token, lambda: desk.token(CLIENT_ID, "wrong")]
+    for send in (*requests, lambda: desk.ping("x")):
+        send()
         wall.shift(1)
     return desk
 

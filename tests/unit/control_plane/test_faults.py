@@ -113,6 +113,35 @@ def test_faults_do_not_affect_the_control_plane(desk: Desk) -> None:
 
 
 ENDPOINT = "endpoint must be token, revoke or the name of an operation, such as ping; did you mean token?"
+BAD_WITH_A_STATUS: list[tuple[dict[str, Any], str, str]] = [
+    ({"endpoint": "tokens"}, "endpoint", ENDPOINT),
+    ({"endpoint": 1}, "endpoint", "endpoint must be a string or null, got an integer"),
+    ({"grant_type": "refresh"}, "grant_type", (
+        "client_credentials, refresh_token; did you mean refresh_token?"
+    )),
+    ({"satus": 500}, "satus", "there is no field satus; did you mean status?"),
+    ({"id": "x"}, "id", "there is no field id"),
+    ({"triggered": 1}, "triggered", "there is no field triggered"),
+    ({"matched": 1}, "matched", "there is no field matched"),
+    ({"where": {"header": {}}}, "header", (
+        "there is no field of where named header; did you mean headers?"
+    )),
+    ({"where": {"headers": {"a": 1}}}, "where.headers[...]", (
+        "where.headers[...] must be a string or null, got an integer"
+    )),
+    ({"where": 1}, "where", "where must be an object, got an integer"),
+    ({"after": -1}, "after", ">= 0"),
+    ({"after": 10**10}, "after", "<= 1000000000"),
+    ({"every": 0}, "every", ">= 1"),
+    ({"times": 0}, "times", ">= 1"),
+    ({"probability": 0}, "probability", "> 0"),
+    ({"probability": 1.1}, "probability", "<= 1"),
+    ({"seed": -1}, "seed", ">= 0"),
+    ({"seed": 2**32}, "seed", "<= 1000000000"),
+    ({"start": "soon"}, "start", "start must be Unix seconds or ISO 8601 with an offset"),
+    ({"end": -1}, "end", "end must be Unix seconds or ISO 8601 with an offset"),
+    ({"start": 5, "end": 5}, "end", "end must be after start"),
+]  # fmt: skip
 BAD: list[tuple[dict[str, Any], str, str]] = [  # body, the field that is blamed, and part of the message
     ({}, "preset", NOTHING),
     ({"endpoint": "token", "times": 2, "where": {}}, "preset", NOTHING),
@@ -139,35 +168,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [  # body, the field that is blamed
     ({"status": 500.5}, "status", "must be an integer or null, got a number"),
     ({"status": True}, "status", "must be an integer or null, got a boolean"),
     ({"status": 204, "body": {}}, "status", "status 204 cannot have a body"),
-    *(({"status": 500, **members}, field, message) for members, field, message in [
-        ({"endpoint": "tokens"}, "endpoint", ENDPOINT),
-        ({"endpoint": 1}, "endpoint", "endpoint must be a string or null, got an integer"),
-        ({"grant_type": "refresh"}, "grant_type", (
-            "client_credentials, refresh_token; did you mean refresh_token?"
-        )),
-        ({"satus": 500}, "satus", "there is no field satus; did you mean status?"),
-        ({"id": "x"}, "id", "there is no field id"),
-        ({"triggered": 1}, "triggered", "there is no field triggered"),
-        ({"matched": 1}, "matched", "there is no field matched"),
-        ({"where": {"header": {}}}, "header", (
-            "there is no field of where named header; did you mean headers?"
-        )),
-        ({"where": {"headers": {"a": 1}}}, "where.headers[...]", (
-            "where.headers[...] must be a string or null, got an integer"
-        )),
-        ({"where": 1}, "where", "where must be an object, got an integer"),
-        ({"after": -1}, "after", ">= 0"),
-        ({"after": 10**10}, "after", "<= 1000000000"),
-        ({"every": 0}, "every", ">= 1"),
-        ({"times": 0}, "times", ">= 1"),
-        ({"probability": 0}, "probability", "> 0"),
-        ({"probability": 1.1}, "probability", "<= 1"),
-        ({"seed": -1}, "seed", ">= 0"),
-        ({"seed": 2**32}, "seed", "<= 1000000000"),
-        ({"start": "soon"}, "start", "start must be Unix seconds or ISO 8601 with an offset"),
-        ({"end": -1}, "end", "end must be Unix seconds or ISO 8601 with an offset"),
-        ({"start": 5, "end": 5}, "end", "end must be after start"),
-    ]),
+    *(({"status": 500, **members}, field, message) for members, field, message in BAD_WITH_A_STATUS),
 ]  # fmt: skip
 
 

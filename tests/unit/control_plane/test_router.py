@@ -217,8 +217,6 @@ BODIES = st.dictionaries(NAMES, st.sampled_from(GOOD_VALUES) | VALUES, max_size=
     lambda body: json.dumps(body).encode()
 )
 ODD_REQUESTS = [
-    HttpRequest(method="GET", path="/_mockmoov/exchanges", query=b"limit=" + b"9" * 5000),
-    HttpRequest(method="GET", path="/_mockmoov/exchanges/wait", query=b"timeout=nan"),
     HttpRequest(method="GET", path="/_mockmoov/exchanges", query=b"since=0001-01-01T00:00+23:59"),
     HttpRequest(method="GET", path="/_mockmoov/exchanges", query=b"\xff=%ff&=&a"),
     HttpRequest(method="GET", path="/_mockmoov/clock", headers={"x-mockmoov-token": ("\ud800",)}),
