@@ -1,5 +1,6 @@
 """Listening: ports and addresses, and how the server stops, over real sockets and in real processes."""
 
+import asyncio
 import errno
 import http.client
 import logging
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner
+from starlette.types import Receive, Scope, Send
 
 from mockmoov.cli.main import main
 from mockmoov.simulation.faults import Fault
@@ -300,6 +302,30 @@ def test_open_connections_do_not_keep_it_from_stopping(
         assert not running._thread.is_alive()
         assert received(unfinished) == b""
     assert [record.name for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_a_handler_that_ignores_the_disconnect_is_cancelled() -> None:
+    started, cancelled = threading.Event(), threading.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            for step in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{step}.complete"})
+            return
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    with bound("127.0.0.1") as sockets, ExitStack() as stack:
+        running = uvicorn_server.BackgroundServer(app, sockets)
+        connect(stack, uvicorn_server.base_url("127.0.0.1", sockets), get("/"))
+        assert started.wait(10)
+        running.stop()
+        assert cancelled.is_set()
+        assert not running._thread.is_alive()
 
 
 PARTIAL = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\n"
