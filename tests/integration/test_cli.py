@@ -96,13 +96,6 @@ def test_wrong_settings_are_exit_code_2_and_named(tmp_path: Path) -> None:
     assert "--port" in text
 
 
-def test_a_foreign_address_is_exit_code_1() -> None:
-    result = invoke("serve", "--host", "203.0.113.1", "--port", "0")
-    assert result.exit_code == 1
-    assert result.stderr.startswith("mockmoov: cannot listen on 203.0.113.1 port 0: ")
-    assert result.stdout == ""
-
-
 def serve(
     directory: Path, use: Callable[[str], object], *arguments: str, **environment: str
 ) -> tuple[Result, str]:

@@ -4,10 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from mockmoov.simulation.clock import FIRST, LAST
+from mockmoov.simulation.clock import LAST
 from tests.support.control import Desk
 from tests.support.servers import CLIENT_ID, NOW, Clock
 
@@ -80,13 +78,6 @@ def test_a_frozen_clock_can_be_shifted_and_moved(desk: Desk, wall: Clock, of: st
     assert now(desk, of) == 50
 
 
-def test_date_and_journal_follow_the_clock(desk: Desk) -> None:
-    desk.post("/clock/move-to", to="2030-01-01T00:00:00Z")
-    _, headers, _ = desk.send("GET", "/ping", [], b"")
-    assert headers["date"] == "Tue, 01 Jan 2030 00:00:00 GMT"
-    assert desk.get("/exchanges")["exchanges"][0]["at"] == 1_893_456_000
-
-
 BAD_TIMES: list[object] = [
     *(None, True, [1], -1, LAST, 2**64 - 1, 1e300, "tomorrow", "1e3", "2027-01-15T08:00:00"),
     *("9999-12-31T00:00:00Z", "0001-01-01T00:00:00+23:59"),
@@ -118,20 +109,3 @@ def test_bad_requests_are_named_and_change_nothing(desk: Desk, of: str) -> None:
             wrong.append((verb, body, problem))
     assert wrong == []
     assert desk.get(f"{of}/clock").document == before
-
-
-DAYS = 10**6
-MOVES = st.sampled_from(
-    [("shift", {"days": DAYS}), ("shift", {"days": -DAYS}), ("move-to", {"to": 0}), ("freeze", {}),
-     ("resume", {}), ("move-to", {"to": LAST - 1})]
-)  # fmt: skip
-
-
-@given(moves=st.lists(st.tuples(st.sampled_from(["", KEY]), MOVES), max_size=6))
-@example(moves=[(KEY, ("shift", {"days": DAYS})), ("", ("move-to", {"to": LAST - 1}))])
-def test_no_clock_leaves_its_range(moves: list[tuple[str, tuple[str, dict[str, float]]]]) -> None:
-    desk = Desk()
-    for of, (verb, body) in moves:
-        assert desk.ask("POST", f"{of}/clock/{verb}", body).status in (200, 422)
-    assert all(FIRST <= now(desk, of) <= LAST for of in ("", KEY))
-    assert desk.token() == 200

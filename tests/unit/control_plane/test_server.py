@@ -61,12 +61,6 @@ def test_a_reset_of_a_key_leaves_the_others() -> None:
     assert desk.token() == 200
 
 
-def test_a_reset_takes_no_members() -> None:
-    for of in ("", KEY):
-        problem = disturbed().post(f"{of}/reset", client_id=CLIENT_ID).problem
-        assert problem == (422, "there is no field client_id", "client_id")
-
-
 def test_settings_are_listed_with_their_source() -> None:
     file = Layer(settings={"rate_limit": 5, "journal_size": 7}, source="mockmoov.toml: ")
     flags = Layer(settings={"journal_size": "9"}, spell=lambda name: "--" + name.replace("_", "-"))
