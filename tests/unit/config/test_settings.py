@@ -38,20 +38,42 @@ API_KEY = st.fixed_dictionaries(
 )
 
 
-def integers(low: int, high: int) -> st.SearchStrategy[int]:
-    return st.sampled_from([low, high]) | st.integers(low, high)
-
-
 API_KEYS = st.dictionaries(
     WORD.filter(lambda word: ":" not in word and word not in (".", "..")), API_KEY, min_size=1, max_size=2
 ).map(lambda keys: [{"client_id": client_id, **members} for client_id, members in keys.items()])
-PORT = integers(0, 65535)
+TEXTS = ("tls_ca_file", "tls_ca_folder", "tls_cert", "tls_key", "issuer", "seed", "signing_key")
+SWITCHES = ("tls", "refresh_rotation", "refresh_reuse_detection", "access_log")
+RANGES = {
+    "port": (0, 65535), "tls_port": (0, 65535), "access_token_lifetime": (1, 10**8),
+    "refresh_token_lifetime": (1, 10**8), "refresh_grace_seconds": (0, 10**8), "rate_limit": (0, 10**6),
+    "upstream_timeout": (1, 3600), "journal_size": (0, 10**6),
+}  # fmt: skip
+CHOICES = {
+    "token_format": ["jwt", "opaque"], "scope_catalogue": ["strict", "open"], "control": ["auto", "on", "off"],
+    "origin_policy": ["if-present", "required", "off"],
+}  # fmt: skip
+
+
+def integers(low: int, high: int) -> st.SearchStrategy[int]:
+    both = st.sampled_from([low, high]) | st.integers(low, high)
+    return both.filter(lambda value: value != Settings().tls_port)  # http and https need different ports
+
+
+def beyond(low: int, high: int) -> list[Any]:
+    return [low - 1, high + 1, str(low - 1), str(high + 1), "", "1.5", 1.0, True, None]
+
 
 # Native values that are valid, from which the text that means the same is derived, and values of any kind
 # that are invalid.
 VALUES: Mapping[str, tuple[st.SearchStrategy[Any], list[Any]]] = {
+    **dict.fromkeys(TEXTS, (TEXT, ["", "a\nb", "-----BEGIN PRIVATE KEY-----\n", "\x7f", 1, []])),
+    **dict.fromkeys(SWITCHES, (st.booleans(), ["", "maybe", "onn", 2, 1.0, None, []])),
+    **{name: (integers(*bounds), beyond(*bounds)) for name, bounds in RANGES.items()},
+    **{
+        name: (st.sampled_from(words), ["", words[0].upper(), "x", 1, None])
+        for name, words in CHOICES.items()
+    },
     "host": (WORD, ["", "a\nb", 1, None]),
-    "port": (PORT.filter(lambda port: port != Settings().tls_port), ["65536", "-1", 65536, -1, None]),
     "allowed_hosts": (st.lists(WORD, max_size=3), [1, [1], ["a", ""], ",", None, {}]),
     "public_url": (
         st.sampled_from(["https://moov.example", "http://localhost:1/moov"]),
@@ -61,31 +83,15 @@ VALUES: Mapping[str, tuple[st.SearchStrategy[Any], list[Any]]] = {
         st.lists(st.sampled_from(["*", "https://shop.example", "http://a.example:81"])),
         ["null", "shop.example", "https://shop.example/", "https://*.example", [1], 1, None],
     ),
-    "tls": (st.booleans(), ["", "maybe", 2, None]),
-    "tls_port": (PORT, ["65536", "-1", True, None]),
     "tls_names": (
         st.lists(st.sampled_from(["api.moov.io", "xn--zrich-kva.test", "10.0.0.1", "fd00::1"]), max_size=3),
         ["api.moov.io:443", "*.moov.io", "-a", "a-", "a_b", "a..b", "fe80::1%lo", "é", [1], 1, None],
     ),
-    "tls_ca_file": (TEXT, ["", "a\nb", 1]),
-    "tls_ca_folder": (TEXT, ["", "a\nb", 1]),
-    "tls_cert": (TEXT, ["", "-----BEGIN CERTIFICATE-----\n", 1]),
-    "tls_key": (TEXT, ["", "-----BEGIN PRIVATE KEY-----\n", 1]),
     "default_version": (
         st.sampled_from(["2023", "2023-sdk", "latest", "v2024.01.00", "v2026.07.00"]),
         ["2024", "v2026.02.00", "V2026.01.00", "", "lates", 2024, None],
     ),
-    "access_token_lifetime": (integers(1, 10**8), ["0", "1h", "-5", 10**8 + 1, 3600.5, False]),
-    "refresh_token_lifetime": (integers(1, 10**8), ["0", "3d", 0]),
-    "issuer": (TEXT, ["", 3]),
     "audiences": (st.lists(WORD, min_size=1, max_size=3), ["", [], [1], 7, None]),
-    "token_format": (st.sampled_from(["jwt", "opaque"]), ["JWT", "", "opaq", 1, None]),
-    "refresh_rotation": (st.booleans(), ["", "maybe", 2, 1.0, None, []]),
-    "refresh_reuse_detection": (st.booleans(), ["onn"]),
-    "refresh_grace_seconds": (integers(0, 10**8), ["-1", "1.5"]),
-    "scope_catalogue": (st.sampled_from(["strict", "open"]), ["Strict", "closed", True]),
-    "origin_policy": (st.sampled_from(["if-present", "required", "off"]), ["if_present", "require", 0]),
-    "rate_limit": (integers(0, 10**6), ["1000001", "10/s"]),
     "upstream": (
         st.sampled_from(["http://localhost:4010", "https://[::1]/a/b", "HTTP://a-b.example:80"]),
         [
@@ -95,34 +101,26 @@ VALUES: Mapping[str, tuple[st.SearchStrategy[Any], list[Any]]] = {
             *("http://a..b", "http://a,b"),
         ],
     ),
-    "upstream_timeout": (integers(1, 3600), ["0", "3601", "1.5", -1, None]),
-    "seed": (TEXT, ["", "a\nb", "\x7f", 42]),
-    "signing_key": (TEXT, ["", "-----BEGIN PRIVATE KEY-----\n", []]),
     "api_keys": (API_KEYS, ["", "[]", "{}", "[1]", "null", [], {}, 1, "[" * 100_000, f"[{'9' * 5000}]"]),
-    "access_log": (st.booleans(), ["loud"]),
-    "journal_size": (integers(0, 10**6), ["-1", "1000001", "16 MiB", -1, 10**6 + 1, True]),
-    "control": (st.sampled_from(["auto", "on", "off"]), ["", "ON", "true", True, None]),
     "control_token": (HEADER_VALUE, ["", "a\nb", "\x7f", 42, [], "schlüssel", " a", "a "]),
 }
 GOOD = {name: strategy for name, (strategy, _) in VALUES.items()}
 OF_TLS = ("tls_port", "tls_names", "tls_ca_file", "tls_ca_folder", "tls_cert", "tls_key")
 # Settings that conflict with no other.
 FREE = sorted(GOOD.keys() - {"signing_key", *OF_TLS})
-SWITCHES = {True: ("on", "true", "yes", "1", "ON", "True"), False: ("off", "false", "no", "0", "OFF")}
+SPELLED = {True: ("on", "true", "yes", "1", "ON", "True"), False: ("off", "false", "no", "0", "OFF")}
 
 
 @st.composite
 def good_values(draw: st.DrawFn) -> Values:
-    values: Values = draw(st.fixed_dictionaries({}, optional=dict(GOOD)))
-    if "seed" in values and "signing_key" in values:
-        del values[draw(st.sampled_from(["seed", "signing_key"]))]
-    own, brought = {"tls_ca_file", "tls_ca_folder"}, {"tls_cert", "tls_key"}
-    kept = draw(st.sampled_from([own, brought])) if brought <= values.keys() else own
-    for name in (own | brought) - kept:
-        values.pop(name, None)
-    if values.keys() & set(OF_TLS):
-        values["tls"] = True
-    if values.get("port") == values.get("tls_port", Settings().tls_port) != 0:
+    """Values of any settings that do not contradict each other."""
+    with_tls = [(), ("tls_port", "tls_names"), ("tls_ca_file", "tls_ca_folder"), ("tls_cert", "tls_key")]
+    names = draw(st.sampled_from(with_tls))
+    values: Values = draw(st.fixed_dictionaries({}, optional={name: GOOD[name] for name in FREE}))
+    values |= {name: draw(GOOD[name]) for name in names} | ({"tls": True} if names else {})
+    if "seed" not in values:
+        values |= draw(st.fixed_dictionaries({}, optional={"signing_key": GOOD["signing_key"]}))
+    if 0 < values.get("port", 0) == values.get("tls_port"):
         del values["port"]
     return values
 
@@ -130,7 +128,7 @@ def good_values(draw: st.DrawFn) -> Values:
 def as_text(name: str, value: Any, pick: int = 0) -> str:
     """The value as an environment variable or a flag gives it."""
     if isinstance(value, bool):
-        return SWITCHES[value][pick % len(SWITCHES[value])]
+        return SPELLED[value][pick % len(SPELLED[value])]
     if name == "api_keys":
         return json.dumps(value)
     return (",", " ", ", ")[pick % 3].join(value) if isinstance(value, list) else str(value)
@@ -241,7 +239,7 @@ SPELLINGS: list[Callable[[str], str]] = [
 
 
 def test_errors_name_the_setting_as_its_source_does() -> None:
-    assert list(VALUES) == list(SETTINGS)
+    assert VALUES.keys() == SETTINGS.keys()
     wrong = []
     for name, (_, values) in VALUES.items():
         for value, spell in product(values, SPELLINGS):
