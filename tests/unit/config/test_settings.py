@@ -49,8 +49,8 @@ RANGES = {
     "upstream_timeout": (1, 3600), "journal_size": (0, 10**6),
 }  # fmt: skip
 CHOICES = {
-    "token_format": ["jwt", "opaque"], "scope_catalogue": ["strict", "open"], "control": ["auto", "on", "off"],
-    "origin_policy": ["if-present", "required", "off"],
+    "token_format": ["jwt", "opaque"], "scope_catalogue": ["strict", "open"],
+    "origin_policy": ["if-present", "required", "off"], "control": ["auto", "on", "off"],
 }  # fmt: skip
 
 
