@@ -91,9 +91,8 @@ def test_wrong_settings_are_exit_code_2_and_named(tmp_path: Path) -> None:
     ]
     for arguments, environment, message in table:
         assert usage_error(invoke("serve", *arguments, **environment)) == f"mockmoov: {message}\n"
-    text = usage_error(invoke("serve", "--prot", "1"))
-    assert "--prot" in text
-    assert "--port" in text
+    assert re.search("--prot.*--port", usage_error(invoke("serve", "--prot", "1")))
+    assert "No such command 'sreve'" in usage_error(invoke("sreve"))
 
 
 def serve(
@@ -254,10 +253,6 @@ def test_help_lists_every_command_and_no_secret() -> None:
         if command in ("healthcheck", "token"):
             assert f"default: http://localhost and the port in the settings ({load().port})." in output
             assert "[env var: MOCKMOOV_URL]" in output
-
-
-def test_an_unknown_command_is_exit_code_2() -> None:
-    assert "No such command 'sreve'" in usage_error(invoke("sreve"))
 
 
 @pytest.mark.slow
