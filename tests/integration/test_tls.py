@@ -21,6 +21,7 @@ from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives import serialization
 from starlette.types import ASGIApp
 
+import mockmoov.verify.run  # noqa: F401 - so that no test pays for it
 from mockmoov.cli.main import main
 from mockmoov.config.settings import Layer, Settings, load
 from mockmoov.testing import BindError, ControlError, MockMoov, SettingsError
