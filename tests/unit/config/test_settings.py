@@ -322,7 +322,8 @@ def test_settings_of_tls_need_tls() -> None:
         assert message_of(environment(pair), flags({"tls": "off"})) == message
         load(Layer(settings={**pair, "tls": "on"}))
     load(environment({"tls_port": "8443", "tls_names": ""}))  # the defaults
-    load(Layer(settings={"port": 0, "tls": "on", "tls_port": 0}))
+    for tls in ("on", "off"):
+        load(Layer(settings={"port": 0, "tls": tls, "tls_port": 0}))
 
 
 def test_a_setting_below_the_api_keys_is_misplaced(toml: Path) -> None:
