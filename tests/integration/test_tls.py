@@ -1,34 +1,27 @@
-"""HTTPS: certificates made here or brought, beside http on the same server; it stops as fast as http."""
+"""HTTPS next to http on the same server: generated certificates, own certificates, trust, connections."""
 
 import asyncio
 import contextlib
-import http.client
-import json
 import os
 import socket
 import ssl
 import stat
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 import trustme
-from click.testing import CliRunner
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives import serialization
+from starlette.types import ASGIApp
 
+import mockmoov.verify.run  # noqa: F401 - so that no test pays for it
 from mockmoov.cli.main import main
 from mockmoov.config.settings import Layer, Settings, load
 from mockmoov.testing import BindError, ControlError, MockMoov, SettingsError
@@ -36,13 +29,9 @@ from mockmoov.web.certificates import make_tls
 from mockmoov.web.listeners import open_listeners
 from mockmoov.web.uvicorn_server import TlsAcceptor
 from tests.support.extras import advice
-from tests.support.servers import CLIENT_ID, CLIENT_SECRET, basic
-from tests.support.serving import environment
+from tests.support.servers import basic
 
 EXTRA = f"tls needs trustme: {advice('tls')}"
-FORM = {"content-type": "application/x-www-form-urlencoded"}
-BRIEFLY = 0.5  # seconds, on a machine that has other things to do
-Answer = tuple[int, dict[str, str], bytes]
 
 
 def settings(**values: object) -> Settings:
@@ -65,7 +54,7 @@ def trusting(ca_pem: str | bytes | None) -> ssl.SSLContext:
 
 
 def shaken(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> ssl.SSLObject:
-    """The client's side of a handshake in memory; raises what either side says."""
+    """The client's side of a handshake in memory; raises the error of either side."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = [
         client.wrap_bio(to_client, to_server, server_hostname=name),
@@ -80,33 +69,21 @@ def shaken(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> ssl.SSL
     return ends[0]
 
 
-# --- certificates -----------------------------------------------------------------------------------
-
-
-def test_without_the_setting_there_is_no_tls() -> None:
+def test_tls_is_off_by_default() -> None:
     assert make_tls(Settings()) == (None, None)
 
 
-@pytest.mark.parametrize(
-    "name", ["localhost", "127.0.0.1", "::1", "api.moov.io", "10.0.0.9", "fd00::9", "mockmoov"]
-)
-def test_the_certificate_is_good_for_loopback_and_the_names_that_were_asked_for(name: str) -> None:
+def test_the_certificate_is_for_loopback_and_tls_names() -> None:
     tls = made(tls_names="API.moov.io, 10.0.0.9, fd00::9, mockmoov")
-    assert shaken(tls.context, trusting(tls.ca_pem), name).version() == "TLSv1.3"
-
-
-def test_the_certificate_is_good_for_no_other_name() -> None:
-    tls = made()
+    for name in ("localhost", "127.0.0.1", "::1", "api.moov.io", "10.0.0.9", "fd00::9", "mockmoov"):
+        assert shaken(tls.context, trusting(tls.ca_pem), name).version() == "TLSv1.3"
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
-        shaken(tls.context, trusting(tls.ca_pem), "api.moov.io")
+        shaken(tls.context, trusting(tls.ca_pem), "moov.io")
+    with pytest.raises(ssl.SSLCertVerificationError, match="unable to get local issuer"):
+        shaken(tls.context, trusting(made().ca_pem), "localhost")
 
 
-def test_a_client_that_does_not_know_the_ca_does_not_trust_it() -> None:
-    with pytest.raises(ssl.SSLCertVerificationError):
-        shaken(made().context, trusting(made().ca_pem), "localhost")
-
-
-def test_the_certificate_lasts_as_long_as_every_client_allows_and_no_longer() -> None:
+def test_the_certificate_lasts_as_long_as_clients_allow() -> None:
     tls = made()
     certificate: Any = shaken(tls.context, trusting(tls.ca_pem), "localhost").getpeercert()
     begins, ends = (ssl.cert_time_to_seconds(certificate[name]) for name in ("notBefore", "notAfter"))
@@ -115,36 +92,34 @@ def test_the_certificate_lasts_as_long_as_every_client_allows_and_no_longer() ->
     assert now + timedelta(days=300).total_seconds() < ends < begins + timedelta(days=398).total_seconds() + 1
 
 
-@pytest.mark.parametrize(("version", "passes"), [("TLSv1_1", False), ("TLSv1_2", True), ("TLSv1_3", True)])
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
-def test_no_version_of_tls_that_is_out_of_date_is_spoken(version: str, passes: bool) -> None:
+def test_tls_is_1_2_or_later() -> None:
     tls = made()
-    client = trusting(tls.ca_pem)
-    client.set_ciphers("DEFAULT:@SECLEVEL=0")
-    client.minimum_version = client.maximum_version = ssl.TLSVersion[version]
-    if passes:
-        assert shaken(tls.context, client, "localhost").version() == version.replace("_", ".")
-    else:
-        with pytest.raises(ssl.SSLError):
-            shaken(tls.context, client, "localhost")
+    for version, passes in (("TLSv1_1", False), ("TLSv1_2", True), ("TLSv1_3", True)):
+        client = trusting(tls.ca_pem)
+        client.set_ciphers("DEFAULT:@SECLEVEL=0")
+        client.minimum_version = client.maximum_version = ssl.TLSVersion[version]
+        if passes:
+            assert shaken(tls.context, client, "localhost").version() == version.replace("_", ".")
+        else:
+            with pytest.raises(ssl.SSLError):
+                shaken(tls.context, client, "localhost")
 
 
-@pytest.mark.parametrize("offered", [["h2", "http/1.1"], ["h2"]])
-def test_a_client_that_would_rather_speak_http_2_is_not_told_that_it_may(offered: list[str]) -> None:
+def test_http_2_is_never_negotiated() -> None:
     tls = made()
-    client = trusting(tls.ca_pem)
-    client.set_alpn_protocols(offered)
-    assert shaken(tls.context, client, "localhost").selected_alpn_protocol() in (None, "http/1.1")
+    for offered in (["h2", "http/1.1"], ["h2"]):
+        client = trusting(tls.ca_pem)
+        client.set_alpn_protocols(offered)
+        assert shaken(tls.context, client, "localhost").selected_alpn_protocol() in (None, "http/1.1")
 
 
-def test_a_name_that_no_certificate_may_have_is_a_settings_error() -> None:
+def test_a_name_that_cannot_be_certified_is_an_error() -> None:
     with pytest.raises(SettingsError, match=r"^tls: "):
         made(tls_names="xn--999999999")
 
 
-def test_without_the_extra_it_is_said_which_one_is_missing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_an_error_names_the_missing_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "trustme", None)
     for values in ({}, {"tls_ca_folder": str(tmp_path)}):
         with pytest.raises(SettingsError) as caught:
@@ -154,10 +129,7 @@ def test_without_the_extra_it_is_said_which_one_is_missing(
     assert (result.exit_code, result.stderr) == (2, f"mockmoov: {EXTRA}\n")
 
 
-# --- files ------------------------------------------------------------------------------------------
-
-
-def test_the_certificate_of_the_ca_is_written_where_it_is_wanted(tmp_path: Path) -> None:
+def test_the_ca_certificate_is_written_to_a_file(tmp_path: Path) -> None:
     path = tmp_path / "ca.pem"
     tls = made(tls_ca_file=str(path))
     assert path.read_bytes() == tls.ca_pem
@@ -165,7 +137,7 @@ def test_the_certificate_of_the_ca_is_written_where_it_is_wanted(tmp_path: Path)
     shaken(tls.context, ssl.create_default_context(cafile=path), "localhost")
 
 
-def test_every_start_makes_another_ca_unless_there_is_a_folder_to_keep_it_in(tmp_path: Path) -> None:
+def test_a_ca_is_new_unless_a_folder_keeps_it(tmp_path: Path) -> None:
     folder = str(tmp_path / "a" / "b")
     assert made().ca_pem != made().ca_pem
     first, second = made(tls_ca_folder=folder), made(tls_ca_folder=folder, tls_names="moov")
@@ -173,7 +145,7 @@ def test_every_start_makes_another_ca_unless_there_is_a_folder_to_keep_it_in(tmp
     shaken(second.context, trusting(first.ca_pem), "moov")
 
 
-def test_nobody_else_may_read_the_key_of_a_ca_that_is_kept(tmp_path: Path) -> None:
+def test_only_the_owner_may_read_a_kept_key(tmp_path: Path) -> None:
     folder = tmp_path / "ca"
     before = os.umask(0)
     try:
@@ -186,7 +158,7 @@ def test_nobody_else_may_read_the_key_of_a_ca_that_is_kept(tmp_path: Path) -> No
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_of_many_that_make_a_ca_at_once_all_have_the_same(tmp_path: Path) -> None:
+def test_simultaneous_starts_keep_one_ca(tmp_path: Path) -> None:
     together, found = threading.Barrier(8), list[bytes | None]()
 
     def make() -> None:
@@ -203,26 +175,21 @@ def test_of_many_that_make_a_ca_at_once_all_have_the_same(tmp_path: Path) -> Non
     assert len(list((tmp_path / "ca").iterdir())) == 1
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\x00\xff", b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"]
-)
-def test_a_kept_ca_that_is_none_is_a_settings_error_and_stays_as_it_is(
-    content: bytes, tmp_path: Path
-) -> None:
+def test_a_broken_kept_ca_is_an_error_and_stays(tmp_path: Path) -> None:
     kept = tmp_path / "ca-with-key.pem"
-    kept.write_bytes(content)
-    with pytest.raises(SettingsError, match=r"^tls_ca_folder: .* is not a CA's certificate"):
-        made(tls_ca_folder=str(tmp_path))
-    assert kept.read_bytes() == content
+    broken = b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"
+    for content in (b"", b"\x00\xff", broken):
+        kept.write_bytes(content)
+        with pytest.raises(SettingsError, match=r"^tls_ca_folder: .* is not a CA's certificate"):
+            made(tls_ca_folder=str(tmp_path))
+        assert kept.read_bytes() == content
 
 
-@pytest.mark.parametrize("name", ["tls_ca_file", "tls_ca_folder"])
-def test_a_place_that_cannot_be_written_to_is_a_settings_error_that_names_it(
-    name: str, tmp_path: Path
-) -> None:
+def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SettingsError, match=r"^tls: .*file/below"):
-        made(**{name: str(tmp_path / "file" / "below")})
+    for name in ("tls_ca_file", "tls_ca_folder"):
+        with pytest.raises(SettingsError, match=r"^tls: .*file/below"):
+            made(**{name: str(tmp_path / "file" / "below")})
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +204,7 @@ def brought(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, trustme.CA]
     return folder, ca
 
 
-def test_a_certificate_from_outside_is_used_as_it_is_without_the_extra(
+def test_an_own_certificate_needs_no_extra(
     brought: tuple[Path, trustme.CA], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, ca = brought
@@ -247,58 +214,30 @@ def test_a_certificate_from_outside_is_used_as_it_is_without_the_extra(
     shaken(tls.context, trusting(ca.cert_pem.bytes()), "moov.test")
 
 
-@pytest.mark.parametrize(
-    ("certificate", "key", "reason"),
-    [
+def test_an_own_certificate_that_is_broken_is_named(brought: tuple[Path, trustme.CA], tmp_path: Path) -> None:
+    folder, _ = brought
+    locked, password = tmp_path / "locked.pem", serialization.BestAvailableEncryption(b"secret")
+    key = serialization.load_pem_private_key((folder / "key.pem").read_bytes(), None)
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    locked.write_bytes(key.private_bytes(pem, pkcs8, password))  # nobody is asked for the password
+    table = [
         ("none.pem", "key.pem", "No such file or directory"),
         ("cert.pem", "none.pem", "No such file or directory"),
         ("cert.pem", "other.pem", "key values mismatch"),
         ("cert.pem", "empty.pem", "."),
         ("empty.pem", "key.pem", "."),
-    ],
-)
-def test_a_certificate_from_outside_that_is_none_is_a_settings_error(
-    brought: tuple[Path, trustme.CA], certificate: str, key: str, reason: str
-) -> None:
-    paths = {"tls_cert": str(brought[0] / certificate), "tls_key": str(brought[0] / key)}
-    with pytest.raises(SettingsError, match=rf"^tls_cert .*, tls_key .*: {reason}"):
-        made(**paths)
+        ("cert.pem", str(locked), "."),
+    ]
+    for certificate, key_file, reason in table:
+        paths = {"tls_cert": str(folder / certificate), "tls_key": str(folder / key_file)}
+        with pytest.raises(SettingsError, match=rf"^tls_cert .*, tls_key .*: {reason}"):
+            made(**paths)
 
 
-def test_a_key_with_a_password_is_refused_and_nobody_is_asked(
-    brought: tuple[Path, trustme.CA], tmp_path: Path
-) -> None:
-    locked, key = tmp_path / "locked.pem", load_pem_private_key((brought[0] / "key.pem").read_bytes(), None)
-    locked.write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
-    )
-    with pytest.raises(SettingsError, match=r"^tls_cert "):
-        made(tls_cert=str(brought[0] / "cert.pem"), tls_key=str(locked))
-
-
-# --- served -----------------------------------------------------------------------------------------
-
-
-def ask(
-    url: str,
-    method: str,
-    path: str,
-    headers: dict[str, str] | None = None,
-    *,
-    ca_pem: str | None = None,
-    body: str | None = None,
-) -> Answer:
-    parts = urlsplit(url)
-    host, port = str(parts.hostname), parts.port
-    connection = (
-        http.client.HTTPConnection(host, port, timeout=10)
-        if ca_pem is None
-        else http.client.HTTPSConnection(host, port, timeout=10, context=trusting(ca_pem))
-    )
-    with contextlib.closing(connection):
-        connection.request(method, path, body, headers or {})
-        answer = connection.getresponse()
-        return answer.status, dict(answer.getheaders()), answer.read()
+def ask(url: str, path: str, ca_pem: str | None = None, **options: Any) -> httpx2.Response:
+    verify = trusting(ca_pem) if ca_pem else False
+    with httpx2.Client(verify=verify, trust_env=False) as client:
+        return client.request("POST" if "data" in options else "GET", url + path, **options)
 
 
 LOOPS = {"uvloop": "uvloop", "asyncio": "asyncio.unix_events"}
@@ -306,7 +245,7 @@ LOOPS = {"uvloop": "uvloop", "asyncio": "asyncio.unix_events"}
 
 @pytest.fixture(params=LOOPS)
 def moov(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[MockMoov]:
-    """A server with both, on either event loop."""
+    """A server with http and https, on each event loop."""
     if request.param != "uvloop":
         monkeypatch.setitem(sys.modules, "uvloop", None)
     with MockMoov(tls=True, tls_names=["api.moov.io"], access_log=False) as server:
@@ -316,93 +255,86 @@ def moov(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 def test_http_and_https_are_one_server(moov: MockMoov) -> None:
-    auth = dict([basic()]) | FORM
-    mint = urlencode({"grant_type": "client_credentials", "scope": "/ping.read"})
-    token = json.loads(ask(moov.url, "POST", "/oauth2/token", auth, body=mint)[2])["access_token"]
+    auth = dict([basic()])
+    both = ((moov.url, None), (moov.https_url, moov.ca_pem))
+    mint = {"grant_type": "client_credentials", "scope": "/ping.read"}
+    token = ask(moov.url, "/oauth2/token", headers=auth, data=mint).json()["access_token"]
     bearer = {"authorization": f"Bearer {token}"}
-    for url, ca_pem in ((moov.url, None), (moov.https_url, moov.ca_pem)):
-        assert ask(url, "GET", "/ping", bearer, ca_pem=ca_pem)[0] == 200
-    revoke = urlencode({"token": token})
-    assert ask(moov.https_url, "POST", "/oauth2/revoke", auth, body=revoke, ca_pem=moov.ca_pem)[0] == 204
-    for url, ca_pem in ((moov.url, None), (moov.https_url, moov.ca_pem)):
-        assert ask(url, "GET", "/ping", bearer, ca_pem=ca_pem)[0] == 401
+    assert [ask(url, "/ping", ca_pem, headers=bearer).status_code for url, ca_pem in both] == [200, 200]
+    revoked = ask(moov.https_url, "/oauth2/revoke", moov.ca_pem, headers=auth, data={"token": token})
+    assert revoked.status_code == 204
+    assert [ask(url, "/ping", ca_pem, headers=bearer).status_code for url, ca_pem in both] == [401, 401]
     assert [exchange.endpoint for exchange in moov.exchanges()] == [
         "token", "ping", "ping", "revoke", "ping", "ping",
     ]  # fmt: skip
 
 
-def test_metadata_say_the_url_that_was_asked(moov: MockMoov) -> None:
+def test_every_url_of_the_server_answers(moov: MockMoov) -> None:
+    """Metadata has the URL of the request, and names of the certificate are known hosts."""
     for url, ca_pem in ((moov.url, None), (moov.https_url, moov.ca_pem)):
-        body = ask(url, "GET", "/.well-known/oauth-authorization-server", ca_pem=ca_pem)[2]
-        assert json.loads(body)["jwks_uri"] == f"{url}/.well-known/jwks.json"
+        metadata = ask(url, "/.well-known/oauth-authorization-server", ca_pem).json()
+        assert metadata["jwks_uri"] == f"{url}/.well-known/jwks.json"
+        for host, status in (("api.moov.io", 401), ("API.moov.io:443", 401), ("moov.io", 421)):
+            assert ask(url, "/ping", ca_pem, headers={"host": host}).status_code == status
+        for address in ("127.0.0.1", "[::1]"):
+            assert ask(url.replace("localhost", address), "/ping", ca_pem).status_code == 401
 
 
-def test_both_loopback_addresses_answer(moov: MockMoov) -> None:
-    for address in ("127.0.0.1", "[::1]"):
-        url = moov.https_url.replace("localhost", address)
-        assert ask(url, "GET", "/_mockmoov/health", ca_pem=moov.ca_pem)[0] == 200
+def test_the_ca_is_open_to_everyone() -> None:
+    """Over a socket and in process."""
+
+    async def ask_app(app: ASGIApp) -> str:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app)) as client:
+            return (await client.get("http://moov/_mockmoov/ca.pem")).text
+
+    with MockMoov(tls=True, control="off") as moov:
+        response = ask(moov.url, "/_mockmoov/ca.pem", headers={"origin": "https://evil.example"})
+        assert (response.status_code, response.text) == (200, moov.ca_pem)
+        assert response.headers["content-type"] == "application/x-pem-file"
+        assert "PRIVATE" not in response.text
+        assert asyncio.run(ask_app(moov.app)) == moov.ca_pem
 
 
-def test_a_name_of_the_certificate_is_a_known_host_on_any_port_and_no_other_is(moov: MockMoov) -> None:
-    for host, status in (("api.moov.io", 401), ("API.moov.io:443", 401), ("moov.io", 421)):
-        assert ask(moov.https_url, "GET", "/ping", {"host": host}, ca_pem=moov.ca_pem)[0] == status
-        assert ask(moov.url, "GET", "/ping", {"host": host})[0] == status
-
-
-@pytest.mark.parametrize("control", ["on", "off"])
-def test_the_ca_is_there_for_anyone(control: str) -> None:
-    with MockMoov(tls=True, control=control, control_token="secret") as moov:  # type: ignore[arg-type]
-        status, headers, body = ask(moov.url, "GET", "/_mockmoov/ca.pem", {"origin": "https://evil.example"})
-        assert (status, body.decode()) == (200, moov.ca_pem)
-        assert headers["content-type"] == "application/x-pem-file"
-        assert b"PRIVATE" not in body
-
-
-def test_a_server_without_a_ca_says_so(brought: tuple[Path, trustme.CA]) -> None:
+def test_a_server_without_a_ca_answers_404(brought: tuple[Path, trustme.CA]) -> None:
     own = {"tls_cert": str(brought[0] / "cert.pem"), "tls_key": str(brought[0] / "key.pem")}
     for values in ({}, {"tls": True, **own}):
         with MockMoov(**values) as moov:  # type: ignore[arg-type]
-            status, headers, body = ask(moov.url, "GET", "/_mockmoov/ca.pem")
-            assert (status, body) == (404, b"")
-            assert "tls" in headers["x-mockmoov-reason"]
+            response = ask(moov.url, "/_mockmoov/ca.pem")
+            assert (response.status_code, response.content) == (404, b"")
+            assert "tls" in response.headers["x-mockmoov-reason"]
             with pytest.raises(AttributeError, match="has no CA"):
                 _ = moov.ca_pem
             assert hasattr(moov, "https_url") == bool(values)
 
 
-def test_a_handle_of_a_server_elsewhere_knows_the_ca_that_it_is_given(tmp_path: Path) -> None:
+def test_a_handle_trusts_its_ca_file_or_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = str(tmp_path / "ca.pem")
     with MockMoov(tls=True, tls_ca_file=path) as moov:
         with MockMoov.connect(moov.https_url, ca_file=path) as handle:
             assert handle.mint()
             with pytest.raises(AttributeError, match="has no https"):
                 _ = handle.https_url
-        with pytest.raises(
-            ControlError, match=r"certificate verify failed.*; set ca_file to the CA certificate"
-        ):
+        advice = r"certificate verify failed.*; set ca_file to the CA certificate"
+        with pytest.raises(ControlError, match=advice):
             MockMoov.connect(moov.https_url)
-
-
-def test_a_handle_of_a_server_elsewhere_trusts_what_the_environment_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = str(tmp_path / "ca.pem")
-    with MockMoov(tls=True, tls_ca_file=path) as moov:
         monkeypatch.setenv("SSL_CERT_FILE", path)
         with MockMoov.connect(moov.https_url) as handle:
             assert handle.mint()
 
 
-@pytest.mark.parametrize("content", [None, "no certificate"])
-def test_a_handle_is_not_given_a_ca_file_that_is_none(tmp_path: Path, content: str | None) -> None:
+@pytest.fixture(params=["missing", "invalid"])
+def bad_ca_file(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     path = tmp_path / "ca.pem"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(ValueError, match=f"^ca_file {path}: "):
-        MockMoov.connect("https://localhost:1", ca_file=str(path))
+    if request.param == "invalid":
+        path.write_text("no certificate")
+    return str(path)
 
 
-# --- the connection ---------------------------------------------------------------------------------
+def test_a_handle_names_a_bad_ca_file(bad_ca_file: str) -> None:
+    with pytest.raises(ValueError, match=f"^ca_file {bad_ca_file}: "):
+        MockMoov.connect("https://localhost:1", ca_file=bad_ca_file)
 
 
 def problems(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -420,70 +352,71 @@ def connected(moov: MockMoov, *, speaks_tls: bool = True) -> Iterator[socket.soc
             yield plain
 
 
-def drain(connection: socket.socket) -> None:
-    while connection.recv(4096):
-        pass
+def received(connection: socket.socket) -> bytes:
+    """What arrives until the other side ends the connection."""
+    return b"".join(iter(lambda: connection.recv(4096), b""))
 
 
 REQUEST = b"GET /ping HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 
-def test_a_fault_resets_or_cuts_a_connection_with_tls_as_any_other(moov: MockMoov) -> None:
+def test_faults_reset_and_cut_tls_connections(moov: MockMoov) -> None:
     moov.faults.add("reset", times=1)
     with connected(moov) as connection:
         connection.sendall(REQUEST)
         with socket.socket(fileno=connection.detach()) as below:
             below.settimeout(10)
             with pytest.raises(ConnectionResetError):
-                drain(below)  # of tickets for the next connection, and no more
+                received(below)  # nothing but session tickets arrives
     moov.faults.add("cut", times=1, status=503, text="0123456789")
     with connected(moov) as connection:
         connection.sendall(REQUEST)
-        received = b""
+        arrived = b""
         with contextlib.suppress(ssl.SSLEOFError):
             while piece := connection.recv(4096):
-                received += piece
-    head, _, body = received.partition(b"\r\n\r\n")
+                arrived += piece
+    head, _, body = arrived.partition(b"\r\n\r\n")
     assert b"content-length: 10" in head
     assert body == b"01234"
 
 
-@pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\xff\xff" + b"\x00" * 50, b""])
-def test_what_is_no_tls_is_refused_without_a_word_in_the_log(
-    moov: MockMoov, sent: bytes, caplog: pytest.LogCaptureFixture
+def test_a_client_without_tls_leaves_no_error_in_the_log(
+    moov: MockMoov, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with connected(moov, speaks_tls=False) as connection:
-        connection.sendall(sent)
-        connection.shutdown(socket.SHUT_WR)
-        with contextlib.suppress(ConnectionResetError):
-            drain(connection)
-    assert ask(moov.https_url, "GET", "/ping", ca_pem=moov.ca_pem)[0] == 401
+    for sent in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\xff\xff" + b"\x00" * 50, b""):
+        with connected(moov, speaks_tls=False) as connection:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(ConnectionResetError):
+                received(connection)
+        assert ask(moov.https_url, "/ping", moov.ca_pem).status_code == 401
     assert problems(caplog) == []
 
 
-@pytest.mark.parametrize("speaks_tls", [True, False], ids=["idle", "in the handshake"])
 def test_open_connections_do_not_keep_it_from_stopping(
-    moov: MockMoov, speaks_tls: bool, caplog: pytest.LogCaptureFixture
+    moov: MockMoov, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Neither idle ones nor those that are in the middle of the handshake."""
+    assert moov._background is not None
+    thread = moov._background._thread
     with contextlib.ExitStack() as stack:
-        for _ in range(5):
+        for speaks_tls in (True, False) * 5:
             stack.enter_context(connected(moov, speaks_tls=speaks_tls))
-        assert ask(moov.https_url, "GET", "/ping", ca_pem=moov.ca_pem)[0] == 401
-        began = time.monotonic()
+        assert ask(moov.https_url, "/ping", moov.ca_pem).status_code == 401
         moov.stop()
-        assert time.monotonic() - began < BRIEFLY
-    with pytest.raises(OSError, match="refused"):
-        ask(moov.https_url, "GET", "/ping", ca_pem=moov.ca_pem)
+        assert not thread.is_alive()
+    with pytest.raises(httpx2.ConnectError):
+        ask(moov.https_url, "/ping", moov.ca_pem)
     assert problems(caplog) == []
 
 
-def test_a_connection_that_cannot_be_accepted_does_not_end_the_others() -> None:
+def test_a_failed_accept_does_not_end_the_listener() -> None:
     tls = made()
 
     async def go(listener: socket.socket) -> str:
         handshakes = TlsAcceptor(tls.context, asyncio.Protocol)
         handshakes.listen([listener])
-        await asyncio.sleep(0)  # it tries to accept where nobody listens yet
+        await asyncio.sleep(0)  # accepting fails, as the socket does not listen yet
         listener.listen()
         _, writer = await asyncio.open_connection(
             *listener.getsockname(), ssl=trusting(tls.ca_pem), server_hostname="localhost"
@@ -498,16 +431,7 @@ def test_a_connection_that_cannot_be_accepted_does_not_end_the_others() -> None:
         assert asyncio.run(go(bound)) == "TLSv1.3"
 
 
-def test_the_application_in_this_process_has_the_ca_too() -> None:
-    async def go(moov: MockMoov) -> str:
-        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(moov.app)) as client:
-            return (await client.get("http://moov/_mockmoov/ca.pem")).text
-
-    with MockMoov(tls=True) as moov:
-        assert asyncio.run(go(moov)) == moov.ca_pem
-
-
-def test_a_port_for_https_that_is_taken_is_a_bind_error_and_leaves_the_other_free() -> None:
+def test_a_taken_https_port_frees_the_http_port() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -521,89 +445,34 @@ def test_a_port_for_https_that_is_taken_is_a_bind_error_and_leaves_the_other_fre
             again.bind(("127.0.0.1", port))
 
 
-# --- the command line -------------------------------------------------------------------------------
+def invoke(*arguments: str, **variables: str) -> Result:
+    return CliRunner().invoke(main, arguments, env=variables, prog_name="mockmoov")
 
 
-@pytest.mark.slow
-def test_the_start_up_line_has_both_urls_and_the_commands_reach_the_second(tmp_path: Path) -> None:
-    ca_file = str(tmp_path / "ca.pem")
-    command = [sys.executable, "-m", "mockmoov"]
-    ports = ["--port", "0", "--tls-port", "0"]
-    serve = [
-        *command,
-        "serve",
-        "--tls",
-        *ports,
-        "--tls-ca-file",
-        ca_file,
-        "--public-url",
-        "https://moov.test/",
-    ]
-    with subprocess.Popen(
-        serve, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment()
-    ) as server:
-        assert server.stdout is not None
-        try:
-            words = server.stdout.readline().split()
-            assert words[-4:-2] == ["on", words[-3]]
-            url = words[-1]
-            assert words[-3].startswith("http://localhost:")
-            assert url.startswith("https://localhost:")
-            assert server.stdout.readline() == "public URL https://moov.test\n"
-
-            def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-                env = {**environment(), **variables}
-                return subprocess.run(
-                    [*command, *arguments, "--url", url],
-                    env=env, capture_output=True, text=True, timeout=60, check=False,
-                )  # fmt: skip
-
-            mint = (
-                "token",
-                "--scope",
-                "/ping.read",
-                "--client-id",
-                CLIENT_ID,
-                "--client-secret",
-                CLIENT_SECRET,
-            )
-            assert run(*mint, "--ca-file", ca_file).stdout.count(".") == 2
-            assert run(*mint, MOCKMOOV_CA_FILE=ca_file).returncode == 0
-            assert run("healthcheck", "--ca-file", ca_file).returncode == 0
-            assert run("healthcheck", MOCKMOOV_TLS="on", MOCKMOOV_TLS_CA_FILE=ca_file).returncode == 0
-            for arguments in (mint, ("healthcheck",)):
-                refused = run(*arguments)
-                assert refused.returncode == 1
-                assert "certificate verify failed" in refused.stderr
-                assert "Traceback" not in refused.stderr
-        finally:
-            server.terminate()
-        assert server.wait(timeout=30) == 0
+def test_commands_trust_the_ca_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "ca.pem")
+    with MockMoov(tls=True, tls_ca_file=path) as moov:
+        for command in (["healthcheck"], ["token", "--scope", "/ping.read"]):
+            arguments = [*command, "--url", moov.https_url]
+            for result in (
+                invoke(*arguments, "--ca-file", path),
+                invoke(*arguments, MOCKMOOV_CA_FILE=path),
+                invoke(*arguments, MOCKMOOV_TLS="on", MOCKMOOV_TLS_CA_FILE=path),
+            ):
+                assert result.exit_code == 0, result.output
+            refused = invoke(*arguments)
+            assert refused.exit_code == 1
+            assert "certificate verify failed" in refused.stderr
+            assert refused.stderr.endswith("; set --ca-file to the CA certificate\n")
 
 
-@pytest.mark.parametrize("content", [None, "no certificate"])
-def test_a_ca_file_that_is_none_is_exit_code_2(tmp_path: Path, content: str | None) -> None:
-    path = tmp_path / "ca.pem"
-    if content is not None:
-        path.write_text(content)
-    url, verify = "https://localhost:1", ["verify", "--client-id", "a", "--client-secret", "b"]
+def test_a_bad_ca_file_is_exit_code_2(bad_ca_file: str) -> None:
+    url = "https://localhost:1"
     for arguments in (
         ["healthcheck", "--url", url],
         ["token", "--scope", "/ping.read", "--url", url],
-        [*verify, url],
+        ["verify", "--client-id", "a", "--client-secret", "b", url],
     ):
-        result = CliRunner().invoke(main, [*arguments, "--ca-file", str(path)], prog_name="mockmoov")
+        result = invoke(*arguments, "--ca-file", bad_ca_file)
         assert result.exit_code == 2
-        assert result.stderr.startswith(f"mockmoov: --ca-file {path}: ")
-
-
-def test_both_commands_speak_tls_in_this_process_too(tmp_path: Path) -> None:
-    path = str(tmp_path / "ca.pem")
-    with MockMoov(tls=True, tls_ca_file=path) as moov:
-        for arguments in (["healthcheck"], ["token", "--scope", "/ping.read"]):
-            asking = [*arguments, "--url", moov.https_url]
-            result = CliRunner().invoke(main, [*asking, "--ca-file", path])
-            assert result.exit_code == 0, result.output
-            refused = CliRunner().invoke(main, asking)
-            assert refused.exit_code == 1
-            assert refused.stderr.endswith("; set --ca-file to the CA certificate\n")
+        assert result.stderr.startswith(f"mockmoov: --ca-file {bad_ca_file}: ")

@@ -1,7 +1,7 @@
-"""How tests ask the control plane, in process. Every answer is held against its description."""
+"""How tests use the control plane in process. Each response is checked against its description."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -21,7 +21,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What the control plane said; `document` is None where there is no body."""
+    """A response of the control plane; `document` is None if it has no body."""
 
     status: int
     headers: Mapping[str, str]
@@ -34,12 +34,12 @@ class Reply:
 
     @property
     def problem(self) -> tuple[int, str, str | None]:
-        """Status, message and field of a refusal."""
+        """Status, message and field of an error."""
         return self.status, self.document["error"], self.document.get("field")
 
 
 class Desk:
-    """A server, and those who may ask its control plane."""
+    """A server and its control plane."""
 
     def __init__(
         self, server: AuthorizationServer | None = None, exposure: Exposure = "process", **settings: object
@@ -49,7 +49,7 @@ class Desk:
         self.send = sender(self.server)
 
     def ask(self, method: str, path: str, body: object = None) -> Reply:
-        """Ask with a JSON body, if one is given."""
+        """Send a request with a JSON body, if one is given."""
         data = b"" if body is None else json.dumps(body).encode()
         return self.ask_raw(method, path, data, content_type=JSON)
 
@@ -60,9 +60,18 @@ class Desk:
         return self.ask("POST", path, body)
 
     def ask_raw(self, method: str, path: str, body: bytes = b"", query: bytes = b"", **headers: str) -> Reply:
-        """Ask with any bytes and any headers; `_` in a name stands for `-`."""
+        """Send any bytes and headers; `_` in a name stands for `-`."""
         sent = {name.replace("_", "-"): (value,) for name, value in headers.items()}
         return self.handle(HttpRequest(method=method, path=BASE + path, query=query, headers=sent, body=body))
+
+    def mismatches(self, method: str, path: str, table: Iterable[tuple[object, str, str]]) -> list[object]:
+        """The rows (body, field, part of the message) whose error differs, and that error."""
+        found = [(row, self.ask(method, path, row[0]).problem) for row in table]
+        return [
+            (row, (status, message, field))
+            for row, (status, message, field) in found
+            if (status, field) != (422, row[1]) or row[2] not in message
+        ]
 
     def handle(self, request: HttpRequest) -> Reply:
         return checked(request.method, request.path, at_once(self.control.respond(request), request.body))
@@ -70,13 +79,13 @@ class Desk:
     # --- Moov's own endpoints ---
 
     def token(self, client_id: str | None = None, client_secret: str | None = None, **more: str) -> int:
-        """Ask for a token; the status."""
+        """Request a token; returns the status."""
         auth = basic(*filter(None, (client_id, client_secret)))
         asked = {"grant_type": "client_credentials", "scope": "/ping.read", **more}
         return post_form(self.send, "/oauth2/token", auth, **asked)[0]
 
     def ping(self, token: str) -> int:
-        """Use an access token; the status."""
+        """Use an access token; returns the status."""
         return self.send("GET", "/ping", [bearer(token)], b"")[0]
 
     def new_key(self, **members: object) -> dict[str, Any]:
@@ -87,7 +96,7 @@ class Desk:
 
 
 def at_once(steps: Steps, body: bytes) -> HttpResponse:
-    """The response of the control plane; the time of a wait is up at once."""
+    """The response of the control plane; a wait ends at once."""
     try:
         step = next(steps)
         while True:
@@ -100,32 +109,32 @@ def at_once(steps: Steps, body: bytes) -> HttpResponse:
 
 
 def checked(method: str, path: str, response: HttpResponse) -> Reply:
-    """The answer, if the description allows it."""
+    """The response, which must be as described."""
     names = [name for name, _ in response.headers]
     assert len(set(names)) == len(names), f"a header is repeated: {names}"
     headers = dict(response.headers)
     assert "access-control-allow-origin" not in headers
-    describe_fault = documented(method, path, response.status, has_body=bool(response.body))
+    described = documented(method, path, response.status, has_body=bool(response.body))
     where = f"{method} {path} answered {response.status}"
-    assert describe_fault is not None, f"{where}, which is not described: {response.body!r}"
-    problems = list(describe_fault.problems(headers, response.body, bodiless=False))
+    assert described is not None, f"{where}, which is not described: {response.body!r}"
+    problems = list(described.problems(headers, response.body, bodiless=False))
     assert not problems, f"{where}: " + "; ".join(problems)
     document = json.loads(response.body) if response.body else None
     return Reply(status=response.status, headers=headers, document=document)
 
 
 def documented(method: str, path: str, status: int, *, has_body: bool) -> DocumentedResponse | None:
-    """What the description says of an answer."""
-    describe_fault = description("control")
+    """The description of a response."""
+    control = description("control")
     template = template_of(path)
     if (status == 404 and not has_body) or template is None:
-        return describe_fault.elsewhere.get(status)
-    return describe_fault.paths[template].responses(method).get(status, describe_fault.elsewhere.get(status))
+        return control.elsewhere.get(status)
+    return control.paths[template].responses(method).get(status, control.elsewhere.get(status))
 
 
 @cache
 def template_of(path: str) -> str | None:
-    """The described path that this one is like, the one with fewest parameters; None if there is none."""
+    """The described path with the fewest parameters that matches this one; None if none does."""
     like = [template for template in resolved_openapi("control")["paths"] if _is_like(template, path)]
     return min(like, key=lambda template: template.count("{"), default=None)
 

@@ -1,4 +1,4 @@
-"""Planned faults as resources: what can be planned, for whom, and what an exchange then meets."""
+"""Planned faults as resources: what can be planned, for whom, and how requests are answered then."""
 
 import json
 from typing import Any
@@ -8,53 +8,33 @@ import pytest
 from mockmoov.simulation.faults import MAX_COUNT, PRESETS
 from mockmoov.storage import simulation
 from tests.support.control import Desk
-from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, basic, bearer, post_form
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET, basic, post_form
 
 KEY = f"/api-keys/{CLIENT_ID}"
 NOTHING = "this fault does nothing: add a preset, a status, a delay or another effect"
 each_plan = pytest.mark.parametrize("of", ["", KEY])
 
 
-@pytest.fixture
-def desk() -> Desk:
-    return Desk()
-
-
 def statuses(desk: Desk, times: int) -> list[int]:
     return [desk.token() for _ in range(times)]
 
 
-def answered(desk: Desk) -> tuple[int, Any, bytes]:
-    request = {"grant_type": "client_credentials", "scope": "/ping.read"}
-    return post_form(desk.send, "/oauth2/token", basic(), **request)
-
-
-# --- The plan -------------------------------------------------------------------------------------
-
-
 @each_plan
-def test_a_fault_is_told_whole_with_an_id_of_its_own(desk: Desk, of: str) -> None:
+def test_a_fault_triggers_as_planned_and_is_counted(desk: Desk, of: str) -> None:
     added = desk.post(f"{of}/faults", endpoint="token", status=503, times=2)
     fault = added["fault"]
     assert added.status == 201
     assert added["client_id"] == (CLIENT_ID if of else None)
     assert (fault["endpoint"], fault["status"], fault["times"], fault["every"]) == ("token", 503, 2, 1)
     assert (fault["matched"], fault["triggered"]) == (0, 0)
+    assert statuses(desk, 4) == [503, 503, 200, 200]
     other = desk.post(f"{of}/faults", status=500)["fault"]
     assert other["id"] != fault["id"]
-    assert desk.get(f"{of}/faults")["faults"] == [fault, other]
+    assert desk.get(f"{of}/faults")["faults"] == [{**fault, "matched": 2, "triggered": 2}, other]
 
 
 @each_plan
-def test_two_down_and_then_up(desk: Desk, of: str) -> None:
-    desk.post(f"{of}/faults", endpoint="token", status=503, times=2)
-    assert statuses(desk, 4) == [503, 503, 200, 200]
-    (fault,) = desk.get(f"{of}/faults")["faults"]
-    assert (fault["matched"], fault["triggered"]) == (2, 2)
-
-
-@each_plan
-def test_a_fault_can_be_removed_and_so_can_all(desk: Desk, of: str) -> None:
+def test_one_fault_or_all_can_be_removed(desk: Desk, of: str) -> None:
     ids = [desk.post(f"{of}/faults", status=status)["fault"]["id"] for status in (500, 502, 503)]
     assert desk.ask("DELETE", f"{of}/faults/{ids[0]}").status == 204
     assert desk.token() == 502
@@ -65,39 +45,12 @@ def test_a_fault_can_be_removed_and_so_can_all(desk: Desk, of: str) -> None:
     assert desk.token() == 200
 
 
-def test_a_fault_of_a_key_is_met_before_the_servers_and_by_nobody_else(desk: Desk) -> None:
-    desk.new_key(client_id="k", client_secret="s")
-    desk.post("/faults", status=502)
-    desk.post(f"{KEY}/faults", status=503, times=1)
-    assert (desk.token("k", "s"), *statuses(desk, 2)) == (502, 503, 502)
-    assert desk.ask("DELETE", f"{KEY}/faults/{desk.get('/faults')['faults'][0]['id']}").status == 404
-
-
-def test_who_it_claims_to_be_decides_whose_fault_is_met(desk: Desk) -> None:
-    token = desk.post("/tokens", scope="/ping.read")["access_token"]
-    desk.post(f"{KEY}/faults", status=503)
-    assert desk.token(CLIENT_ID, "wrong secret") == 503
-    assert desk.ping(token) == 503
-    assert desk.ping("x") == 401
-
-
-def test_a_window_of_a_plan_goes_by_the_clock_of_its_owner(desk: Desk) -> None:
-    desk.post("/faults", status=502, start=NOW, end=NOW + 10)
-    desk.post(f"{KEY}/clock/shift", hours=1)
-    assert desk.token() == 502
-    desk.ask("DELETE", "/faults")
-    desk.post(f"{KEY}/faults", status=503, start=NOW + 3600, end="2027-01-15T10:00:10+01:00")
-    assert desk.token() == 503
-    desk.post(f"{KEY}/clock/shift", seconds=9.5)
-    assert desk.token() == 200
-
-
-def test_times_of_a_window_are_told_in_unix_seconds(desk: Desk) -> None:
+def test_times_of_a_window_are_listed_in_unix_seconds(desk: Desk) -> None:
     fault = desk.post("/faults", status=500, start="2027-01-15T08:00:00Z", end=None)["fault"]
     assert (fault["start"], fault["end"]) == (1_800_000_000, None)
 
 
-def test_a_plan_is_bounded_in_number(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_plan_is_409(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulation, "MOST_FAULTS", 2)
     assert [desk.post("/faults", status=500).status for _ in range(3)] == [201, 201, 409]
     assert desk.post(f"{KEY}/faults", status=500).status == 201
@@ -105,28 +58,7 @@ def test_a_plan_is_bounded_in_number(desk: Desk, monkeypatch: pytest.MonkeyPatch
     assert full.problem == (409, "there are 2 faults in the plan, which is the limit", None)
 
 
-def test_a_plan_is_bounded_in_bytes(desk: Desk) -> None:
-    """It is read and written with every exchange that it is about."""
-    answers = [desk.post("/faults", text="x" * 60_000) for _ in range(18)]
-    assert [answer.status for answer in answers] == [201] * 17 + [409]
-    assert answers[-1].problem[1] == "the plan would be larger than 1048576 bytes, which is the limit"
-    assert answered(desk)[2] == b"x" * 60_000
-
-
-# --- Chance ---------------------------------------------------------------------------------------
-
-
-def test_with_a_seed_chance_is_the_same_each_time() -> None:
-    outcomes = []
-    for _ in range(2):
-        desk = Desk()
-        desk.post("/faults", status=503, probability=0.5, seed=7)
-        outcomes.append(statuses(desk, 40))
-    assert outcomes[0] == outcomes[1]
-    assert set(outcomes[0]) == {200, 503}
-
-
-def test_a_seed_that_is_not_given_is_one_that_could_be(desk: Desk) -> None:
+def test_a_missing_seed_is_drawn_from_the_allowed_ones(desk: Desk) -> None:
     seeds = [desk.post("/faults", status=503, probability=0.5)["fault"]["seed"] for _ in range(40)]
     assert len(set(seeds)) > 30
     assert max(seeds) <= MAX_COUNT
@@ -134,20 +66,18 @@ def test_a_seed_that_is_not_given_is_one_that_could_be(desk: Desk) -> None:
     assert desk.post("/faults", status=503)["fault"]["seed"] == 0
 
 
-# --- What happens ---------------------------------------------------------------------------------
+def test_members_next_to_a_preset_win(desk: Desk) -> None:
+    for preset, members in PRESETS.items():
+        fault = desk.post("/faults", preset=preset, times=1)["fault"]
+        assert {name: fault[name] for name in members} == dict(members)
+        assert (fault["preset"], fault["times"]) == (preset, 1)
+        assert desk.post("/faults", preset=preset, delay=0.5)["fault"]["delay"] == 0.5
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_a_preset_is_planned_by_its_name_and_what_is_beside_it_wins(desk: Desk, preset: str) -> None:
-    fault = desk.post("/faults", preset=preset, times=1)["fault"]
-    assert {name: fault[name] for name in PRESETS[preset]} == dict(PRESETS[preset])
-    assert (fault["preset"], fault["times"]) == (preset, 1)
-    assert desk.post("/faults", preset=preset, delay=0.5)["fault"]["delay"] == 0.5
-
-
-def test_a_planned_answer_is_sent_as_it_was_planned(desk: Desk) -> None:
+def test_a_planned_response_is_sent_as_planned(desk: Desk) -> None:
     desk.post("/faults", status=418, body={"é": [1]}, headers={"Retry-AFTER": "9", "x-a": "b"}, times=1)
-    status, headers, body = answered(desk)
+    request = {"grant_type": "client_credentials", "scope": "/ping.read"}
+    status, headers, body = post_form(desk.send, "/oauth2/token", basic(), **request)
     assert (status, json.loads(body), headers["content-type"]) == (418, {"é": [1]}, "application/json")
     assert (headers["retry-after"], headers["x-a"]) == ("9", "b")
     fault = desk.get("/faults")["faults"][0]["id"]
@@ -156,33 +86,16 @@ def test_a_planned_answer_is_sent_as_it_was_planned(desk: Desk) -> None:
     assert exchange["status"] == 418
 
 
-def test_members_of_the_real_answer_are_changed_and_only_where_it_is_a_success(desk: Desk) -> None:
-    desk.post("/faults", drop=["refresh_token"], set={"expires_in": "3600", "more": {"a": None}})
-    document = json.loads(answered(desk)[2])
-    assert document.keys() == {"access_token", "expires_in", "scope", "token_type", "more"}
-    assert document["expires_in"] == "3600"
-    assert desk.ping(document["access_token"]) == 200
-    refused = post_form(
-        desk.send, "/oauth2/token", basic(CLIENT_ID, "wrong"), grant_type="client_credentials"
-    )
-    assert (refused[0], json.loads(refused[2])) == (401, {"error": "invalid_client"})
-    revoked = post_form(desk.send, "/oauth2/revoke", basic(), token="x")
-    assert (revoked[0], revoked[2]) == (204, b"")
-
-
-def test_where_looks_at_the_request(desk: Desk) -> None:
+def test_where_selects_by_path_header_and_parameter(desk: Desk) -> None:
     desk.post("/faults", status=503, where={"path": "/ping", "method": "GET"})
     desk.post("/faults", status=502, where={"headers": {"X-Moov-Version": "latest"}})
     desk.post("/faults", status=504, where={"parameters": {"scope": "/accounts.read", "client_type": None}})
-    assert desk.ping("x") == 503
-    assert desk.token() == 200
-    assert desk.token(scope="/accounts.read") == 504
+    assert (desk.ping("x"), desk.token(), desk.token(scope="/accounts.read")) == (503, 200, 504)
     assert desk.token(scope="/accounts.read", client_type="web") == 200
-    headers = [("x-moov-version", "latest"), bearer("x")]
-    assert desk.send("DELETE", "/oauth2/token", headers, b"")[0] == 502
+    assert desk.send("DELETE", "/oauth2/token", [("x-moov-version", "latest")], b"")[0] == 502
 
 
-def test_the_control_plane_meets_no_fault(desk: Desk) -> None:
+def test_faults_do_not_affect_the_control_plane(desk: Desk) -> None:
     for of in ("", KEY):
         desk.post(f"{of}/faults", status=500, delay=3600)
         desk.post(f"{of}/faults", network_error="hang")
@@ -192,97 +105,73 @@ def test_the_control_plane_meets_no_fault(desk: Desk) -> None:
     assert desk.get("/faults")["faults"][0]["matched"] == 0
 
 
-# --- What is not good -----------------------------------------------------------------------------
+ENDPOINT = "endpoint must be token, revoke or the name of an operation, such as ping; did you mean token?"
+BAD_WITH_A_STATUS: list[tuple[dict[str, Any], str, str]] = [
+    ({"endpoint": "tokens"}, "endpoint", ENDPOINT),
+    ({"endpoint": 1}, "endpoint", "endpoint must be a string or null, got an integer"),
+    ({"grant_type": "refresh"}, "grant_type", (
+        "client_credentials, refresh_token; did you mean refresh_token?"
+    )),
+    ({"satus": 500}, "satus", "there is no field satus; did you mean status?"),
+    ({"id": "x"}, "id", "there is no field id"),
+    ({"triggered": 1}, "triggered", "there is no field triggered"),
+    ({"matched": 1}, "matched", "there is no field matched"),
+    ({"where": {"header": {}}}, "header", (
+        "there is no field of where named header; did you mean headers?"
+    )),
+    ({"where": {"headers": {"a": 1}}}, "where.headers[...]", (
+        "where.headers[...] must be a string or null, got an integer"
+    )),
+    ({"where": 1}, "where", "where must be an object, got an integer"),
+    ({"after": -1}, "after", ">= 0"),
+    ({"after": 10**10}, "after", "<= 1000000000"),
+    ({"every": 0}, "every", ">= 1"),
+    ({"times": 0}, "times", ">= 1"),
+    ({"probability": 0}, "probability", "> 0"),
+    ({"probability": 1.1}, "probability", "<= 1"),
+    ({"seed": -1}, "seed", ">= 0"),
+    ({"seed": 2**32}, "seed", "<= 1000000000"),
+    ({"start": "soon"}, "start", "start must be Unix seconds or ISO 8601 with an offset"),
+    ({"end": -1}, "end", "end must be Unix seconds or ISO 8601 with an offset"),
+    ({"start": 5, "end": 5}, "end", "end must be after start"),
+]  # fmt: skip
+BAD: list[tuple[dict[str, Any], str, str]] = [  # body, the field that is blamed, and part of the message
+    ({}, "preset", NOTHING),
+    ({"endpoint": "token", "times": 2, "where": {}}, "preset", NOTHING),
+    ({"preset": None}, "preset", NOTHING),
+    ({"preset": "unavailble"}, "preset", "; did you mean unavailable?"),
+    ({"preset": ["hang"]}, "preset", "preset must be one of cut, empty-body, "),
+    ({"preset": "html", "status": 304}, "status", "status 304 cannot have a body"),
+    ({"delay": 3601}, "delay", "<= 3600"),
+    ({"delay": -0.1}, "delay", ">= 0"),
+    ({"retry_after": -1}, "retry_after", ">= 0"),
+    ({"truncate": -1}, "truncate", ">= 0"),
+    ({"network_error": "close"}, "network_error", "invalid enum value"),
+    ({"drop": "access_token"}, "drop", "drop must be a list, got a string"),
+    ({"set": []}, "set", "set must be an object, got a list"),
+    ({"body": {}, "text": "x"}, "text", "text cannot be combined with body"),
+    ({"headers": {"Content-Length": "5"}}, "headers", "that the server sets itself"),
+    ({"headers": {"DATE": "x"}}, "headers", "that the server sets itself"),
+    ({"headers": {"a b": "x"}}, "headers", "an invalid header name"),
+    ({"headers": {"a": "x\r\nset-cookie: y"}}, "headers", "a value that is not printable ASCII"),
+    ({"content_type": "text/html\n"}, "content_type", "content_type must be printable ASCII"),
+    ({"status": 199}, "status", "status must be an integer >= 200"),
+    ({"status": 600}, "status", "status must be an integer <= 599"),
+    ({"status": "500"}, "status", "must be an integer or null, got a string"),
+    ({"status": 500.5}, "status", "must be an integer or null, got a number"),
+    ({"status": True}, "status", "must be an integer or null, got a boolean"),
+    ({"status": 204, "body": {}}, "status", "status 204 cannot have a body"),
+    *(({"status": 500, **members}, field, message) for members, field, message in BAD_WITH_A_STATUS),
+]  # fmt: skip
 
 
 @each_plan
-@pytest.mark.parametrize(
-    ("body", "field", "message"),
-    [
-        ({}, "preset", NOTHING),
-        ({"endpoint": "token", "times": 2, "where": {}}, "preset", NOTHING),
-        ({"preset": None}, "preset", NOTHING),
-        ({"preset": "unavailble"}, "preset", "; did you mean unavailable?"),
-        ({"preset": ["hang"]}, "preset", "preset must be one of cut, empty-body, "),
-        (
-            {"endpoint": "tokens", "status": 500},
-            "endpoint",
-            "endpoint must be token, revoke or the name of an operation, such as ping; did you mean token?",
-        ),
-        ({"endpoint": 1, "status": 500}, "endpoint", "endpoint must be a string or null, got an integer"),
-        (
-            {"grant_type": "refresh", "status": 500},
-            "grant_type",
-            "client_credentials, refresh_token; did you mean refresh_token?",
-        ),
-        ({"satus": 500}, "satus", "there is no field satus; did you mean status?"),
-        ({"id": "x", "status": 500}, "id", "there is no field id"),
-        ({"triggered": 1, "status": 500}, "triggered", "there is no field triggered"),
-        ({"matched": 1, "status": 500}, "matched", "there is no field matched"),
-        (
-            {"status": 500, "where": {"header": {}}},
-            "header",
-            "there is no field of where named header; did you mean headers?",
-        ),
-        (
-            {"status": 500, "where": {"headers": {"a": 1}}},
-            "where.headers[...]",
-            "where.headers[...] must be a string or null, got an integer",
-        ),
-        ({"status": 500, "where": 1}, "where", "where must be an object, got an integer"),
-        ({"status": 199}, "status", "status must be an integer >= 200"),
-        ({"status": 600}, "status", "status must be an integer <= 599"),
-        ({"status": "500"}, "status", "must be an integer or null, got a string"),
-        ({"status": 500.5}, "status", "must be an integer or null, got a number"),
-        ({"status": True}, "status", "must be an integer or null, got a boolean"),
-        ({"status": 500, "after": -1}, "after", ">= 0"),
-        ({"status": 500, "after": 10**10}, "after", "<= 1000000000"),
-        ({"status": 500, "every": 0}, "every", ">= 1"),
-        ({"status": 500, "times": 0}, "times", ">= 1"),
-        ({"status": 500, "probability": 0}, "probability", "> 0"),
-        ({"status": 500, "probability": 1.1}, "probability", "<= 1"),
-        ({"status": 500, "seed": -1}, "seed", ">= 0"),
-        ({"status": 500, "seed": 2**32}, "seed", "<= 1000000000"),
-        ({"status": 500, "start": "soon"}, "start", "start must be Unix seconds or ISO 8601 with an offset"),
-        ({"status": 500, "end": -1}, "end", "end must be Unix seconds or ISO 8601 with an offset"),
-        ({"status": 500, "start": 5, "end": 5}, "end", "end must be after start"),
-        ({"delay": 3601}, "delay", "<= 3600"),
-        ({"delay": -0.1}, "delay", ">= 0"),
-        ({"retry_after": -1}, "retry_after", ">= 0"),
-        ({"truncate": -1}, "truncate", ">= 0"),
-        ({"network_error": "close"}, "network_error", "invalid enum value"),
-        ({"text": "x" * 65_537}, "text", "length <= 65536"),
-        ({"drop": "access_token"}, "drop", "drop must be a list, got a string"),
-        ({"set": []}, "set", "set must be an object, got a list"),
-        ({"body": {}, "text": "x"}, "text", "text cannot be combined with body"),
-        ({"status": 204, "body": {}}, "status", "status 204 cannot have a body"),
-        ({"preset": "html", "status": 304}, "status", "status 304 cannot have a body"),
-        ({"headers": {"Content-Length": "5"}}, "headers", "that the server sets itself"),
-        ({"headers": {"DATE": "x"}}, "headers", "that the server sets itself"),
-        ({"headers": {"a b": "x"}}, "headers", "an invalid header name"),
-        (
-            {"headers": {"a": "x\r\nset-cookie: y"}},
-            "headers",
-            "headers contains a value that is not printable ASCII",
-        ),
-        ({"content_type": "text/html\n"}, "content_type", "content_type must be printable ASCII"),
-    ],
-)
-def test_what_is_not_good_is_named_and_nothing_is_planned(
-    desk: Desk, of: str, body: dict[str, Any], field: str, message: str
-) -> None:
-    size = len(json.dumps(body))
-    answer = desk.ask("POST", f"{of}/faults", body)
-    if size > 65_536:
-        assert answer.status == 413
-    else:
-        status, said, at = answer.problem
-        assert (status, at) == (422, field)
-        assert message in said
+def test_bad_faults_are_named_and_not_planned(desk: Desk, of: str) -> None:
+    assert desk.mismatches("POST", f"{of}/faults", BAD) == []
     assert desk.get(f"{of}/faults")["faults"] == []
 
 
-def test_a_planned_answer_of_the_longest_kind_is_sent(desk: Desk) -> None:
+def test_the_longest_header_is_sent(desk: Desk) -> None:
     assert desk.post("/faults", headers={"x": "y" * 2002}, status=204).status == 201
     assert desk.token(CLIENT_ID, CLIENT_SECRET) == 204
     assert desk.post("/faults", headers={"x": "y" * 2003}).status == 422

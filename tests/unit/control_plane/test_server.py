@@ -1,8 +1,6 @@
-"""What concerns all of a server: reset, and the settings in force."""
+"""The resources of the whole server: its reset and its settings."""
 
 import json
-
-import pytest
 
 from mockmoov.config.settings import SETTINGS, Layer, load
 from mockmoov.oauth.api_keys import EXAMPLE
@@ -15,7 +13,7 @@ SEED, TOKEN = "seed-of-the-signing-key", "sesame-0123456789"
 
 
 def disturbed() -> Desk:
-    """One where everything was changed, for the server and for both of its keys."""
+    """A server whose clocks, faults and journals have changed, for itself and for both of its keys."""
     desk = Desk()
     desk.new_key(client_id="k", client_secret="s")
     for of in ("", KEY, "/api-keys/k"):
@@ -31,7 +29,7 @@ def is_clean(desk: Desk, of: str) -> bool:
     return not (clock["offset"] or faults["faults"] or exchanges["count"])
 
 
-def test_a_reset_begins_all_of_a_server_again() -> None:
+def test_a_reset_restores_the_server() -> None:
     desk = disturbed()
     first = desk.get("/signing-keys").document
     desk.post("/signing-keys/rotate")
@@ -46,7 +44,7 @@ def test_a_reset_begins_all_of_a_server_again() -> None:
     assert desk.ping(token) == 401
 
 
-def test_a_reset_of_a_key_touches_only_that_key() -> None:
+def test_a_reset_of_a_key_leaves_the_others() -> None:
     desk = disturbed()
     mine, others = (
         desk.post(f"{of}/tokens", scope="/ping.read")["access_token"] for of in (KEY, "/api-keys/k")
@@ -63,17 +61,7 @@ def test_a_reset_of_a_key_touches_only_that_key() -> None:
     assert desk.token() == 200
 
 
-@pytest.mark.parametrize("of", ["", KEY])
-def test_a_reset_wants_no_members(of: str) -> None:
-    assert disturbed().post(f"{of}/reset", client_id=CLIENT_ID).problem == (
-        422, "there is no field client_id", "client_id",
-    )  # fmt: skip
-
-
-# --- Settings -------------------------------------------------------------------------------------
-
-
-def test_the_settings_are_told_with_their_source() -> None:
+def test_settings_are_listed_with_their_source() -> None:
     file = Layer(settings={"rate_limit": 5, "journal_size": 7}, source="mockmoov.toml: ")
     flags = Layer(settings={"journal_size": "9"}, spell=lambda name: "--" + name.replace("_", "-"))
     desk = Desk(create_server(load(file, flags)))
@@ -87,7 +75,7 @@ def test_the_settings_are_told_with_their_source() -> None:
     assert settings["seed"] == settings["control_token"] == {"value": None, "source": "default"}
 
 
-def test_of_a_secret_only_that_it_is_set_is_told() -> None:
+def test_secrets_are_only_reported_as_set() -> None:
     desk = Desk(seed=SEED, control_token=TOKEN)
     answer = desk.ask_raw("GET", "/config", x_mockmoov_token=TOKEN)
     settings = answer["settings"]
