@@ -27,6 +27,7 @@ from mockmoov.oauth.responses import (
     render_empty,
     render_error,
     render_json,
+    render_malformed_version,
     render_oauth_error,
     render_rate_limited,
     render_token_response,
@@ -230,6 +231,13 @@ def test_errors_without_a_body_have_no_content_type() -> None:
         assert parts(render_unauthorized(contract, rejected)) == (401, b"", {**UNCACHED, **BECAUSE})
     not_allowed = render_error(405, "no\nline", (("allow", "POST"),))
     assert parts(not_allowed) == (405, b"", {"allow": "POST", **UNCACHED, REASON_HEADER: r"no\nline"})
+    malformed = (
+        "X-Moov-Version is malformed: send vYYYY.QQ.BB (QQ: 01, 04, 07, 10) or latest, once; "
+        "without the header you get contract 2023-sdk"
+    )
+    assert parts(render_malformed_version(CONTRACT_2023_SDK)) == (
+        404, b"", {**UNCACHED, REASON_HEADER: malformed},
+    )  # fmt: skip
     too_large = {"connection": "close", **UNCACHED, REASON_HEADER: "the body is larger than 65536 bytes"}
     assert parts(render_too_large(65536)) == (413, b"", too_large)
 

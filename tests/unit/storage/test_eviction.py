@@ -1,4 +1,4 @@
-"""Eviction: which token records go, which tokens are rejected afterwards, and that none comes back to life."""
+"""Eviction: which token records go, which tokens are rejected then, and that none comes back to life."""
 
 import logging
 from collections.abc import Callable

@@ -1,162 +1,140 @@
-"""The journal in memory: the last exchanges that fit, by owner and in all, and how many were dropped."""
+"""The journal in memory: it keeps the last exchanges that fit, and counts the others by owner."""
 
-import pytest
-from hypothesis import given
+import gc
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import Exchange
-from mockmoov.storage.journal import MemoryJournal
+from mockmoov.storage.memory import MemoryJournal
+from tests.support.stores import EXCHANGE
 
 OWNERS = ["a", "b", ""]
-SHORTEST = 300  # bytes
-LONGEST = 900
-EXCHANGE = Exchange(
-    at=5.0, client_id=None, endpoint=None, method="GET", path="/", contract="2023", grant_type=None,
-    status=404, reason="x", fault=None, headers={"a": "b"}, parameters={}, issued={},
-)  # fmt: skip
-LINES = st.lists(
-    st.tuples(st.integers(SHORTEST, LONGEST) | st.just(SHORTEST), st.sampled_from(OWNERS)), max_size=30
-)
-MAX_BYTES = st.integers(0, 4 * LONGEST)
+SHORT, LONG = 300, 900  # bytes
+Lines = list[tuple[int, str]]  # the size of each exchange in bytes, and its owner
+LINES = st.lists(st.tuples(st.integers(SHORT, LONG) | st.just(SHORT), st.sampled_from(OWNERS)), max_size=30)
+MAX_BYTES = st.integers(0, 4 * LONG)
+MIXED = [(SHORT, "a"), (LONG, "b"), (SHORT, "b"), (SHORT, "a"), (LONG, "")]
 
 
-def line(size: int, owner: str | None) -> Exchange:
-    """An exchange that takes `size` bytes."""
-    exchange = replace(EXCHANGE, client_id=owner)
-    return replace(exchange, path=exchange.path + "x" * (size - len(to_json(exchange))))
+def exchange(size: int, owner: str | None, number: int = 0) -> Exchange:
+    """An exchange of `size` bytes."""
+    plain = replace(EXCHANGE, client_id=owner)
+    return replace(plain, path=plain.path + "x" * (size - len(to_json(plain))), number=number)
 
 
-def filled(
-    lines: list[tuple[int, str]], *, max_exchanges: int = 1000, max_bytes: int = 10**6
-) -> MemoryJournal:
+def journal_of(lines: Lines, *, max_exchanges: int = 1000, max_bytes: int = 10**6) -> MemoryJournal:
     journal = MemoryJournal(max_exchanges=max_exchanges, max_bytes=max_bytes)
     for size, owner in lines:
-        journal.append(line(size, owner))
+        journal.append(exchange(size, owner))
     return journal
 
 
-def numbered(lines: list[tuple[int, str]], owner: str | None = None) -> list[Exchange]:
-    return [
-        replace(line(size, of), number=number)
-        for number, (size, of) in enumerate(lines, 1)
-        if owner in (None, of)
-    ]
-
-
-def total(exchanges: list[Exchange]) -> int:
-    return sum(len(to_json(replace(exchange, number=0))) for exchange in exchanges)
-
-
-@given(lines=LINES)
-def test_lines_are_numbered_from_1_in_the_order_in_which_they_came(lines: list[tuple[int, str]]) -> None:
-    journal = filled(lines)
-    for owner in (None, *OWNERS):
-        assert journal.read(owner) == (numbered(lines, owner), 0)
+def fitting(lines: Lines, max_exchanges: int, max_bytes: int) -> int:
+    """How many of the last lines fit."""
+    count = size = 0
+    for length, _ in reversed(lines):
+        count, size = count + 1, size + length
+        if count > max_exchanges or size > max_bytes:
+            return count - 1
+    return count
 
 
 @given(lines=LINES, max_exchanges=st.integers(1, 10), max_bytes=MAX_BYTES)
-def test_the_log_holds_as_many_of_the_last_lines_as_its_bounds_allow(
-    lines: list[tuple[int, str]], max_exchanges: int, max_bytes: int
-) -> None:
-    exchanges, dropped = filled(lines, max_exchanges=max_exchanges, max_bytes=max_bytes).read()
-    assert dropped == len(lines) - len(exchanges)
-    assert exchanges == numbered(lines)[dropped:]
-    assert len(exchanges) <= max_exchanges
-    assert total(exchanges) <= max_bytes
-
-
-@given(lines=LINES, max_exchanges=st.integers(1, 10), max_bytes=MAX_BYTES)
-def test_no_line_is_dropped_that_had_room_when_the_last_one_came(
-    lines: list[tuple[int, str]], max_exchanges: int, max_bytes: int
-) -> None:
-    """Were the latest dropped line still there when the last came, the bounds would not hold."""
-    dropped_before = 0
-    journal = filled([], max_exchanges=max_exchanges, max_bytes=max_bytes)
-    for size, owner in lines:
-        journal.append(line(size, owner))
-        exchanges, dropped = journal.read()
-        if dropped > dropped_before:
-            latest = lines[dropped - 1][0]
-            assert len(exchanges) + 1 > max_exchanges or total(exchanges) + latest > max_bytes
-        dropped_before = dropped
-
-
-@given(lines=LINES, max_exchanges=st.integers(1, 10))
-def test_a_group_counts_its_own_dropped_lines_and_the_whole_log_all_of_them(
-    lines: list[tuple[int, str]], max_exchanges: int
-) -> None:
-    journal = filled(lines, max_exchanges=max_exchanges)
-    gone = [owner for _, owner in lines[: max(0, len(lines) - max_exchanges)]]
-    assert journal.read()[1] == journal.dropped(None) == len(gone)
+@example(lines=MIXED, max_exchanges=3, max_bytes=10**6)
+@example(lines=MIXED, max_exchanges=9, max_bytes=SHORT + LONG)
+@example(lines=MIXED, max_exchanges=9, max_bytes=LONG - 1)
+def test_journal_keeps_the_last_exchanges_that_fit(lines: Lines, max_exchanges: int, max_bytes: int) -> None:
+    journal = journal_of(lines, max_exchanges=max_exchanges, max_bytes=max_bytes)
+    dropped = len(lines) - fitting(lines, max_exchanges, max_bytes)
+    kept = [exchange(size, owner, number) for number, (size, owner) in enumerate(lines, 1)][dropped:]
+    assert journal.read() == (kept, dropped)
+    gone = [owner for _, owner in lines[:dropped]]
     for owner in OWNERS:
-        assert journal.read(owner)[1] == journal.dropped(owner) == gone.count(owner)
+        own = [each for each in kept if each.client_id == owner]
+        assert journal.read(owner) == (own, gone.count(owner))
+        assert journal.read(owner, after=4) == ([each for each in own if each.number > 4], gone.count(owner))
+        assert journal.dropped(owner) == gone.count(owner)
 
 
 @given(before=LINES, after=LINES, max_exchanges=st.integers(1, 10), max_bytes=MAX_BYTES)
-def test_a_group_that_is_forgotten_leaves_no_line_no_count_and_the_room_that_it_had(
-    before: list[tuple[int, str]], after: list[tuple[int, str]], max_exchanges: int, max_bytes: int
+@example(before=MIXED, after=MIXED, max_exchanges=6, max_bytes=10**6)
+@example(before=MIXED, after=MIXED, max_exchanges=9, max_bytes=2 * LONG)
+def test_cleared_owner_leaves_nothing_but_room(
+    before: Lines, after: Lines, max_exchanges: int, max_bytes: int
 ) -> None:
-    journal = filled(before, max_exchanges=max_exchanges, max_bytes=max_bytes)
+    journal = journal_of(before, max_exchanges=max_exchanges, max_bytes=max_bytes)
     others = {owner: journal.read(owner) for owner in OWNERS if owner != "a"}
     journal.clear("a")
     assert journal.read("a") == ([], 0)
     assert {owner: journal.read(owner) for owner in others} == others
-    assert journal.read()[1] == sum(dropped for _, dropped in others.values())
+    kept, dropped = journal.read()
+    assert dropped == sum(count for _, count in others.values())
+    lines = [(len(to_json(replace(each, number=0))), str(each.client_id)) for each in kept]
     for size, owner in after:
-        journal.append(line(size, owner))
+        journal.append(exchange(size, owner))
     exchanges, _ = journal.read()
-    assert len(exchanges) <= max_exchanges
-    assert total(exchanges) <= max_bytes
+    assert len(exchanges) == fitting(lines + after, max_exchanges, max_bytes)
 
 
-def numbers(journal: MemoryJournal, owner: str | None = None) -> list[int]:
-    return [exchange.number for exchange in journal.read(owner)[0]]
-
-
-def test_a_number_is_never_given_twice_though_its_line_was_forgotten() -> None:
-    journal = filled([(SHORTEST, "a"), (SHORTEST, "b")])
+def test_numbers_are_given_once_though_exchanges_are_cleared() -> None:
+    journal = journal_of([(SHORT, "a"), (LONG, "b")], max_exchanges=2, max_bytes=SHORT + LONG)
     journal.clear("b")
-    journal.append(line(SHORTEST, "a"))
-    assert numbers(journal, "a") == [1, 3]
-
-
-def test_what_was_forgotten_makes_room() -> None:
-    journal = filled([(SHORTEST, "a"), (LONGEST, "b")], max_exchanges=2, max_bytes=SHORTEST + LONGEST)
-    journal.clear("b")
-    journal.append(line(LONGEST, "c"))
-    assert (numbers(journal), journal.dropped(None)) == ([1, 3], 0)
-
-
-def test_a_line_that_is_larger_than_the_log_takes_all_others_with_it() -> None:
-    journal = filled([(SHORTEST, "a"), (LONGEST, "b")], max_bytes=LONGEST - 1)
-    assert journal.read() == ([], 2)
-    assert (journal.dropped("a"), journal.dropped("b")) == (1, 1)
+    journal.append(exchange(LONG, "c"))
+    assert ([each.number for each in journal.read()[0]], journal.dropped(None)) == ([1, 3], 0)
 
 
 @given(before=LINES, after=LINES)
-def test_a_log_that_was_cleared_is_as_a_new_one(
-    before: list[tuple[int, str]], after: list[tuple[int, str]]
-) -> None:
-    journal = filled(before, max_exchanges=5, max_bytes=2000)
+@example(before=MIXED, after=MIXED)
+def test_cleared_journal_is_like_a_new_one(before: Lines, after: Lines) -> None:
+    journal = journal_of(before, max_exchanges=5, max_bytes=2000)
     journal.clear()
     for size, owner in after:
-        journal.append(line(size, owner))
-    new = filled(after, max_exchanges=5, max_bytes=2000)
+        journal.append(exchange(size, owner))
+    new = journal_of(after, max_exchanges=5, max_bytes=2000)
     for owner_or_all in (None, *OWNERS):
         assert journal.read(owner_or_all) == new.read(owner_or_all)
 
 
-@pytest.mark.parametrize("owner", [None, *OWNERS])
-def test_a_log_of_no_lines_keeps_none_and_counts_none(owner: str | None) -> None:
-    journal = filled([(SHORTEST, "a"), (SHORTEST, "b"), (SHORTEST, "")], max_exchanges=0)
-    assert journal.read(owner) == ([], 0)
+def test_journal_of_size_0_keeps_and_counts_nothing() -> None:
+    journal = journal_of(MIXED, max_exchanges=0)
+    assert [journal.read(owner) for owner in (None, *OWNERS)] == [([], 0)] * 4
 
 
-def test_to_ask_for_a_group_that_is_not_there_leaves_no_trace() -> None:
-    journal = filled([(SHORTEST, "a")])
+def test_reading_or_clearing_an_unknown_owner_leaves_no_trace() -> None:
+    journal = journal_of([(SHORT, "a")])
     assert journal.read("nobody") == ([], 0)
     journal.clear("nobody")
-    assert numbers(journal) == [1]
+    assert len(journal.read()[0]) == 1
     assert "nobody" not in journal._owners
+
+
+def test_threads_that_append_get_a_number_each() -> None:
+    journal = MemoryJournal()
+    with ThreadPoolExecutor(20) as pool:
+        numbers = range(200)
+        list(pool.map(lambda n: journal.append(replace(EXCHANGE, at=n, client_id=str(n % 3))), numbers))
+    exchanges, dropped = journal.read()
+    assert ([each.number for each in exchanges], dropped) == ([*range(1, 201)], 0)
+    assert sorted(each.at for each in exchanges) == [*range(200)]
+    assert sum(len(journal.read(str(owner))[0]) for owner in range(3)) == 200
+
+
+def test_bound_in_bytes_is_about_the_memory_it_takes() -> None:
+    """Exchanges as they come: longer encoded than they look, and each with its owner spelled anew."""
+    journal = MemoryJournal(max_bytes=2**18)
+    tracemalloc.start()
+    try:
+        for _ in range(50):
+            journal.append(replace(EXCHANGE, path="x" * 20_000, client_id="g" * 20_000))
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    size = sum(len(to_json(replace(each, number=0))) for each in journal.read()[0])
+    assert 2**18 - 40_500 < size <= 2**18
+    assert held < 2**18 + 2**16
