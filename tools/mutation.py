@@ -128,10 +128,15 @@ REASONS = {
     ("oauth.errors.printable", '"XX XX" <= c'): SAME_CHARACTER,
     ("oauth.errors.printable", '" " < c'): SAME_CHARACTER,
     ("oauth.errors.printable", 'c < "~"'): SAME_CHARACTER,
+    ("oauth.errors.printable", "len(text) < limit and text"): "a text of that length is left as it is anyway",
+    ("oauth.errors.printable", "len(text) < limit else"): "an escape makes a text of that length too long",
     ("oauth.encoding.decode", "+len(text) % 4"): "the standard library's decoder ignores padding in excess",
     ("oauth.requests._query_names", "LATIN-1"): SAME_ENCODING,
     ("oauth.requests._form_text", "UTF-8"): SAME_ENCODING,
+    ("oauth.requests._form_text", "or True"): "decoding a text without escapes changes nothing",
+    ("oauth.requests._parse_json", "cast("): "only the type checker reads it",
     ("oauth.grants._same", "UTF-8"): SAME_ENCODING,
+    ("oauth.token_defects._hs256", '"SHA256"'): "another spelling of the same hash",
     (
         "oauth.signing_keys._derive",
         "HKDF(SHA256(), 32, info=info)",
@@ -148,6 +153,7 @@ REASONS = {
         "name[:101]",
     ): "the bound is there for the cost, and one character more costs nothing",
     ("oauth.api_keys._uuid", '"XXXX"'): "it is no UUID either",
+    ("simulation.faults._draw", "from_bytes(digest)"): "big is the default",
     ("simulation.redaction.short_hash", "UTF-8"): SAME_ENCODING,
     ("simulation.fault_effects.apply_to_response", '"CONTENT-TYPE"'): "names of headers go out in lower case",
 }

@@ -53,4 +53,5 @@ def test_escape_that_does_not_fit_is_cut() -> None:
     assert printable("x" * 200) == "x" * 200
     assert printable("é" * 50) == r"\xe9" * 50
     assert printable("é" * 51) == (r"\xe9" * 50)[:197] + "..."
+    assert printable("\\ ' é") == r"\ ' \xe9"
     assert printable("line\none\x7f\x1b é ~") == r"line\none\x7f\x1b \xe9 ~"

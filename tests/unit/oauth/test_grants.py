@@ -284,6 +284,7 @@ def test_grace_excuses_only_the_predecessor_for_a_while(age: float, sequence: in
     after = replace(family, revoked=revokes)
     assert redeem(family, sequence, NOW + age, replace(STRICT, grace=5.0)) == (after, False)
     assert redeem(family, sequence, NOW + age, STRICT)[0].revoked  # even if the loser read the clock first
+    assert not redeem(family, 4, NOW, replace(STRICT, grace=0.5))[0].revoked
 
 
 @given(POLICIES, st.lists(st.tuples(st.integers(0, 6), CLOCK), max_size=12))

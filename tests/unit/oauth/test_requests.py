@@ -250,7 +250,7 @@ def test_other_media_types_are_rejected() -> None:
     expected = "Content-Type must be application/json or application/x-www-form-urlencoded"
     types = ["text/plain", "multipart/form-data; boundary=x", "json", "application/jsonp"]
     messages = [*map(form, [PARAMETERS] * 4, types), *map(as_json, [PARAMETERS] * 4, types)]
-    messages += [form(content_type=None), form(content_type=""), request("[]", None)]
+    messages += [form(content_type=None), form(content_type=""), request("[]", None), request("\x0c{}", None)]
     assert [reason(message) for message in messages] == [expected] * len(messages)
     twice = request("grant_type=a", (FORM, FORM))
     assert reason(twice) == "more than one Content-Type header was sent"

@@ -1,5 +1,6 @@
 """Planned faults: which exchanges a fault matches, when it is triggered, in which order, and by chance."""
 
+import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -164,6 +165,9 @@ def test_same_seed_draws_the_same_chances(probability: float, seed: int) -> None
 def test_chances_are_fair_and_the_same_in_every_release() -> None:
     assert numbers(Fault(id="a", probability=0.5, seed=0)) == [2, 5, 8, 11, 12]
     assert numbers(Fault(id="a", probability=0.5, seed=1)) == [1, 2, 5, 6, 7, 9, 10]
+    draw = int.from_bytes(hashlib.blake2b(b"7 1", digest_size=6).digest(), "big") / 2**48
+    assert numbers(Fault(id="a", probability=draw, seed=7), 1) == []
+    assert numbers(Fault(id="a", probability=draw + 2**-48, seed=7), 1) == [1]
     for probability in (0.1, 0.5, 0.9):
         triggered = len(numbers(Fault(id="a", probability=probability, seed=3), 500))
         assert abs(triggered / 500 - probability) < 0.05
@@ -229,6 +233,7 @@ def test_success_waits_until_the_request_is_authorized() -> None:
         assert select_fault((fault,), TOKEN, NOW, is_authorized=False) == (None, (fault,))
         triggered = replace(fault, matched=1, triggered=1)
         assert select_fault((fault,), TOKEN, NOW, is_authorized=True) == (triggered, (triggered,))
+        assert select_fault((fault,), TOKEN, NOW) == (triggered, (triggered,))
     for fault in OTHERS:
         triggered = replace(fault, matched=1, triggered=1)
         for is_authorized in (None, False, True):
