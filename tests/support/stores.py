@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from mockmoov.oauth.records import Exchange
+from mockmoov.storage.eviction import TokenRecord
 from mockmoov.storage.memory import MemoryStore
-from mockmoov.storage.store import TokenRecord
 
 EXCHANGE = Exchange(
     at=5.0, client_id=None, endpoint=None, method="GET", path="/", contract="2023", grant_type=None,

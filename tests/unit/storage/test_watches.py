@@ -17,7 +17,6 @@ from mockmoov.storage import journal as module
 from mockmoov.storage.journal import MemoryJournal, TooManyWatchesError, Watch
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.simulation import SimulationState
-from mockmoov.storage.watches import TooManyWatchesError, Watch
 from tests.support.stores import EXCHANGE
 
 SIZE = 4  # exchanges that the journal holds
@@ -130,8 +129,8 @@ class WatchesAgainstList(RuleBasedStateMachine):
 
 
 def assert_nothing_is_left(journal: MemoryJournal) -> None:
-    assert not journal._watches._tallies
-    assert not journal._watches._open
+    assert not journal._tallies
+    assert not journal._open
 
 
 TestWatchesAgainstList = WatchesAgainstList.TestCase
@@ -208,11 +207,11 @@ def test_watches_of_one_owner_and_query_share_a_tally() -> None:
 
 
 def test_number_of_watches_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watches, "MAX_WATCHES", 2)
+    monkeypatch.setattr(module, "MAX_WATCHES", 2)
     journal = MemoryJournal()
     first, _ = (journal.watch(owner, Query(), 1, nothing) for owner in "ab")
     with monkeypatch.context() as patched:
-        patched.setattr(memory, "_matching", lambda *_: pytest.fail("the journal is not read in vain"))
+        patched.setattr(module, "_matching", lambda *_: pytest.fail("the journal is not read in vain"))
         with pytest.raises(
             TooManyWatchesError, match=r"^2 requests are waiting for exchanges, which is the limit$"
         ):
@@ -226,15 +225,15 @@ def test_number_of_watches_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def overtake_matching(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
     """Let something happen while a new watch reads the journal for the first time."""
-    original = memory._matching
+    original = module._matching
 
     def slow(values: list[tuple[int, bytes]], query: Query) -> list[int]:
         numbers = original(values, query)
-        monkeypatch.setattr(memory, "_matching", original)
+        monkeypatch.setattr(module, "_matching", original)
         change()
         return numbers
 
-    monkeypatch.setattr(memory, "_matching", slow)
+    monkeypatch.setattr(module, "_matching", slow)
 
 
 @pytest.mark.parametrize(

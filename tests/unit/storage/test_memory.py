@@ -8,8 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from mockmoov.storage.eviction import TokenRecord, TokenTimes, Usage
 from mockmoov.storage.memory import MemoryStore
-from mockmoov.storage.store import Store, TokenRecord, TokenTimes, Usage
 
 KEYS = ["a", "b", "c", "family:ü", ""]
 GROUPS = ["x", "y", ""]
