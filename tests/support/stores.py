@@ -1,16 +1,11 @@
-"""What tests of the storage put into it, and a store in which something happens at the wrong moment."""
+"""A store in which something happens at the wrong moment, for tests of races."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from mockmoov.oauth.records import Exchange
 from mockmoov.storage.eviction import TokenRecord
 from mockmoov.storage.memory import MemoryStore
 
-EXCHANGE = Exchange(
-    at=5.0, client_id=None, endpoint=None, method="GET", path="/", contract="2023", grant_type=None,
-    status=404, reason="x", fault=None, headers={"a": "b"}, parameters={}, issued={},
-)  # fmt: skip
 Answer = TypeVar("Answer")
 
 

@@ -20,26 +20,14 @@ from mockmoov.oauth.grants import (
     redeem,
 )
 from mockmoov.oauth.messages import ClientCredentials, TokenRequest
-from mockmoov.oauth.records import ApiKey, ClientType, RefreshToken, TokenFamily, TokenFloor
+from mockmoov.oauth.records import ApiKey, ClientType, TokenFamily, TokenFloor
+from tests.support.records import API_KEY as KEY
+from tests.support.records import REFRESH_TOKEN
 
 NOW = 1_750_000_000.5
-KEY = ApiKey(
-    client_id="id",
-    client_secret="secret",
-    account_id="account",
-    application_id="application",
-    origins=(),
-    scopes=None,
-    grants=("client_credentials", "refresh_token"),
-    enabled=True,
-    epoch="1",
-)
 DISABLED = replace(KEY, enabled=False)
-TOKEN = RefreshToken(
-    client_id="id",
-    epoch="1",
-    family="family",
-    sequence=0,
+TOKEN = replace(
+    REFRESH_TOKEN,
     scope="/accounts.write /ping.read /fed.read",
     client_type="device",
     issued_at=int(NOW),

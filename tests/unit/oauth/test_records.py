@@ -7,49 +7,10 @@ from msgspec.json import Decoder
 from msgspec.structs import asdict, fields, replace
 
 from mockmoov.oauth.encoding import to_json
-from mockmoov.oauth.records import (
-    NO_FLOOR,
-    AccessToken,
-    ApiKey,
-    IssuerKeys,
-    RefreshToken,
-    TokenFamily,
-    TokenFloor,
-)
+from mockmoov.oauth.records import NO_FLOOR, IssuerKeys, TokenFamily, TokenFloor
+from tests.support.records import ACCESS_TOKEN, API_KEY, REFRESH_TOKEN
 
-API_KEY = ApiKey(
-    client_id="id",
-    client_secret="s3cr3t",
-    account_id="account",
-    application_id="application",
-    origins=("https://shop.example",),
-    scopes=None,
-    grants=("client_credentials",),
-    enabled=True,
-    epoch="1",
-)
 ISSUER_KEYS = IssuerKeys(private_key="pr1v4t3", refresh_secret="s3cr3t", retired=("0ld",))
-REFRESH_TOKEN = RefreshToken(
-    client_id="id",
-    epoch="1",
-    family="f",
-    sequence=0,
-    scope="/ping.read",
-    client_type="web",
-    issued_at=1,
-    expires_at=2,
-)
-ACCESS_TOKEN = AccessToken(
-    client_id="id",
-    epoch="1",
-    family="f",
-    client_type="web",
-    jti="j",
-    scope="/ping.read",
-    audiences=(),
-    expires_at=2.0,
-    claims={"iat": 1},
-)
 FLOOR = TokenFloor(issued_at=1.0, expires_at=2.0)
 RECORDS = [API_KEY, FLOOR, ISSUER_KEYS, REFRESH_TOKEN, ACCESS_TOKEN, TokenFamily()]
 
@@ -72,13 +33,13 @@ def test_repr_contains_no_secret() -> None:
 RESET = "was issued before the server started or its key was reset"
 EVICTED = "was issued before the oldest token record that is still kept"
 REJECTIONS = [
-    ("1", NO_FLOOR, ""),
-    ("2", NO_FLOOR, RESET),
-    ("2", TokenFloor(issued_at=9.0), RESET),
-    ("1", TokenFloor(issued_at=0.9), ""),
-    ("1", TokenFloor(issued_at=1.0), EVICTED),
-    ("1", TokenFloor(expires_at=1.9), ""),
-    ("1", TokenFloor(expires_at=2.0), EVICTED),
+    ("epoch", NO_FLOOR, ""),
+    ("other", NO_FLOOR, RESET),
+    ("other", TokenFloor(issued_at=9.0), RESET),
+    ("epoch", TokenFloor(issued_at=0.9), ""),
+    ("epoch", TokenFloor(issued_at=1.0), EVICTED),
+    ("epoch", TokenFloor(expires_at=1.9), ""),
+    ("epoch", TokenFloor(expires_at=2.0), EVICTED),
 ]
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import decode, encode, encode_json
-from mockmoov.oauth.records import AccessToken, ApiKey, RefreshToken
+from mockmoov.oauth.records import RefreshToken
 from mockmoov.oauth.signing_keys import drop, jwks, key_pair, key_pairs, make_issuer_keys, rotate
 from mockmoov.oauth.tokens import (
     MAX_LENGTH,
@@ -29,6 +29,8 @@ from mockmoov.oauth.tokens import (
     verify,
     write_refresh_token,
 )
+from tests.support.records import ACCESS_TOKEN, REFRESH_TOKEN
+from tests.support.records import API_KEY as KEY
 
 KEYS, OTHER_KEYS = make_issuer_keys(bytes(range(32))), make_issuer_keys(bytes(range(1, 33)))
 PAIR = key_pair(KEYS.private_key)
@@ -40,32 +42,12 @@ POLICY = IssuerPolicy(
     access_token_lifetime=3600,
     refresh_token_lifetime=259_200,
 )
-KEY = ApiKey(
-    client_id="id",
-    client_secret="secret",
-    account_id="account",
-    application_id="application",
-    origins=("https://shop.example",),
-    scopes=None,
-    grants=("client_credentials",),
-    enabled=True,
-    epoch="epoch",
-)
 CLAIMS = access_claims(
     POLICY, KEY, scope="/ping.read", client_type="web", family="family", jti="jti", now=NOW + 0.9
 )
 TOKEN = sign(KEYS, CLAIMS)
 HEADER, PAYLOAD, SIGNATURE = TOKEN.split(".")
-REFRESH = RefreshToken(
-    client_id="id",
-    epoch="epoch",
-    family="family",
-    sequence=3,
-    scope="/ping.read",
-    client_type="service",
-    issued_at=NOW,
-    expires_at=NOW + 259_200,
-)
+REFRESH = replace(REFRESH_TOKEN, sequence=3, client_type="service", issued_at=NOW, expires_at=NOW + 259_200)
 WRITTEN = write_refresh_token(KEYS, REFRESH)
 BASE64URL = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 CLAIM_SETS = st.dictionaries(
@@ -110,16 +92,8 @@ def test_claims_are_those_of_the_live_api_and_a_private_one() -> None:
     assert json.loads(decode(HEADER)) == {"alg": "EdDSA", "cty": "JWT", "kid": PAIR.kid}
 
 
-PARSED = AccessToken(
-    client_id="id",
-    epoch="epoch",
-    family="family",
-    client_type="web",
-    jti="jti",
-    scope="/ping.read",
-    audiences=("https://shop.example", *POLICY.audiences),
-    expires_at=NOW + 3600,
-    claims=CLAIMS,
+PARSED = replace(
+    ACCESS_TOKEN, audiences=("https://shop.example", *POLICY.audiences), expires_at=NOW + 3600, claims=CLAIMS
 )
 PRIVATE: Any = CLAIMS["mockmoov"]
 ODD: list[Any] = [None, "text", []]

@@ -11,21 +11,10 @@ from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.journal import Query, format_line, matching
 
 EXCHANGE = Exchange(
-    number=7,
-    at=784_111_777.9,
-    client_id="id",
-    endpoint="token",
-    method="POST",
-    path="/oauth2/token",
-    contract="2023",
-    grant_type="client_credentials",
-    status=200,
-    reason=None,
-    fault="f1",
-    headers={},
-    parameters={"grant_type": "client_credentials", "scope": "/ping.read", "client_id": "id"},
-    issued={},
-)
+    number=7, at=784_111_777.9, client_id="id", endpoint="token", method="POST", path="/oauth2/token",
+    contract="2023", grant_type="client_credentials", status=200, reason=None, fault="f1", headers={},
+    parameters={"grant_type": "client_credentials", "scope": "/ping.read", "client_id": "id"}, issued={},
+)  # fmt: skip
 # Each member of a query, with a value that matches the exchange and one that doesn't.
 MEMBERS: dict[str, tuple[Any, Any]] = {
     "endpoint": ("token", "ping"),

@@ -29,6 +29,7 @@ from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
 from tests.support.forgetting import few
+from tests.support.records import ACCESS_TOKEN, REFRESH_TOKEN
 from tests.support.servers import Clock
 from tests.support.stores import OvertakenStore
 
@@ -140,19 +141,15 @@ class World:
     def token(self, client_id: str = "a", *, lifetime: float = 100, family: str = "") -> AccessToken:
         """An access token issued now."""
         now = self.simulation.now(client_id)
-        return AccessToken(
-            client_id=client_id, epoch=self.key(client_id).epoch, family=family or token_hex(8),
-            client_type="web", jti=token_hex(8), scope="", audiences=(), expires_at=now + lifetime,
-            claims={"iat": int(now)},
-        )  # fmt: skip
+        token = replace(ACCESS_TOKEN, client_id=client_id, epoch=self.key(client_id).epoch, jti=token_hex(8))
+        claims = {"iat": int(now)}
+        return replace(token, family=family or token_hex(8), expires_at=now + lifetime, claims=claims)
 
     def refresh_token(self, client_id: str = "a", sequence: int = 0, family: str = "family") -> RefreshToken:
         """A refresh token issued now."""
         now = int(self.simulation.now(client_id))
-        return RefreshToken(
-            client_id=client_id, epoch=self.key(client_id).epoch, family=family, sequence=sequence, scope="",
-            client_type="web", issued_at=now, expires_at=now + 100,
-        )  # fmt: skip
+        token = replace(REFRESH_TOKEN, client_id=client_id, epoch=self.key(client_id).epoch)
+        return replace(token, family=family, sequence=sequence, issued_at=now, expires_at=now + 100)
 
     def use_up(self, token: RefreshToken, policy: RefreshPolicy = STRICT, lifetime: float = 100) -> bool:
         now = self.simulation.now(token.client_id)

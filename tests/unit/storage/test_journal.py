@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import Exchange
 from mockmoov.storage.journal import MemoryJournal
-from tests.support.stores import EXCHANGE
+from tests.support.records import EXCHANGE
 
 OWNERS = ["a", "b", ""]
 SHORT, LONG = 300, 900  # bytes

@@ -11,19 +11,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mockmoov.config.settings import load
 from mockmoov.oauth.grants import RefreshPolicy
 from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, RefreshToken, TokenFamily, TokenFloor
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository, _read_origins
 from tests.support.forgetting import few
+from tests.support.records import ACCESS_TOKEN, API_KEY, REFRESH_TOKEN
 from tests.support.servers import NOW, Clock
 from tests.support.stores import OvertakenStore
 
 STRICT = RefreshPolicy(rotation=True, reuse_detection=True, grace=0)
 EXPIRY = NOW + 1000
 ISSUER_KEYS = IssuerKeys(private_key="private", refresh_secret="secret")
-KEY = replace(load().api_keys[0], epoch="e", client_id="a", account_id="account of a")
+KEY = replace(API_KEY, epoch="e", client_id="a", account_id="account of a")
 
 
 def new_repository(*api_keys: ApiKey, store: MemoryStore | None = None) -> Repository:
@@ -38,30 +38,12 @@ def key_of(client_id: str, **members: Any) -> ApiKey:
 
 
 def refresh_token(sequence: int = 0, family: str = "family", client_id: str = "a") -> RefreshToken:
-    return RefreshToken(
-        client_id=client_id,
-        epoch="e",
-        family=family,
-        sequence=sequence,
-        scope="/ping.read",
-        client_type="web",
-        issued_at=int(NOW),
-        expires_at=int(EXPIRY),
-    )
+    times = {"issued_at": int(NOW), "expires_at": int(EXPIRY)}
+    return replace(REFRESH_TOKEN, client_id=client_id, family=family, sequence=sequence, epoch="e", **times)
 
 
 def access_token(jti: str = "jti", client_id: str = "a", expires_at: float = EXPIRY) -> AccessToken:
-    return AccessToken(
-        client_id=client_id,
-        epoch="e",
-        family="family",
-        client_type="web",
-        jti=jti,
-        scope="/ping.read",
-        audiences=(),
-        expires_at=expires_at,
-        claims={},
-    )
+    return replace(ACCESS_TOKEN, client_id=client_id, jti=jti, epoch="e", expires_at=expires_at, claims={})
 
 
 def consume(

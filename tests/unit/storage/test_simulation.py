@@ -19,7 +19,8 @@ from mockmoov.storage.journal import Journal
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
-from tests.support.stores import EXCHANGE, OvertakenStore
+from tests.support.records import EXCHANGE
+from tests.support.stores import OvertakenStore
 
 NOW = 1000.0
 FACTS = RequestFacts(endpoint="token", method="POST", path="/oauth2/token", headers={}, parameters={})

@@ -17,7 +17,7 @@ from mockmoov.storage import journal as module
 from mockmoov.storage.journal import MemoryJournal, TooManyWatchesError, Watch
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.simulation import SimulationState
-from tests.support.stores import EXCHANGE
+from tests.support.records import EXCHANGE
 
 SIZE = 4  # exchanges that the journal holds
 OWNERS = [None, "a", "b"]
