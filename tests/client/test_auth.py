@@ -1,13 +1,11 @@
 """`MoovAuth`: when a token is requested, cached, renewed and sent, by one call, many threads or tasks."""
 
 import asyncio
-import json
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Barrier, Thread
+from threading import Barrier
 from typing import Any
 
 import httpx2
@@ -16,7 +14,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockmoov.client import InvalidClientError, MoovAuth, Retry
-from tests.client.moov_stub import API, NOW, TOKEN, Clock, Moov, options
+from tests.client.moov_stub import API, NOW, Clock, Moov, options
+from tests.support.listening import listening
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET, new_server
 
 
 def test_token_is_requested_on_first_use_and_cached() -> None:
@@ -148,8 +148,6 @@ def test_invalid_options_are_rejected_at_once() -> None:
         with pytest.raises(ValueError, match="must be"):
             Moov().auth(**members)
 
-
-# --- many threads -----------------------------------------------------------------------------------
 
 CROWD = 20
 
@@ -285,50 +283,18 @@ def test_http_client_must_match_the_calling_client() -> None:
         asyncio.run(gather(moov.auth(), slow(moov), calls=1))
 
 
-# --- its own connections ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def server() -> Iterator[str]:
-    """A real server that issues one token and returns the `Authorization` it got."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            self._answer(TOKEN)
-
-        def do_GET(self) -> None:
-            self._answer({"authorization": self.headers["authorization"]})
-
-        def _answer(self, value: object) -> None:
-            content = json.dumps(value).encode()
-            self.send_response(200)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *args: object) -> None:
-            """Log nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as http:
-        thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{http.server_port}"
-        http.shutdown()
-        thread.join()
-
-
 @pytest.mark.slow
-def test_one_instance_serves_sync_and_async_clients(server: str) -> None:
+def test_one_instance_serves_sync_and_async_clients() -> None:
     clock = Clock()
-    auth = MoovAuth(server, scope="/ping.read", **options(clock=clock))
+    key = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 
-    async def call() -> Any:
+    async def call() -> int:
         async with httpx2.AsyncClient(auth=auth) as http:
-            return (await http.get(server)).json()
+            return (await http.get(f"{url}/ping")).status_code
 
-    expected = {"authorization": "Bearer access-1"}
-    assert asyncio.run(call()) == expected
-    clock.shift(3600)
-    with httpx2.Client(auth=auth) as http:
-        assert http.get(server).json() == expected
+    with listening(new_server()) as url:
+        auth = MoovAuth(url, **options(**key, scope="/ping.read", clock=clock))
+        assert asyncio.run(call()) == 200
+        clock.shift(3600)
+        with httpx2.Client(auth=auth) as http:
+            assert http.get(f"{url}/ping").status_code == 200

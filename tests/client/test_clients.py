@@ -119,9 +119,6 @@ def test_network_failures_and_redirects_are_moov_errors(calls: Callable[..., Any
         calls(lambda _: httpx2.Response(302, headers=[(b"location", location)]))
 
 
-# --- connections ------------------------------------------------------------------------------------
-
-
 def test_redirects_are_never_followed() -> None:
     hosts: list[str] = []
 

@@ -32,8 +32,6 @@ from mockmoov.client import (
 from mockmoov.client.responses import MAX_BODY, retry_after
 from tests.client.moov_stub import NOW, TOKEN_JSON, Handler, answering, client
 
-# --- any response -----------------------------------------------------------------------------------
-
 ODD_HEADERS = {
     b"location": [
         b"https://[::zz]/", b"http://a:b/", b"//", b"http://x\x00y/", b"\xff", b"http:///x", b"/x",
@@ -223,9 +221,6 @@ def test_retry_after_is_seconds_or_a_date() -> None:
         **dict.fromkeys(["-1", "1.5", "soon", "1234567890", "\u0661"]),
     }
     assert {value: retry_after(value, NOW) for value in expected} == expected
-
-
-# --- no response ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -124,9 +124,6 @@ def test_default_version_names_a_contract() -> None:
     assert [contract.name for contract in CONTRACTS] == ["2023", "2023-sdk", "dated"]
 
 
-# --- successes --------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("contract", "types", "expires_in"),
     [

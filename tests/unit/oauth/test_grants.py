@@ -133,9 +133,6 @@ def test_key_uses_only_the_grants_on_its_list() -> None:
         assert answer == ("unauthorized_client", None, f"the API key may not use grant_type {name}")
 
 
-# --- client_credentials -----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("client_type", ["web", "device", "service"])
 def test_client_credentials_grant_the_requested_scope(client_type: ClientType) -> None:
     scope = " /ping.read  /accounts.write /ping.read"

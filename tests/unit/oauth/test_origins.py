@@ -63,8 +63,6 @@ def test_origin_is_exactly_scheme_host_and_port() -> None:
     assert [text for text in NOT_ORIGINS if serialize_origin(text) is not None or is_loopback(text)] == []
 
 
-# --- loopback ---------------------------------------------------------------------------------------
-
 LOOPBACK_HOSTS = [
     "localhost", "LOCALHOST", "app.localhost", "a.b.localhost", "127.0.0.1", "127.255.255.254", "[::1]",
 ]  # fmt: skip
@@ -80,9 +78,6 @@ def test_loopback_hosts_always_mean_the_local_machine() -> None:
         origins = (f"http://{host.lower()}", f"https://{host.lower()}:3000")
         assert (host, is_loopback_host(host), *map(is_loopback, origins)) == (host, True, True, True)
     assert [host for host in OTHER_HOSTS if is_loopback_host(host) or is_loopback(f"http://{host}")] == []
-
-
-# --- the origin of a request ------------------------------------------------------------------------
 
 
 def headers(**named: tuple[str, ...] | str) -> Headers:
@@ -119,8 +114,6 @@ def test_any_header_text_has_an_origin_or_none(text: str, name: str) -> None:
     assert origin is not None
     assert origin == "" or serialize_origin(origin) == origin
 
-
-# --- the Origin rule --------------------------------------------------------------------------------
 
 REGISTERED = [
     headers(origin="https://SHOP.example:443"),

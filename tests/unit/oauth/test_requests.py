@@ -407,9 +407,6 @@ def test_half_of_the_credentials_is_read_as_sent() -> None:
     assert credentials(client_id="%41") == (("%41",), (), "client_secret")
 
 
-# --- revocation -------------------------------------------------------------------------------------
-
-
 def test_revocation_request_follows_the_same_body_rules() -> None:
     parameters = {"token": "t", "token_type_hint": "access_token", "client_id": "a", "client_secret": "b"}
     in_body = ClientCredentials(client_ids=("a",), client_secrets=("b",), parameter="client_secret")
@@ -534,8 +531,6 @@ def test_bearer_token_needs_exactly_one_header() -> None:
     assert {values: bearer_token({"authorization": values}) for values in sent} == sent
     assert bearer_token({}) is None
 
-
-# --- anything at all --------------------------------------------------------------------------------
 
 SNIPPETS = [
     b"grant_type",

@@ -220,9 +220,6 @@ def test_scopes_separated_by_commas_are_explained(scopes: list[str], between: st
     assert answer.endswith(" is not known; separate scopes with spaces")
 
 
-# --- summaries --------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("granted", "summary"),
     [

@@ -94,8 +94,6 @@ def test_public_pem_is_the_key_that_verifies_new_tokens() -> None:
     assert public_pem(keys).startswith(b"-----BEGIN PUBLIC KEY-----\n")
 
 
-# --- rotation ---------------------------------------------------------------------------------------
-
 SOME_KEYS = [bytes([number]) * 32 for number in range(4)]
 KIDS = [key_pair(encode(key)).kid for key in SOME_KEYS]
 NUMBERS = st.lists(st.integers(0, 3), min_size=1, max_size=8)
@@ -142,9 +140,6 @@ def test_only_a_retired_key_can_be_dropped(numbers: list[int], number: int) -> N
         for kid in (KIDS[number], "", "x", KIDS[0][:-1], KIDS[0] + "A"):
             with pytest.raises(UnknownKeyError, match=r"^there is no signing key with this kid$"):
                 drop(keys, kid)
-
-
-# --- key files --------------------------------------------------------------------------------------
 
 
 @given(PRIVATE_KEYS)

@@ -53,8 +53,6 @@ def test_there_are_ten_defects() -> None:
     assert (*CLAIM_DEFECTS, *JWS_DEFECTS, "revoked") == DEFECTS == (*DEFECTS[:-1], REVOKED)
 
 
-# --- defects of the claims --------------------------------------------------------------------------
-
 ANOTHER = "https://another.example"
 CHANGES: dict[str, dict[str, object]] = {
     "expired": {"iat": NOW - 61, "exp": NOW - 1},
@@ -84,9 +82,6 @@ def test_odd_claims_can_be_broken_too(iat: object, exp: object) -> None:
 def test_time_that_is_not_a_whole_number_counts_as_zero() -> None:
     assert broken("expired", iat="x")["iat"] == NOW - 1 - CLAIMS["exp"]
     assert broken("not-yet-valid", exp=None)["exp"] == NOW + 7200
-
-
-# --- defects of the JWS -----------------------------------------------------------------------------
 
 
 def test_defect_of_the_jws_keeps_claims_and_other_headers() -> None:

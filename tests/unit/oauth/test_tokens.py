@@ -71,9 +71,6 @@ def without(claims: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in claims.items() if key != name}
 
 
-# --- the claims of an access token ------------------------------------------------------------------
-
-
 def test_claims_are_those_of_the_live_api_and_a_private_one() -> None:
     claims = access_claims(
         POLICY, KEY, scope="/ping.read", client_type="web", family="family", jti="jti", now=NOW + 0.9
@@ -239,8 +236,6 @@ def test_token_may_have_4096_characters() -> None:
     assert verify(KEYS, padded(4098)) is None
 
 
-# --- several keys -----------------------------------------------------------------------------------
-
 NEW_KEYS = rotate(KEYS, bytes(range(2, 34)))
 NEW_PAIR = key_pair(NEW_KEYS.private_key)
 
@@ -380,9 +375,6 @@ def test_family_record_outlives_every_token_of_the_family(
         issuer="i", audiences=("a",), access_token_lifetime=access, refresh_token_lifetime=refresh
     )
     assert policy.family_expiry(expires_at, now) == max(expires_at, now + access, now + refresh)
-
-
-# --- opaque tokens ----------------------------------------------------------------------------------
 
 
 @given(st.text(st.characters()), st.text(st.characters()))

@@ -241,9 +241,6 @@ def test_success_waits_until_the_request_is_authorized() -> None:
             assert answer == (triggered, (triggered,))
 
 
-# --- descriptions -----------------------------------------------------------------------------------
-
-
 def test_untriggered_faults_are_found() -> None:
     plan = (Fault(id="a", triggered=1), Fault(id="b", matched=3), Fault(id="c"))
     assert untriggered(plan) == plan[1:]

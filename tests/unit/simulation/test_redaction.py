@@ -42,8 +42,6 @@ def hash_of(token: str) -> str:
     return "sha256:" + hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-# --- paths and methods ------------------------------------------------------------------------------
-
 PATHS = {
     "/oauth2/token": "/oauth2/token",
     f"/accounts/{UUID}/x": f"/accounts/{UUID}/...",
@@ -71,9 +69,6 @@ def test_method_is_kept_if_http_defines_it(method: str) -> None:
     assert {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"} == METHODS
     assert {redact_method(known) for known in METHODS} == METHODS
     assert redact_method(method) == (method if method in METHODS else HIDDEN)
-
-
-# --- tokens -----------------------------------------------------------------------------------------
 
 
 @given(token=ODD)

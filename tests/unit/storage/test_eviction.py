@@ -317,9 +317,6 @@ def test_threads_that_revoke_keep_to_the_bound() -> None:
     assert world.store.usage().records <= 20
 
 
-# --- any order of events ----------------------------------------------------------------------------
-
-
 class Lives:
     """Tokens that are issued, revoked and used up while clocks are moved."""
 

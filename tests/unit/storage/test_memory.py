@@ -151,9 +151,6 @@ def test_every_method_changes_what_it_names() -> None:
     assert (store.scan("g"), store.count("g"), store.version("x")) == ([b"6"], 1, 0)
 
 
-# --- atomic methods ---------------------------------------------------------------------------------
-
-
 def test_threads_that_swap_until_they_win_lose_no_increment() -> None:
     store, start = MemoryStore(), Barrier(20)
 
