@@ -85,7 +85,7 @@ def test_rejected_stream_is_not_repeated() -> None:
     assert len(moov.calls) == 1
 
 
-def test_configured_headers_are_sent_unless_the_call_has_its_own() -> None:
+def test_configured_headers_yield_to_those_of_the_call() -> None:
     moov = Moov()
     with moov.http(moov.auth(moov_version="v2024.01.00", origin="http://localhost:3000")) as http:
         http.get("/ping", headers={"Origin": "http://own.test"})

@@ -288,7 +288,7 @@ def test_records_left_behind_by_a_deleted_key_are_evicted() -> None:
     assert world.key().floor == NO_FLOOR
 
 
-def test_second_use_fails_though_the_first_ones_record_is_evicted() -> None:
+def test_second_use_fails_though_the_record_is_evicted() -> None:
     store = OvertakenStore()
     world = World(few(1), store)
     token, first = world.refresh_token(), list[bool]()

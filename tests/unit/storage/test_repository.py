@@ -186,7 +186,7 @@ def test_replay_within_the_grace_period_revokes_nothing() -> None:
 
 
 @pytest.mark.parametrize("back", [0, 100])
-def test_family_is_as_new_as_its_token_though_the_clock_went_back(back: float) -> None:
+def test_family_is_as_new_as_its_token_on_a_clock_moved_back(back: float) -> None:
     repository, now = new_repository(KEY), NOW - back
     repository.revoke_family(refresh_token(), now=now, expires_at=now + 10)
     issued_at = NOW - 0.5 if back else NOW

@@ -202,7 +202,7 @@ def test_deleted_key_has_no_faults(world: World) -> None:
     assert world.store.get_many(["faults:a", "clock:a"]) == [None, None]
 
 
-def test_simultaneous_requests_trigger_a_fault_as_often_as_planned(world: World) -> None:
+def test_threads_trigger_a_fault_as_often_as_planned(world: World) -> None:
     world.simulation.add_fault(None, Fault(id="x", times=50))
     with ThreadPoolExecutor(4) as pool:
         taken = list(pool.map(world.take, "a" * 100))
