@@ -117,7 +117,7 @@ def test_claims_are_read_back_only_if_all_are_there() -> None:
 
 
 def test_another_jose_library_verifies_a_token() -> None:
-    key = jwt.PyJWKSet.from_dict(jwks(KEYS))[jwt.get_unverified_header(TOKEN)["kid"]]
+    key = jwt.PyJWKSet.from_dict(jwks(KEYS))[jwt.get_unverified_header(TOKEN)["kid"]].key
     options: Any = {"verify_exp": False, "verify_iat": False, "strict_aud": False}
     claims = jwt.decode(TOKEN, key, algorithms=["EdDSA"], audience=API, issuer=POLICY.issuer, options=options)
     assert claims == CLAIMS
@@ -164,6 +164,7 @@ FORGED = [
     forged({**VALID, "crit": ["exp"]}),
     forged({**VALID, "crit": []}),
     forged({**VALID, "crit": ["x"], "x": True}),
+    forged({**VALID, "crit": ["b64"], "b64": True}),
     forged({**VALID, "b64": False}),
     forged({**VALID, "b64": False, "crit": ["b64"]}),
     forged([VALID]),
