@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
 from hypothesis import example, given
 from hypothesis import strategies as st
 from jwt import PyJWK
+from jwt.algorithms import OKPAlgorithm
 from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import decode, encode
@@ -174,6 +175,16 @@ def test_file_without_a_readable_private_key_is_rejected() -> None:
     for data in unreadable_keys():
         with pytest.raises(ValueError, match=r"^not an unencrypted private key in PEM or JWK format$"):
             private_key_from_file(data)
+
+
+def test_jwk_with_the_x_of_another_key_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(decode(PRIVATE))
+    monkeypatch.setattr(
+        OKPAlgorithm, "from_jwk", lambda _: key
+    )  # as PyJWT before 2.15, which doesn't compare
+    assert private_key_from_file(json.dumps(JWK).encode()) == decode(PRIVATE)
+    with pytest.raises(ValueError, match=r"^not an unencrypted private key in PEM or JWK format$"):
+        private_key_from_file(json.dumps({**JWK, "x": "A" * 43}).encode())
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Barrier, Event
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -126,8 +127,8 @@ class StoreAgainstDict(RuleBasedStateMachine):
             assert self.versions.setdefault((group, self.store.version(group)), scanned) == scanned
 
 
-TestStoreAgainstDict = StoreAgainstDict.TestCase
-TestStoreAgainstDict.settings = settings(stateful_step_count=20)  # enough for every pair of rules
+TestStoreAgainstDict = pytest.mark.slow(StoreAgainstDict.TestCase)
+TestStoreAgainstDict.settings = settings(stateful_step_count=40)
 
 
 def test_every_method_changes_what_it_names() -> None:

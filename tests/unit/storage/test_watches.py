@@ -133,8 +133,8 @@ def assert_nothing_is_left(journal: MemoryJournal) -> None:
     assert not journal._open
 
 
-TestWatchesAgainstList = WatchesAgainstList.TestCase
-TestWatchesAgainstList.settings = settings(stateful_step_count=20)  # enough for every pair of rules
+TestWatchesAgainstList = pytest.mark.slow(WatchesAgainstList.TestCase)
+TestWatchesAgainstList.settings = settings(stateful_step_count=40)
 
 
 def test_watch_is_notified_when_the_last_missing_exchange_comes() -> None:
