@@ -179,9 +179,7 @@ def test_file_without_a_readable_private_key_is_rejected() -> None:
 
 def test_jwk_with_the_x_of_another_key_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     key = ed25519.Ed25519PrivateKey.from_private_bytes(decode(PRIVATE))
-    monkeypatch.setattr(
-        OKPAlgorithm, "from_jwk", lambda _: key
-    )  # as PyJWT before 2.15, which doesn't compare
+    monkeypatch.setattr(OKPAlgorithm, "from_jwk", lambda _: key)  # PyJWT before 2.15 compares nothing
     assert private_key_from_file(json.dumps(JWK).encode()) == decode(PRIVATE)
     with pytest.raises(ValueError, match=r"^not an unencrypted private key in PEM or JWK format$"):
         private_key_from_file(json.dumps({**JWK, "x": "A" * 43}).encode())

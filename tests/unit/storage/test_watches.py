@@ -199,6 +199,7 @@ def test_watches_of_one_owner_and_query_share_a_tally() -> None:
     first, second = (state.watch("a", TimedQuery(status=200, timeout=n), n) for n in (1, 2))
     assert first.tally is second.tally
     assert first.tally.query == Query(status=200)
+    state.watch("a", Query(status=200), 2).close()  # as many as the second waits for
     first.close()
     first.close()
     assert (second.missing, second.found()) == (1, [replace(exchange("a"), number=1)])
