@@ -1,69 +1,80 @@
-"""Which scopes an operation requires, and why the scopes of a token are not enough."""
+"""Moov's operations: the table, and why a token's scopes are not enough for one."""
 
-from itertools import product
+import json
+from pathlib import Path
 
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+import mockmoov
+from mockmoov.data.scopes import SCOPES
 from mockmoov.oauth.operations import ACCOUNT_PARAMETER, BY_PATH, missing_scope_reason
 
-ACCOUNT, OTHER = "ec7e1848-dc80-4ab0-8827-dd7fc0737b43", "5352b013-ae58-4a63-8a3f-97f316a917cf"
-CARDS, WALLETS = "/accounts/{accountID}/cards.read", "/accounts/{accountID}/wallets.read"
+DATA = Path(mockmoov.__file__).parent / "data" / "operations.json"
+ACCOUNT, OTHER = "5352b013-ae58-4a63-8a3f-97f316a917cf", "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
+TEMPLATES = sorted(SCOPES)
+SECRET = "dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-"
 
 
-def of(scope: str, account: str = ACCOUNT) -> str:
-    return scope.replace("{accountID}", account)
+def of(account: str, *scopes: str) -> list[str]:
+    return [scope.replace("{accountID}", account) for scope in scopes]
 
 
-def reason(granted: list[str], *required: str, account: str | None = ACCOUNT) -> str:
-    return missing_scope_reason(granted, required, {} if account is None else {ACCOUNT_PARAMETER: account})
+# --- the table ----------------------------------------------------------------------------------------
 
 
-def test_operations_have_a_name_and_their_scopes() -> None:
-    list_cards = BY_PATH["/accounts/{accountID}/cards"]["GET"]
-    assert (ACCOUNT_PARAMETER, list_cards.name, list_cards.scopes) == ("accountID", "listCards", (CARDS,))
+def test_operations_are_those_of_the_data_file() -> None:
+    document = json.loads(DATA.read_bytes())
+    assert document["source"].startswith("spec: ")
+    found = {
+        path: {method: {"name": item.name, "scopes": list(item.scopes)} for method, item in methods.items()}
+        for path, methods in BY_PATH.items()
+    }
+    assert found == document["operations"]
+    operations = [item for methods in BY_PATH.values() for item in methods.values()]
+    assert len({item.name for item in operations}) == len(operations) == 189
+    assert {scope for item in operations for scope in item.scopes} <= set(SCOPES)
 
 
-def test_scopes_for_the_account_in_the_path_are_enough() -> None:
-    sufficient: list[tuple[list[str], list[str], str | None]] = [
-        ([], [], ACCOUNT),
-        (["/ping.read"], ["/ping.read"], ACCOUNT),
-        ([of(CARDS)], [CARDS], ACCOUNT),
-        ([of(CARDS), of(WALLETS)], [WALLETS, CARDS], ACCOUNT),
-        ([of(CARDS, ACCOUNT.upper())], [CARDS], ACCOUNT),
-        ([of(CARDS)], [CARDS], ACCOUNT.upper()),
-        ([of(CARDS, OTHER)], [CARDS], None),  # no account in the path: any will do
-        (["/ping.read"], ["/ping.read"], "me"),
-    ]
-    answers = [reason(granted, *required, account=account) for granted, required, account in sufficient]
-    assert answers == [""] * len(sufficient)
+# --- missing scopes -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("granted", "required", "expected"),
-    [
-        ([], [CARDS], f"{of(CARDS)}; it has none"),
-        (["/ping.read"], [CARDS], f"{of(CARDS)}; it has /ping.read"),
-        ([of(CARDS)], [WALLETS, "/ping.read"], f"{of(WALLETS)} /ping.read; it has {of(CARDS)}"),
-        ([of(CARDS)], [CARDS, WALLETS], f"{of(WALLETS)}; it has {of(CARDS)}"),
-        ([of(CARDS, OTHER)], [CARDS], f"{of(CARDS)}; it has this scope for another account"),
-        ([of(CARDS, OTHER)], [CARDS, WALLETS], f"{of(CARDS)} {of(WALLETS)}; it has {of(CARDS, OTHER)}"),
-    ],
-)
-def test_missing_scopes_are_named(granted: list[str], required: list[str], expected: str) -> None:
-    assert reason(granted, *required) == f"the token lacks scope {expected}"
+@given(st.lists(st.sampled_from(TEMPLATES), max_size=4), st.lists(st.sampled_from(TEMPLATES), max_size=2))
+def test_all_scopes_are_needed_for_the_account_in_the_path(required: list[str], extra: list[str]) -> None:
+    granted, in_path = of(ACCOUNT, *extra, *required), {ACCOUNT_PARAMETER: ACCOUNT}
+    assert missing_scope_reason(granted, required, in_path) == ""
+    assert missing_scope_reason(granted, required, {ACCOUNT_PARAMETER: ACCOUNT.upper()}) == ""
+    is_bound = "{accountID}" in "".join(required)
+    assert bool(missing_scope_reason(granted, required, {ACCOUNT_PARAMETER: OTHER})) == is_bound
+    assert missing_scope_reason(granted, required, {}) == ""  # no account in the path: any account's will do
+    for scope in set(required) - set(extra):
+        fewer = [other for other in granted if other != of(ACCOUNT, scope)[0]]
+        assert missing_scope_reason(fewer, required, in_path)
 
 
-def test_without_an_account_in_the_path_templates_are_missing() -> None:
-    lacking = f"the token lacks scope {CARDS}; it has {of(WALLETS)}"
-    assert reason([of(WALLETS)], WALLETS, CARDS, account=None) == lacking
-
-
-def test_account_in_the_path_must_be_a_uuid() -> None:
-    wrong = [
-        (granted, account, got)
-        for granted, account in product([[], [of(CARDS)], [CARDS]], ["me", "..", "{accountID", f"{ACCOUNT}x"])
-        if (got := reason(granted, "/ping.read", CARDS, account=account))
-        != f"the token lacks scope /ping.read {CARDS}; the account in the path is not a UUID"
-    ]
-    assert wrong == []
-    assert reason([], "/ping.read", account="me") == "the token lacks scope /ping.read; it has none"
+def test_reason_names_the_missing_scopes_and_what_there_is() -> None:
+    cards, files = "/accounts/{accountID}/cards.read", "/accounts/{accountID}/files.read"
+    mine, others = of(ACCOUNT, cards, files), of(OTHER, cards, files)
+    elsewhere = "it has this scope for another account"
+    expected = {
+        ((), ("/ping.read",), None): "/ping.read; it has none",
+        (("/ping.raed",), ("/ping.read",), None): "/ping.read; it has /ping.raed",
+        (("/ping.read",), (cards,), ACCOUNT): f"{mine[0]}; it has /ping.read",
+        (("/ping.read",), (cards,), None): f"{cards}; it has /ping.read",
+        (("/cards.read",), (cards,), ACCOUNT): f"{mine[0]}; it has /cards.read",
+        ((others[0],), (cards,), ACCOUNT): f"{mine[0]}; {elsewhere}",
+        ((*others,), (cards, files), ACCOUNT): f"{mine[0]} {mine[1]}; {elsewhere}",
+        ((others[0],), (cards, files), ACCOUNT): f"{mine[0]} {mine[1]}; it has {others[0]}",
+        ((mine[0],), (cards, files), ACCOUNT): f"{mine[1]}; it has {mine[0]}",
+        ((mine[0],), (cards,), "me"): f"{cards}; the account in the path is not a UUID",
+        ((mine[0],), (files, cards), SECRET): f"{files} {cards}; the account in the path is not a UUID",
+        ((), ("/ping.read",), "me"): "/ping.read; it has none",
+        ((SECRET,), ("/ping.read",), None): "/ping.read; it has 1 of another form",
+    }
+    found = {
+        (granted, scopes, account): missing_scope_reason(
+            granted, scopes, {} if account is None else {ACCOUNT_PARAMETER: account}
+        )
+        for granted, scopes, account in expected
+    }
+    assert found == {case: f"the token lacks scope {reason}" for case, reason in expected.items()}
