@@ -1,64 +1,68 @@
-"""MoovAuth: when a token is minted, kept, renewed and sent, and where it is not."""
+"""`MoovAuth`: when a token is requested, cached, renewed and sent, by one call, many threads or tasks."""
 
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockmoov.client import InvalidClientError, Retry
-from tests.client.moov_stub import API, Moov
+from mockmoov.client import InvalidClientError, MoovAuth, Retry
+from tests.client.moov_stub import API, NOW, Clock, Moov, options
+from tests.support.listening import listening
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET, new_server
 
 
-def test_a_token_is_minted_at_first_use_and_kept() -> None:
+def test_token_is_requested_on_first_use_and_cached() -> None:
     moov = Moov()
-    with moov.http() as http:
-        assert moov.mints == []
+    auth = moov.auth()
+    with moov.http(auth) as http:
+        assert moov.token_requests == []
         assert [http.get("/ping").status_code for _ in range(3)] == [200, 200, 200]
-    assert len(moov.mints) == 1
+    assert len(moov.token_requests) == 1
     assert moov.bearers == ["Bearer access-1"] * 3
+    assert repr(auth) == "MoovAuth('https://api.moov.io', client_id='key', scope='/ping.read')"
 
 
-@given(
-    lifetime=st.integers(1, 7200), leeway=st.floats(0, 7200), when=st.floats(0, 7200), unix_time=st.booleans()
-)
-def test_a_token_is_renewed_the_leeway_or_half_its_life_early(
-    lifetime: int, leeway: float, when: float, unix_time: bool
+@given(st.integers(1, 7200), st.floats(0, 7200), st.floats(0, 7200), st.booleans())
+@example(3600, 60, 3540, False)
+@example(100, 60, 49, True)
+@example(100, 60, 50, True)
+def test_token_is_renewed_the_leeway_or_half_its_life_early(
+    lifetime: int, leeway: float, wait: float, is_unix_time: bool
 ) -> None:
-    start = int(Moov().clock.now.timestamp())
-    moov = Moov(lifetime=start + lifetime if unix_time else lifetime)
+    moov = Moov(lifetime=int(NOW.timestamp()) + lifetime if is_unix_time else lifetime)
     with moov.http(moov.auth(leeway=leeway)) as http:
         http.get("/ping")
-        moov.clock.shift(when)
+        moov.clock.shift(wait)
         http.get("/ping")
-    due = moov.clock.now >= Moov().clock.now + timedelta(seconds=lifetime - min(leeway, lifetime / 2))
-    assert len(moov.mints) == (2 if due else 1)
+    is_due = moov.clock.now >= NOW + timedelta(seconds=lifetime - min(leeway, lifetime / 2))
+    assert len(moov.token_requests) == (2 if is_due else 1)
 
 
-def test_a_token_that_arrives_expired_is_used_for_the_call_that_asked() -> None:
+def test_token_that_arrives_expired_is_used_once() -> None:
     moov = Moov(lifetime=0)
     with moov.http() as http:
         assert http.get("/ping").status_code == 200
     assert moov.bearers == ["Bearer access-1"]
 
 
-def test_a_refused_token_is_replaced_and_the_call_repeated_once() -> None:
+def test_rejected_call_is_repeated_once_with_a_new_token() -> None:
     moov = Moov()
     moov.revoked = {"Bearer access-1"}
     with moov.http() as http:
         assert http.post("/accounts", json={"a": "b"}).status_code == 200
-    assert moov.bearers == ["Bearer access-1", "Bearer access-2"]
-    assert [call.content for call in moov.calls] == [b'{"a":"b"}'] * 2
-
-
-def test_a_call_refused_twice_is_answered_401() -> None:
-    moov = Moov()
-    moov.revoked = {"Bearer access-1", "Bearer access-2"}
-    with moov.http() as http:
+        assert moov.bearers == ["Bearer access-1", "Bearer access-2"]
+        assert [call.content for call in moov.calls] == [b'{"a":"b"}'] * 2
+        moov.revoked = {"Bearer access-2", "Bearer access-3"}
         assert http.get("/ping").status_code == 401
-    assert len(moov.calls) == 2
+    assert len(moov.calls) == 4
 
 
 class Consuming(httpx2.BaseTransport):
@@ -73,7 +77,7 @@ class Consuming(httpx2.BaseTransport):
         return self.moov(request)
 
 
-def test_a_refused_stream_is_not_repeated_for_it_is_gone() -> None:
+def test_rejected_stream_is_not_repeated() -> None:
     moov = Moov()
     moov.revoked = {"Bearer access-1"}
     with httpx2.Client(base_url=API, auth=moov.auth(), transport=Consuming(moov)) as http:
@@ -81,52 +85,41 @@ def test_a_refused_stream_is_not_repeated_for_it_is_gone() -> None:
     assert len(moov.calls) == 1
 
 
-def test_configured_headers_go_along_unless_the_call_has_its_own() -> None:
+def test_configured_headers_yield_to_those_of_the_call() -> None:
     moov = Moov()
-    auth = moov.auth(moov_version="v2024.01.00", origin="http://localhost:3000")
-    with moov.http(auth) as http:
+    with moov.http(moov.auth(moov_version="v2024.01.00", origin="http://localhost:3000")) as http:
         http.get("/ping", headers={"Origin": "http://own.test"})
     headers = moov.calls[0].headers
     assert (headers["x-moov-version"], headers["origin"]) == ("v2024.01.00", "http://own.test")
-    assert moov.mints[0].headers["origin"] == "http://localhost:3000"
+    assert moov.token_requests[0].headers["origin"] == "http://localhost:3000"
 
 
-elsewhere = st.sampled_from(
-    [
+def test_only_the_origin_of_the_base_url_gets_a_token() -> None:
+    for url in (
         "http://api.moov.io/ping",
         "https://api.moov.io:8443/ping",
         "https://api.moov.io.evil.test/ping",
         "https://evil.test/api.moov.io",
         "https://cards.moov.io/ping",
         "https://api.moov.io@evil.test/",
-    ]
-)
-
-
-@given(elsewhere)
-def test_other_origins_get_no_token_and_cause_none(url: str) -> None:
+    ):
+        moov = Moov()
+        with moov.http(moov.auth(origin="http://localhost:3000")) as http:
+            http.get(url)
+        assert (url, moov.token_requests) == (url, [])
+        assert url.count("@") or not {"authorization", "origin"} & set(moov.calls[0].headers)
+    for url in (f"{API}/ping", "https://API.moov.io:443/ping", "/ping"):
+        moov = Moov()
+        with moov.http() as http:
+            http.get(url)
+        assert (url, moov.bearers) == (url, ["Bearer access-1"])
     moov = Moov()
-    with moov.http() as http:
-        http.get(url)
-    assert moov.mints == []
-    assert not {"authorization", "origin"} & set(moov.calls[0].headers)
+    with httpx2.Client(auth=moov.auth(), transport=httpx2.MockTransport(moov)) as http:
+        http.get("/ping")  # an address without an origin is left to the transport
+    assert (moov.token_requests, moov.bearers) == ([], [None])
 
 
-@pytest.mark.parametrize("url", [API + "/ping", "https://API.moov.io:443/ping", "/ping"])
-def test_the_same_origin_written_otherwise_gets_a_token(url: str) -> None:
-    moov = Moov()
-    with moov.http() as http:
-        http.get(url)
-    assert moov.bearers == ["Bearer access-1"]
-
-
-def test_an_address_without_an_origin_is_left_to_httpx2() -> None:
-    moov = Moov()
-    with httpx2.Client(auth=moov.auth()) as http, pytest.raises(httpx2.UnsupportedProtocol):
-        http.get("/ping")
-
-
-def test_failing_to_get_a_token_raises_and_the_next_call_tries_again() -> None:
+def test_call_after_a_failed_token_request_tries_again() -> None:
     moov = Moov(status=401)
     with moov.http() as http:
         with pytest.raises(InvalidClientError):
@@ -135,7 +128,7 @@ def test_failing_to_get_a_token_raises_and_the_next_call_tries_again() -> None:
         assert http.get("/ping").status_code == 200
 
 
-def test_token_requests_are_repeated_as_the_policy_says() -> None:
+def test_token_requests_follow_the_retry_policy() -> None:
     moov, slept = Moov(status=503), list[float]()
 
     def sleep(seconds: float) -> None:
@@ -147,18 +140,161 @@ def test_token_requests_are_repeated_as_the_policy_says() -> None:
     assert len(slept) == 1
 
 
-@pytest.mark.parametrize(
-    "options",
-    [{"leeway": -1}, {"leeway": float("nan")}, {"scope": ""}, {"base_url": "moov"}, {"client_id": ""}],
-)
-def test_what_cannot_work_is_refused_at_once(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="must be"):
-        Moov().auth(**options)
+def test_invalid_options_are_rejected_at_once() -> None:
+    invalid: list[dict[str, Any]] = [
+        {"leeway": -1}, {"leeway": float("nan")}, {"scope": ""}, {"base_url": "moov"}, {"client_id": ""},
+    ]  # fmt: skip
+    for members in invalid:
+        with pytest.raises(ValueError, match="must be"):
+            Moov().auth(**members)
 
 
-def test_the_repr_names_server_key_and_scope_and_hides_secret_and_token() -> None:
+CROWD = 20
+
+
+def crowd(http: httpx2.Client) -> list[int]:
+    """The statuses of calls that start together, each on its own thread."""
+    start = Barrier(CROWD)
+
+    def call(_: int) -> int:
+        start.wait()
+        return http.get("/ping").status_code
+
+    with ThreadPoolExecutor(CROWD) as pool:
+        return list(pool.map(call, range(CROWD)))
+
+
+def test_threads_share_one_token_request() -> None:
+    moov, all_rejected = Moov(), Barrier(CROWD)
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        response = moov(request)
+        if response.status_code == 401:
+            all_rejected.wait()
+        return response
+
+    with httpx2.Client(base_url=API, auth=moov.auth(), transport=httpx2.MockTransport(handler)) as http:
+        assert crowd(http) == [200] * CROWD
+        moov.clock.shift(3600)
+        assert crowd(http) == [200] * CROWD
+        moov.revoked = {"Bearer access-2"}
+        assert crowd(http) == [200] * CROWD
+    assert len(moov.token_requests) == 3
+    assert [moov.bearers.count(f"Bearer access-{number}") for number in (1, 2, 3)] == [20, 40, 20]
+
+
+# --- tasks ------------------------------------------------------------------------------------------
+
+AsyncHandler = Callable[[httpx2.Request], Coroutine[None, None, httpx2.Response]]
+
+
+async def gather(auth: MoovAuth, handler: AsyncHandler, calls: int = CROWD, url: str = "/ping") -> list[int]:
+    """The statuses of calls that run at once, each as a task."""
+    async with httpx2.AsyncClient(base_url=API, auth=auth, transport=httpx2.MockTransport(handler)) as http:
+        responses = await asyncio.gather(*(http.get(url) for _ in range(calls)))
+    return [response.status_code for response in responses]
+
+
+def slow(moov: Moov) -> AsyncHandler:
+    """The server, letting every other task run before it answers."""
+
+    async def handler(request: httpx2.Request) -> httpx2.Response:
+        await asyncio.sleep(0)
+        return moov(request)
+
+    return handler
+
+
+def async_auth(moov: Moov, handler: AsyncHandler | None = None) -> MoovAuth:
+    transport = httpx2.MockTransport(handler or slow(moov))
+    return moov.auth(http_client=httpx2.AsyncClient(transport=transport))
+
+
+def test_tasks_share_one_token_request() -> None:
     moov = Moov()
-    auth = moov.auth()
-    with moov.http(auth) as http:
+
+    async def calls() -> list[list[int]]:
+        all_rejected = asyncio.Barrier(CROWD)
+
+        async def handler(request: httpx2.Request) -> httpx2.Response:
+            response = moov(request)
+            if response.status_code == 401:
+                await all_rejected.wait()
+            return response
+
+        auth = async_auth(moov)
+        statuses = [await gather(auth, slow(moov))]
+        moov.clock.shift(3600)
+        statuses.append(await gather(auth, slow(moov)))
+        moov.revoked = {"Bearer access-2"}
+        return [*statuses, await gather(auth, handler)]
+
+    assert asyncio.run(calls()) == [[200] * CROWD] * 3
+    assert len(moov.token_requests) == 3
+
+
+def test_one_instance_serves_one_event_loop_after_another() -> None:
+    moov = Moov()
+    auth = async_auth(moov)
+    for _ in range(3):
+        assert asyncio.run(gather(auth, slow(moov), calls=10)) == [200] * 10
+        moov.clock.shift(3600)
+    assert len(moov.token_requests) == 3
+    assert len(auth._async_locks) == 1
+
+
+def test_cancelled_call_does_not_block_the_others() -> None:
+    moov = Moov()
+
+    async def calls() -> list[int]:
+        requested = asyncio.Event()
+
+        async def hanging_once(request: httpx2.Request) -> httpx2.Response:
+            if not requested.is_set():
+                requested.set()
+                await asyncio.Event().wait()
+            return moov(request)
+
+        auth = async_auth(moov, hanging_once)
+        first = asyncio.create_task(gather(auth, slow(moov), calls=1))
+        await requested.wait()
+        others = asyncio.create_task(gather(auth, slow(moov), calls=10))
+        await asyncio.sleep(0)
+        first.cancel()
+        with suppress(asyncio.CancelledError):
+            await first
+        return await others
+
+    assert asyncio.run(calls()) == [200] * 10
+    assert len(moov.token_requests) == 1
+
+
+def test_tasks_leave_other_origins_alone() -> None:
+    moov = Moov()
+    asyncio.run(gather(async_auth(moov), slow(moov), calls=1, url="https://elsewhere.test/"))
+    assert (moov.token_requests, moov.bearers) == ([], [None])
+
+
+def test_http_client_must_match_the_calling_client() -> None:
+    moov = Moov()
+    with moov.http(async_auth(moov)) as http, pytest.raises(TypeError, match="needs Client"):
         http.get("/ping")
-    assert repr(auth) == "MoovAuth('https://api.moov.io', client_id='key', scope='/ping.read')"
+    with pytest.raises(TypeError, match="needs AsyncClient"):
+        asyncio.run(gather(moov.auth(), slow(moov), calls=1))
+
+
+@pytest.mark.slow
+def test_one_instance_serves_sync_and_async_clients() -> None:
+    clock = Clock()
+    key = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+
+    async def call() -> int:
+        async with httpx2.AsyncClient(auth=auth) as http:
+            return (await http.get(f"{url}/ping")).status_code
+
+    with listening(new_server()) as url:
+        auth = MoovAuth(url, **options(**key, scope="/ping.read", clock=clock))
+        assert asyncio.run(call()) == 200
+        clock.shift(3600)
+        with httpx2.Client(auth=auth) as http:
+            assert http.get(f"{url}/ping").status_code == 200

@@ -1,4 +1,4 @@
-"""The two clients: the same results, whose connections they use, and what they leave out of requests."""
+"""The two clients: the same results, whose connections they use, and how much of a response they read."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -8,35 +8,33 @@ from typing import Any
 import httpx2
 import pytest
 
-from mockmoov.client import AsyncTokenClient, ProtocolError, Retry, ServerError, Token, TokenClient
+from mockmoov.client import (
+    AsyncTokenClient,
+    ProtocolError,
+    Retry,
+    ServerError,
+    Token,
+    TokenClient,
+    TransportError,
+)
 from mockmoov.client.responses import MAX_BODY
-
-NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-SECRET = "dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-"
-GOOD = {
-    "access_token": "access-abc",
-    "refresh_token": "refresh-def",
-    "token_type": "Bearer",
-    "scope": "/ping.read",
-    "expires_in": 3600,
-}
-Handler = Callable[[httpx2.Request], httpx2.Response]
+from tests.client.moov_stub import NOW, SECRET, TOKEN, Handler, client, options
 
 
-def good(request: httpx2.Request) -> httpx2.Response:
-    return httpx2.Response(200, json=GOOD) if request.url.path == "/oauth2/token" else httpx2.Response(204)
+def successful(request: httpx2.Request) -> httpx2.Response:
+    return httpx2.Response(200, json=TOKEN) if request.url.path == "/oauth2/token" else httpx2.Response(204)
 
 
-def sync_calls(transport: httpx2.MockTransport, **options: Any) -> tuple[Token, Token]:
-    with TokenClient(transport=transport, **options) as moov:
+def sync_calls(handler: Handler, **more: Any) -> tuple[Token, Token]:
+    with client(handler, **more) as moov:
         pair = moov.create("/ping.read"), moov.refresh("refresh-abc")
         moov.revoke(pair[1])
         return pair
 
 
-def async_calls(transport: httpx2.MockTransport, **options: Any) -> tuple[Token, Token]:
+def async_calls(handler: Handler, **more: Any) -> tuple[Token, Token]:
     async def calls() -> tuple[Token, Token]:
-        async with AsyncTokenClient(transport=transport, **options) as moov:
+        async with AsyncTokenClient(transport=httpx2.MockTransport(handler), **options(**more)) as moov:
             pair = await moov.create("/ping.read"), await moov.refresh("refresh-abc")
             await moov.revoke(pair[1])
             return pair
@@ -47,20 +45,16 @@ def async_calls(transport: httpx2.MockTransport, **options: Any) -> tuple[Token,
 both = pytest.mark.parametrize("calls", [sync_calls, async_calls])
 
 
-def options(**more: Any) -> dict[str, Any]:
-    return {"client_id": "key", "client_secret": SECRET, "clock": lambda: NOW, **more}
-
-
 @both
-def test_the_three_operations_go_to_their_paths(calls: Callable[..., tuple[Token, Token]]) -> None:
-    seen: list[str] = []
+def test_operations_go_to_their_paths(calls: Callable[..., tuple[Token, Token]]) -> None:
+    paths: list[str] = []
 
     def handler(request: httpx2.Request) -> httpx2.Response:
-        seen.append(request.url.path)
-        return good(request)
+        paths.append(request.url.path)
+        return successful(request)
 
-    created, refreshed = calls(httpx2.MockTransport(handler), **options())
-    assert seen == ["/oauth2/token", "/oauth2/token", "/oauth2/revoke"]
+    created, refreshed = calls(handler)
+    assert paths == ["/oauth2/token", "/oauth2/token", "/oauth2/revoke"]
     assert created == refreshed
     assert created.expires_at == NOW + timedelta(hours=1)
 
@@ -73,24 +67,21 @@ def test_waits_use_the_sleep_of_the_policy(calls: Callable[..., tuple[Token, Tok
     async def async_sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    def handler(request: httpx2.Request) -> httpx2.Response:
-        return answers.pop() if answers else good(request)
-
     retry = Retry(sleep=slept.append, async_sleep=async_sleep)
-    calls(httpx2.MockTransport(handler), **options(retry=retry))
+    calls(lambda request: answers.pop() if answers else successful(request), retry=retry)
     assert slept == [7.0]
 
 
 class Endless(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """A body without an end that counts what was taken from it."""
+    """A body without an end that counts what was read from it."""
 
     def __init__(self) -> None:
-        self.taken = 0
+        self.read = 0
         self.closed = False
 
     def __iter__(self) -> Iterator[bytes]:
         while True:
-            self.taken += 1024
+            self.read += 1024
             yield b" " * 1024
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -105,31 +96,30 @@ class Endless(httpx2.SyncByteStream, httpx2.AsyncByteStream):
 
 
 @both
-def test_of_an_endless_body_no_more_than_the_limit_is_read(calls: Callable[..., Any]) -> None:
+def test_endless_body_is_read_up_to_the_limit(calls: Callable[..., Any]) -> None:
     body = Endless()
     with pytest.raises(ProtocolError, match="longer than"):
-        calls(httpx2.MockTransport(lambda _: httpx2.Response(200, stream=body)), **options())
-    assert body.taken <= MAX_BODY + 1024
+        calls(lambda _: httpx2.Response(200, stream=body))
+    assert body.read <= MAX_BODY + 1024
     assert body.closed
-
-
-@both
-def test_an_endless_error_is_still_that_error(calls: Callable[..., Any]) -> None:
     with pytest.raises(ServerError):
-        calls(httpx2.MockTransport(lambda _: httpx2.Response(502, stream=Endless())), **options())
+        calls(lambda _: httpx2.Response(502, stream=Endless()))
 
 
 @both
-def test_a_failure_of_the_network_reaches_the_caller_as_a_moov_error(calls: Callable[..., Any]) -> None:
-    def handler(_request: httpx2.Request) -> httpx2.Response:
+@pytest.mark.parametrize("location", [b"https://elsewhere.test/", b"//.xn--"])
+def test_network_failures_and_redirects_are_moov_errors(calls: Callable[..., Any], location: bytes) -> None:
+    def fail(_request: httpx2.Request) -> httpx2.Response:
         raise httpx2.ConnectError("refused")
 
-    with pytest.raises(Exception, match="ConnectError: refused") as caught:
-        calls(httpx2.MockTransport(handler), **options())
+    with pytest.raises(TransportError, match="ConnectError: refused") as caught:
+        calls(fail)
     assert SECRET not in repr(caught.value)
+    with pytest.raises(ProtocolError):
+        calls(lambda _: httpx2.Response(302, headers=[(b"location", location)]))
 
 
-def test_redirects_are_not_followed_even_where_the_http_client_follows_them() -> None:
+def test_redirects_are_never_followed() -> None:
     hosts: list[str] = []
 
     def handler(request: httpx2.Request) -> httpx2.Response:
@@ -137,63 +127,60 @@ def test_redirects_are_not_followed_even_where_the_http_client_follows_them() ->
         return httpx2.Response(307, headers={"location": "https://elsewhere.test/"})
 
     with httpx2.Client(transport=httpx2.MockTransport(handler), follow_redirects=True) as http:
-        moov = TokenClient(http_client=http, client_auth="body", **options())
+        moov = TokenClient(http_client=http, **options(client_auth="body"))
         with pytest.raises(ProtocolError, match="307"):
             moov.create("/ping.read")
     assert hosts == ["api.moov.io"]
 
 
-def test_the_http_clients_own_auth_headers_and_cookies_are_left_out() -> None:
+def test_auth_headers_and_cookies_of_http_client_are_not_sent() -> None:
+    sent: list[httpx2.Headers] = []
+
     def handler(request: httpx2.Request) -> httpx2.Response:
-        assert "x-own" not in request.headers
-        assert "cookie" not in request.headers
-        assert "b3RoZXI6b3RoZXI=" not in request.headers["authorization"]
-        return good(request)
+        sent.append(request.headers)
+        return successful(request)
 
-    transport = httpx2.MockTransport(handler)
     own: dict[str, Any] = {"auth": ("other", "other"), "headers": {"x-own": "y"}, "cookies": {"a": "b"}}
-    with httpx2.Client(transport=transport, **own) as http:
+    with httpx2.Client(transport=httpx2.MockTransport(handler), **own) as http:
         TokenClient(http_client=http, **options()).create("/ping.read")
+    assert not {"x-own", "cookie"} & set(sent[0])
+    assert "b3RoZXI6b3RoZXI=" not in sent[0]["authorization"]
 
 
-def test_a_given_http_client_is_left_open() -> None:
-    with httpx2.Client(transport=httpx2.MockTransport(good)) as http:
+def test_given_http_client_is_left_open() -> None:
+    transport = httpx2.MockTransport(successful)
+
+    async def async_is_closed() -> bool:
+        async with httpx2.AsyncClient(transport=transport) as http:
+            async with AsyncTokenClient(http_client=http, **options()) as moov:
+                await moov.create("/ping.read")
+            return http.is_closed
+
+    with httpx2.Client(transport=transport) as http:
         with TokenClient(http_client=http, **options()) as moov:
             moov.create("/ping.read")
         assert not http.is_closed
+    assert not asyncio.run(async_is_closed())
 
 
-def test_a_given_async_http_client_is_left_open() -> None:
-    async def left_open() -> bool:
-        async with httpx2.AsyncClient(transport=httpx2.MockTransport(good)) as http:
-            async with AsyncTokenClient(http_client=http, **options()) as moov:
-                await moov.create("/ping.read")
-            return not http.is_closed
-
-    assert asyncio.run(left_open())
-
-
-def test_its_own_connections_are_closed() -> None:
-    moov = TokenClient(transport=httpx2.MockTransport(good), **options())
+def test_own_connections_are_closed() -> None:
+    moov = client(successful)
     moov.close()
     with pytest.raises(RuntimeError, match="closed"):
         moov.create("/ping.read")
 
 
 @pytest.mark.parametrize("kind", [TokenClient, AsyncTokenClient])
-def test_an_http_client_and_a_transport_exclude_each_other(kind: type[Any]) -> None:
+def test_http_client_excludes_transport_and_repr_hides_secrets(kind: type[Any]) -> None:
     with pytest.raises(ValueError, match="not both"):
         kind(http_client=object(), transport=object(), **options())
-
-
-@pytest.mark.parametrize("kind", [TokenClient, AsyncTokenClient])
-def test_a_repr_names_the_server_and_the_key_and_hides_the_secret(kind: type[Any]) -> None:
-    moov = kind("http://127.0.0.1:8080", transport=httpx2.MockTransport(good), **options())
+    moov = kind("http://127.0.0.1:8080", transport=httpx2.MockTransport(successful), **options())
     assert repr(moov) == f"{kind.__name__}('http://127.0.0.1:8080', client_id='key')"
 
 
-def test_without_a_clock_the_wall_clock_counts() -> None:
+def test_default_clock_is_the_wall_clock() -> None:
     before = datetime.now(UTC)
-    with TokenClient(client_id="key", client_secret=SECRET, transport=httpx2.MockTransport(good)) as moov:
+    transport = httpx2.MockTransport(successful)
+    with TokenClient(client_id="key", client_secret=SECRET, transport=transport) as moov:
         token = moov.create("/ping.read")
     assert timedelta(0) <= token.expires_at - before - timedelta(hours=1) < timedelta(minutes=5)

@@ -1,125 +1,90 @@
-"""The token a caller holds: when it expires, under both contracts, and what its repr shows."""
+"""The token a caller gets: how it is read, when it expires under both contracts, and what its repr hides."""
 
 import math
 import pickle
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockmoov.client import ProtocolError, Token
 from mockmoov.client.tokens import EPOCH, LONGEST_LIFETIME, expiry, read_token
-
-NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-ANSWER: dict[str, object] = {
-    "access_token": "access-abc",
-    "refresh_token": "refresh-def",
-    "token_type": "Bearer",
-    "scope": "/ping.read /accounts.read",
-    "expires_in": 3600,
-}
+from tests.client.moov_stub import NOW, TOKEN
 
 zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1), timezones=zones)
+unix_times = st.datetimes(datetime(1980, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))
 
 
-@given(now=moments, lifetime=st.integers(0, LONGEST_LIFETIME))
-def test_a_lifetime_in_seconds_counts_from_now(now: datetime, lifetime: int) -> None:
-    result = expiry(lifetime, now)
-    assert result - now == timedelta(seconds=lifetime)
-    assert result.tzinfo is UTC
-
-
-@given(now=moments, then=st.datetimes(datetime(1980, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC)))
-def test_a_unix_time_is_the_expiry_whatever_the_clock_says(now: datetime, then: datetime) -> None:
-    seconds = (then - EPOCH) // timedelta(seconds=1)
-    assert expiry(seconds, now) == then.replace(microsecond=0)
-
-
-@given(now=moments, then=moments, lifetime=st.integers(1, LONGEST_LIFETIME))
-def test_both_contracts_name_the_same_expiry(now: datetime, then: datetime, lifetime: int) -> None:
-    now = now.replace(microsecond=0)
-    unix_time = int(now.timestamp()) + lifetime
-    assert expiry(lifetime, now) == expiry(unix_time, then)
-
-
-@given(st.integers(0, 2**37))
-def test_a_float_without_fraction_is_the_same_number(seconds: int) -> None:
-    assert expiry(float(seconds), NOW) == expiry(seconds, NOW)
+@given(now=moments, lifetime=st.integers(0, LONGEST_LIFETIME), then=unix_times)
+@example(now=NOW, lifetime=LONGEST_LIFETIME, then=datetime(1980, 1, 1, tzinfo=UTC))
+def test_expires_in_is_a_lifetime_or_a_unix_time(now: datetime, lifetime: int, then: datetime) -> None:
+    for seconds in (lifetime, float(lifetime)):
+        assert expiry(seconds, now) - now == timedelta(seconds=lifetime)
+        assert expiry(seconds, now).tzinfo is UTC
+    unix_time = (then - EPOCH) // timedelta(seconds=1)
+    assert expiry(unix_time, now) == then.replace(microsecond=0)
 
 
 @given(
-    st.one_of(
-        st.integers(max_value=-1),
-        st.floats().filter(lambda value: not value.is_integer() or value < 0),
-        st.booleans(),
-        st.none(),
-        st.text(),
-        st.lists(st.integers()),
-    )
+    st.integers(max_value=-1)
+    | st.floats().filter(lambda value: not value.is_integer() or value < 0)
+    | st.booleans()
+    | st.none()
+    | st.text()
+    | st.lists(st.integers())
 )
-def test_anything_but_a_whole_number_of_at_least_0_is_refused(value: object) -> None:
+@example(True)
+@example(-1)
+@example(0.5)
+def test_expires_in_must_be_a_whole_number(value: object) -> None:
     with pytest.raises(ProtocolError, match="expires_in that is not an integer"):
         expiry(value, NOW)
 
 
-@pytest.mark.parametrize("value", [10**12, 10**30, 10**4000, 1e300, math.nextafter(2.0**63, 0)])
-def test_a_time_beyond_the_calendar_is_refused(value: float) -> None:
-    with pytest.raises(ProtocolError, match="year 9999"):
-        expiry(value, NOW)
+def test_expiry_must_be_before_the_year_10000() -> None:
+    beyond = [(value, NOW) for value in (10**12, 10**30, 10**4000, 1e300, math.nextafter(2.0**63, 0))]
+    for value, now in (*beyond, (3600, datetime.max.replace(tzinfo=UTC))):
+        with pytest.raises(ProtocolError, match="year 9999"):
+            expiry(value, now)
 
 
-def test_a_lifetime_beyond_the_calendar_is_refused() -> None:
-    with pytest.raises(ProtocolError, match="year 9999"):
-        expiry(3600, datetime.max.replace(tzinfo=UTC))
+def test_members_must_be_printable_and_of_a_known_type() -> None:
+    invalid: list[object] = [None, 7.5, True, "", "\ud800", "naïve", "two\nlines", ["x"], {"x": "y"}]
+    for member, value in (*product(TOKEN, invalid), ("token_type", "mac")):
+        with pytest.raises(ProtocolError, match=member):
+            read_token(TOKEN | {member: value}, NOW)
 
 
-@pytest.mark.parametrize("member", ["access_token", "refresh_token", "token_type", "scope", "expires_in"])
-@pytest.mark.parametrize("value", [None, 7.5, True, "", "\ud800", "naïve", "two\nlines", ["x"], {"x": "y"}])
-def test_a_member_missing_or_ill_typed_is_refused_by_name(member: str, value: object) -> None:
-    with pytest.raises(ProtocolError, match=member):
-        read_token(ANSWER | {member: value}, NOW)
-
-
-def test_a_token_type_that_this_client_cannot_use_is_refused() -> None:
-    with pytest.raises(ProtocolError, match="token_type"):
-        read_token(ANSWER | {"token_type": "mac"}, NOW)
-
-
-@pytest.mark.parametrize("token_type", ["Bearer", "bearer", "jwt", "opaque"])
-def test_token_types_of_both_contracts_are_kept_as_sent(token_type: str) -> None:
-    assert read_token(ANSWER | {"token_type": token_type}, NOW).token_type == token_type
-
-
-def test_members_that_nobody_knows_are_ignored() -> None:
-    assert read_token(ANSWER | {"id_token": "x"}, NOW) == read_token(ANSWER, NOW)
-
-
-def test_scopes_are_the_scope_in_parts() -> None:
-    assert read_token(ANSWER, NOW).scopes == ("/ping.read", "/accounts.read")
-
-
-@given(st.text().map(lambda text: f"~{text}~"), st.text().map(lambda text: f"~{text}~"))
-def test_repr_and_str_hide_both_tokens(access: str, refresh: str) -> None:
-    token = Token(access_token=access, refresh_token=refresh, token_type="", scope="", expires_at=NOW)
-    shown = repr(token) + str(token)
-    assert access not in shown
-    assert refresh not in shown
-
-
-def test_a_token_is_expired_at_its_expiry_and_not_before() -> None:
-    token = read_token(ANSWER, NOW)
-    assert token.is_expired(token.expires_at)
-    assert not token.is_expired(token.expires_at - timedelta(microseconds=1))
-
-
-def test_leeway_makes_a_token_expire_earlier() -> None:
-    token = read_token(ANSWER, NOW)
-    assert token.is_expired(token.expires_at - timedelta(seconds=60), leeway=60)
-    assert not token.is_expired(token.expires_at - timedelta(seconds=61), leeway=60)
-
-
-def test_a_token_survives_pickling() -> None:
-    token = read_token(ANSWER, NOW)
+def test_token_is_read_as_sent_and_survives_pickling() -> None:
+    token = read_token(TOKEN | {"scope": "/ping.read /accounts.read", "id_token": "ignored"}, NOW)
+    assert token == Token(
+        access_token="access-1",
+        refresh_token="refresh-1",
+        token_type="Bearer",
+        scope="/ping.read /accounts.read",
+        expires_at=NOW + timedelta(hours=1),
+    )
+    assert token.scopes == ("/ping.read", "/accounts.read")
     assert pickle.loads(pickle.dumps(token)) == token
+    for token_type in ("bearer", "jwt", "opaque"):
+        assert read_token(TOKEN | {"token_type": token_type}, NOW).token_type == token_type
+
+
+@given(st.text().map("~{}~".format), st.text().map("~{}~".format))
+def test_repr_hides_both_tokens(access: str, refresh: str) -> None:
+    token = Token(access_token=access, refresh_token=refresh, token_type="", scope="", expires_at=NOW)
+    output = repr(token) + str(token)
+    assert access not in output
+    assert refresh not in output
+
+
+def test_token_expires_at_its_expiry_or_the_leeway_earlier() -> None:
+    token = read_token(TOKEN, NOW)
+    for leeway in (0, 60):
+        moment = token.expires_at - timedelta(seconds=leeway)
+        assert token.is_expired(moment, leeway=leeway)
+        assert not token.is_expired(moment - timedelta(microseconds=1), leeway=leeway)
+    assert token.is_expired(token.expires_at)

@@ -1,9 +1,9 @@
-"""Which exchanges a question is about, and how one is told in a line."""
+"""The journal's queries, and how an exchange is printed in one line."""
 
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -11,90 +11,54 @@ from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.journal import Query, format_line, matching
 
 EXCHANGE = Exchange(
-    number=7,
-    at=784_111_777.9,
-    client_id="id",
-    endpoint="token",
-    method="POST",
-    path="/oauth2/token",
-    contract="2023",
-    grant_type="client_credentials",
-    status=200,
-    reason=None,
-    fault="f1",
-    headers={},
-    parameters={"grant_type": "client_credentials", "scope": "/ping.read", "client_id": "id"},
-    issued={},
-)
-ENDPOINTS, GRANTS, STATUSES, METHODS, FAULTS = (
-    (None, "token", "ping"), (None, "refresh_token"), (None, 200, 401), ("GET", "POST"), (None, "f1"),
+    number=7, at=784_111_777.9, client_id="id", endpoint="token", method="POST", path="/oauth2/token",
+    contract="2023", grant_type="client_credentials", status=200, reason=None, fault="f1", headers={},
+    parameters={"grant_type": "client_credentials", "scope": "/ping.read", "client_id": "id"}, issued={},
 )  # fmt: skip
-EXCHANGES = st.builds(
-    replace,
-    st.just(EXCHANGE),
-    at=st.integers(0, 5).map(float),
-    endpoint=st.sampled_from(ENDPOINTS),
-    grant_type=st.sampled_from(GRANTS),
-    status=st.sampled_from(STATUSES),
-    method=st.sampled_from(METHODS),
-    fault=st.sampled_from(FAULTS),
-)
-QUERIES = st.builds(
-    Query,
-    endpoint=st.sampled_from(ENDPOINTS),
-    grant_type=st.sampled_from(GRANTS),
-    status=st.sampled_from(STATUSES),
-    method=st.sampled_from((None, *METHODS)),
-    fault=st.sampled_from(FAULTS),
-    since=st.none() | st.integers(0, 5).map(float),
-    until=st.none() | st.integers(0, 5).map(float),
-)
+# Each member of a query, with a value that matches the exchange and one that doesn't.
+MEMBERS: dict[str, tuple[Any, Any]] = {
+    "endpoint": ("token", "ping"),
+    "grant_type": ("client_credentials", "refresh_token"),
+    "status": (200, 201),
+    "method": ("POST", "GET"),
+    "fault": ("f1", "f2"),
+    "since": (784_111_777.9, 784_111_778.0),
+    "until": (784_111_778.0, 784_111_777.9),
+}
+QUERIES = st.fixed_dictionaries({}, optional={name: st.sampled_from(MEMBERS[name]) for name in MEMBERS})
 
 
-@given(exchanges=st.lists(EXCHANGES, max_size=8), query=QUERIES)
-def test_those_are_selected_that_are_like_all_that_is_asked_in_their_order(
-    exchanges: list[Exchange], query: Query
-) -> None:
-    left = exchanges
-    for name in ("endpoint", "grant_type", "status", "method", "fault"):
-        wanted = getattr(query, name)
-        left = [each for each in left if wanted is None or getattr(each, name) == wanted]
-    if query.since is not None:
-        left = [each for each in left if each.at >= query.since]
-    if query.until is not None:
-        left = [each for each in left if each.at < query.until]
-    assert matching(iter(exchanges), query) == left
+@given(QUERIES)
+@example({})
+def test_exchange_must_match_every_member_of_a_query(members: dict[str, Any]) -> None:
+    matches = all(value == MEMBERS[name][0] for name, value in members.items())
+    assert matching([EXCHANGE], Query(**members)) == [EXCHANGE] * matches
 
 
-@pytest.mark.parametrize(
-    ("name", "right", "wrong"),
-    [
-        ("endpoint", "token", "ping"),
-        ("grant_type", "client_credentials", "refresh_token"),
-        ("status", 200, 201),
-        ("method", "POST", "GET"),
-        ("fault", "f1", "f2"),
-        ("since", 784_111_777.9, 784_111_778.0),
-        ("until", 784_111_778.0, 784_111_777.9),
-    ],
-)
-def test_each_member_of_a_query_counts(name: str, right: Any, wrong: Any) -> None:
-    assert matching([EXCHANGE], Query(**{name: right})) == [EXCHANGE]
-    assert matching([EXCHANGE], Query(**{name: wrong})) == []
+def test_each_member_of_a_query_counts() -> None:
+    assert matching([EXCHANGE], Query(**{name: values[0] for name, values in MEMBERS.items()})) == [EXCHANGE]
+    for name, (_, other) in MEMBERS.items():
+        assert (name, matching([EXCHANGE], Query(**{name: other}))) == (name, [])
+
+
+def test_matching_exchanges_keep_their_order() -> None:
+    exchanges = [replace(EXCHANGE, number=number, status=200 + number % 2) for number in range(6, 0, -1)]
+    selected = matching(iter(exchanges), Query(status=200))
+    assert [exchange.number for exchange in selected] == [6, 4, 2]
+    unset = replace(EXCHANGE, endpoint=None, grant_type=None, status=None, fault=None)
+    assert matching([unset], Query(method="POST")) == [unset]
+    assert matching([unset], Query(endpoint="token")) == []
+
+
+TOKEN = "POST /oauth2/token client_credentials /ping.read (contract 2023)"
 
 
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({}, "POST /oauth2/token client_credentials /ping.read (contract 2023) -> 200"),
-        (
-            {"status": 401, "reason": "why"},
-            "POST /oauth2/token client_credentials /ping.read (contract 2023) -> 401: why",
-        ),
-        (
-            {"status": None, "reason": "fault f1"},
-            "POST /oauth2/token client_credentials /ping.read (contract 2023) -> no response: fault f1",
-        ),
+        ({}, f"{TOKEN} -> 200"),
+        ({"status": 401, "reason": "why"}, f"{TOKEN} -> 401: why"),
+        ({"status": None, "reason": "fault f1"}, f"{TOKEN} -> no response: fault f1"),
         (
             {"parameters": {"token": "sha256:1", "x": "y"}, "path": "/oauth2/revoke"},
             "POST /oauth2/revoke sha256:1 (contract 2023) -> 200",
@@ -105,5 +69,5 @@ def test_each_member_of_a_query_counts(name: str, right: Any, wrong: Any) -> Non
         ),
     ],
 )
-def test_an_exchange_is_told_in_a_line(changes: dict[str, Any], line: str) -> None:
+def test_exchange_is_printed_in_one_line(changes: dict[str, Any], line: str) -> None:
     assert format_line(replace(EXCHANGE, **changes)) == f"#7 Sun, 06 Nov 1994 08:49:37 GMT {line}"

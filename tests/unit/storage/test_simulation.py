@@ -1,16 +1,15 @@
-"""What a test controls, in a store: clocks, plans, the journal; the server's and each API key's."""
+"""Clocks, planned faults and the journal in a store: the server's own, and those of each API key."""
 
 import dataclasses
-import threading
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mockmoov.oauth.api_keys import make_api_key
-from mockmoov.oauth.records import ApiKey, Exchange
+from mockmoov.oauth.records import ApiKey
 from mockmoov.oauth.signing_keys import make_issuer_keys
 from mockmoov.simulation import clock
 from mockmoov.simulation.clock import UNCHANGED, ClockSetting
@@ -20,15 +19,13 @@ from mockmoov.storage.journal import Journal
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
+from tests.support.records import EXCHANGE
+from tests.support.stores import OvertakenStore
 
 NOW = 1000.0
 FACTS = RequestFacts(endpoint="token", method="POST", path="/oauth2/token", headers={}, parameters={})
 OWNERS = [None, "a", "b"]
 each_owner = pytest.mark.parametrize("owner", OWNERS)
-EXCHANGE = Exchange(
-    at=5.0, client_id=None, endpoint=None, method="GET", path="/", contract="2023", grant_type=None,
-    status=404, reason="x", fault=None, headers={"a": "b"}, parameters={}, issued={},
-)  # fmt: skip
 
 
 def api_key(client_id: str) -> ApiKey:
@@ -39,14 +36,25 @@ class World:
     """A store with two API keys in it, and a wall clock."""
 
     def __init__(self) -> None:
-        self.now = NOW
-        self.store = MemoryStore()
-        self.repository = Repository(self.store, wall=lambda: self.now)
+        self.store = OvertakenStore()
+        self.repository = Repository(self.store, wall=lambda: NOW)
         self.repository.reset(make_issuer_keys(bytes(32)), [api_key("a"), api_key("b")])
-        self.simulation = SimulationState(self.store, wall=lambda: self.now)
+        self.simulation = SimulationState(self.store, wall=lambda: NOW)
 
     def shift(self, owner: str | None, seconds: float) -> None:
         self.simulation.set_clock(owner, lambda setting, base: clock.shift(setting, base, seconds))
+
+    def take(self, client_id: str | None, now: float = NOW) -> str | None:
+        """The id of the fault that a request of this API key triggers."""
+        owners = [None] if client_id is None else [client_id, None]
+        fault, _ = self.simulation.take_fault(owners, FACTS, now, is_authorized=True)
+        return fault.id if fault else None
+
+    def fault_ids(self, owner: str | None) -> list[str]:
+        return [fault.id for fault in self.simulation.faults(owner)]
+
+    def counts(self, owner: str | None) -> list[tuple[int, int]]:
+        return [(fault.matched, fault.triggered) for fault in self.simulation.faults(owner)]
 
 
 @pytest.fixture
@@ -54,58 +62,50 @@ def world() -> World:
     return World()
 
 
-# --- Of an exchange -------------------------------------------------------------------------------
+# --- what a request is subject to -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("claimed", "found"),
-    [([], None), (["x"], None), (["a"], "a"), (["x", "b"], "b"), (["b", "a"], "b"), (["x", "y"], None)],
-)
-def test_the_first_that_exists_of_those_that_are_claimed_is_who_it_comes_from(
-    world: World, claimed: list[str], found: str | None
-) -> None:
-    condition = world.simulation.claimed_client(iter(claimed))
-    assert condition.api_key == (None if found is None else api_key(found))
-    assert (condition.now, condition.has_faults) == (NOW, False)
+def test_first_existing_claimed_key_counts(world: World) -> None:
+    claims = {(): None, ("x",): None, ("a",): "a", ("x", "b"): "b", ("b", "a"): "b", ("x", "y"): None}
+    found = {claimed: world.simulation.claimed_client(iter(claimed)) for claimed in claims}
+    assert {claimed: client.api_key for claimed, client in found.items()} == {
+        claimed: None if name is None else api_key(name) for claimed, name in claims.items()
+    }
+    assert {(client.now, client.has_faults) for client in found.values()} == {(NOW, False)}
 
 
-def test_an_exchange_goes_by_the_clock_of_its_key_over_the_servers(world: World) -> None:
+def test_request_is_timed_by_its_keys_clock(world: World) -> None:
     world.shift(None, 10)
     world.shift("b", 100)
-    assert [world.simulation.claimed_client(claimed).now for claimed in ([], ["a"], ["b"], ["x"])] == [
-        1010,
-        1010,
-        1110,
-        1010,
-    ]
+    times = [world.simulation.claimed_client(claimed).now for claimed in ([], ["a"], ["b"], ["x"])]
+    assert times == [1010, 1010, 1110, 1010]
     assert [world.simulation.now(owner) for owner in OWNERS] == [1010, 1010, 1110]
-
-
-def test_a_key_that_does_not_exist_has_no_clock_even_if_one_was_left_behind(world: World) -> None:
-    world.shift("a", 100)
-    world.store.delete("api-key:a")
-    assert world.simulation.claimed_client(["a"]).now == NOW
-    assert world.simulation.claimed_client(["a", "b"]).api_key == api_key("b")
+    world.store.delete("api-key:b")  # its clock is left behind
+    assert world.simulation.claimed_client(["b"]).now == 1010
+    assert world.simulation.claimed_client(["b", "a"]).api_key == api_key("a")
 
 
 @pytest.mark.parametrize(
     ("owner", "expected"),
     [(None, [True, True, True]), ("a", [False, True, False]), ("b", [False, False, True])],
 )
-def test_an_exchange_knows_whether_faults_are_planned_for_it(
+def test_request_knows_whether_faults_are_planned_for_it(
     world: World, owner: str | None, expected: list[bool]
 ) -> None:
+    def has_faults() -> list[bool]:
+        return [world.simulation.claimed_client(claimed).has_faults for claimed in ([], ["a"], ["b"])]
+
     world.simulation.add_fault(owner, Fault(id="f"))
-    assert [world.simulation.claimed_client(claimed).has_faults for claimed in ([], ["a"], ["b"])] == expected
+    assert has_faults() == expected
     world.simulation.remove_faults(owner)
-    assert not any(world.simulation.claimed_client(claimed).has_faults for claimed in ([], ["a"], ["b"]))
+    assert has_faults() == [False] * 3
 
 
-# --- Clocks ---------------------------------------------------------------------------------------
+# --- clocks -----------------------------------------------------------------------------------------
 
 
 @each_owner
-def test_a_clock_is_unchanged_until_it_is_set_and_others_stay(world: World, owner: str | None) -> None:
+def test_clock_is_unchanged_until_set_and_others_stay(world: World, owner: str | None) -> None:
     assert world.simulation.clock(owner) == UNCHANGED
     world.simulation.set_clock(
         owner, lambda setting, base: ClockSetting(offset=base, frozen_at=setting.offset + 1)
@@ -116,143 +116,111 @@ def test_a_clock_is_unchanged_until_it_is_set_and_others_stay(world: World, owne
     assert world.simulation.clock(owner).frozen_at is None
 
 
-def test_a_change_is_given_what_its_base_shows(world: World) -> None:
+def test_change_of_a_clock_gets_the_reading_of_its_base(world: World) -> None:
     world.shift(None, 10)
     world.shift("a", 100)
-    seen: list[float] = []
+    bases: list[float] = []
 
     def look(setting: ClockSetting, base: float) -> ClockSetting:
-        seen.append(base)
+        bases.append(base)
         return setting
 
     for owner in OWNERS:
         world.simulation.set_clock(owner, look)
-    assert seen == [NOW, NOW + 10, NOW + 10]
+    assert bases == [NOW, NOW + 10, NOW + 10]
 
 
-def test_a_change_that_cannot_be_made_leaves_the_clock(world: World) -> None:
+def test_invalid_change_leaves_the_clock(world: World) -> None:
     with pytest.raises(ValueError, match="1970"):
         world.shift("a", -2 * NOW)
     assert world.simulation.clock("a") == UNCHANGED
 
 
-# --- Plans ----------------------------------------------------------------------------------------
-
-
-def ids(world: World, owner: str | None) -> list[str]:
-    return [fault.id for fault in world.simulation.faults(owner)]
+# --- plans ------------------------------------------------------------------------------------------
 
 
 @each_owner
-def test_faults_are_added_at_the_end_and_removed_by_id_or_all(world: World, owner: str | None) -> None:
+def test_faults_are_added_last_and_removed_by_id_or_all(world: World, owner: str | None) -> None:
     for name in "xyzx":
         world.simulation.add_fault(owner, Fault(id=name, status=500, body={"a": [1.5, None, "é"]}))
-    assert ids(world, owner) == list("xyzx")
-    assert [ids(world, other) for other in OWNERS if other != owner] == [[], []]
-    assert world.simulation.remove_faults(owner, "x") == 2
-    assert world.simulation.remove_faults(owner, "x") == 0
-    assert ids(world, owner) == list("yz")
-    assert world.simulation.remove_faults(owner) == 2
-    assert world.simulation.remove_faults(owner) == 0
-    assert ids(world, owner) == []
+    assert world.fault_ids(owner) == list("xyzx")
+    assert [world.fault_ids(other) for other in OWNERS if other != owner] == [[], []]
+    removed = [world.simulation.remove_faults(owner, name) for name in ("x", "x", None, None)]
+    assert (removed, world.fault_ids(owner)) == ([2, 0, 2, 0], [])
 
 
-def test_a_plan_holds_only_so_many_faults(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulation, "MOST_FAULTS", 2)
-    for _ in range(2):
-        world.simulation.add_fault("a", Fault(id="x"))
-    with pytest.raises(ValueError, match=r"^there are 2 faults in the plan, which is the limit$"):
-        world.simulation.add_fault("a", Fault(id="y"))
-    assert ids(world, "a") == ["x", "x"]
-
-
-def test_a_plan_holds_only_so_many_bytes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_is_limited_in_faults_and_bytes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.simulation.add_fault("a", Fault(id="x", text="é" * 100))
     size = len(world.store.get_many(["faults:a"])[0] or b"")
-    monkeypatch.setattr(simulation, "MOST_BYTES", size)
-    world.simulation.add_fault("b", Fault(id="x", text="é" * 100))
-    with pytest.raises(ValueError, match=f"^the plan would be larger than {size} bytes, which is the limit$"):
-        world.simulation.add_fault("b", Fault(id="y"))
-    assert ids(world, "b") == ["x"]
+    with monkeypatch.context() as patched:
+        patched.setattr(simulation, "MOST_BYTES", size)
+        world.simulation.add_fault("b", Fault(id="x", text="é" * 100))
+        limit = f"^the plan would be larger than {size} bytes, which is the limit$"
+        with pytest.raises(ValueError, match=limit):
+            world.simulation.add_fault("b", Fault(id="y"))
+    monkeypatch.setattr(simulation, "MOST_FAULTS", 2)
+    world.simulation.add_fault("a", Fault(id="x"))
+    with pytest.raises(ValueError, match=r"^there are 2 faults in the plan, which is the limit$"):
+        world.simulation.add_fault("a", Fault(id="y"))
+    assert (world.fault_ids("a"), world.fault_ids("b")) == (["x", "x"], ["x"])
 
 
-def taken(world: World, client_id: str | None, now: float = NOW) -> str | None:
-    fault = world.simulation.take_fault(
-        [None] if client_id is None else [client_id, None], FACTS, now, is_authorized=True
-    )[0]
-    return fault.id if fault else None
-
-
-def test_a_fault_of_the_key_is_taken_before_the_servers(world: World) -> None:
+def test_faults_of_the_key_come_before_the_servers(world: World) -> None:
     world.simulation.add_fault(None, Fault(id="server", times=3))
+    world.simulation.add_fault("a", Fault(id="late", after=5))
     world.simulation.add_fault("a", Fault(id="key", times=1))
-    assert [taken(world, owner) for owner in ("b", "a", "a", None, None, "a")] == [
+    assert [world.take(owner) for owner in ("b", "a", "a", None, None, "a")] == [
         "server", "key", "server", "server", None, None,
     ]  # fmt: skip
-    assert [
-        (fault.matched, fault.triggered) for owner in (None, "a") for fault in world.simulation.faults(owner)
-    ] == [
-        (3, 3),
-        (1, 1),
-    ]
+    assert (world.counts(None), world.counts("a")) == ([(3, 3)], [(3, 0), (1, 1)])
 
 
-def test_what_is_looked_at_in_vain_is_counted(world: World) -> None:
-    world.simulation.add_fault("a", Fault(id="x", after=5))
-    assert taken(world, "a") is None
-    assert [(fault.matched, fault.triggered) for fault in world.simulation.faults("a")] == [(1, 0)]
-
-
-def test_windows_go_by_the_clock_of_the_plans_owner(world: World) -> None:
+def test_windows_follow_the_clock_of_the_plans_owner(world: World) -> None:
     world.simulation.add_fault(None, Fault(id="server", start=NOW + 10, end=NOW + 20))
     world.simulation.add_fault("a", Fault(id="key", start=NOW + 100))
-    assert taken(world, "a", NOW + 15) is None
-    assert taken(world, "a", NOW + 100) == "key"
+    assert world.take("a", NOW + 15) is None
+    assert world.take("a", NOW + 100) == "key"
     world.shift(None, 10)
-    assert taken(world, "a", NOW) == taken(world, None, NOW) == "server"
+    assert world.take("a", NOW) == world.take(None, NOW) == "server"
 
 
-def test_no_fault_is_planned_for_a_key_that_was_deleted_meanwhile(world: World) -> None:
+def test_success_waits_with_the_plans_that_are_left(world: World) -> None:
+    world.simulation.add_fault(None, Fault(id="success", status=200))
+    first = world.simulation.take_fault(["a", None], FACTS, NOW, is_authorized=None)
+    assert (first, world.counts(None)) == ((None, [None]), [(0, 0)])
+    rejected = world.simulation.take_fault([None], FACTS, NOW, is_authorized=False)
+    assert (rejected, world.counts(None)) == ((None, ()), [(0, 0)])
+    fault, left = world.simulation.take_fault([None], FACTS, NOW, is_authorized=True)
+    assert fault is not None
+    assert (fault.id, left, world.counts(None)) == ("success", (), [(1, 1)])
+
+
+def test_deleted_key_has_no_faults(world: World) -> None:
     world.simulation.add_fault("a", Fault(id="x"))
     world.repository.delete_api_key("a")
-    assert taken(world, "a") is None
+    assert world.take("a") is None
     assert world.store.get_many(["faults:a", "clock:a"]) == [None, None]
 
 
-def test_of_simultaneous_exchanges_each_fault_is_met_by_as_many_as_were_planned(world: World) -> None:
+def test_threads_trigger_a_fault_as_often_as_planned(world: World) -> None:
     world.simulation.add_fault(None, Fault(id="x", times=50))
-    found: list[str | None] = []
-    threads = [
-        threading.Thread(target=lambda: found.extend([taken(world, "a") for _ in range(25)]))
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (found.count("x"), found.count(None)) == (50, 50)
+    with ThreadPoolExecutor(4) as pool:
+        taken = list(pool.map(world.take, "a" * 100))
+    assert (taken.count("x"), taken.count(None)) == (50, 50)
 
 
-class Contended(MemoryStore):
-    """Somebody else changes an entry just before each first swap."""
-
-    def __init__(self, other: dict[str, bytes]) -> None:
-        super().__init__()
-        self._other = other
-
-    def compare_and_swap(self, key: str, expected: bytes | None, value: bytes, **more: Any) -> bool:
-        if key in self._other:
-            self.put(key, self._other.pop(key), group="server")
-        return super().compare_and_swap(key, expected, value, **more)
-
-
-def test_a_change_is_made_again_on_what_somebody_else_has_made_meanwhile() -> None:
-    store = Contended({"clock": b'{"offset":5.0}', "faults": b'[{"id":"theirs"}]'})
-    contended = SimulationState(store, wall=lambda: NOW)
-    contended.set_clock(None, lambda setting, base: dataclasses.replace(setting, offset=setting.offset + 1))
-    contended.add_fault(None, Fault(id="ours"))
-    assert contended.clock().offset == 6
-    assert [fault.id for fault in contended.faults()] == ["theirs", "ours"]
+def test_overtaken_change_is_made_again(world: World) -> None:
+    theirs = {"clock": b'{"offset":5.0}', "faults": b'[{"id":"theirs"}]'}
+    world.store.before["compare_and_swap"] = lambda: world.store.put("clock", theirs["clock"], group="server")
+    world.simulation.set_clock(
+        None, lambda setting, base: dataclasses.replace(setting, offset=setting.offset + 1)
+    )
+    world.store.before["compare_and_swap"] = lambda: world.store.put(
+        "faults", theirs["faults"], group="server"
+    )
+    world.simulation.add_fault(None, Fault(id="ours"))
+    assert world.simulation.clock().offset == 6
+    assert world.fault_ids(None) == ["theirs", "ours"]
 
 
 FAULTS = st.builds(
@@ -275,38 +243,39 @@ FAULTS = st.builds(
 
 
 @given(fault=FAULTS)
-def test_a_fault_comes_back_as_it_was_planned(fault: Fault) -> None:
-    world = World()
-    world.simulation.add_fault("a", fault)
-    assert world.simulation.faults("a") == (fault,)
+def test_fault_comes_back_as_planned(fault: Fault) -> None:
+    state = SimulationState(MemoryStore(), wall=lambda: NOW)
+    state.add_fault("a", fault)
+    assert state.faults("a") == (fault,)
 
 
-# --- The journal ----------------------------------------------------------------------------------
+# --- the journal ------------------------------------------------------------------------------------
 
 
 @given(owners=st.lists(st.sampled_from(OWNERS), max_size=8))
-def test_an_exchange_is_in_the_journal_of_its_key_and_in_that_of_the_server(owners: list[str | None]) -> None:
-    world = World()
+@example(owners=[None, "a", "b", "a"])
+def test_journal_of_a_key_is_a_part_of_the_servers(owners: list[str | None]) -> None:
+    state = SimulationState(MemoryStore(), wall=lambda: NOW)
     expected = []
     for number, owner in enumerate(owners, 1):
         exchange = replace(EXCHANGE, client_id=owner, at=float(number))
-        world.simulation.record(exchange)
+        state.record(exchange)
         expected.append(replace(exchange, number=number))
-    assert world.simulation.journal() == Journal(exchanges=expected, dropped=0)
+    assert state.journal() == Journal(exchanges=expected, dropped=0)
     for owner in ("a", "b"):
         own = [exchange for exchange in expected if exchange.client_id == owner]
-        assert world.simulation.journal(owner) == Journal(exchanges=own, dropped=0)
+        assert state.journal(owner) == Journal(exchanges=own, dropped=0)
 
 
 @pytest.mark.parametrize(("owner", "left"), [("a", [None, "b"]), (None, []), ("x", [None, "a", "b"])])
-def test_a_journal_is_emptied_for_its_owner(world: World, owner: str | None, left: list[str | None]) -> None:
+def test_journal_is_cleared_by_owner(world: World, owner: str | None, left: list[str | None]) -> None:
     for client_id in OWNERS:
         world.simulation.record(replace(EXCHANGE, client_id=client_id))
     world.simulation.clear_journal(owner)
     assert [exchange.client_id for exchange in world.simulation.journal().exchanges] == left
 
 
-def test_what_had_no_room_is_counted() -> None:
+def test_dropped_exchanges_are_counted_by_owner() -> None:
     small = SimulationState(MemoryStore(journal_size=1), wall=lambda: NOW)
     for client_id in ("a", "b", "a"):
         small.record(replace(EXCHANGE, client_id=client_id))

@@ -1,4 +1,4 @@
-"""Waiting for exchanges: counts are right after any change of the journal, and nobody is left asleep."""
+"""Watches: they count exchanges correctly after any change of the journal, and every waiter wakes."""
 
 import threading
 from collections.abc import Callable
@@ -17,13 +17,10 @@ from mockmoov.storage import journal as module
 from mockmoov.storage.journal import MemoryJournal, TooManyWatchesError, Watch
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.simulation import SimulationState
+from tests.support.records import EXCHANGE
 
 SIZE = 4  # exchanges that the journal holds
 OWNERS = [None, "a", "b"]
-EXCHANGE = Exchange(
-    at=5.0, client_id=None, endpoint=None, method="GET", path="/", contract="2023", grant_type=None,
-    status=404, reason="x", fault=None, headers={"a": "b"}, parameters={}, issued={},
-)  # fmt: skip
 QUERIES = [Query(), Query(status=200), Query(status=404), Query(status=200, endpoint="token")]
 owners = st.sampled_from(OWNERS)
 
@@ -32,9 +29,13 @@ def exchange(owner: str | None = None, status: int = 200, endpoint: str | None =
     return replace(EXCHANGE, client_id=owner, status=status, endpoint=endpoint)
 
 
+def nothing() -> None:
+    """A watch is told something that its test doesn't need."""
+
+
 @dataclass(eq=False)
 class Waiter:
-    """A watch, and what it has been notified of."""
+    """A watch, and how often it was notified."""
 
     owner: str | None
     query: Query
@@ -61,7 +62,7 @@ class Model:
         self.number += 1
         self.exchanges = [*self.exchanges, replace(new, number=self.number)][-SIZE:]
 
-    def of(self, owner: str | None, query: Query) -> list[Exchange]:
+    def matching(self, owner: str | None, query: Query) -> list[Exchange]:
         return matching([each for each in self.exchanges if owner in (None, each.client_id)], query)
 
 
@@ -105,19 +106,18 @@ class WatchesAgainstList(RuleBasedStateMachine):
             watch.close()
 
     @invariant()
-    def each_watch_counts_what_is_in_the_journal(self) -> None:
+    def watches_count_what_is_in_the_journal(self) -> None:
         for waiter in self.waiters:
-            watch, found = waiter.opened(), self.model.of(waiter.owner, waiter.query)
+            watch, found = waiter.opened(), self.model.matching(waiter.owner, waiter.query)
             assert watch.found() == found
             assert watch.missing == max(0, watch.count - len(found))
             assert watch.dropped == self.journal.read(waiter.owner)[1]
 
     @invariant()
-    def who_has_enough_was_notified(self) -> None:
+    def complete_watches_were_notified(self) -> None:
         for waiter in self.waiters:
             missing = waiter.opened().missing
-            if waiter.missing and not missing:
-                assert waiter.calls
+            assert waiter.calls or missing or not waiter.missing
             if missing:
                 waiter.calls = 0
             waiter.missing = missing
@@ -125,15 +125,19 @@ class WatchesAgainstList(RuleBasedStateMachine):
     def teardown(self) -> None:
         for waiter in self.waiters:
             waiter.opened().close()
-        assert not self.journal._tallies
-        assert not self.journal._open
+        assert_nothing_is_left(self.journal)
 
 
-TestWatchesAgainstList = WatchesAgainstList.TestCase
-TestWatchesAgainstList.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+def assert_nothing_is_left(journal: MemoryJournal) -> None:
+    assert not journal._tallies
+    assert not journal._open
 
 
-def test_a_watch_is_notified_once_when_the_last_missing_exchange_arrives() -> None:
+TestWatchesAgainstList = pytest.mark.slow(WatchesAgainstList.TestCase)
+TestWatchesAgainstList.settings = settings(stateful_step_count=40)
+
+
+def test_watch_is_notified_when_the_last_missing_exchange_comes() -> None:
     journal, waiter = MemoryJournal(), Waiter("a", Query())
     with journal.watch("a", Query(status=200), 2, waiter.notify) as watch:
         missing = [watch.missing]
@@ -143,7 +147,7 @@ def test_a_watch_is_notified_once_when_the_last_missing_exchange_arrives() -> No
     assert (missing, waiter.calls) == ([2, 2, 2, 2, 1, 0, 0], 1)
 
 
-def test_a_watch_that_has_enough_waits_again_when_exchanges_make_room() -> None:
+def test_complete_watch_waits_again_after_exchanges_are_dropped() -> None:
     journal, waiter = MemoryJournal(max_exchanges=2), Waiter(None, Query())
     with journal.watch(None, Query(status=200), 1, waiter.notify) as watch:
         for status in (200, 404, 404):
@@ -153,14 +157,28 @@ def test_a_watch_that_has_enough_waits_again_when_exchanges_make_room() -> None:
         assert (watch.missing, waiter.calls) == (0, 2)
 
 
-def test_an_exchange_that_is_larger_than_the_journal_is_not_counted() -> None:
+def test_cleared_journal_notifies_watches_and_counts_nothing() -> None:
+    journal, waiters = MemoryJournal(), [Waiter(owner, Query()) for owner in OWNERS]
+    for waiter in waiters:
+        waiter.watch = journal.watch(waiter.owner, Query(), 1, waiter.notify)
+    for owner in ("a", "b"):
+        journal.append(exchange(owner))
+    journal.clear("a")
+    assert [waiter.calls for waiter in waiters] == [1, 2, 1]
+    assert [len(waiter.opened().found()) for waiter in waiters] == [1, 0, 1]
+    journal.clear()
+    assert [waiter.calls for waiter in waiters] == [2, 3, 2]
+    assert [waiter.opened().found() for waiter in waiters] == [[], [], []]
+
+
+def test_exchange_larger_than_the_journal_is_not_counted() -> None:
     journal = MemoryJournal(max_bytes=10)
     with journal.watch(None, Query(), 1, lambda: pytest.fail("there is nothing to find")) as watch:
         journal.append(exchange())
         assert (watch.missing, watch.found(), watch.dropped) == (1, [], 1)
 
 
-def test_notify_may_be_set_later_and_may_use_the_watch_and_the_journal() -> None:
+def test_notify_may_be_replaced_and_may_use_the_journal() -> None:
     journal, found = MemoryJournal(), list[Exchange]()
     with journal.watch("a", Query(), 1, lambda: pytest.fail("it was replaced")) as watch:
         watch.notify = lambda: found.extend([*watch.found(), *journal.read("a")[0]])
@@ -168,139 +186,118 @@ def test_notify_may_be_set_later_and_may_use_the_watch_and_the_journal() -> None
     assert found == [replace(exchange("a"), number=1)] * 2
 
 
-def test_watches_of_one_owner_and_query_share_a_tally_that_goes_with_the_last_of_them() -> None:
-    journal = MemoryJournal()
-    journal.append(exchange("a"))
-    first, second = (journal.watch("a", Query(), count, lambda: None) for count in (1, 2))
-    assert first.tally is second.tally
-    first.close()
-    assert (second.missing, second.found()) == (1, [replace(exchange("a"), number=1)])
-    second.close()
-    assert "a" not in journal._tallies
-
-
-def test_there_is_a_limit_of_watches_that_closing_one_makes_room_under(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "MAX_WATCHES", 2)
-    journal = MemoryJournal()
-    first, _ = (journal.watch(owner, Query(), 1, lambda: None) for owner in "ab")
-    with pytest.raises(
-        TooManyWatchesError, match=r"^2 requests are waiting for exchanges, which is the limit$"
-    ):
-        journal.watch("c", Query(), 1, lambda: None)
-    assert "c" not in journal._tallies
-    with monkeypatch.context() as patched:
-        patched.setattr(module, "_matching", lambda *_: pytest.fail("the journal is not read in vain"))
-        with pytest.raises(TooManyWatchesError):
-            journal.watch(None, Query(), 1, lambda: None)
-    first.close()
-    journal.watch("c", Query(), 1, lambda: None)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Form(Query):
-    """A query with more members than count."""
+class TimedQuery(Query):
+    """A query with a member that doesn't count."""
 
     timeout: float = 0.0
 
 
-def test_the_state_watches_a_journal_and_shares_tallies_between_forms_of_one_query() -> None:
-    simulation = SimulationState(MemoryStore(), wall=lambda: 0.0)
-    first = simulation.watch("a", Form(status=200, timeout=1.0), 1)
-    second = simulation.watch("a", Form(status=200, timeout=2.0), 1)
+def test_watches_of_one_owner_and_query_share_a_tally() -> None:
+    state = SimulationState(MemoryStore(), wall=lambda: 0.0)
+    state.record(exchange("a"))
+    first, second = (state.watch("a", TimedQuery(status=200, timeout=n), n) for n in (1, 2))
     assert first.tally is second.tally
     assert first.tally.query == Query(status=200)
-    simulation.record(exchange("a"))
-    assert (first.missing, first.found()) == (0, [replace(exchange("a"), number=1)])
+    state.watch("a", Query(status=200), 2).close()  # as many as the second waits for
+    first.close()
+    first.close()
+    assert (second.missing, second.found()) == (1, [replace(exchange("a"), number=1)])
+    second.close()
+    assert state.watch("a", Query(status=200), 1).tally is not first.tally
 
 
-# --- many threads ---------------------------------------------------------------------------------
+def test_number_of_watches_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_WATCHES", 2)
+    journal = MemoryJournal()
+    first, _ = (journal.watch(owner, Query(), 1, nothing) for owner in "ab")
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_matching", lambda *_: pytest.fail("the journal is not read in vain"))
+        with pytest.raises(
+            TooManyWatchesError, match=r"^2 requests are waiting for exchanges, which is the limit$"
+        ):
+            journal.watch("c", Query(), 1, nothing)
+    first.close()
+    journal.watch("c", Query(), 1, nothing)
+
+
+# --- races ------------------------------------------------------------------------------------------
+
+
+def overtake_matching(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
+    """Let something happen while a new watch reads the journal for the first time."""
+    original = module._matching
+
+    def slow(values: list[tuple[int, bytes]], query: Query) -> list[int]:
+        numbers = original(values, query)
+        monkeypatch.setattr(module, "_matching", original)
+        change()
+        return numbers
+
+    monkeypatch.setattr(module, "_matching", slow)
 
 
 @pytest.mark.parametrize(
-    ("change", "statuses"),
+    ("change", "numbers"),
     [
         (lambda journal: journal.append(exchange("a")), [1, 2, 3, 4]),
         (lambda journal: journal.clear("a"), [2]),
         (lambda journal: journal.clear(), []),
         (lambda journal: [journal.clear(), journal.append(exchange("b"))], [1]),
-        (lambda journal: journal.watch(None, Query(status=200), 9, lambda: None), [1, 2, 3]),
+        (lambda journal: journal.watch(None, Query(status=200), 9, nothing), [1, 2, 3]),
     ],
 )
-def test_what_changes_while_a_new_watch_reads_the_journal_is_counted(
-    monkeypatch: pytest.MonkeyPatch, change: Callable[[MemoryJournal], object], statuses: list[int]
+def test_changes_while_a_new_watch_reads_are_counted(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[MemoryJournal], object], numbers: list[int]
 ) -> None:
     journal = MemoryJournal()
     for owner in "aba":
         journal.append(exchange(owner))
-    changes = [change]
-    matching = module._matching
-
-    def slow(values: list[tuple[int, bytes]], query: Query) -> list[int]:
-        numbers = matching(values, query)
-        while changes:
-            changes.pop()(journal)
-        return numbers
-
-    monkeypatch.setattr(module, "_matching", slow)
-    watch = journal.watch(None, Query(status=200), 9, lambda: None)
-    assert [each.number for each in watch.found()] == statuses
+    overtake_matching(monkeypatch, lambda: change(journal))
+    watch = journal.watch(None, Query(status=200), 9, nothing)
+    assert [each.number for each in watch.found()] == numbers
 
 
-def test_of_many_threads_that_append_none_is_missed_and_every_waiter_wakes() -> None:
-    journal, done = MemoryJournal(max_exchanges=10_000), [threading.Event() for _ in range(20)]
+def test_watch_survives_its_twin_being_closed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = MemoryJournal()
+    for _ in range(3):
+        journal.append(exchange())
+    first = journal.watch(None, Query(), 3, nothing)
+    overtake_matching(monkeypatch, first.close)
+    second = journal.watch(None, Query(), 3, nothing)
+    assert (second.missing, len(second.found())) == (0, 3)
+
+
+def test_every_waiter_wakes_while_threads_append_and_clear() -> None:
+    journal, done = MemoryJournal(), [threading.Event() for _ in range(8)]
 
     def wait(number: int) -> int:
-        with journal.watch("a", Query(status=200), 500 + number, done[number].set) as watch:
+        with journal.watch("a", Query(status=200), 92 + number, done[number].set) as watch:
             while watch.missing:
                 assert done[number].wait(60)
             return len(watch.found())
 
-    def clear_others() -> None:
-        for _ in range(200):
-            journal.clear("b")
-
-    with ThreadPoolExecutor(40) as pool:
-        waiters = [pool.submit(wait, number) for number in range(20)]
-        pool.submit(clear_others)
-        appended = list(pool.map(lambda n: journal.append(exchange("ab"[n % 2])), range(1100)))
+    with ThreadPoolExecutor(20) as pool:
+        waiters = [pool.submit(wait, number) for number in range(8)]
+        pool.submit(lambda: [*map(journal.clear, "b" * 50)])
+        list(pool.map(lambda n: journal.append(exchange("ab"[n % 2])), range(200)))
         found = [waiter.result(60) for waiter in waiters]
-    assert len(appended) == 1100
-    assert all(500 + number <= count <= 550 for number, count in enumerate(found))
+    assert all(92 + number <= count <= 100 for number, count in enumerate(found))
 
 
-def test_watches_that_come_and_go_while_exchanges_do_leave_nothing_behind() -> None:
+@pytest.mark.parametrize("rounds", [100, pytest.param(5000, marks=pytest.mark.soak)])
+def test_watches_that_come_and_go_leave_nothing_behind(rounds: int) -> None:
     journal = MemoryJournal(max_exchanges=50)
 
     def use(number: int) -> None:
         owner = OWNERS[number % 3]
-        with journal.watch(owner, QUERIES[number % 4], 3, lambda: None) as watch:
+        with journal.watch(owner, QUERIES[number % 4], 3, nothing) as watch:
             journal.append(exchange(owner, (200, 404)[number % 2], ("token", None)[number % 2]))
             found = watch.found()
             assert found == matching(found, QUERIES[number % 4])
             if number % 10 == 0:
                 journal.clear(owner)
 
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(use, range(1000)))
-    assert not journal._tallies
-    assert not journal._open
-
-
-def test_a_watch_sees_what_is_there_when_its_twin_is_closed_meanwhile(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    journal = MemoryJournal(max_exchanges=10, max_bytes=10**6)
-    for _ in range(3):
-        journal.append(exchange())
-    first = journal.watch(None, Query(), 3, lambda: None)
-
-    def close_first(encoded: list[tuple[int, bytes]], query: Query) -> list[int]:
-        first.close()
-        monkeypatch.undo()
-        return module._matching(encoded, query)
-
-    monkeypatch.setattr(module, "_matching", close_first)
-    second = journal.watch(None, Query(), 3, lambda: None)
-    assert (second.missing, len(second.found())) == (0, 3)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(use, range(rounds)))
+    assert_nothing_is_left(journal)

@@ -1,0 +1,41 @@
+"""A store in which something happens at the wrong moment, for tests of races."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from mockmoov.storage.eviction import TokenRecord
+from mockmoov.storage.memory import MemoryStore
+
+Answer = TypeVar("Answer")
+
+
+class OvertakenStore(MemoryStore):
+    """A store in which something happens once, just before or just after a method does its work."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: dict[str, Callable[[], object]] = {}
+        self.after: dict[str, Callable[[], object]] = {}
+
+    def compare_and_swap(self, *arguments: Any, **named: Any) -> bool:
+        swap = super().compare_and_swap
+        return self._overtake("compare_and_swap", lambda: swap(*arguments, **named))
+
+    def token_records(self) -> list[TokenRecord]:
+        return self._overtake("token_records", super().token_records)
+
+    def version(self, group: str) -> int:
+        version = super().version
+        return self._overtake("version", lambda: version(group))
+
+    def scan(self, group: str) -> list[bytes]:
+        scan = super().scan
+        return self._overtake("scan", lambda: scan(group))
+
+    def _overtake(self, name: str, work: Callable[[], Answer]) -> Answer:
+        if act := self.before.pop(name, None):
+            act()
+        answer = work()
+        if act := self.after.pop(name, None):
+            act()
+        return answer

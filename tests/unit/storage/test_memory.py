@@ -1,0 +1,197 @@
+"""Stores: whatever the order of events, they hold what a dict would."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Barrier, Event
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from mockmoov.storage.eviction import TokenRecord, TokenTimes, Usage
+from mockmoov.storage.memory import MemoryStore
+
+KEYS = ["a", "b", "c", "family:ü", ""]
+GROUPS = ["x", "y", ""]
+keys, groups = st.sampled_from(KEYS), st.sampled_from(GROUPS)
+values = st.binary(max_size=3)
+times = st.none() | st.builds(TokenTimes, *[st.sampled_from([0.0, 1.0])] * 3)
+
+
+@dataclass
+class Entries:
+    """What must be in a store: a dict, in the order in which keys came to their group."""
+
+    entries: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+    tokens: dict[str, TokenTimes] = field(default_factory=dict)
+
+    def get(self, key: str) -> bytes | None:
+        return self.entries[key][0] if key in self.entries else None
+
+    def write(self, key: str, value: bytes, group: str, times: TokenTimes | None) -> None:
+        if key in self.entries and self.entries[key][1] != group:
+            del self.entries[key]
+        self.entries[key] = (value, group)
+        self.tokens.pop(key, None)
+        if times:
+            self.tokens[key] = times
+
+    def keys_of(self, group: str) -> list[str]:
+        return [key for key, (_, its_group) in self.entries.items() if its_group == group]
+
+    def remove(self, key: str) -> None:
+        self.entries.pop(key, None)
+        self.tokens.pop(key, None)
+
+    def records(self) -> list[TokenRecord]:
+        return [
+            TokenRecord(key, self.entries[key][1], len(key) + len(self.entries[key][0]), times)
+            for key, times in self.tokens.items()
+        ]
+
+
+class StoreAgainstDict(RuleBasedStateMachine):
+    """The model is a dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = MemoryStore()
+        self.model = Entries()
+        self.listed: list[TokenRecord] = []
+        self.written: set[str] = set()  # since they were listed
+        self.versions: dict[tuple[str, int], list[bytes]] = {}
+
+    @rule(key=keys, value=values, group=groups, times=times)
+    def put(self, key: str, value: bytes, group: str, times: TokenTimes | None) -> None:
+        self.store.put(key, value, group=group, times=times)
+        self.model.write(key, value, group, times)
+        self.written.add(key)
+
+    @rule(key=keys, value=values, group=groups, times=times, other=st.none() | values, right=st.booleans())
+    def compare_and_swap(
+        self, key: str, value: bytes, group: str, times: TokenTimes | None, other: bytes | None, right: bool
+    ) -> None:
+        present = self.model.get(key)
+        expected = present if right else other
+        swapped = self.store.compare_and_swap(key, expected, value, group=group, times=times)
+        assert swapped == (present == expected)
+        if swapped:
+            self.model.write(key, value, group, times)
+            self.written.add(key)
+
+    @rule(key=keys)
+    def delete(self, key: str) -> None:
+        assert self.store.delete(key) == (key in self.model.entries)
+        self.model.remove(key)
+
+    @rule(group=groups)
+    def forget(self, group: str) -> None:
+        self.store.forget(group)
+        for key in self.model.keys_of(group):
+            self.model.remove(key)
+
+    @rule(entries=st.lists(st.tuples(groups, keys, values), max_size=4))
+    def clear(self, entries: list[tuple[str, str, bytes]]) -> None:
+        self.store.clear(iter(entries))
+        self.model = Entries()
+        for group, key, value in entries:
+            self.model.write(key, value, group, None)
+            self.written.add(key)
+
+    @rule()
+    def list_token_records(self) -> None:
+        self.listed, self.written = self.store.token_records(), set()
+        assert self.listed == self.model.records()
+
+    @rule(chosen=st.lists(st.integers(0, 10)))
+    def evict(self, chosen: list[int]) -> None:
+        records = [record for index, record in enumerate(self.listed) if index in chosen]
+        self.store.evict(iter(records))
+        for record in records:
+            if record.key not in self.written:
+                self.model.remove(record.key)
+
+    @invariant()
+    def entries_are_those_of_the_model(self) -> None:
+        names = [*KEYS, "absent", KEYS[0]]
+        assert self.store.get_many(iter(names)) == [self.model.get(name) for name in names]
+        records = self.model.records()
+        assert self.store.usage() == Usage(len(records), sum(record.size for record in records))
+
+    @invariant()
+    def groups_keep_their_order_and_change_their_version(self) -> None:
+        for group in GROUPS:
+            scanned = [self.model.entries[key][0] for key in self.model.keys_of(group)]
+            assert (self.store.scan(group), self.store.count(group)) == (scanned, len(scanned))
+            assert self.versions.setdefault((group, self.store.version(group)), scanned) == scanned
+
+
+TestStoreAgainstDict = pytest.mark.slow(StoreAgainstDict.TestCase)
+TestStoreAgainstDict.settings = settings(stateful_step_count=40)
+
+
+def test_every_method_changes_what_it_names() -> None:
+    """One pass through all methods: what the state machine reaches by chance."""
+    store, token = MemoryStore(), TokenTimes(0.0, 1.0, 1.0)
+    store.put("a", b"1", group="x", times=token)
+    store.put("b", b"2", group="y", times=token)
+    (first, second) = store.token_records()
+    assert (first, second) == (TokenRecord("a", "x", 2, token), TokenRecord("b", "y", 2, token))
+    store.put("a", b"3", group="x", times=token)
+    store.evict([first, second])  # the first was written again
+    assert (store.get_many(["a", "b"]), store.usage()) == ([b"3", None], Usage(1, 2))
+    store.put("a", b"4", group="y")
+    assert (store.scan("x"), store.scan("y"), store.usage()) == ([], [b"4"], Usage(0, 0))
+    assert not store.compare_and_swap("a", b"3", b"5", group="y")
+    assert store.compare_and_swap("c", None, b"5", group="z")
+    assert (store.delete("c"), store.delete("c")) == (True, False)
+    store.forget("y")
+    assert store.get_many(["a", "c"]) == [None, None]
+    store.clear([("g", "k", b"6")])
+    assert (store.scan("g"), store.count("g"), store.version("x")) == ([b"6"], 1, 0)
+
+
+def test_threads_that_swap_until_they_win_lose_no_increment() -> None:
+    store, start = MemoryStore(), Barrier(20)
+
+    def increment(_: int) -> None:
+        start.wait(timeout=60)
+        for _ in range(10):
+            while True:
+                (before,) = store.get_many(["count"])
+                after = b"%d" % (int(before or b"0") + 1)
+                if store.compare_and_swap("count", before, after, group="g"):
+                    break
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(increment, range(20)))
+    assert store.get_many(["count"]) == [b"200"]
+
+
+def test_forgotten_group_is_gone_and_others_are_whole() -> None:
+    store = MemoryStore()
+    for number in range(300):
+        store.put(f"{number}", b"%d" % number, group="even" if number % 2 == 0 else "odd")
+    store.forget("even")
+    assert store.scan("even") == []
+    assert store.scan("odd") == [b"%d" % number for number in range(1, 300, 2)]
+    assert store.get_many(map(str, range(300))).count(None) == 150
+
+
+def test_nobody_sees_a_store_that_is_half_cleared() -> None:
+    store, done = MemoryStore(), Event()
+    store.clear([("group", "key", b"0")])
+
+    def look() -> set[tuple[bool, int]]:
+        seen = set()
+        while not done.is_set():
+            seen.add((store.get_many(["key"]) == [None], len(store.scan("group"))))
+        return seen
+
+    with ThreadPoolExecutor(2) as pool:
+        lookers = [pool.submit(look) for _ in range(2)]
+        for number in range(500):
+            store.clear([("group", "key", b"%d" % number)])
+        done.set()
+        assert set().union(*(looker.result() for looker in lookers)) <= {(False, 1)}
