@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from mockmoov.testing import MockMoov
-from tests.support.tools import without
+from tests.support.missing import without
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent / "https"
