@@ -107,6 +107,7 @@ WRONG: list[tuple[Bend, str, str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_each_wrong_server_fails_its_check_with_a_reason() -> None:
     results = [(run(bent(bend), name), text) for bend, name, text in WRONG]
     assert [
