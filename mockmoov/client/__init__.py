@@ -32,23 +32,8 @@ from mockmoov.client.retry import Retry
 from mockmoov.client.tokens import Token
 
 __all__ = [
-    "MOOV_API",
-    "AsyncTokenClient",
-    "ClientOptions",
-    "InvalidClientError",
-    "InvalidGrantError",
-    "InvalidRequestError",
-    "InvalidScopeError",
-    "MoovAuth",
-    "MoovError",
-    "ProtocolError",
-    "RateLimitError",
-    "Retry",
-    "ServerError",
-    "Token",
-    "TokenClient",
-    "TokenRequestError",
-    "TransportError",
-    "UnauthorizedClientError",
-    "UnsupportedGrantTypeError",
-]
+    "MOOV_API", "AsyncTokenClient", "ClientOptions", "InvalidClientError", "InvalidGrantError",
+    "InvalidRequestError", "InvalidScopeError", "MoovAuth", "MoovError", "ProtocolError", "RateLimitError",
+    "Retry", "ServerError", "Token", "TokenClient", "TokenRequestError", "TransportError",
+    "UnauthorizedClientError", "UnsupportedGrantTypeError",
+]  # fmt: skip

@@ -3,14 +3,12 @@
 import threading
 from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
 import httpx2
 
-from mockmoov.client.clients import DEFAULT_TIMEOUT, Timeout
-from mockmoov.client.drivers import async_drive, drive
+from mockmoov.client.clients import DEFAULT_TIMEOUT, Timeout, async_drive, drive
 from mockmoov.client.flows import MOOV_API, ClientOptions, Flow, TokenFlows, join_scopes
 from mockmoov.client.tokens import Token
 
@@ -18,12 +16,6 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Lock
 
 H = TypeVar("H", httpx2.Client, httpx2.AsyncClient)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _CachedToken:
-    token: Token
-    renew_at: datetime
 
 
 class MoovAuth(httpx2.Auth):
@@ -67,7 +59,7 @@ class MoovAuth(httpx2.Auth):
         self._scope, self._client_type = join_scopes(scope), client_type
         self._leeway, self._timeout, self._http_client = leeway, timeout, http_client
         self._origin = httpx2.URL(base_url).origin
-        self._cached: _CachedToken | None = None
+        self._cached: tuple[Token, datetime] | None = None  # and when to renew it
         self._lock = threading.Lock()
         self._async_locks: dict[AbstractEventLoop, Lock] = {}
         self._async_locks_lock = threading.Lock()
@@ -109,34 +101,33 @@ class MoovAuth(httpx2.Auth):
 
     def _token(self, rejected: Token | None) -> Token:
         with self._lock:
-            return self._cached_token(rejected) or self._cache(self._create())
+            if token := self._cached_token(rejected):
+                return token
+            borrowed = _borrowed(httpx2.Client, self._http_client)
+            with borrowed or httpx2.Client(timeout=self._timeout) as http:
+                return self._cache(drive(self._create_flow(), http, self._flows.retry_policy.sleep))
 
     async def _async_token(self, rejected: Token | None) -> Token:
         async with self._async_lock():
-            return self._cached_token(rejected) or self._cache(await self._async_create())
+            if token := self._cached_token(rejected):
+                return token
+            borrowed = _borrowed(httpx2.AsyncClient, self._http_client)
+            async with borrowed or httpx2.AsyncClient(timeout=self._timeout) as http:
+                sleep = self._flows.retry_policy.async_sleep
+                return self._cache(await async_drive(self._create_flow(), http, sleep))
 
     def _cached_token(self, rejected: Token | None) -> Token | None:
         """The cached token, unless it is due for renewal or is the `rejected` one."""
-        cached = self._cached
-        if cached is None or cached.token == rejected or self._flows.now() >= cached.renew_at:
+        if self._cached is None:
             return None
-        return cached.token
+        token, renew_at = self._cached
+        return None if token == rejected or self._flows.now() >= renew_at else token
 
     def _cache(self, token: Token) -> Token:
         lifetime = (token.expires_at - self._flows.now()).total_seconds()
         leeway = timedelta(seconds=min(self._leeway, lifetime / 2))
-        self._cached = _CachedToken(token=token, renew_at=token.expires_at - leeway)
+        self._cached = token, token.expires_at - leeway
         return token
-
-    def _create(self) -> Token:
-        borrowed = _borrowed(httpx2.Client, self._http_client)
-        with borrowed or httpx2.Client(timeout=self._timeout) as http:
-            return drive(self._create_flow(), http, self._flows.retry_policy.sleep)
-
-    async def _async_create(self) -> Token:
-        borrowed = _borrowed(httpx2.AsyncClient, self._http_client)
-        async with borrowed or httpx2.AsyncClient(timeout=self._timeout) as http:
-            return await async_drive(self._create_flow(), http, self._flows.retry_policy.async_sleep)
 
     def _create_flow(self) -> Flow[Token]:
         return self._flows.create(self._scope, self._client_type)

@@ -96,6 +96,8 @@ class ServerError(TokenRequestError):
     """The server failed, or a gateway in front of it did."""
 
 
+# The class for an error response of either contract, by status, class of status, error code or field. The
+# first match in this order wins.
 ERROR_CLASSES: Mapping[tuple[str, int | str | None], type[TokenRequestError]] = {
     ("status", 401): InvalidClientError,
     ("status", 429): RateLimitError,
@@ -111,8 +113,6 @@ ERROR_CLASSES: Mapping[tuple[str, int | str | None], type[TokenRequestError]] = 
     ("field", "token"): InvalidRequestError,
     ("field", "token_type_hint"): InvalidRequestError,
 }
-"""The class for an error response of either contract, by status, class of status, error code or field. The
-first match in this order wins."""
 
 
 def error_class(status: int, code: str | None, fields: Mapping[str, str]) -> type[TokenRequestError]:

@@ -16,8 +16,7 @@ import httpx2
 from mockmoov.client.errors import MoovError
 from mockmoov.client.responses import Reader, SentRequest, as_none, as_token, read_response
 from mockmoov.client.retry import NO_RETRY, NOT_PROCESSED, SAFE_TO_REPEAT, Retry, Wait
-from mockmoov.client.sanitize import require_printable
-from mockmoov.client.tokens import Token
+from mockmoov.client.tokens import Token, is_printable
 
 MOOV_API = "https://api.moov.io"
 
@@ -170,11 +169,18 @@ def _basic(client_id: str, client_secret: str) -> str:
     return b64encode(pair.encode("ascii")).decode("ascii")
 
 
+# How the client authenticates: headers and form members, by `client_auth`.
 _CLIENT_AUTH: Mapping[str, Callable[[str, str], tuple[dict[str, str], dict[str, str]]]] = {
     "basic": lambda key, secret: ({"Authorization": f"Basic {_basic(key, secret)}"}, {}),
     "body": lambda key, secret: ({}, {"client_id": key, "client_secret": secret}),
 }
-"""How the client authenticates: headers and form members, by `client_auth`."""
+
+
+def require_printable(**values: str | None) -> None:
+    """Raise a `ValueError` that names, but does not quote, a value that is empty or not printable ASCII."""
+    for name, value in values.items():
+        if value is not None and not is_printable(value):
+            raise ValueError(f"{name} must be printable ASCII and not empty")
 
 
 def join_scopes(scope: str | Iterable[str]) -> str:

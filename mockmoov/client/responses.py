@@ -1,5 +1,6 @@
 """Turns an HTTP response into a value or an exception."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,17 +11,16 @@ from typing import TypeVar
 import httpx2
 
 from mockmoov.client.errors import ProtocolError, TokenRequestError, TransportError, error_class
-from mockmoov.client.sanitize import MAX_QUOTED, json_object, redact
 from mockmoov.client.tokens import Token, read_token
 
 T = TypeVar("T")
 Reader = Callable[[httpx2.Response, datetime], T]
 
-MAX_BODY = 64 * 1024
-"""Bytes of a body that are read. The longest pair of tokens takes a tenth of them."""
-
+MAX_BODY = 64 * 1024  # bytes that are read; the longest pair of tokens takes a tenth of them
+MAX_QUOTED = 200  # characters of a response that an error may quote
+MIN_SECRET = 8  # characters; shorter values are not redacted, because they match too much other text
+# Failures to connect: the server cannot have processed the request.
 NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
-"""Failures to connect: the server cannot have processed the request."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,18 +32,29 @@ class SentRequest:
     secrets: tuple[str, ...] = field(repr=False)
 
     def redact(self, text: str) -> str:
-        """The text for an error message about this request."""
-        return redact(text, self.secrets)
+        """The text for an error message: without secrets, escaped to one ASCII line, cut."""
+        for secret in sorted(self.secrets, key=len, reverse=True):  # one may contain another
+            if len(secret) >= MIN_SECRET:
+                text = text.replace(secret, "***")
+        return text.encode("unicode_escape").decode("ascii")[:MAX_QUOTED]
 
 
 def as_token(response: httpx2.Response, now: datetime) -> Token:
     """The token in the success response (RFC 6749 §5.1) to a request that was sent at `now`."""
     if len(response.content) > MAX_BODY:
         raise ProtocolError(f"the response is longer than {MAX_BODY} bytes")
-    members = json_object(response.content)
+    members = _json_object(response.content)
     if members is None:
         raise ProtocolError("the response's body is not a JSON object")
     return read_token(members, now)
+
+
+def _json_object(content: bytes) -> dict[str, object] | None:
+    try:
+        value = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def as_none(_response: httpx2.Response, _now: datetime) -> None:
@@ -55,7 +66,10 @@ def read_response(
 ) -> T:
     """The value that `success` reads from the response; raises a `MoovError` for every other response."""
     if not isinstance(response, httpx2.Response):
-        raise _failure(response, sent) from None  # its text may echo the request
+        text = f"POST {sent.url}: {type(response).__name__}: {sent.redact(str(response))}"
+        if isinstance(response, httpx2.DecodingError):
+            raise ProtocolError(text) from None  # the cause may echo the request
+        raise TransportError(text, request_sent=not isinstance(response, NEVER_SENT)) from None
     reader = success.get(response.status_code)
     if reader is not None:
         return reader(response, sent.sent_at)
@@ -67,7 +81,7 @@ def read_response(
 def _request_error(response: httpx2.Response, sent: SentRequest) -> TokenRequestError:
     """The exception for a 4xx or 5xx response."""
     body, headers = response.content[:MAX_BODY], response.headers
-    members = json_object(body) or {}
+    members = _json_object(body) or {}
     fields = {sent.redact(k): sent.redact(v) for k, v in members.items() if isinstance(v, str)}
     code = fields.pop("error", None)
     explanation = (
@@ -100,10 +114,3 @@ def retry_after(value: str, now: datetime) -> float | None:
         return max(0.0, (date - now).total_seconds())
     except (ValueError, TypeError, OverflowError):  # a naive date ("-0000") raises TypeError
         return None
-
-
-def _failure(error: httpx2.HTTPError | None, sent: SentRequest) -> ProtocolError | TransportError:
-    text = f"POST {sent.url}: {type(error).__name__}: {sent.redact(str(error))}"
-    if isinstance(error, httpx2.DecodingError):
-        return ProtocolError(text)
-    return TransportError(text, request_sent=not isinstance(error, NEVER_SENT))

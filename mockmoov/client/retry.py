@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from mockmoov.client.errors import MoovError, TokenRequestError, TransportError
 
+# For creating and revoking tokens, which are safe to do twice.
 SAFE_TO_REPEAT = frozenset({429, *range(500, 600)})
-"""For creating and revoking tokens, which are safe to do twice."""
-
+# For refreshing. A refresh token is single use: if the response was lost, repeating the request is a replay,
+# which revokes the token family. So only a request that the server says it did not process is repeated.
 NOT_PROCESSED = frozenset({429, 503})
-"""For refreshing. A refresh token is single use: if the response was lost, repeating the request is a replay,
-which revokes the token family. So only a request that the server says it did not process is repeated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,10 +62,9 @@ class Retry:
         if attempt >= self.attempts or not _may_repeat(error, statuses):
             return None
         seconds = error.retry_after if isinstance(error, TokenRequestError) else None
-        return Wait(seconds=min(self.max_wait, self._backoff(attempt) if seconds is None else seconds))
-
-    def _backoff(self, attempt: int) -> float:
-        return self.backoff * 2.0 ** min(attempt - 1, 32) * (1 - self.jitter() / 2)
+        if seconds is None:
+            seconds = self.backoff * 2.0 ** min(attempt - 1, 32) * (1 - self.jitter() / 2)
+        return Wait(seconds=min(self.max_wait, seconds))
 
 
 NO_RETRY = Retry(attempts=1)

@@ -1,18 +1,16 @@
 """The `Token` that callers get, and the two meanings of `expires_in`."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from mockmoov.client.errors import ProtocolError
-from mockmoov.client.sanitize import is_printable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LONGEST_LIFETIME = 10 * 365 * 24 * 3600
-"""Ten years in seconds. A larger `expires_in` is a Unix time (this one would be the end of 1979)."""
-
-SUPPORTED_TYPES = frozenset({"bearer", "jwt", "opaque"})
-"""The token types that this client supports (RFC 6749 §7.1). They are case-insensitive (§5.1)."""
+LONGEST_LIFETIME = 10 * 365 * 24 * 3600  # ten years; a larger `expires_in` is a Unix time, from 1979 on
+SUPPORTED_TYPES = frozenset({"bearer", "jwt", "opaque"})  # RFC 6749 §7.1; case-insensitive (§5.1)
+_PRINTABLE = re.compile(r"[\x20-\x7E]+")  # VSCHAR, RFC 6749 Appendix A
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,23 +57,22 @@ def expiry(expires_in: object, now: datetime) -> datetime:
     """When a token that came at `now` expires, from the `expires_in` of either contract.
 
     The 2023 contract sends a lifetime in seconds, the dated contract the Unix time of expiry. Size tells them
-    apart: a lifetime of more than ten years is a Unix time.
+    apart: a lifetime of more than ten years is a Unix time. In JSON 3600 and 3600.0 are the same number.
     """
-    seconds = _integer(expires_in)
-    start = EPOCH if seconds > LONGEST_LIFETIME else now.astimezone(UTC)
+    if isinstance(expires_in, float) and expires_in.is_integer():
+        expires_in = int(expires_in)
+    if not isinstance(expires_in, int) or isinstance(expires_in, bool) or expires_in < 0:
+        raise ProtocolError("the response has an expires_in that is not an integer of at least 0")
+    start = EPOCH if expires_in > LONGEST_LIFETIME else now.astimezone(UTC)
     try:
-        return start + timedelta(seconds=seconds)
+        return start + timedelta(seconds=expires_in)
     except OverflowError:
         raise ProtocolError("the response has an expires_in beyond the year 9999") from None
 
 
-def _integer(value: object) -> int:
-    """The integer that `value` is, at least 0. In JSON 3600 and 3600.0 are the same number."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    raise ProtocolError("the response has an expires_in that is not an integer of at least 0")
+def is_printable(text: str) -> bool:
+    """Whether `text` consists of one or more of RFC 6749's VSCHARs (visible ASCII and spaces)."""
+    return _PRINTABLE.fullmatch(text) is not None
 
 
 def _printable(members: Mapping[str, object], name: str) -> str:

@@ -48,7 +48,8 @@ class ControlAccess:
         origins, hosts = request.headers["origin"], request.headers.get("host", ())
         if len(origins) != 1 or len(hosts) != 1:
             return False
-        own = [f"{request.scheme}://{hosts[0]}", *([_origin_of(self.public_url)] if self.public_url else [])]
+        public = urlsplit(self.public_url or "")
+        own = (f"{request.scheme}://{hosts[0]}", f"{public.scheme}://{public.netloc}")
         return serialize_origin(origins[0]) in set(map(serialize_origin, own)) - {None}
 
 
@@ -62,11 +63,6 @@ def control_access(settings: Settings, exposure: Exposure) -> ControlAccess:
         checks_host=exposure != "process",
         public_url=settings.public_url,
     )
-
-
-def _origin_of(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _is_token(header: tuple[str, ...], token: str) -> bool:

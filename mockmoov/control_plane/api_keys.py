@@ -1,4 +1,4 @@
-"""The API keys, as resources of the control plane."""
+"""The API keys, as resources of the control plane. Only creation returns the secret."""
 
 from collections.abc import Mapping
 from secrets import token_hex, token_urlsafe
@@ -6,16 +6,12 @@ from typing import Any
 
 from msgspec.structs import asdict, replace
 
-from mockmoov.control_plane.resource import (
-    ControlRequest,
-    ControlResponse,
-    ResourceError,
-    allow_members,
-    api_key_of,
-)
+from mockmoov.control_plane.resource import NO_API_KEY, ControlRequest, ResourceError
 from mockmoov.oauth.api_keys import make_api_key, unknown_scope
 from mockmoov.oauth.errors import FieldError
+from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.records import ApiKey
+from mockmoov.oauth.responses import render_empty, render_json
 from mockmoov.oauth.scopes import CATALOGUES, did_you_mean
 from mockmoov.server.authorization_server import AuthorizationServer
 
@@ -23,66 +19,60 @@ _MOST = 10_000
 _INTERNAL = ("epoch", "floor")  # members that requests and responses don't have
 
 
-class ApiKeysResource:
-    """Creates, lists, changes and deletes API keys. Only creation returns the secret."""
+def list_all(request: ControlRequest) -> HttpResponse:
+    """List the keys in the order of creation."""
+    return render_json({"api_keys": list(map(_public_members, request.server.repository.all_api_keys()))})
 
-    def __init__(self, server: AuthorizationServer) -> None:
-        self._repository = server.repository
-        self._known_scope = CATALOGUES[server.settings.scope_catalogue]
 
-    def list_all(self, _request: ControlRequest) -> ControlResponse:
-        """List the keys in the order of creation."""
-        return ControlResponse(
-            document={"api_keys": [_public_members(key) for key in self._repository.all_api_keys()]}
-        )
+def create(request: ControlRequest) -> HttpResponse:
+    """Create a key. Generates the credentials that are missing."""
+    repository = request.server.repository
+    generated = {"client_id": token_urlsafe(12), "client_secret": token_urlsafe(24)}
+    members = {name: value for name, value in request.body.items() if value is not None}
+    api_key = replace(_make({**generated, **members}, request.server), epoch=token_hex(8))
+    if repository.count_api_keys() >= _MOST:
+        raise ResourceError(409, f"the limit of {_MOST} API keys is reached: delete some")
+    if not repository.create_api_key(api_key):
+        raise ResourceError(409, "an API key with this client_id already exists")
+    return render_json({**_public_members(api_key), "client_secret": api_key.client_secret}, status=201)
 
-    def create(self, request: ControlRequest) -> ControlResponse:
-        """Create a key. Generates the credentials that are missing."""
-        generated = {"client_id": token_urlsafe(12), "client_secret": token_urlsafe(24)}
-        members = {name: value for name, value in request.body.items() if value is not None}
-        api_key = replace(self._make({**generated, **members}), epoch=token_hex(8))
-        if self._repository.count_api_keys() >= _MOST:
-            raise ResourceError(409, f"the limit of {_MOST} API keys is reached: delete some")
-        if not self._repository.create_api_key(api_key):
-            raise ResourceError(409, "an API key with this client_id already exists")
-        return ControlResponse(
-            document={**_public_members(api_key), "client_secret": api_key.client_secret}, status=201
-        )
 
-    def read(self, request: ControlRequest) -> ControlResponse:
-        """Read one key."""
-        return ControlResponse(document=_public_members(api_key_of(request, self._repository)))
+def read(request: ControlRequest) -> HttpResponse:
+    """Read one key."""
+    return render_json(_public_members(request.api_key()))
 
-    def change(self, request: ControlRequest) -> ControlResponse:
-        """Change attributes of a key; null restores the default. Its tokens stay valid."""
-        if "client_id" in request.body:
-            raise FieldError("client_id", "the client_id of an API key cannot be changed")
 
-        def change(before: ApiKey) -> ApiKey:
-            members = {name: value for name, value in asdict(before).items() if name not in _INTERNAL}
-            after = self._make({**members, **request.body})
-            return replace(after, **{name: getattr(before, name) for name in _INTERNAL})
+def change(request: ControlRequest) -> HttpResponse:
+    """Change attributes of a key; null restores the default. Its tokens stay valid."""
+    if "client_id" in request.body:
+        raise FieldError("client_id", "the client_id of an API key cannot be changed")
 
-        changed = self._repository.change_api_key(request.parameters["client_id"], change)
-        if changed is None:
-            raise ResourceError(404, "there is no API key with this client_id")
-        return ControlResponse(document=_public_members(changed))
+    def merge(before: ApiKey) -> ApiKey:
+        members = {name: value for name, value in asdict(before).items() if name not in _INTERNAL}
+        after = _make({**members, **request.body}, request.server)
+        return replace(after, **{name: getattr(before, name) for name in _INTERNAL})
 
-    def delete(self, request: ControlRequest) -> ControlResponse:
-        """Delete a key and everything that belongs to it. Its tokens stop working."""
-        allow_members(request)
-        if not self._repository.delete_api_key(request.parameters["client_id"]):
-            raise ResourceError(404, "there is no API key with this client_id")
-        return ControlResponse(status=204)
+    changed = request.server.repository.change_api_key(request.parameters["client_id"], merge)
+    if changed is None:
+        raise ResourceError(404, NO_API_KEY)
+    return render_json(_public_members(changed))
 
-    def _make(self, members: Mapping[str, Any]) -> ApiKey:
-        api_key = make_api_key(members)
-        if unknown := unknown_scope(api_key, self._known_scope):
-            raise FieldError("scopes", f"there is no scope {unknown}{did_you_mean(unknown)}")
-        return api_key
+
+def delete(request: ControlRequest) -> HttpResponse:
+    """Delete a key and everything that belongs to it. Its tokens stop working."""
+    request.allow_members()
+    if not request.server.repository.delete_api_key(request.parameters["client_id"]):
+        raise ResourceError(404, NO_API_KEY)
+    return render_empty(204)
+
+
+def _make(members: Mapping[str, Any], server: AuthorizationServer) -> ApiKey:
+    api_key = make_api_key(members)
+    if unknown := unknown_scope(api_key, CATALOGUES[server.settings.scope_catalogue]):
+        raise FieldError("scopes", f"there is no scope {unknown}{did_you_mean(unknown)}")
+    return api_key
 
 
 def _public_members(api_key: ApiKey) -> dict[str, Any]:
-    return {
-        name: value for name, value in asdict(api_key).items() if name not in ("client_secret", *_INTERNAL)
-    }
+    hidden = ("client_secret", *_INTERNAL)
+    return {name: value for name, value in asdict(api_key).items() if name not in hidden}

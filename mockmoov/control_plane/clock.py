@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 
-from mockmoov.control_plane.resource import ControlRequest, ControlResponse, allow_members, owner_of
+from mockmoov.control_plane.resource import ControlRequest
 from mockmoov.control_plane.validation import parse_as, read_time
 from mockmoov.oauth.errors import FieldError
-from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.oauth.messages import HttpResponse
+from mockmoov.oauth.responses import render_json
 from mockmoov.simulation import clock
 from mockmoov.simulation.clock import ClockSetting
 from mockmoov.storage.simulation import ClockChange
@@ -21,59 +21,57 @@ class _Duration:
     days: float = 0
 
 
-class ClockResource:
-    """Reads, shifts, moves, freezes and resumes a clock."""
+def read(request: ControlRequest) -> HttpResponse:
+    """Read the time of the clock and how it is set."""
+    owner, simulation = request.owner(), request.server.simulation
+    setting, now = simulation.clock(owner), simulation.now(owner)
+    return render_json(
+        {
+            "client_id": owner,
+            "now": now,
+            "time": datetime.fromtimestamp(now, UTC).isoformat(),
+            "frozen": setting.frozen_at is not None,
+            "offset": setting.offset,
+        }
+    )
 
-    def __init__(self, server: AuthorizationServer) -> None:
-        self._simulation = server.simulation
-        self._owner = partial(owner_of, repository=server.repository)
 
-    def read(self, request: ControlRequest) -> ControlResponse:
-        """Read the time of the clock and how it is set."""
-        owner = self._owner(request)
-        setting, now = self._simulation.clock(owner), self._simulation.now(owner)
-        return ControlResponse(
-            document={
-                "client_id": owner,
-                "now": now,
-                "time": datetime.fromtimestamp(now, UTC).isoformat(),
-                "frozen": setting.frozen_at is not None,
-                "offset": setting.offset,
-            }
-        )
+def shift(request: ControlRequest) -> HttpResponse:
+    """Move the clock forward, or back if the sum is negative."""
+    by = parse_as(request.body, _Duration)
+    seconds = by.seconds + 60 * (by.minutes + 60 * (by.hours + 24 * by.days))
+    if not request.body:
+        raise FieldError("seconds", "seconds, minutes, hours or days is required")
+    return _change(request, lambda setting, base: clock.shift(setting, base, seconds))
 
-    def shift(self, request: ControlRequest) -> ControlResponse:
-        """Move the clock forward, or back if the sum is negative."""
-        by = parse_as(request.body, _Duration)
-        seconds = by.seconds + 60 * (by.minutes + 60 * (by.hours + 24 * by.days))
-        if not request.body:
-            raise FieldError("seconds", "seconds, minutes, hours or days is required")
-        return self._change(request, lambda setting, base: clock.shift(setting, base, seconds))
 
-    def move_to(self, request: ControlRequest) -> ControlResponse:
-        """Set the clock to a time; it ticks on from there, unless it is frozen."""
-        allow_members(request, "to")
-        at = read_time("to", request.body.get("to"))
-        return self._change(request, lambda setting, base: clock.move_to(setting, base, at))
+def move_to(request: ControlRequest) -> HttpResponse:
+    """Set the clock to a time; it ticks on from there, unless it is frozen."""
+    request.allow_members("to")
+    at = read_time("to", request.body.get("to"))
+    return _change(request, lambda setting, base: clock.move_to(setting, base, at))
 
-    def freeze(self, request: ControlRequest) -> ControlResponse:
-        """Stop the clock at its current time or at the given one."""
-        allow_members(request, "at")
-        at = read_time("at", request.body["at"]) if "at" in request.body else None
 
-        def freeze(setting: ClockSetting, base: float) -> ClockSetting:
-            return clock.freeze(setting if at is None else clock.move_to(setting, base, at), base)
+def freeze(request: ControlRequest) -> HttpResponse:
+    """Stop the clock at its current time or at the given one."""
+    request.allow_members("at")
+    at = read_time("at", request.body["at"]) if "at" in request.body else None
 
-        return self._change(request, freeze)
+    def change(setting: ClockSetting, base: float) -> ClockSetting:
+        return clock.freeze(setting if at is None else clock.move_to(setting, base, at), base)
 
-    def resume(self, request: ControlRequest) -> ControlResponse:
-        """Let a frozen clock tick again."""
-        allow_members(request)
-        return self._change(request, clock.resume)
+    return _change(request, change)
 
-    def _change(self, request: ControlRequest, change: ClockChange) -> ControlResponse:
-        try:
-            self._simulation.set_clock(self._owner(request), change)
-        except ValueError as error:
-            raise FieldError(next(iter(request.body), "..."), f"the clock {error}") from None
-        return self.read(request)
+
+def resume(request: ControlRequest) -> HttpResponse:
+    """Let a frozen clock tick again."""
+    request.allow_members()
+    return _change(request, clock.resume)
+
+
+def _change(request: ControlRequest, change: ClockChange) -> HttpResponse:
+    try:
+        request.server.simulation.set_clock(request.owner(), change)
+    except ValueError as error:
+        raise FieldError(next(iter(request.body), "..."), f"the clock {error}") from None
+    return read(request)

@@ -1,27 +1,18 @@
-"""The journal, of the server or of one API key, as a resource."""
+"""The journal, of the server or of one API key, as a resource: it can be read, waited for, and cleared."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any
 
 from msgspec import Meta
 
-from mockmoov.control_plane.resource import (
-    ControlRequest,
-    ControlResponse,
-    ResourceError,
-    Waiting,
-    allow_members,
-    owner_of,
-)
-from mockmoov.control_plane.validation import parse_as, read_time, require_endpoint, require_one_of
-from mockmoov.oauth.grants import GRANTS
+from mockmoov.control_plane.resource import ControlRequest, ResourceError, Waiting
+from mockmoov.control_plane.validation import parse_as, read_time, require_selectors
+from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.records import Exchange
-from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.oauth.responses import render_empty, render_json
 from mockmoov.server.steps import WaitForExchanges
 from mockmoov.simulation.journal import Query, matching
-from mockmoov.storage.watches import TooManyWatchesError
+from mockmoov.storage.journal import TooManyWatchesError
 
 LONGEST_WAIT = 60.0  # seconds
 
@@ -37,58 +28,50 @@ class _Wait(Query):
     timeout: Annotated[float, Meta(ge=0, le=LONGEST_WAIT)] = 5.0
 
 
-class ExchangesResource:
-    """The journal: it can be read, waited for, and cleared."""
+def list_all(request: ControlRequest) -> HttpResponse:
+    """The exchanges that match the query; with a limit only the last ones, while all are counted."""
+    query = parse_as(_query(request), _List, strict=False)
+    owner = request.owner()
+    journal = request.server.simulation.journal(owner)
+    found = matching(journal.exchanges, query)
+    document = _document(owner, found, journal.dropped)
+    if query.limit is not None:
+        document["exchanges"] = found[max(0, len(found) - query.limit) :]
+    return render_json(document)
 
-    def __init__(self, server: AuthorizationServer) -> None:
-        self._simulation = server.simulation
-        self._owner = partial(owner_of, repository=server.repository)
-        self._endpoints = server.endpoint_names
 
-    def list_all(self, request: ControlRequest) -> ControlResponse:
-        """The exchanges that match the query; with a limit only the last ones, while all are counted."""
-        query = parse_as(self._read(request.query), _List, strict=False)
-        owner = self._owner(request)
-        journal = self._simulation.journal(owner)
-        found = matching(journal.exchanges, query)
-        document = _document(owner, found, journal.dropped)
-        if query.limit is not None:
-            document["exchanges"] = found[max(0, len(found) - query.limit) :]
-        return ControlResponse(document=document)
+def wait(request: ControlRequest) -> Waiting:
+    """The exchanges that match once there are `count` of them, or when `timeout` is over."""
+    query = parse_as(_query(request), _Wait, strict=False)
+    owner = request.owner()
+    try:
+        watch = request.server.simulation.watch(owner, query, query.count)
+    except TooManyWatchesError as error:
+        raise ResourceError(429, str(error)) from None
+    with watch:
+        step = WaitForExchanges(watch, query.timeout)
+        while watch.missing and step.seconds > 0:
+            yield step
+            request.owner()  # it may have been deleted
+        is_complete = not watch.missing
+        document = _document(owner, watch.found(), watch.dropped)
+    return render_json({**document, "complete": is_complete})
 
-    def wait(self, request: ControlRequest) -> Waiting:
-        """The exchanges that match once there are `count` of them, or when `timeout` is over."""
-        wait = parse_as(self._read(request.query), _Wait, strict=False)
-        owner = self._owner(request)
-        try:
-            watch = self._simulation.watch(owner, wait, wait.count)
-        except TooManyWatchesError as error:
-            raise ResourceError(429, str(error)) from None
-        with watch:
-            step = WaitForExchanges(watch, wait.timeout)
-            while watch.missing and step.seconds > 0:
-                yield step
-                self._owner(request)  # it may have been deleted
-            is_complete = not watch.missing
-            document = _document(owner, watch.found(), watch.dropped)
-        return ControlResponse(document={**document, "complete": is_complete})
 
-    def clear(self, request: ControlRequest) -> ControlResponse:
-        """Clear the journal."""
-        allow_members(request)
-        self._simulation.clear_journal(self._owner(request))
-        return ControlResponse(status=204)
+def clear(request: ControlRequest) -> HttpResponse:
+    """Clear the journal."""
+    request.allow_members()
+    request.server.simulation.clear_journal(request.owner())
+    return render_empty(204)
 
-    def _read(self, given: Mapping[str, str]) -> dict[str, Any]:
-        values: dict[str, Any] = dict(given)
-        if "endpoint" in values:
-            require_endpoint(values["endpoint"], self._endpoints)
-        if "grant_type" in values:
-            require_one_of("grant_type", values["grant_type"], GRANTS)
-        for name in ("since", "until"):
-            if name in values:
-                values[name] = read_time(name, values[name])
-        return values
+
+def _query(request: ControlRequest) -> dict[str, Any]:
+    values: dict[str, Any] = dict(request.query)
+    require_selectors(values.get("endpoint"), values.get("grant_type"), request.server.endpoint_names)
+    for name in ("since", "until"):
+        if name in values:
+            values[name] = read_time(name, values[name])
+    return values
 
 
 def _document(owner: str | None, found: list[Exchange], dropped: int) -> dict[str, Any]:

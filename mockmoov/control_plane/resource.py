@@ -1,13 +1,22 @@
-"""What a resource of the control plane gets and returns."""
+"""What a resource of the control plane gets and returns: how a request is read, and how it fails."""
 
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
 
 from mockmoov.control_plane.validation import require_known
+from mockmoov.oauth.encoding import INTEGERS
+from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.records import ApiKey
+from mockmoov.oauth.requests import JSON
+from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.steps import Step
-from mockmoov.storage.repository import Repository
+
+NO_API_KEY = "there is no API key with this client_id"
+_MAX_DEPTH = 64  # levels of JSON that any parser can handle
 
 
 class ResourceError(Exception):
@@ -22,38 +31,78 @@ class ResourceError(Exception):
 class ControlRequest:
     """One request to a resource: the parameters of its path and query, and the members of its JSON body."""
 
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
-    body: Mapping[str, Any] = field(default_factory=dict)
+    server: AuthorizationServer
+    parameters: Mapping[str, str]
+    query: Mapping[str, str]
+    body: Mapping[str, Any]
+
+    def owner(self) -> str | None:
+        """The client id of the API key in the path, None for the server itself; raises `ResourceError`."""
+        return self.api_key().client_id if "client_id" in self.parameters else None
+
+    def api_key(self) -> ApiKey:
+        """The API key in the path; raises `ResourceError`."""
+        found = self.server.repository.api_keys([self.parameters["client_id"]])
+        if not found:
+            raise ResourceError(404, NO_API_KEY)
+        return found[0]
+
+    def allow_members(self, *names: str) -> None:
+        """Reject a body with any other member; raises `FieldError`."""
+        for name in self.body:
+            require_known(name, names, "field")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlResponse:
-    """What a resource returns; without a document the response has no body."""
-
-    document: object = None
-    status: int = 200
+Waiting: TypeAlias = Generator[Step, Any, HttpResponse]
+Resource: TypeAlias = Callable[[ControlRequest], HttpResponse | Waiting]
+"""What answers a method of a path. One that waits is a generator of steps, as in `server.steps`."""
 
 
-Waiting: TypeAlias = Generator[Step, Any, ControlResponse]
-Resource: TypeAlias = Callable[[ControlRequest], "ControlResponse | Waiting"]
-"""A method of a resource. One that waits is a generator of steps, as in `server.steps`."""
+def read_request(
+    server: AuthorizationServer, request: HttpRequest, parameters: Mapping[str, str]
+) -> ControlRequest:
+    """The request as a resource gets it; raises `ResourceError`.
+
+    Of a repeated parameter of the query the last counts. A change must be labelled as JSON, which a web
+    page of another origin cannot do without a preflight.
+    """
+    read_only = request.method == "GET"
+    if not read_only:
+        media_types = request.headers.get("content-type", ("",))
+        if len(media_types) != 1 or media_types[0].partition(";")[0].strip().lower() != JSON:
+            raise ResourceError(415, "a change requires Content-Type: application/json, even without a body")
+    return ControlRequest(
+        server=server,
+        parameters={name: unquote(value) for name, value in parameters.items()},
+        query=dict(parse_qsl(request.query.decode("latin-1"), keep_blank_values=True)),
+        body={} if read_only or not request.body else _read_body(request.body),
+    )
 
 
-def owner_of(request: ControlRequest, repository: Repository) -> str | None:
-    """The client id of the API key in the path, None for the server itself; raises `ResourceError`."""
-    return api_key_of(request, repository).client_id if "client_id" in request.parameters else None
+def _read_body(body: bytes) -> dict[str, Any]:
+    try:
+        document = msgspec.json.decode(body)
+        msgspec.json.encode(document)  # refuses a lone surrogate, which can be read but not written
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise ResourceError(400, "the body is not JSON") from error
+    if not isinstance(document, dict):
+        raise ResourceError(400, "the JSON body is not an object")
+    _check_bounds(document)
+    return document
 
 
-def api_key_of(request: ControlRequest, repository: Repository) -> ApiKey:
-    """The API key in the path; raises `ResourceError`."""
-    found = repository.api_keys([request.parameters["client_id"]])
-    if not found:
-        raise ResourceError(404, "there is no API key with this client_id")
-    return found[0]
+def _check_bounds(document: object) -> None:
+    """Refuse JSON that other parsers can't handle: deep nesting, integers beyond 64 bits."""
+    level = [document]
+    for _ in range(_MAX_DEPTH):
+        if any(isinstance(value, int) and value not in INTEGERS for value in level):
+            raise ResourceError(400, "the JSON body has an integer beyond 64 bits")
+        level = [child for value in level for child in _children(value)]
+    if level:
+        raise ResourceError(400, f"the JSON body is nested deeper than {_MAX_DEPTH} levels")
 
 
-def allow_members(request: ControlRequest, *names: str) -> None:
-    """Reject a body with any other member; raises `FieldError`."""
-    for name in request.body:
-        require_known(name, names, "field")
+def _children(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()

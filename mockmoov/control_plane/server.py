@@ -3,39 +3,32 @@
 from secrets import token_hex
 
 from mockmoov.config.settings import SETTINGS, Settings
-from mockmoov.control_plane.resource import ControlRequest, ControlResponse, allow_members, owner_of
-from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.control_plane.resource import ControlRequest
+from mockmoov.oauth.messages import HttpResponse
+from mockmoov.oauth.responses import render_json
 
 _SECRET = "(set)"  # noqa: S105 - replaces the value of a secret setting
 
 
-class ServerResource:
-    """Resets the server or an API key, and lists the settings."""
+def reset(request: ControlRequest) -> HttpResponse:
+    """Reset the server, or the state of one API key. Tokens issued before stop working."""
+    request.allow_members()
+    owner = request.owner()
+    if owner is None:
+        request.server.reset()
+    else:
+        request.server.repository.reset_api_key(owner, epoch=token_hex(8))
+    return render_json({"client_id": owner})
 
-    def __init__(self, server: AuthorizationServer) -> None:
-        self._server = server
 
-    def reset(self, request: ControlRequest) -> ControlResponse:
-        """Reset the server, or the state of one API key. Tokens issued before stop working."""
-        allow_members(request)
-        owner = owner_of(request, self._server.repository)
-        if owner is None:
-            self._server.reset()
-        else:
-            self._server.repository.reset_api_key(owner, epoch=token_hex(8))
-        return ControlResponse(document={"client_id": owner})
-
-    def config(self, _request: ControlRequest) -> ControlResponse:
-        """List each setting with its value and source. Secrets are only reported as set or not."""
-        settings = self._server.settings
-        return ControlResponse(
-            document={
-                "settings": {
-                    name: {"value": _value(settings, name), "source": settings.set_by.get(name, "default")}
-                    for name in SETTINGS
-                }
-            }
-        )
+def config(request: ControlRequest) -> HttpResponse:
+    """List each setting with its value and source. Secrets are only reported as set or not."""
+    settings = request.server.settings
+    document = {
+        name: {"value": _value(settings, name), "source": settings.set_by.get(name, "default")}
+        for name in SETTINGS
+    }
+    return render_json({"settings": document})
 
 
 def _value(settings: Settings, name: str) -> object:

@@ -1,22 +1,21 @@
-"""Turns JSON bodies and query strings of the control plane into checked values."""
+"""Turns members of JSON bodies and query strings of the control plane into checked values."""
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar, cast
-from urllib.parse import parse_qsl
 
 import msgspec
 
-from mockmoov.oauth.encoding import INTEGERS
 from mockmoov.oauth.errors import FieldError
-from mockmoov.oauth.messages import HttpRequest
+from mockmoov.oauth.grants import GRANTS
 from mockmoov.oauth.suggestions import nearest
 from mockmoov.simulation.clock import FIRST, LAST
 
 _Input = TypeVar("_Input")
 _NAME = re.compile(r"[a-z_]{1,40}")
+_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
 _PLACE = re.compile(r"(.*) - at `(?:key in )?\$\.?([^`]*)`")
 _TYPES = re.compile("`([^`]*)`")
 _TYPE_NAMES = {
@@ -27,48 +26,6 @@ _TYPE_NAMES = {
     "object": "an object",
     "str": "a string",
 }
-_MAX_DEPTH = 64  # levels of JSON that any parser can handle
-
-
-class NotJsonError(ValueError):
-    """The body is not a JSON object."""
-
-
-def read_body(request: HttpRequest) -> dict[str, Any]:
-    """Read the members of the JSON object in the body; an empty body has none. Raises `NotJsonError`."""
-    if not request.body:
-        return {}
-    try:
-        document = msgspec.json.decode(request.body)
-        msgspec.json.encode(document)  # refuses a lone surrogate, which can be read but not written
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise NotJsonError("the body is not JSON") from error
-    if not isinstance(document, dict):
-        raise NotJsonError("the JSON body is not an object")
-    _check_bounds(document)
-    return document
-
-
-def _check_bounds(document: object) -> None:
-    """Refuse JSON that other parsers can't handle: deep nesting, integers beyond 64 bits."""
-    level = [document]
-    for _ in range(_MAX_DEPTH):
-        if any(isinstance(value, int) and value not in INTEGERS for value in level):
-            raise NotJsonError("the JSON body has an integer beyond 64 bits")
-        level = [child for value in level for child in _children(value)]
-    if level:
-        raise NotJsonError(f"the JSON body is nested deeper than {_MAX_DEPTH} levels")
-
-
-def _children(value: object) -> Iterable[object]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
-
-
-def read_query(request: HttpRequest) -> dict[str, str]:
-    """Read the parameters of the query string; of a repeated one the last counts."""
-    return dict(parse_qsl(request.query.decode("latin-1"), keep_blank_values=True))
 
 
 def require_known(name: str, known_names: Iterable[str], kind: str) -> None:
@@ -82,10 +39,7 @@ def require_known(name: str, known_names: Iterable[str], kind: str) -> None:
 
 
 def require_one_of(field: str, value: object, options: Iterable[str], description: str = "") -> str:
-    """Return the value of a field, or raise `FieldError` if it isn't one of the options.
-
-    `description` replaces the list of options in the message.
-    """
+    """Return the value if it is an option, or raise `FieldError` with the options or their description."""
     choices = sorted(options)
     if value not in choices:
         expected = description or f"one of {', '.join(choices)}"
@@ -93,9 +47,13 @@ def require_one_of(field: str, value: object, options: Iterable[str], descriptio
     return str(value)
 
 
-def require_endpoint(value: object, names: Iterable[str]) -> None:
-    """Raise `FieldError` unless the value names one of Moov's endpoints."""
-    require_one_of("endpoint", value, names, "token, revoke or the name of an operation, such as ping")
+def require_selectors(endpoint: str | None, grant_type: str | None, endpoints: Iterable[str]) -> None:
+    """Raise `FieldError` unless these select exchanges that can be, or are None; `endpoints` are Moov's."""
+    if endpoint is not None:
+        description = "token, revoke or the name of an operation, such as ping"
+        require_one_of("endpoint", endpoint, endpoints, description)
+    if grant_type is not None:
+        require_one_of("grant_type", grant_type, GRANTS)
 
 
 def parse_as(
@@ -134,7 +92,7 @@ def read_time(field: str, value: object) -> float:
             at = datetime.fromisoformat(value)
             seconds = at.timestamp() if at.tzinfo else None
         except (ValueError, OverflowError):
-            seconds = _number(value)
+            seconds = float(value) if _NUMBER.fullmatch(value) else None
     elif isinstance(value, int | float) and not isinstance(value, bool):
         seconds = float(value)
     if seconds is None or not FIRST <= seconds < LAST:
@@ -142,7 +100,3 @@ def read_time(field: str, value: object) -> float:
             field, f"{field} must be Unix seconds or ISO 8601 with an offset, in the years 1970 to 9998"
         )
     return seconds
-
-
-def _number(text: str) -> float | None:
-    return float(text) if re.fullmatch(r"[0-9]{1,15}(?:\.[0-9]{1,9})?", text) else None

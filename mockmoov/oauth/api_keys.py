@@ -35,17 +35,22 @@ def make_api_key(members: Mapping[str, Any]) -> ApiKey:
     for name in members:
         if name not in _MEMBERS:
             raise _unknown_member(name)
-    checked = {name: _check(name, value) for name, value in members.items() if value is not None}
+    checked = {}
+    for name, value in members.items():
+        try:
+            if value is not None:
+                checked[name] = _MEMBERS[name](value)
+        except ValueError as error:
+            raise FieldError(name, f"{name} of an API key {error}") from None
     for name in ("client_id", "client_secret"):
         if name not in checked:
             raise FieldError(name, f"an API key needs a {name}")
-    return ApiKey(**{**_defaults(checked["client_id"]), **checked}, epoch="")
-
-
-def unknown_scope(api_key: ApiKey, known: Callable[[str], bool]) -> str:
-    """Return the first scope of the API key that isn't known, or ""; a template stands for any account."""
-    concrete = {scope: scope.replace(scopes.ACCOUNT_ID, _ANY_ACCOUNT) for scope in api_key.scopes or ()}
-    return next((scope for scope, example in concrete.items() if not known(example)), "")
+    defaults = {
+        "account_id": str(uuid5(_NAMESPACE, f"account {checked['client_id']}")),
+        "application_id": str(uuid5(_NAMESPACE, f"application {checked['client_id']}")),
+        "grants": tuple(GRANTS),
+    }
+    return ApiKey(**{**defaults, **checked}, epoch="")
 
 
 def _unknown_member(name: str) -> FieldError:
@@ -55,22 +60,10 @@ def _unknown_member(name: str) -> FieldError:
     return FieldError("...", f"unknown member: an API key has {', '.join(_MEMBERS)}")
 
 
-def _defaults(client_id: str) -> dict[str, Any]:
-    return {
-        "account_id": str(uuid5(_NAMESPACE, f"account {client_id}")),
-        "application_id": str(uuid5(_NAMESPACE, f"application {client_id}")),
-        "origins": (),
-        "scopes": None,
-        "grants": tuple(GRANTS),
-        "enabled": True,
-    }
-
-
-def _check(name: str, value: object) -> Any:
-    try:
-        return _MEMBERS[name](value)
-    except ValueError as error:
-        raise FieldError(name, f"{name} of an API key {error}") from None
+def unknown_scope(api_key: ApiKey, known: Callable[[str], bool]) -> str:
+    """Return the first scope of the API key that isn't known, or ""; a template stands for any account."""
+    concrete = {scope: scope.replace(scopes.ACCOUNT_ID, _ANY_ACCOUNT) for scope in api_key.scopes or ()}
+    return next((scope for scope, example in concrete.items() if not known(example)), "")
 
 
 def _credential(value: object) -> str:
@@ -107,10 +100,6 @@ def _origins(value: object) -> tuple[str, ...]:
     return tuple(filter(None, origins))
 
 
-def _scopes(value: object) -> tuple[str, ...]:
-    return tuple(map(scopes.canonical, _strings(value)))
-
-
 def _grants(value: object) -> tuple[str, ...]:
     for name in _strings(value):
         if name not in GRANTS:
@@ -130,7 +119,7 @@ _MEMBERS: Mapping[str, Callable[[object], Any]] = {
     "account_id": _uuid,
     "application_id": _uuid,
     "origins": _origins,
-    "scopes": _scopes,
+    "scopes": lambda value: tuple(map(scopes.canonical, _strings(value))),
     "grants": _grants,
     "enabled": _flag,
 }

@@ -44,10 +44,6 @@ class Contract(Struct, frozen=True, kw_only=True):
         return self.errors.get(error.parameter or "") or self.errors.get(error.code, _CODE)
 
 
-def _code(error: OAuthError) -> dict[str, str]:
-    return {"error": error.code.value}
-
-
 # The texts of field errors. Like Moov's, they don't explain the error: the reason does.
 _FIELD_TEXTS = {
     "scope": "must be a space-delimited list of scopes that may be granted",
@@ -70,7 +66,7 @@ def _retry_after_and_in(seconds: float) -> Fields:
     return (*_retry_after(seconds), ("x-retry-in", duration))
 
 
-_CODE = ErrorFormat(status=400, body=_code)
+_CODE = ErrorFormat(status=400, body=lambda error: {"error": error.code.value})
 
 CONTRACT_2023 = Contract(  # seed
     name="2023",
@@ -78,8 +74,8 @@ CONTRACT_2023 = Contract(  # seed
     expires_in=lambda token: token.expires_at - token.issued_at,
     errors={
         "client_secret": _CODE,
-        ErrorCode.INVALID_CLIENT: ErrorFormat(  # RFC 6749 §5.2
-            status=401, body=_code, headers=(("www-authenticate", 'Basic realm="moov"'),)
+        ErrorCode.INVALID_CLIENT: replace(  # RFC 6749 §5.2
+            _CODE, status=401, headers=(("www-authenticate", 'Basic realm="moov"'),)
         ),
     },
     rate_limit_headers=_retry_after_and_in,

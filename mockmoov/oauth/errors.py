@@ -4,6 +4,7 @@ Statuses and bodies are not decided here: a contract maps an error to its respon
 """
 
 from enum import StrEnum
+from functools import partial
 
 REASON_LIMIT = 200  # characters
 
@@ -31,6 +32,13 @@ class OAuthError(Exception):
         self.code = code
         self.reason = reason
         self.parameter = parameter
+
+
+# The errors of one code, made from a reason; of the last two, the parameter at fault is always the same.
+invalid_request = partial(OAuthError, ErrorCode.INVALID_REQUEST)
+invalid_client = partial(OAuthError, ErrorCode.INVALID_CLIENT)
+invalid_grant = partial(OAuthError, ErrorCode.INVALID_GRANT, parameter="refresh_token")
+invalid_scope = partial(OAuthError, ErrorCode.INVALID_SCOPE, parameter="scope")
 
 
 class FieldError(ValueError):

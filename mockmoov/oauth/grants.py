@@ -10,7 +10,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockmoov.oauth import scopes
-from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.errors import (
+    ErrorCode,
+    OAuthError,
+    invalid_client,
+    invalid_grant,
+    invalid_request,
+    invalid_scope,
+)
 from mockmoov.oauth.messages import ClientCredentials, TokenRequest
 from mockmoov.oauth.records import ApiKey, ClientType, RefreshToken, TokenFamily
 
@@ -52,42 +59,32 @@ def authenticate_client(keys: Iterable[ApiKey], credentials: ClientCredentials |
     `keys` are the API keys with the client id of the credentials.
     """
     if credentials is None:
-        raise OAuthError(
-            ErrorCode.INVALID_CLIENT,
-            "no client credentials were sent: use HTTP Basic, or client_id and client_secret in the body",
+        raise invalid_client(
+            "no client credentials were sent: use HTTP Basic, or client_id and client_secret in the body"
         )
     for key in keys:
         if _same(key.client_secret, credentials.client_secrets):
             if not key.enabled:
-                raise OAuthError(
-                    ErrorCode.INVALID_CLIENT, "the API key is disabled", parameter=credentials.parameter
-                )
+                raise invalid_client("the API key is disabled", parameter=credentials.parameter)
             return key
-    raise OAuthError(
-        ErrorCode.INVALID_CLIENT, "unknown client_id or wrong client_secret", parameter=credentials.parameter
-    )
+    raise invalid_client("unknown client_id or wrong client_secret", parameter=credentials.parameter)
 
 
 def _same(secret: str, candidates: Iterable[str]) -> bool:
     """Whether a candidate equals the secret, in constant time."""
     expected = secret.encode()
-    matches = [
-        hmac.compare_digest(expected, candidate.encode("utf-8", "surrogatepass")) for candidate in candidates
-    ]
+    matches = [hmac.compare_digest(expected, sent.encode("utf-8", "surrogatepass")) for sent in candidates]
     return any(matches)
 
 
 def decide(request: TokenRequest, facts: GrantFacts) -> Grant:
     """Decide what an authenticated client gets (RFC 6749 §3.2, §5.2); raises `OAuthError`."""
     if request.grant_type is None:
-        raise OAuthError(
-            ErrorCode.INVALID_REQUEST, "grant_type is missing: send client_credentials or refresh_token"
-        )
+        raise invalid_request("grant_type is missing: send client_credentials or refresh_token")
     grant = GRANTS.get(request.grant_type)
     if grant is None:
-        raise OAuthError(
-            ErrorCode.UNSUPPORTED_GRANT_TYPE, "grant_type must be client_credentials or refresh_token"
-        )
+        reason = "grant_type must be client_credentials or refresh_token"
+        raise OAuthError(ErrorCode.UNSUPPORTED_GRANT_TYPE, reason)
     if request.grant_type not in facts.api_key.grants:
         reason = f"the API key may not use grant_type {request.grant_type}"
         raise OAuthError(ErrorCode.UNAUTHORIZED_CLIENT, reason)
@@ -102,7 +99,7 @@ def _client_credentials(request: TokenRequest, facts: GrantFacts) -> Grant:  # R
 
 def _refresh_token(request: TokenRequest, facts: GrantFacts) -> Grant:  # RFC 6749 §6
     if request.refresh_token is None:
-        raise OAuthError(ErrorCode.INVALID_REQUEST, "refresh_token is missing", parameter="refresh_token")
+        raise invalid_request("refresh_token is missing", parameter="refresh_token")
     token = _valid_refresh_token(facts)
     granted = scopes.parse_scope(token.scope)
     grant = Grant(scope=granted, client_type=token.client_type, refreshed=token)
@@ -110,9 +107,7 @@ def _refresh_token(request: TokenRequest, facts: GrantFacts) -> Grant:  # RFC 67
         return grant  # `redeem` rejects a used-up token, whatever its scope
     narrowed = scopes.parse_scope(request.scope)
     if not scopes.covers(granted, narrowed):
-        raise scopes.invalid_scope(
-            "scope is wider than the original grant: request a part of it, or omit scope"
-        )
+        raise invalid_scope("scope is wider than the original grant: request a part of it, or omit scope")
     return replace(grant, scope=narrowed)
 
 
@@ -150,8 +145,3 @@ def redeem(family: TokenFamily, sequence: int, now: float, policy: RefreshPolicy
         return (replace(family, sequence=sequence + 1, rotated_at=now) if policy.rotation else family), True
     in_grace = sequence == family.sequence - 1 and max(0.0, now - family.rotated_at) < policy.grace
     return (replace(family, revoked=True) if policy.reuse_detection and not in_grace else family), False
-
-
-def invalid_grant(reason: str) -> OAuthError:
-    """The error for a rejected refresh token."""
-    return OAuthError(ErrorCode.INVALID_GRANT, reason, parameter="refresh_token")

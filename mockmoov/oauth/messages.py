@@ -6,10 +6,8 @@ from msgspec import Struct
 
 from mockmoov.oauth.records import ClientType, TokenFormat
 
-Headers = Mapping[str, tuple[str, ...]]
-"""The headers of a request: the values of each name; names in lower case."""
-Fields = tuple[tuple[str, str], ...]
-"""Header names and values, in the order in which they are sent."""
+Headers = Mapping[str, tuple[str, ...]]  # of a request: the values of each name; names in lower case
+Fields = tuple[tuple[str, str], ...]  # header names and values, in the order in which they are sent
 
 
 class HttpRequest(Struct, frozen=True, kw_only=True):

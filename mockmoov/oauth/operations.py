@@ -4,15 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mockmoov.data.operations import OPERATIONS
-from mockmoov.oauth.scopes import (
-    ACCOUNT_ID,
-    covers,
-    is_account,
-    permits,
-    quote_scope,
-    summarize_scopes,
-    template,
-)
+from mockmoov.oauth import scopes
+from mockmoov.oauth.scopes import ACCOUNT_ID
 
 ACCOUNT_PARAMETER = ACCOUNT_ID[1:-1]  # the name of the path parameter
 
@@ -27,28 +20,28 @@ class Operation:
 
 # Every operation outside /oauth2, by path template and method.
 BY_PATH: Mapping[str, Mapping[str, Operation]] = {
-    path: {method: Operation(name=name, scopes=scopes) for method, (name, scopes) in methods.items()}
+    path: {method: Operation(name=name, scopes=required) for method, (name, required) in methods.items()}
     for path, methods in OPERATIONS.items()
 }
 
 
-def missing_scope_reason(granted: Sequence[str], scopes: Iterable[str], parameters: Mapping[str, str]) -> str:
-    """Why the granted scopes are not enough for an operation that requires `scopes`, or "" if they are.
+def missing_scope_reason(granted: Sequence[str], needed: Iterable[str], parameters: Mapping[str, str]) -> str:
+    """Why the granted scopes are not enough for an operation that needs others, or "" if they are.
 
     Account scopes must be for the account in the path (`parameters`: its path parameters, raw). If the path
     contains no account, a scope for any account is enough.
     """
     account = parameters.get(ACCOUNT_PARAMETER)
     if account is None:
-        missing = [scope for scope in scopes if not permits(granted, [scope])]
+        missing = [scope for scope in needed if not scopes.permits(granted, [scope])]
     else:
-        bound = {scope.replace(ACCOUNT_ID, account): scope for scope in scopes}
-        missing = [scope for scope in bound if not covers(granted, [scope])]
+        bound = {scope.replace(ACCOUNT_ID, account): scope for scope in needed}
+        missing = [scope for scope in bound if not scopes.covers(granted, [scope])]
         templates = " ".join(bound[scope] for scope in missing)
-        if ACCOUNT_ID in templates and not is_account(account):
+        if ACCOUNT_ID in templates and not scopes.is_account(account):
             return f"the token lacks scope {templates}; the account in the path is not a UUID"
     if not missing:
         return ""
-    elsewhere = permits(granted, map(template, missing))
-    hint = "it has this scope for another account" if elsewhere else f"it has {summarize_scopes(granted)}"
-    return f"the token lacks scope {' '.join(map(quote_scope, missing))}; {hint}"
+    elsewhere = scopes.permits(granted, map(scopes.template, missing))
+    has = "this scope for another account" if elsewhere else scopes.summarize_scopes(granted)
+    return f"the token lacks scope {' '.join(map(scopes.quote_scope, missing))}; it has {has}"

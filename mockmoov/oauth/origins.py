@@ -34,10 +34,7 @@ _LOOPBACK = re.compile(rf"(?:[a-z0-9_-]+\.)*localhost|127(?:{_OCTET}){{3}}|\[::1
 
 
 def serialize_origin(text: str) -> str | None:
-    """Normalize an origin for comparison: lower case, no default port (RFC 6454 §6.1).
-
-    None if it isn't an origin: `null`, for example, or anything with a path.
-    """
+    """Normalize an origin: lower case, no default port (RFC 6454 §6.1); None if it is null or has a path."""
     match = _ORIGIN.fullmatch(text)
     if not match:
         return None

@@ -45,10 +45,10 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     client_secret: str
     account_id: str
     application_id: str
-    origins: tuple[str, ...]
-    scopes: tuple[str, ...] | None
+    origins: tuple[str, ...] = ()
+    scopes: tuple[str, ...] | None = None
     grants: tuple[str, ...]
-    enabled: bool
+    enabled: bool = True
     epoch: str
     floor: TokenFloor = NO_FLOOR
 
@@ -93,8 +93,8 @@ class IssuerKeys(Struct, frozen=True, kw_only=True):
         return "IssuerKeys()"
 
 
-class RefreshToken(Struct, frozen=True, kw_only=True):
-    """The contents of a genuine refresh token; times in Unix seconds."""
+class RefreshToken(Struct, frozen=True, kw_only=True, array_like=True):
+    """The contents of a genuine refresh token, in the order of its text; times in Unix seconds."""
 
     client_id: str
     epoch: str

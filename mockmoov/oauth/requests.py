@@ -15,7 +15,7 @@ from urllib.parse import unquote_plus, unquote_to_bytes
 
 from msgspec import Struct
 
-from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.errors import OAuthError, invalid_client, invalid_request
 from mockmoov.oauth.messages import ClientCredentials, Headers, HttpRequest, RevocationRequest, TokenRequest
 from mockmoov.oauth.records import ClientType
 
@@ -34,7 +34,6 @@ _REVOCATION_PARAMETERS = ("client_id", "client_secret", "token", "token_type_hin
 _CLIENT_TYPES: dict[str, ClientType] = {
     "web": "web", "device": "device", "service": "service", "w": "web", "d": "device", "s": "service",
 }  # fmt: skip
-_CREDENTIALS: tuple[str, ...] = ("client_id", "client_secret")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _WHITE_SPACE = b" \t\r\n"
 
@@ -63,10 +62,10 @@ def read_parameters(request: HttpRequest) -> Parameters:
     try:
         if request.query and "client_secret" in _query_names(request.query):
             # RFC 6749 §2.3.1
-            raise _invalid("client_secret was sent in the query string: use HTTP Basic or the body")
+            raise invalid_request("client_secret was sent in the query string: use HTTP Basic or the body")
         for name, value in _pairs(request):
             if name in by_name:
-                raise _invalid("a parameter is repeated: send each one once")  # any parameter (RFC 6749 §3.2)
+                raise invalid_request("a parameter is repeated: send each one once")  # RFC 6749 §3.2
             by_name[name] = value
     except OAuthError as error:
         return Parameters(by_name=by_name, error=error)
@@ -78,7 +77,7 @@ def parse_token_request(headers: Headers, parameters: Parameters) -> TokenReques
     values = _known(parameters, _TOKEN_PARAMETERS)
     client_type = _CLIENT_TYPES.get(values.get("client_type", "web"))
     if client_type is None:
-        raise _invalid("client_type must be web, device or service")
+        raise invalid_request("client_type must be web, device or service")
     return TokenRequest(
         credentials=_credentials(headers, values),
         grant_type=values.get("grant_type"),
@@ -105,7 +104,7 @@ def parse_authorization(headers: Headers) -> tuple[str, str]:
     """
     values = headers.get("authorization", ("",))
     if len(values) > 1:
-        raise _invalid("more than one Authorization header was sent")
+        raise invalid_request("more than one Authorization header was sent")
     scheme, _, rest = values[0].strip(" \t").partition(" ")
     return scheme.lower(), rest.strip(" \t")
 
@@ -116,14 +115,10 @@ def parse_basic(encoded: str) -> ClientCredentials:
     try:
         text = base64.b64decode(encoded, validate=True).decode()
     except (binascii.Error, ValueError):
-        raise OAuthError(
-            ErrorCode.INVALID_CLIENT, "the Basic credentials are not base64-encoded UTF-8 text"
-        ) from None
+        raise invalid_client("the Basic credentials are not base64-encoded UTF-8 text") from None
     client_id, colon, client_secret = text.partition(":")
     if not colon:
-        raise OAuthError(
-            ErrorCode.INVALID_CLIENT, "the Basic credentials have no colon: encode client_id:client_secret"
-        )
+        raise invalid_client("the Basic credentials have no colon: encode client_id:client_secret")
     return ClientCredentials(
         client_ids=_raw_and_decoded(client_id), client_secrets=_raw_and_decoded(client_secret)
     )
@@ -131,10 +126,13 @@ def parse_basic(encoded: str) -> ClientCredentials:
 
 def _credentials(headers: Headers, parameters: dict[str, str]) -> ClientCredentials | None:
     scheme, rest = parse_authorization(headers)
-    in_body = {name: (parameters[name],) for name in _CREDENTIALS if name in parameters}
+    in_body = {name: (parameters[name],) for name in ("client_id", "client_secret") if name in parameters}
     if scheme == "basic":
         basic = parse_basic(rest)
-        _check_agreement(basic, in_body)
+        in_header = {"client_id": basic.client_ids, "client_secret": basic.client_secrets}
+        for name, (value,) in in_body.items():
+            if value not in in_header[name]:  # RFC 6749 §2.3: one method per request
+                raise invalid_request(f"{name} differs between the body and the Authorization header")
         return basic
     if not in_body:
         return None
@@ -145,23 +143,12 @@ def _credentials(headers: Headers, parameters: dict[str, str]) -> ClientCredenti
     )
 
 
-def _check_agreement(basic: ClientCredentials, in_body: Mapping[str, tuple[str]]) -> None:
-    """Raise `OAuthError` if the body contains other credentials (RFC 6749 §2.3: one method per request)."""
-    in_header = {"client_id": basic.client_ids, "client_secret": basic.client_secrets}
-    for name, (value,) in in_body.items():
-        if value not in in_header[name]:
-            raise _invalid(f"{name} differs between the body and the Authorization header")
-
-
 def _raw_and_decoded(value: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((value, unquote_plus(value))))
 
 
 def claimed_client_ids(headers: Headers, parameters: Parameters) -> tuple[str, ...]:
-    """Return the client id that a request claims, authenticated or not, in each way to decode it.
-
-    Empty if it claims none.
-    """
+    """Return the client id that a request claims, in each way to decode it; empty if it claims none."""
     try:
         scheme, rest = parse_authorization(headers)
         if scheme == "basic":
@@ -189,9 +176,11 @@ def _known(parameters: Parameters, names: Iterable[str]) -> dict[str, str]:
     for name in names:
         value = parameters.by_name.get(name)
         if not (value is None or isinstance(value, str)):
-            raise _invalid(f"{name} must be a string")
+            raise invalid_request(f"{name} must be a string")
         if value:
-            values[name] = _checked(name, value)
+            if name in _GRAMMAR and not _GRAMMAR[name].fullmatch(value):
+                raise invalid_request(f"{name} contains characters that RFC 6749 Appendix A does not allow")
+            values[name] = value
     return values
 
 
@@ -199,36 +188,29 @@ def _query_names(query: bytes) -> set[str]:
     return {unquote_plus(pair.partition("=")[0]) for pair in query.decode("latin-1").split("&")}
 
 
-def _checked(name: str, value: str) -> str:
-    grammar = _GRAMMAR.get(name)
-    if grammar and not grammar.fullmatch(value):
-        raise _invalid(f"{name} contains characters that RFC 6749 Appendix A does not allow")
-    return value
-
-
 def _pairs(request: HttpRequest) -> Pairs:
     if "content-encoding" in request.headers:
-        raise _invalid("Content-Encoding is not supported: send the body uncompressed")
+        raise invalid_request("Content-Encoding is not supported: send the body uncompressed")
     if any(value.lower() != "chunked" for value in request.headers.get("transfer-encoding", ())):
-        raise _invalid("the only supported Transfer-Encoding is chunked")
+        raise invalid_request("the only supported Transfer-Encoding is chunked")
     if not request.body:
         return _parse_form(request.query)
     content_types = request.headers.get("content-type", ("",))
     if len(content_types) > 1:
-        raise _invalid("more than one Content-Type header was sent")
+        raise invalid_request("more than one Content-Type header was sent")
     media_type = content_types[0].partition(";")[0].strip().lower()
     looks_like_json = request.body.lstrip(_WHITE_SPACE).startswith(b"{")
     if media_type == JSON or (looks_like_json and media_type in (FORM, "")):
         return _parse_json(request.body)
     if media_type == FORM:
         return _parse_form(request.body)
-    raise _invalid("Content-Type must be application/json or application/x-www-form-urlencoded")
+    raise invalid_request("Content-Type must be application/json or application/x-www-form-urlencoded")
 
 
 def _parse_form(data: bytes) -> Pairs:
     """Parse a form; bytes that are not UTF-8 become lone surrogates, which no grammar allows."""
     if _BAD_ESCAPE.search(data):
-        raise _invalid("the form contains an invalid percent escape")
+        raise invalid_request("the form contains an invalid percent escape")
     for field in data.replace(b"+", b" ").split(b"&"):
         if field:
             name, _, value = field.partition(b"=")
@@ -239,13 +221,10 @@ def _form_text(data: bytes) -> str:
     return (unquote_to_bytes(data) if b"%" in data else data).decode("utf-8", "surrogateescape")
 
 
-def _reject_constant(name: str) -> object:
-    raise ValueError(name)
-
-
 # Objects become tuples of pairs, to detect repeats. Numbers aren't converted: Python limits their length.
+# NaN and Infinity, which aren't JSON, are rejected, since `int` can't read them.
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=tuple, parse_int=lambda _: 0, parse_float=lambda _: 0.0, parse_constant=_reject_constant
+    object_pairs_hook=tuple, parse_int=lambda _: 0, parse_float=lambda _: 0.0, parse_constant=int
 )
 
 
@@ -253,11 +232,7 @@ def _parse_json(data: bytes) -> Pairs:
     try:
         document = _DECODER.decode(data.decode())
     except (ValueError, RecursionError):
-        raise _invalid("the body is not JSON") from None
+        raise invalid_request("the body is not JSON") from None
     if not isinstance(document, tuple):
-        raise _invalid("the JSON body is not an object")
+        raise invalid_request("the JSON body is not an object")
     return cast("Pairs", document)
-
-
-def _invalid(reason: str) -> OAuthError:
-    return OAuthError(ErrorCode.INVALID_REQUEST, reason)

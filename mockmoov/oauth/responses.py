@@ -30,9 +30,9 @@ def render_malformed_version(default: "Contract") -> HttpResponse:
     )
 
 
-def render_json(document: object) -> HttpResponse:
-    """A 200 with a JSON body."""
-    return HttpResponse(status=200, headers=(_JSON, *NO_STORE), body=to_json(document))
+def render_json(document: object, status: int = 200) -> HttpResponse:
+    """A response with a JSON body."""
+    return HttpResponse(status=status, headers=(_JSON, *NO_STORE), body=to_json(document))
 
 
 def render_token_response(contract: "Contract", token: TokenResponse) -> HttpResponse:

@@ -6,7 +6,7 @@ from functools import cache
 from itertools import islice
 
 from mockmoov.data.scopes import SCOPES
-from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.errors import invalid_scope
 from mockmoov.oauth.suggestions import nearest
 
 ACCOUNT_ID = "{accountID}"
@@ -40,10 +40,6 @@ def canonical(scope: str) -> str:
     return f"/accounts/{match[1].lower()}{match[2]}" if match else scope
 
 
-def _in_catalogue(scope: str) -> bool:
-    return ACCOUNT_ID not in scope and template(scope) in SCOPES
-
-
 def is_well_formed(scope: str) -> bool:
     """Whether a text has the form of a Moov scope, whether in the catalogue or not."""
     return ACCOUNT_ID not in scope and _FORM.fullmatch(template(scope)) is not None
@@ -51,14 +47,14 @@ def is_well_formed(scope: str) -> bool:
 
 _Known = Callable[[str], bool]
 # The values of the setting `scope_catalogue`.
-CATALOGUES: dict[str, _Known] = {"strict": _in_catalogue, "open": is_well_formed}
+CATALOGUES: dict[str, _Known] = {
+    "strict": lambda scope: ACCOUNT_ID not in scope and template(scope) in SCOPES,
+    "open": is_well_formed,
+}
 
 
 def parse_scope(text: str) -> tuple[str, ...]:
-    """Split a `scope` parameter into scope tokens, in order, without repeats (RFC 6749 §3.3).
-
-    Raises `OAuthError` if there are none or if one is malformed.
-    """
+    """Split a `scope` parameter into tokens, without repeats (RFC 6749 §3.3); raises `OAuthError`."""
     tokens = dict.fromkeys(token for token in _WHITE_SPACE.split(text) if token)
     if not tokens:
         raise invalid_scope("scope is missing: name at least one, such as /accounts.write")
@@ -76,10 +72,7 @@ def is_scope_token(scope: str) -> bool:
 
 
 def check_grantable(tokens: Iterable[str], known: _Known, allowed: tuple[str, ...] | None) -> None:
-    """Raise `OAuthError` for the first scope that is unknown or not allowed for the API key.
-
-    `allowed` holds scopes and templates; None allows all.
-    """
+    """Raise `OAuthError` for an unknown scope, or one not `allowed` (scopes and templates; None: all)."""
     for token in tokens:
         if not known(token):
             raise invalid_scope(f"scope {quote_scope(token)} is not known{_advice(token, known)}")
@@ -96,11 +89,6 @@ def permits(granted: Iterable[str], required: Iterable[str]) -> bool:
     """Whether every required scope was granted; a template matches the scope of any account."""
     forms = {form for scope in granted for form in (canonical(scope), template(scope))}
     return forms.issuperset(map(canonical, required))
-
-
-def invalid_scope(reason: str) -> OAuthError:
-    """The error for a rejected `scope` parameter."""
-    return OAuthError(ErrorCode.INVALID_SCOPE, reason, parameter="scope")
 
 
 def quote_scope(scope: str) -> str:

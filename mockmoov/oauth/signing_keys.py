@@ -16,16 +16,12 @@ ALGORITHM = "EdDSA"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPair:
-    """A parsed Ed25519 key; `header` is the encoded JOSE header of the tokens that it signs."""
+    """A parsed Ed25519 key; `kid` is its RFC 7638 thumbprint, `header` the JOSE header of its tokens."""
 
     private_key: Ed25519PrivateKey
+    kid: str
     jwk: Mapping[str, str]
     header: str
-
-    @property
-    def kid(self) -> str:
-        """The key id: the RFC 7638 thumbprint."""
-        return self.jwk["kid"]
 
 
 def make_issuer_keys(private_key: bytes) -> IssuerKeys:
@@ -68,6 +64,7 @@ def key_pair(private_key: str) -> KeyPair:
     kid = encode(hashlib.sha256(to_json(public)).digest())  # RFC 7638 §3, RFC 8037 §2
     return KeyPair(
         private_key=key,
+        kid=kid,
         jwk={**public, "alg": ALGORITHM, "kid": kid, "use": "sig"},
         header=encode_json({"alg": ALGORITHM, "cty": "JWT", "kid": kid}),
     )
@@ -102,10 +99,7 @@ def rotate(keys: IssuerKeys, private_key: bytes) -> IssuerKeys:
 
 
 def drop(keys: IssuerKeys, kid: str) -> IssuerKeys:
-    """Remove a retired key: the tokens that it signed become invalid.
-
-    Raises `UnknownKeyError` if there is no such key, `ValueError` if it is the one that signs.
-    """
+    """Remove a retired key; raises `UnknownKeyError` if there is none, `ValueError` if it still signs."""
     if kid == key_pair(keys.private_key).kid:
         raise ValueError("this key signs new tokens: rotate the keys first")
     retired = tuple(key for key in keys.retired if key_pair(key).kid != kid)

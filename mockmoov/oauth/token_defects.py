@@ -45,7 +45,7 @@ CLAIM_DEFECTS: Mapping[str, Callable[[Claims, int], Claims]] = {
 def _unknown_kid(keys: IssuerKeys, claims: Claims) -> str:
     pair = key_pair(keys.private_key)
     unknown = encode(hashlib.sha256(pair.kid.encode()).digest())  # looks real, matches no key
-    signing_input = _signing_input({"alg": ALGORITHM, "cty": "JWT", "kid": unknown}, claims)
+    signing_input = _signing_input(ALGORITHM, unknown, claims)
     return f"{signing_input}.{encode(pair.private_key.sign(signing_input.encode()))}"
 
 
@@ -56,19 +56,17 @@ def _bad_signature(keys: IssuerKeys, claims: Claims) -> str:
 
 
 def _alg_none(keys: IssuerKeys, claims: Claims) -> str:
-    kid = key_pair(keys.private_key).kid
-    return _signing_input({"alg": "none", "cty": "JWT", "kid": kid}, claims) + "."  # RFC 7519 §6.1
+    return _signing_input("none", key_pair(keys.private_key).kid, claims) + "."  # RFC 7519 §6.1
 
 
 def _hs256(keys: IssuerKeys, claims: Claims) -> str:
     """The key confusion of RFC 8725 §2.1: an HMAC with the public key, in PEM, as its secret."""
-    kid = key_pair(keys.private_key).kid
-    signing_input = _signing_input({"alg": "HS256", "cty": "JWT", "kid": kid}, claims)
-    mac = hmac.digest(public_pem(keys), signing_input.encode(), "sha256")
-    return f"{signing_input}.{encode(mac)}"
+    signing_input = _signing_input("HS256", key_pair(keys.private_key).kid, claims)
+    return f"{signing_input}.{encode(hmac.digest(public_pem(keys), signing_input.encode(), 'sha256'))}"
 
 
-def _signing_input(header: Mapping[str, str], claims: Claims) -> str:
+def _signing_input(algorithm: str, kid: str, claims: Claims) -> str:
+    header = {"alg": algorithm, "cty": "JWT", "kid": kid}
     return f"{encode_json(header)}.{encode_json(claims)}"
 
 

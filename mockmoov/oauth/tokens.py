@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeGuard
 
+from msgspec.json import Decoder
+
 from mockmoov.oauth.encoding import INTEGERS, decode, encode, encode_json, to_json
 from mockmoov.oauth.records import AccessToken, ApiKey, ClientType, IssuerKeys, RefreshToken
 from mockmoov.oauth.signing_keys import ALGORITHM, key_pair, key_pairs
@@ -25,14 +27,12 @@ PRIVATE_CLAIM = "mockmoov"
 # A signature of 64 bytes has 86 characters; the last one holds two bits, so four characters are canonical.
 _COMPACT_JWS = re.compile(r"[\w-]+\.[\w-]+\.[\w-]{85}[AQgw]", re.ASCII)
 _REFRESH_TOKEN = re.compile(r"[\w-]+\.[\w-]+", re.ASCII)
+_REFRESH_TOKENS = Decoder(RefreshToken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerPolicy:
-    """The settings that shape tokens; lifetimes in seconds.
-
-    In `aud`, `audiences` come after the origins of the API key; the first of them is Moov's API.
-    """
+    """The settings that shape tokens; lifetimes in seconds. The first of the `audiences` is Moov's API."""
 
     issuer: str
     audiences: tuple[str, ...]
@@ -42,9 +42,6 @@ class IssuerPolicy:
     def family_expiry(self, expires_at: float, now: float) -> float:
         """The latest time at which a token of a family can expire, if one expires at `expires_at`."""
         return max(expires_at, now + max(self.access_token_lifetime, self.refresh_token_lifetime))
-
-
-# --- access tokens ------------------------------------------------------------------------------
 
 
 def access_claims(
@@ -57,10 +54,7 @@ def access_claims(
     jti: str,
     now: float,
 ) -> dict[str, object]:
-    """The claims of a new access token: those of the live API, and one private claim.
-
-    `now` is in Unix seconds; `iat` and `exp` are whole seconds.
-    """
+    """The claims of a new access token: the live API's, and a private one. `now` is in Unix seconds."""
     issued_at = int(now)
     return {
         "iss": policy.issuer,
@@ -190,23 +184,9 @@ def _is_number(value: object) -> TypeGuard[float]:
     return type(value) is int or (type(value) is float and math.isfinite(value))
 
 
-# --- refresh tokens -----------------------------------------------------------------------------
-
-
 def write_refresh_token(keys: IssuerKeys, token: RefreshToken) -> str:
     """Write a refresh token as `payload.mac`, with an HMAC: the JWKS can't verify it."""
-    payload = encode_json(
-        [
-            token.client_id,
-            token.epoch,
-            token.family,
-            token.sequence,
-            token.scope,
-            token.client_type,
-            token.issued_at,
-            token.expires_at,
-        ]
-    )
+    payload = encode_json(token)
     return f"{payload}.{_mac(keys, payload)}"
 
 
@@ -217,19 +197,7 @@ def read_refresh_token(keys: IssuerKeys, text: str) -> RefreshToken | None:
     payload, _, mac = text.partition(".")
     if not hmac.compare_digest(mac, _mac(keys, payload)):
         return None
-    client_id, epoch, family, sequence, scope, client_type, issued_at, expires_at = json.loads(
-        decode(payload)
-    )
-    return RefreshToken(
-        client_id=client_id,
-        epoch=epoch,
-        family=family,
-        sequence=sequence,
-        scope=scope,
-        client_type=client_type,
-        issued_at=issued_at,
-        expires_at=expires_at,
-    )
+    return _REFRESH_TOKENS.decode(decode(payload))
 
 
 def _mac(keys: IssuerKeys, payload: str) -> str:

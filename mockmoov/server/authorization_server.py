@@ -6,7 +6,6 @@ from functools import partial
 from secrets import token_hex
 from typing import Any, cast
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from mockmoov.config.settings import Settings
@@ -16,12 +15,11 @@ from mockmoov.oauth.errors import OAuthError
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.origins import ORIGIN_POLICIES
 from mockmoov.oauth.records import IssuerKeys
-from mockmoov.oauth.requests import NO_PARAMETERS, bearer_token, claimed_client_ids, read_parameters
+from mockmoov.oauth.requests import bearer_token, claimed_client_ids, read_parameters
 from mockmoov.oauth.scopes import CATALOGUES
 from mockmoov.server.context import RequestContext
-from mockmoov.server.endpoints import Endpoints, forward
+from mockmoov.server.endpoints import Endpoints, Route, forward, matching_route, moov_routes, protected_route
 from mockmoov.server.issuing import Issuer
-from mockmoov.server.routes import Route, matching_route, moov_routes, protected_route
 from mockmoov.server.steps import Delay, Forward, ReadBody, Steps, run_in_process
 from mockmoov.server.validation import TokenValidator
 from mockmoov.simulation import fault_effects
@@ -33,7 +31,7 @@ from mockmoov.storage.simulation import SimulationState
 
 MAX_BODY = 64 * 1024  # bytes (choice)
 REQUEST_ID_HEADER = "x-request-id"
-_NO_ROUTE: tuple[Mapping[str, Route[Any]], Mapping[str, str]] = ({}, {})
+_NO_ROUTE: tuple[Mapping[str, Route], Mapping[str, str]] = ({}, {})
 _log = logging.getLogger("mockmoov")
 
 
@@ -47,13 +45,6 @@ def render_internal_error(request_id: str) -> HttpResponse:
     """The 500 of a request that mockmoov failed to answer; call it in the `except` block, as it logs."""
     _log.exception("mockmoov failed while it answered request %s", request_id)
     return responses.render_error(500, "mockmoov itself failed: see the traceback in its log")
-
-
-class Authorized(Struct, frozen=True):
-    """An authorized request: its route, and what the route has found out about it."""
-
-    route: Route[Any]
-    result: Any
 
 
 class AuthorizationServer:
@@ -84,9 +75,8 @@ class AuthorizationServer:
         )
         self.validator = TokenValidator(repository, self.policy)
         self.issuer = Issuer(repository, self.policy, settings.token_format, refresh)
-        self._default_contract = cast(
-            "Contract", contracts.contract_named(settings.default_version)
-        )  # it was parsed
+        contract = contracts.contract_named(settings.default_version)
+        self._default_contract = cast("Contract", contract)  # it was parsed
         self._has_logged_default = False
         self._endpoints = Endpoints(
             repository=repository,
@@ -146,18 +136,17 @@ class AuthorizationServer:
         context.redacted_path = path if path in self._paths else redact_path(path, self._path_words)
         try:
             if context.route is not None and context.route.reads_body:
-                self._read_parameters(context, (yield ReadBody(MAX_BODY)))
+                body: bytes = yield ReadBody(MAX_BODY)
+                context.request = request = replace(context.request, body=body)
+                if len(body) <= MAX_BODY:
+                    context.parameters = read_parameters(request)
             self._identify(context)
             contract = context.contract or self._default_contract
             if context.client.has_faults:
                 response = yield from self._with_faults(context, contract)
             else:
-                answer = self._answer(context, contract, self._authorize(context, contract))
-                response = (
-                    answer
-                    if isinstance(answer, HttpResponse)
-                    else (yield from self._forward(context, answer))
-                )
+                authorized = self._authorize(context, contract)
+                response = yield from self._answer(context, contract, authorized)
             if self.settings.journal_size:
                 self.simulation.record(context.exchange(response, contract))
         except Exception:
@@ -175,10 +164,6 @@ class AuthorizationServer:
         except Exception:
             _log.exception("request %s is missing in the journal", context.request_id)
         return response
-
-    def _read_parameters(self, context: RequestContext, body: bytes) -> None:
-        context.request = request = replace(context.request, body=body)
-        context.parameters = read_parameters(request) if len(body) <= MAX_BODY else NO_PARAMETERS
 
     def _identify(self, context: RequestContext) -> None:
         """Find out the contract, and the API key that the request claims."""
@@ -211,12 +196,11 @@ class AuthorizationServer:
                 return None
             if response := fault_effects.planned_response(fault, contract):
                 return response
-        answer = self._answer(context, contract, authorized or self._authorize(context, contract))
-        real = answer if isinstance(answer, HttpResponse) else (yield from self._forward(context, answer))
+        real = yield from self._answer(context, contract, authorized or self._authorize(context, contract))
         return fault_effects.apply_to_response(fault, real, contract) if fault and real else real
 
-    def _authorize(self, context: RequestContext, contract: Contract) -> HttpResponse | Authorized:
-        """What the route needs to answer the request, or the response that refuses it."""
+    def _authorize(self, context: RequestContext, contract: Contract) -> Any:
+        """What the route needs to answer the request, or the `HttpResponse` that refuses it."""
         request = context.request
         if error := self.routes.error(context.methods, request):
             return error
@@ -227,27 +211,23 @@ class AuthorizationServer:
             return responses.render_too_large(MAX_BODY)
         self._log_default(request, contract)
         try:
-            result = route.authorize(context, contract)
+            return route.authorize(context, contract)
         except OAuthError as refused:
             return route.render_error(contract, refused)
-        return result if isinstance(result, HttpResponse) else Authorized(route, result)
 
-    def _answer(
-        self, context: RequestContext, contract: Contract, authorized: HttpResponse | Authorized
-    ) -> HttpResponse | Forward:
-        """The real response, or the step that gets it from the upstream."""
+    def _answer(self, context: RequestContext, contract: Contract, authorized: Any) -> Steps:
+        """The real response, which may be the upstream's."""
         if isinstance(authorized, HttpResponse):
             return authorized
+        route, fault = context.methods[context.request.method], context.fault
         try:
-            return authorized.route.answer(context, contract, authorized.result)
+            answer = route.answer(context, contract, authorized)
         except OAuthError as refused:
-            return authorized.route.render_error(contract, refused)
-
-    def _forward(self, context: RequestContext, step: Forward) -> Steps:
-        """The upstream's response."""
-        fault = context.fault
+            return route.render_error(contract, refused)
+        if isinstance(answer, HttpResponse):
+            return answer
         response: HttpResponse | None = yield Forward(
-            headers=(*step.headers, (REQUEST_ID_HEADER, context.request_id)),
+            headers=(*answer.headers, (REQUEST_ID_HEADER, context.request_id)),
             needs_body=fault is not None and fault_effects.needs_whole_body(fault),
         )
         if response is None:

@@ -1,13 +1,15 @@
 """What is known of a request on its way, and what the journal says about it at the end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.grants import GRANTS
 from mockmoov.oauth.messages import HttpRequest, HttpResponse, TokenResponse
-from mockmoov.oauth.records import Exchange, TokenFormat
+from mockmoov.oauth.records import Exchange
 from mockmoov.oauth.requests import NO_PARAMETERS, Parameters
 from mockmoov.oauth.responses import REASON_HEADER
 from mockmoov.simulation.faults import Fault, NetworkError, RequestFacts
@@ -15,7 +17,7 @@ from mockmoov.simulation.redaction import redact_headers, redact_method, redact_
 from mockmoov.storage.simulation import ClaimedClient
 
 if TYPE_CHECKING:
-    from mockmoov.server.routes import Route
+    from mockmoov.server.endpoints import Route
 
 _GRANT_NAMES = {name: name for name in GRANTS}  # so that no journal keeps the strings that were sent
 _NOBODY = ClaimedClient(api_key=None, now=0.0, has_faults=False)
@@ -27,7 +29,7 @@ def new_request_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
 
 
-class RequestContext:
+class RequestContext(Struct, eq=False):
     """One request on its way. The server fills it in as it learns more.
 
     `methods` are the routes of its path by method, `route` the one that it is for; `path_parameters` are raw.
@@ -36,26 +38,20 @@ class RequestContext:
     `reason` explains a response that is not sent. `has_failed`: mockmoov itself failed, and sends a 500.
     """
 
-    __slots__ = (
-        "client", "contract", "fault", "has_failed", "issued", "methods", "network_error", "parameters",
-        "path_parameters", "reason", "redacted_path", "request", "request_id", "route",
-    )  # fmt: skip
-
-    def __init__(self, request: HttpRequest) -> None:
-        self.request = request
-        self.request_id = new_request_id()
-        self.methods: Mapping[str, Route[Any]] = {}
-        self.route: Route[Any] | None = None
-        self.path_parameters: Mapping[str, str] = {}
-        self.redacted_path = ""
-        self.parameters: Parameters = NO_PARAMETERS
-        self.contract: Contract | None = None
-        self.client: ClaimedClient = _NOBODY
-        self.fault: Fault | None = None
-        self.issued: TokenResponse | None = None
-        self.reason: str | None = None
-        self.has_failed = False
-        self.network_error: NetworkError | None = None
+    request: HttpRequest
+    request_id: str = field(default_factory=new_request_id)
+    methods: Mapping[str, "Route"] = field(default_factory=dict)
+    route: "Route | None" = None
+    path_parameters: Mapping[str, str] = field(default_factory=dict)
+    redacted_path: str = ""
+    parameters: Parameters = NO_PARAMETERS
+    contract: Contract | None = None
+    client: ClaimedClient = _NOBODY
+    fault: Fault | None = None
+    issued: TokenResponse | None = None
+    reason: str | None = None
+    has_failed: bool = False
+    network_error: NetworkError | None = None
 
     @property
     def now(self) -> float:
@@ -110,12 +106,6 @@ class RequestContext:
 
 
 def _issued_names(issued: TokenResponse) -> dict[str, str]:
-    name = _NAMES[issued.token_format]
-    return {"access_token": name(issued), "refresh_token": short_hash(issued.refresh_token)}
-
-
-# How the journal names an issued access token, without showing it.
-_NAMES: Mapping[TokenFormat, Callable[[TokenResponse], str]] = {
-    "jwt": lambda issued: issued.jti,
-    "opaque": lambda issued: short_hash(issued.access_token),
-}
+    """How the journal names issued tokens, without showing them."""
+    access = issued.jti if issued.token_format == "jwt" else short_hash(issued.access_token)  # noqa: S105
+    return {"access_token": access, "refresh_token": short_hash(issued.refresh_token)}

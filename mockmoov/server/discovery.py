@@ -1,6 +1,6 @@
 """Endpoints of mockmoov that need no access to the control plane: health, keys, metadata, introspection."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from mockmoov.data.scopes import SCOPES
 from mockmoov.oauth import contracts, responses
@@ -14,6 +14,7 @@ from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer
 from mockmoov.server.routing import OWN_LIKENESS, Routes
 
 _PEM = ("content-type", "application/x-pem-file")
+_DESCRIBED = ("iss", "aud", "iat", "exp", "jti")  # claims of an access token
 _CLIENT_AUTHENTICATION = ["client_secret_basic", "client_secret_post"]  # RFC 7591 §2
 
 
@@ -53,9 +54,8 @@ class Discovery:
 
     def _ca(self, _request: HttpRequest) -> HttpResponse:
         if self._ca_pem is None:
-            return responses.render_error(
-                404, "there is no CA: tls is off, or uses the certificate of tls_cert"
-            )
+            reason = "there is no CA: tls is off, or uses the certificate of tls_cert"
+            return responses.render_error(404, reason)
         return HttpResponse(status=200, headers=(_PEM, *responses.NO_STORE), body=self._ca_pem)
 
     def _jwks(self, _request: HttpRequest) -> HttpResponse:
@@ -92,33 +92,19 @@ class Discovery:
         now = self._server.simulation.now(api_key.client_id)
         refresh = self._server.validator.live_refresh_token(text, api_key, now)
         if refresh is not None:
-            return _describe_refresh_token(refresh)
+            return _describe(refresh, {"iat": refresh.issued_at, "exp": refresh.expires_at})
         try:
             owner, access = self._server.validator.live_access_token(text, now)
         except OAuthError:
             return {"active": False}
-        return _describe_access_token(access) if owner == api_key else {"active": False}
+        if owner != api_key:
+            return {"active": False}
+        named = {name: access.claims[name] for name in _DESCRIBED if name in access.claims}
+        return _describe(access, {"token_type": "Bearer", **named})
 
 
-def _describe_access_token(token: AccessToken) -> dict[str, object]:
-    named = {name: token.claims[name] for name in ("iss", "aud", "iat", "exp", "jti") if name in token.claims}
-    return {
-        "active": True,
-        "client_id": token.client_id,
-        "scope": token.scope,
-        "token_type": "Bearer",
-        **named,
-    }
-
-
-def _describe_refresh_token(token: RefreshToken) -> dict[str, object]:
-    return {
-        "active": True,
-        "client_id": token.client_id,
-        "scope": token.scope,
-        "iat": token.issued_at,
-        "exp": token.expires_at,
-    }
+def _describe(token: AccessToken | RefreshToken, claims: Mapping[str, object]) -> dict[str, object]:
+    return {"active": True, "client_id": token.client_id, "scope": token.scope, **claims}
 
 
 def _health(_request: HttpRequest) -> HttpResponse:

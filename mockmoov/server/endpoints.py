@@ -1,12 +1,14 @@
-"""What Moov's endpoints do: first who may use them, then what they answer.
+"""Moov's endpoints: first who may use them, then what they answer; and the paths that they have.
 
 The contract has been chosen already, and faults are somebody else's business.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
 
-from mockmoov.oauth import grants, origins, responses, tokens
+from mockmoov.oauth import grants, origins, requests, responses, tokens
 from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.errors import ErrorCode, OAuthError
 from mockmoov.oauth.messages import (
@@ -16,17 +18,12 @@ from mockmoov.oauth.messages import (
     TokenRequest,
     TokenResponse,
 )
-from mockmoov.oauth.operations import missing_scope_reason
+from mockmoov.oauth.operations import BY_PATH, missing_scope_reason
 from mockmoov.oauth.records import ApiKey, IssuerKeys
-from mockmoov.oauth.requests import (
-    parse_authorization,
-    parse_basic,
-    parse_revocation_request,
-    parse_token_request,
-)
 from mockmoov.oauth.scopes import is_scope_token
 from mockmoov.server.context import RequestContext
 from mockmoov.server.issuing import Issuer
+from mockmoov.server.routing import Routes
 from mockmoov.server.steps import Forward
 from mockmoov.server.validation import TokenValidator
 from mockmoov.storage.repository import Repository
@@ -35,6 +32,7 @@ CLIENT_ID_HEADER = "x-mockmoov-client-id"
 ACCOUNT_ID_HEADER = "x-mockmoov-account-id"
 SCOPES_HEADER = "x-mockmoov-scopes"
 ANY_SCOPE = "*"  # the scopes of Basic, which scopes do not narrow (docs)
+_Message: TypeAlias = TokenRequest | RevocationRequest
 _TOKEN_TYPE_HINTS = (None, "access_token", "refresh_token")  # RFC 7009 §2.1
 
 
@@ -57,15 +55,15 @@ class Endpoints:
     origin_policy: origins.OriginPolicy | None
     rate_limit: int
 
-    # --- POST /oauth2/token -----------------------------------------------------------------------
-
-    def authenticate_token_request(
-        self, context: RequestContext, contract: Contract
-    ) -> tuple[TokenRequest, ApiKey] | HttpResponse:
-        """The message and the API key that sent it (RFC 6749 §3.2.1), or a 429; raises `OAuthError`."""
-        request = parse_token_request(context.request.headers, context.parameters)
+    def authenticate(
+        self, parse: Callable[..., _Message], context: RequestContext, contract: Contract
+    ) -> tuple[_Message, ApiKey] | HttpResponse:
+        """The message and its sender (RFC 6749 §3.2.1, RFC 7009 §2.1), or a 429; raises `OAuthError`."""
+        request = parse(context.request.headers, context.parameters)
         api_key = self._authenticate(request.credentials)
         return self._rate_limited(context, contract, api_key) or (request, api_key)
+
+    # --- POST /oauth2/token -----------------------------------------------------------------------
 
     def issue_tokens(
         self, context: RequestContext, contract: Contract, authorized: tuple[TokenRequest, ApiKey]
@@ -94,14 +92,6 @@ class Endpoints:
 
     # --- POST /oauth2/revoke ----------------------------------------------------------------------
 
-    def authenticate_revocation_request(
-        self, context: RequestContext, contract: Contract
-    ) -> tuple[RevocationRequest, ApiKey] | HttpResponse:
-        """The message and the API key that sent it (RFC 7009 §2.1), or a 429; raises `OAuthError`."""
-        request = parse_revocation_request(context.request.headers, context.parameters)
-        api_key = self._authenticate(request.credentials)
-        return self._rate_limited(context, contract, api_key) or (request, api_key)
-
     def revoke_token(
         self, context: RequestContext, _contract: Contract, authorized: tuple[RevocationRequest, ApiKey]
     ) -> HttpResponse:
@@ -124,7 +114,7 @@ class Endpoints:
 
         A 429 or 403 is returned as a response; anything else that is wrong raises `OAuthError`.
         """
-        scheme, credentials = parse_authorization(context.request.headers)
+        scheme, credentials = requests.parse_authorization(context.request.headers)
         authenticate = _SCHEMES.get(scheme)
         if authenticate is None:
             raise OAuthError(ErrorCode.INVALID_CLIENT, "neither Basic nor Bearer credentials were sent")
@@ -139,7 +129,7 @@ class Endpoints:
 
     def _basic(self, _context: RequestContext, credentials: str) -> AuthorizedClient:
         """The API key itself: not narrowed by scopes, exempt from the Origin rule (docs)."""
-        return AuthorizedClient(self._authenticate(parse_basic(credentials)), None)
+        return AuthorizedClient(self._authenticate(requests.parse_basic(credentials)), None)
 
     def _bearer(self, context: RequestContext, credentials: str) -> AuthorizedClient:
         api_key, token = self.validator.live_access_token(credentials, context.now)
@@ -189,7 +179,9 @@ def not_implemented(context: RequestContext, _contract: Contract, _caller: Autho
 
 def forward(_context: RequestContext, _contract: Contract, caller: AuthorizedClient) -> Forward:
     """The step that lets the upstream answer; of a minted token only well-formed scopes are sent on."""
-    scopes = [ANY_SCOPE] if caller.scopes is None else [scope for scope in caller.scopes if _is_sent(scope)]
+    scopes = [ANY_SCOPE]
+    if caller.scopes is not None:
+        scopes = [scope for scope in caller.scopes if is_scope_token(scope) and scope != ANY_SCOPE]
     return Forward(
         headers=(
             (CLIENT_ID_HEADER, caller.api_key.client_id),
@@ -199,5 +191,74 @@ def forward(_context: RequestContext, _contract: Contract, caller: AuthorizedCli
     )
 
 
-def _is_sent(scope: str) -> bool:
-    return is_scope_token(scope) and scope != ANY_SCOPE
+# --- routes -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """How one method of one path is answered; `name` is the endpoint's name in faults and the journal.
+
+    `authorize` decides whether the client may use the endpoint. Its result goes to `answer`, unless it is a
+    response. A planned success comes between the two, so that it cannot replace a refusal. Both may raise
+    `OAuthError`, which `render_error` renders.
+    """
+
+    name: str
+    authorize: Callable[[RequestContext, Contract], Any]
+    answer: Callable[[RequestContext, Contract, Any], HttpResponse | Forward]
+    render_error: Callable[[Contract, OAuthError], HttpResponse]
+    reads_body: bool
+
+
+def moov_routes(endpoints: Endpoints, *, forwards: bool) -> Routes[Route]:
+    """The routes of Moov's paths; with `forwards` the upstream answers the operations, save `/ping`."""
+    others = forward if forwards else not_implemented
+    oauth_route = partial(Route, render_error=responses.render_oauth_error, reads_body=True)
+    return Routes(
+        {
+            "/oauth2/token": {
+                "POST": oauth_route(
+                    name="token",
+                    authorize=partial(endpoints.authenticate, requests.parse_token_request),
+                    answer=endpoints.issue_tokens,
+                )
+            },
+            "/oauth2/revoke": {
+                "POST": oauth_route(
+                    name="revoke",
+                    authorize=partial(endpoints.authenticate, requests.parse_revocation_request),
+                    answer=endpoints.revoke_token,
+                )
+            },
+            **{
+                path: {
+                    method: protected_route(
+                        endpoints, item.name, item.scopes, _ANSWERED_HERE.get(item.name, others)
+                    )
+                    for method, item in methods.items()
+                }
+                for path, methods in BY_PATH.items()
+            },
+        }
+    )
+
+
+Answer = Callable[[RequestContext, Contract, AuthorizedClient], HttpResponse | Forward]
+# The operations that mockmoov answers itself.
+_ANSWERED_HERE: Mapping[str, Answer] = {"ping": answer_ping}
+
+
+def protected_route(endpoints: Endpoints, name: str, scopes: tuple[str, ...], answer: Answer) -> Route:
+    """A route that requires these scopes, all of them."""
+    return Route(
+        name=name,
+        authorize=partial(endpoints.authorize, scopes),
+        answer=answer,
+        render_error=responses.render_unauthorized,
+        reads_body=False,
+    )
+
+
+def matching_route(methods: Mapping[str, Route], method: str) -> Route | None:
+    """The route that a request is for: the only one of its path whatever the method, else by method."""
+    return next(iter(methods.values())) if len(methods) == 1 else methods.get(method)

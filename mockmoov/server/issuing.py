@@ -1,32 +1,27 @@
 """Issues an access token and a refresh token for a grant."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from secrets import token_hex, token_urlsafe
 
 from mockmoov.oauth import tokens
-from mockmoov.oauth.grants import Grant, RefreshPolicy, invalid_grant
+from mockmoov.oauth.errors import invalid_grant, invalid_scope
+from mockmoov.oauth.grants import Grant, RefreshPolicy
 from mockmoov.oauth.messages import TokenResponse
 from mockmoov.oauth.records import ApiKey, IssuerKeys, RefreshToken, TokenFormat
-from mockmoov.oauth.scopes import invalid_scope
 from mockmoov.storage.repository import Repository
 
 _ROOM = 12  # characters by which a refresh token may grow as its sequence gains digits
 
 
+@dataclass(slots=True)
 class Issuer:
     """Issues pairs of tokens. The store is written only where the access token is opaque."""
 
-    def __init__(
-        self,
-        repository: Repository,
-        policy: tokens.IssuerPolicy,
-        token_format: TokenFormat,
-        refresh: RefreshPolicy,
-    ) -> None:
-        self._repository = repository
-        self._policy = policy
-        self._format = token_format
-        self._refresh = refresh
+    repository: Repository
+    policy: tokens.IssuerPolicy
+    format: TokenFormat
+    refresh: RefreshPolicy
 
     def issue(self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
         """A new pair; uses up the refresh token of the grant, if there is one. Raises `OAuthError`.
@@ -34,32 +29,36 @@ class Issuer:
         The tokens are made and measured first, so that a refused request uses nothing up.
         """
         ids = token_hex(32)
-        family = grant.refreshed.family if grant.refreshed else ids[:32]
-        jti = ids[32:]
+        family, jti = grant.refreshed.family if grant.refreshed else ids[:32], ids[32:]
+        scope, issued_at = " ".join(grant.scope), int(now)
         claims = tokens.access_claims(
-            self._policy,
+            self.policy,
             api_key,
-            scope=" ".join(grant.scope),
+            scope=scope,
             client_type=grant.client_type,
             family=family,
             jti=jti,
             now=now,
         )
         response = TokenResponse(
-            access_token=_ENCODERS[self._format](keys, claims),
+            access_token=_ENCODERS[self.format](keys, claims),
             refresh_token=tokens.write_refresh_token(keys, self._next(api_key, grant, family, now)),
-            scope=" ".join(grant.scope),
-            issued_at=int(now),
-            expires_at=int(now) + self._policy.access_token_lifetime,
-            token_format=self._format,
+            scope=scope,
+            issued_at=issued_at,
+            expires_at=issued_at + self.policy.access_token_lifetime,
+            token_format=self.format,
             jti=jti,
         )
         if max(len(response.access_token), len(response.refresh_token) + _ROOM) > tokens.MAX_LENGTH:
             raise invalid_scope(f"the token would be longer than {tokens.MAX_LENGTH} characters")
-        if grant.refreshed:
-            self._consume(grant.refreshed, now)
-        if self._format == "opaque":
-            self._repository.put_opaque_token(
+        if used := grant.refreshed:
+            expires_at = self.policy.family_expiry(used.expires_at, now)
+            if not self.repository.consume_refresh_token(
+                used, now=now, policy=self.refresh, expires_at=expires_at
+            ):
+                raise invalid_grant("refresh_token was used already, or revoked meanwhile")
+        if self.format == "opaque":
+            self.repository.put_opaque_token(
                 tokens.fingerprint(response.access_token),
                 claims,
                 client_id=api_key.client_id,
@@ -71,7 +70,7 @@ class Issuer:
     def _next(self, api_key: ApiKey, grant: Grant, family: str, now: float) -> RefreshToken:
         """The new refresh token; it keeps the granted scope, however this request narrowed it."""
         before = grant.refreshed
-        if before and not self._refresh.rotation:
+        if before and not self.refresh.rotation:
             return before
         return RefreshToken(
             client_id=api_key.client_id,
@@ -81,15 +80,8 @@ class Issuer:
             scope=before.scope if before else " ".join(grant.scope),
             client_type=grant.client_type,
             issued_at=int(now),
-            expires_at=int(now) + self._policy.refresh_token_lifetime,
+            expires_at=int(now) + self.policy.refresh_token_lifetime,
         )
-
-    def _consume(self, token: RefreshToken, now: float) -> None:
-        expires_at = self._policy.family_expiry(token.expires_at, now)
-        if not self._repository.consume_refresh_token(
-            token, now=now, policy=self._refresh, expires_at=expires_at
-        ):
-            raise invalid_grant("refresh_token was used already, or revoked meanwhile")
 
 
 _ENCODERS: Mapping[TokenFormat, Callable[[IssuerKeys, Mapping[str, object]], str]] = {

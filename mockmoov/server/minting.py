@@ -32,21 +32,18 @@ class Minted:
     claims: Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True)
 class Minter:
     """Mints access tokens without a grant; any well-formed scope will do."""
 
-    def __init__(
-        self, repository: Repository, policy: tokens.IssuerPolicy, token_format: TokenFormat
-    ) -> None:
-        self._repository = repository
-        self._policy = policy
-        self._format = token_format
+    repository: Repository
+    policy: tokens.IssuerPolicy
+    format: TokenFormat
 
     def mint(self, api_key: ApiKey, wish: MintRequest, *, now: float) -> Minted:
         """A new access token of this key; raises `FieldError` if it cannot be minted or is too long."""
-        policy = replace(self._policy, access_token_lifetime=wish.lifetime)
         claims: Mapping[str, object] = tokens.access_claims(
-            policy,
+            replace(self.policy, access_token_lifetime=wish.lifetime),
             api_key,
             scope=_scope(api_key, wish),
             client_type=wish.client_type,
@@ -65,22 +62,18 @@ class Minter:
         return Minted(access_token=token, claims=claims)
 
     def _write(self, api_key: ApiKey, claims: Mapping[str, object], wish: MintRequest, now: float) -> str:
-        keys = self._repository.signing_keys()
+        keys = self.repository.signing_keys()
         if write := token_defects.JWS_DEFECTS.get(wish.defect or ""):
             return write(keys, claims)
-        if self._format == "jwt":
+        if self.format == "jwt":
             return tokens.sign(keys, claims)
         token = token_urlsafe(tokens.OPAQUE_BYTES)
         claimed = claims.get("exp")
         expires_at = float(claimed) if isinstance(claimed, int | float) else now
-        self._repository.put_opaque_token(
-            tokens.fingerprint(token),
-            claims,
-            client_id=api_key.client_id,
-            now=now,
-            expires_at=max(
-                expires_at, now + wish.lifetime
-            ),  # a defect is refused for itself, not because the record is gone
+        # A defect is refused for itself, not because the record is gone.
+        expires_at = max(expires_at, now + wish.lifetime)
+        self.repository.put_opaque_token(
+            tokens.fingerprint(token), claims, client_id=api_key.client_id, now=now, expires_at=expires_at
         )
         return token
 
@@ -88,7 +81,7 @@ class Minter:
         token = tokens.read_claims(claims)
         if token is None:
             raise FieldError("claims", "with these claims it is not an access token and cannot be revoked")
-        self._repository.revoke_access_token(token, now=now)
+        self.repository.revoke_access_token(token, now=now)
 
 
 def _scope(api_key: ApiKey, wish: MintRequest) -> str:

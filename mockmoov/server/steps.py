@@ -1,9 +1,8 @@
 """The steps of a request, and the driver for requests inside the process.
 
 Theory of operation. A request is answered by a generator: `AuthorizationServer.respond` for Moov's paths,
-`ControlPlane.respond` for mockmoov's own. Everything that needs no waiting happens inside it. Wherever it has
-to wait, it yields a step, and is resumed with the result. It ends with the response, or with None if none is
-to be sent. How to wait is up to the driver that runs the generator. There are three:
+`ControlPlane.respond` for mockmoov's own. Wherever it has to wait, it yields a step, and is resumed with the
+result. It ends with the response, or with None if none is to be sent. Three drivers know how to wait:
 
 - `web.app` awaits each step on the event loop: it reads from the socket, sleeps, calls the upstream.
 - `asgi.Guard` runs the steps up to `Forward`, where a program's own endpoint answers in place of an upstream.
@@ -22,7 +21,7 @@ from msgspec import Struct
 
 from mockmoov.oauth.messages import Fields, HttpResponse
 from mockmoov.oauth.responses import render_error
-from mockmoov.storage.watches import Watch
+from mockmoov.storage.journal import Watch
 
 _TURN_SECONDS = 0.05
 

@@ -44,13 +44,13 @@ def planned_response(fault: Fault, contract: "Contract") -> HttpResponse | None:
     """Make the response that a fault sends instead of the real one; None if it doesn't replace it."""
     if not has_response(fault):
         return None
-    content_type = fault.content_type or ("application/json" if fault.body is not None else "text/plain")
-    headers: dict[str, str] = {"content-type": content_type} if _has_body(fault) else {}
+    headers: dict[str, str] = {}
+    if fault.body is not None or fault.text is not None:
+        usual = "text/plain" if fault.body is None else "application/json"
+        headers["content-type"] = fault.content_type or usual
     headers |= dict(NO_STORE) | {REASON_HEADER: f"fault {fault.id}"} | _retry_after(fault, contract)
-    body = _body(fault)[: fault.truncate]
-    return HttpResponse(
-        status=fault.status or 200, headers=_set_headers(headers.items(), fault.headers), body=body
-    )
+    sent, body = _set_headers(headers.items(), fault.headers), _body(fault)[: fault.truncate]
+    return HttpResponse(status=fault.status or 200, headers=sent, body=body)
 
 
 def apply_to_response(fault: Fault, response: HttpResponse, contract: "Contract") -> HttpResponse:
@@ -67,13 +67,8 @@ def apply_to_response(fault: Fault, response: HttpResponse, contract: "Contract"
 
 def needs_whole_body(fault: Fault) -> bool:
     """Whether a fault needs the whole body of the real response, so that it can't be streamed."""
-    return bool(
-        fault.drop
-        or fault.set
-        or fault.truncate is not None
-        or fault.content_type is not None
-        or fault.network_error
-    )
+    changed = (fault.truncate, fault.content_type)
+    return bool(fault.drop or fault.set or fault.network_error or changed != (None, None))
 
 
 def _change_members(fault: Fault, body: bytes) -> bytes:
@@ -86,18 +81,12 @@ def _change_members(fault: Fault, body: bytes) -> bytes:
         return body
 
 
-def _has_body(fault: Fault) -> bool:
-    return fault.body is not None or fault.text is not None
-
-
 def _retry_after(fault: Fault, contract: "Contract") -> dict[str, str]:
     return {} if fault.retry_after is None else dict(contract.rate_limit_headers(fault.retry_after))
 
 
 def _body(fault: Fault) -> bytes:
-    if fault.body is not None:
-        return to_json(fault.body)
-    return (fault.text or "").encode()
+    return (fault.text or "").encode() if fault.body is None else to_json(fault.body)
 
 
 def _set_headers(headers: Iterable[tuple[str, str]], changes: Mapping[str, str]) -> Fields:

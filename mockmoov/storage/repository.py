@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from itertools import chain
 from secrets import token_hex
 from threading import Lock
+from typing import cast
 
 from msgspec.json import Decoder
 from msgspec.structs import replace
@@ -29,17 +30,9 @@ from mockmoov.oauth.records import (
     TokenFamily,
     TokenFloor,
 )
-from mockmoov.storage.entries import (
-    API_KEYS,
-    SERVER,
-    client_id_of,
-    decode_api_key,
-    entry_name,
-    group_of,
-    read_clocks,
-)
-from mockmoov.storage.eviction import MAX_USAGE, is_exceeded, plan_evictions
-from mockmoov.storage.store import Store, TokenTimes, Usage
+from mockmoov.storage.entries import API_KEYS, SERVER, client_id_of, decode_api_key, group_of, read_clocks
+from mockmoov.storage.eviction import MAX_USAGE, TokenTimes, Usage, is_exceeded, plan_evictions
+from mockmoov.storage.memory import MemoryStore
 
 _SIGNING_KEYS = "signing-keys"
 _KEYS, _FAMILY, _BUCKET = Decoder(IssuerKeys), Decoder(TokenFamily), Decoder(Bucket)
@@ -53,7 +46,7 @@ class Repository:
     """
 
     def __init__(
-        self, store: Store, *, wall: Callable[[], float] = time.time, bound: Usage = MAX_USAGE
+        self, store: MemoryStore, *, wall: Callable[[], float] = time.time, bound: Usage = MAX_USAGE
     ) -> None:
         self._store = store
         self._wall = wall
@@ -151,19 +144,12 @@ class Repository:
 
         `expires_at` is when all tokens of the family will have expired.
         """
-
-        def use(family: TokenFamily) -> tuple[TokenFamily, bool]:
-            return redeem(family, token.sequence, now, policy)
-
+        use = partial(redeem, sequence=token.sequence, now=now, policy=policy)
         return self._change_family(token, use, now=now, expires_at=expires_at)
 
     def revoke_family(self, token: RefreshToken, *, now: float, expires_at: float) -> None:
         """Revoke every token of a family, also those that are not issued yet (RFC 7009 §2.1)."""
-
-        def revoke(family: TokenFamily) -> tuple[TokenFamily, bool]:
-            return replace(family, revoked=True), not family.revoked
-
-        self._change_family(token, revoke, now=now, expires_at=expires_at)
+        self._change_family(token, _revoke, now=now, expires_at=expires_at)
 
     def _change_family(
         self,
@@ -191,11 +177,10 @@ class Repository:
                 name, before, to_json(after), group=group_of(token.client_id), times=times
             ):
                 self._evict_if_full()
+                if before is not None or not accepted:
+                    return accepted
                 # Without a record the family may be new, or its record was evicted a moment ago.
-                return accepted and (before is not None or not self._is_rejected(token))
-
-    def _is_rejected(self, token: RefreshToken) -> bool:
-        return any(api_key.rejection_reason(token) for api_key in self.api_keys([token.client_id]))
+                return not any(key.rejection_reason(token) for key in self.api_keys([token.client_id]))
 
     def revoke_access_token(self, token: AccessToken, *, now: float) -> None:
         """Revoke one access token."""
@@ -222,10 +207,7 @@ class Repository:
     def opaque_token(self, fingerprint: str) -> dict[str, object] | None:
         """The claims of an opaque access token; None if it is unknown."""
         value = self._get(f"opaque:{fingerprint}")
-        if value is None:
-            return None
-        claims: dict[str, object] = json.loads(value)
-        return claims
+        return None if value is None else cast("dict[str, object]", json.loads(value))
 
     def _times(self, issued_at: float, expires_at: float, now: float) -> TokenTimes:
         return TokenTimes(issued_at, expires_at, max(expires_at, self._wall() + expires_at - now))
@@ -244,9 +226,8 @@ class Repository:
         epochs = {group_of(api_key.client_id): api_key.epoch for api_key in self.all_api_keys()}
         records, wall, new_epoch = self._store.token_records(), self._wall(), token_hex(8)  # after the epochs
         groups = list({record.group for record in records})
-        clocks = dict(
-            zip(groups, read_clocks(self._store, map(client_id_of, groups), wall=wall), strict=True)
-        )
+        shown = read_clocks(self._store, map(client_id_of, groups), wall=wall)
+        clocks = dict(zip(groups, shown, strict=True))
         for group, evicted, floor, live in plan_evictions(records, clocks, wall=wall, bound=self._bound):
             epoch = epochs.get(group)
             change = partial(_raise_floor, epoch=epoch, floor=floor, now=clocks[group], new_epoch=new_epoch)
@@ -282,8 +263,6 @@ class Repository:
             if self._store.compare_and_swap(key, before, to_json(bucket), group=group):
                 return wait
 
-    # ----------------------------------------------------------------------------------------------
-
     def _forget(self, client_id: str) -> None:
         """Remove all that belongs to an API key, but not the key."""
         self._store.forget(group_of(client_id))
@@ -309,7 +288,7 @@ def _raise_floor(
 
 
 def _name(client_id: str) -> str:
-    return entry_name("api-key", client_id)
+    return f"api-key:{client_id}"
 
 
 @lru_cache(maxsize=64)
@@ -320,6 +299,10 @@ def _read_signing_keys(value: bytes) -> IssuerKeys:
 @lru_cache(maxsize=2**14)  # more than there may be API keys
 def _read_origins(value: bytes) -> tuple[str, ...]:
     return decode_api_key(value).origins
+
+
+def _revoke(family: TokenFamily) -> tuple[TokenFamily, bool]:
+    return replace(family, revoked=True), not family.revoked
 
 
 def _read_family(value: bytes | None) -> TokenFamily:

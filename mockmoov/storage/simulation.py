@@ -6,8 +6,7 @@ the server. It is recorded in the journal under that key. Times are Unix seconds
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TypeVar
 
 from msgspec import Struct
@@ -19,8 +18,8 @@ from mockmoov.simulation.clock import ClockSetting
 from mockmoov.simulation.faults import Fault, Plan, RequestFacts, is_success, select_fault
 from mockmoov.simulation.journal import Query
 from mockmoov.storage.entries import decode_api_key, decode_clock, entry_name, group_of
-from mockmoov.storage.store import Store
-from mockmoov.storage.watches import Watch
+from mockmoov.storage.journal import Journal, Watch
+from mockmoov.storage.memory import MemoryStore
 
 MOST_FAULTS = 1000  # in a plan
 MOST_BYTES = 2**20  # of a plan, which is read and written with every request that it matches
@@ -39,17 +38,10 @@ class ClaimedClient(Struct, frozen=True, kw_only=True):
     has_faults: bool
 
 
-class Journal(Struct, frozen=True, kw_only=True):
-    """Exchanges in order, and how many before them were dropped to make room."""
-
-    exchanges: list[Exchange]
-    dropped: int
-
-
 class SimulationState:
     """Clocks, planned faults and the journal. `wall` returns the real time, in Unix seconds."""
 
-    def __init__(self, store: Store, *, wall: Callable[[], float]) -> None:
+    def __init__(self, store: MemoryStore, *, wall: Callable[[], float]) -> None:
         self._store = store
         self._wall = wall
 
@@ -96,22 +88,22 @@ class SimulationState:
     def add_fault(self, owner: str | None, fault: Fault) -> None:
         """Add a fault at the end of a plan; raises `ValueError` if it is full."""
 
-        def add(plan: Plan) -> tuple[Plan, None]:
+        def add(plan: Plan) -> tuple[None, Plan]:
             after = (*plan, fault)
             if len(after) > MOST_FAULTS:
                 raise ValueError(f"there are {MOST_FAULTS} faults in the plan, which is the limit")
             if len(to_json(after)) > MOST_BYTES:
                 raise ValueError(f"the plan would be larger than {MOST_BYTES} bytes, which is the limit")
-            return after, None
+            return None, after
 
         self._change_plan(owner, add)
 
     def remove_faults(self, owner: str | None, fault_id: str | None = None) -> int:
         """Remove a fault, or (None) all of a plan; return how many."""
 
-        def remove(plan: Plan) -> tuple[Plan, int]:
+        def remove(plan: Plan) -> tuple[int, Plan]:
             left = tuple(fault for fault in plan if fault_id not in (None, fault.id))
-            return left, len(plan) - len(left)
+            return len(plan) - len(left), left
 
         return self._change_plan(owner, remove)
 
@@ -125,27 +117,20 @@ class SimulationState:
         yet: ask again, with the owners that are returned, when it is known.
         """
         for position, owner in enumerate(owners):
-            fault = self._take(owner, facts, self.now() if owner is None else now, is_authorized)
+            shown = self.now() if owner is None else now
+            select = partial(select_fault, facts=facts, now=shown, is_authorized=is_authorized)
+            fault = self._change_plan(owner, select)
             if fault is not None and is_authorized is None and is_success(fault):
                 return None, owners[position:]
             if fault is not None:
                 return fault, ()
         return None, ()
 
-    def _take(
-        self, owner: str | None, facts: RequestFacts, now: float, is_authorized: bool | None
-    ) -> Fault | None:
-        def trigger(plan: Plan) -> tuple[Plan, Fault | None]:
-            fault, after = select_fault(plan, facts, now, is_authorized=is_authorized)
-            return after, fault
-
-        return self._change_plan(owner, trigger)
-
-    def _change_plan(self, owner: str | None, change: Callable[[Plan], tuple[Plan, _Answer]]) -> _Answer:
+    def _change_plan(self, owner: str | None, change: Callable[[Plan], tuple[_Answer, Plan]]) -> _Answer:
         while True:
             value = self._get("faults", owner)
             before = _read_plan(value)
-            after, answer = change(before)
+            answer, after = change(before)
             if after == before or self._swap("faults", owner, value, to_json(after)):
                 return answer
 
@@ -155,27 +140,22 @@ class SimulationState:
         """Write an exchange into the journal."""
         self._store.journal.append(exchange)
 
-    def journal(self, owner: str | None = None, *, after: int = 0) -> Journal:
-        """The exchanges of an API key, or (None) all, after a number."""
-        exchanges, dropped = self._store.journal.read(owner, after=after)
-        return Journal(exchanges=exchanges, dropped=dropped)
+    def journal(self, owner: str | None = None) -> Journal:
+        """The exchanges of an API key, or (None) all."""
+        return self._store.journal.read(owner)
 
-    def watch(
-        self, owner: str | None, query: Query, count: int, notify: Callable[[], None] = lambda: None
-    ) -> Watch:
+    def watch(self, owner: str | None, query: Query, count: int) -> Watch:
         """Wait until the journal of an API key, or (None) the whole journal, has `count` matching exchanges.
 
-        Read `missing` first: `notify` is called only for later changes (see `Watch`). Raises
+        Read `missing` first, then set `notify`: it is called only for later changes. Raises
         `TooManyWatchesError`.
         """
-        plain = Query(**{field.name: getattr(query, field.name) for field in fields(Query)})
-        return self._store.journal.watch(owner, plain, count, notify)
+        plain = Query(**{name: getattr(query, name) for name in Query.__slots__})
+        return self._store.journal.watch(owner, plain, count, lambda: None)
 
     def clear_journal(self, owner: str | None = None) -> None:
         """Remove the exchanges of an API key, or (None) all."""
         self._store.journal.clear(owner)
-
-    # ----------------------------------------------------------------------------------------------
 
     def _get(self, record: str, owner: str | None) -> bytes | None:
         return self._store.get_many([entry_name(record, owner)])[0]

@@ -9,7 +9,7 @@ from functools import partial
 
 import httpx2
 
-from mockmoov.verify.results import BudgetExhausted, NoResponse
+from mockmoov.verify.check import BudgetExhausted, NoResponse
 
 Send = Callable[[httpx2.Request], httpx2.Response]
 """Sends a request and returns the response with its body. Raises `httpx2.HTTPError`."""
@@ -30,8 +30,8 @@ class RecordedExchange:
 class BudgetedSender:
     """Sends at most `budget` requests, at most `rate` a second, and for at most `seconds`.
 
-    `reserved` requests of the budget are kept for cleaning up. `exchanges` has the requests that were sent,
-    without those that clean up.
+    `reserved` requests of the budget are kept for cleaning up; only those are sent once there is a
+    `stop_reason`. `exchanges` has the requests that were sent, without those that clean up.
     """
 
     def __init__(
@@ -51,19 +51,10 @@ class BudgetedSender:
         self._seconds, self._deadline = seconds, clock() + seconds
         self._next_at = 0.0
         self._lock = threading.Lock()
-        self._stop_reason = ""
+        self.stop_reason = ""
         self.sent = 0
         self.reserved = 0
         self.exchanges: list[RecordedExchange] = []
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether only requests that clean up may be sent."""
-        return bool(self._stop_reason)
-
-    def stop(self, reason: str) -> None:
-        """Send no more requests, except those that clean up."""
-        self._stop_reason = reason
 
     def send(
         self, request: httpx2.Request, *, retry_429: bool = True, reserve: int = _REVOCATIONS
@@ -88,21 +79,20 @@ class BudgetedSender:
 
     def send_cleanup(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request that cleans up. It may use the reserved part of the budget, and is not recorded."""
-        response = self._send_once(request, reserved=0, is_cleanup=True)
+        response = self._send_once(request, reserved=0)
         if response.status_code != 429:
             return response
         self._sleep(_seconds_to_wait(response))
-        return self._send_once(request, reserved=0, is_cleanup=True)
+        return self._send_once(request, reserved=0)
 
-    def _send_once(
-        self, request: httpx2.Request, *, reserved: int, is_cleanup: bool = False
-    ) -> httpx2.Response:
+    def _send_once(self, request: httpx2.Request, *, reserved: int) -> httpx2.Response:
+        """Send a request that leaves `reserved` others of the budget: none, if it cleans up."""
         with self._lock:
             now = self._clock()
             if now > self._deadline:
-                self.stop(f"the time limit of {self._seconds:.0f} seconds is reached")
-            if self._stop_reason and not is_cleanup:
-                raise BudgetExhausted(self._stop_reason)
+                self.stop_reason = f"the time limit of {self._seconds:.0f} seconds is reached"
+            if self.stop_reason and reserved:
+                raise BudgetExhausted(self.stop_reason)
             if self.sent + reserved >= self._budget:
                 raise BudgetExhausted(f"the budget of {self._budget} requests is used up")
             self.sent += 1

@@ -1,8 +1,10 @@
-"""What a check is: a function that tests one rule of the contract, and the rule's description."""
+"""What a check is: a function that tests one rule of the contract, and the ways in which it can end."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from mockmoov.verify.expectations import Expectations
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
 
 Severity = Literal["documented", "observed", "our choice"]
 Need = Literal["control plane", "mockmoov", "two scopes"]
+Status = Literal["error", "failed", "finding", "passed", "not-checkable"]
 
 SOURCES = {
     "seed": "the 2023 Go SDK's documentation and its OpenAPI 1.0.0",
@@ -43,9 +46,9 @@ class Check:
 
     id: str
     title: str
-    contract: str
     source: str
     run: Callable[["Probe"], None]
+    contract: str = "both"
     examples: int = 0
     needs: tuple[Need, ...] = ()
     finding: bool = False
@@ -67,31 +70,60 @@ class Check:
         return expectations.name in CONTRACTS[self.contract]
 
 
-def check(
-    check_id: str,
-    source: str,
-    *,
-    contract: str = "both",
-    examples: int = 0,
-    needs: tuple[Need, ...] = (),
-    finding: bool = False,
-) -> Callable[[Callable[["Probe"], None]], Check]:
-    """Turn a function into a check. See `Check` for the arguments.
+class CheckFailed(Exception):  # noqa: N818 - a result, not an error
+    """The rule does not hold. The text says what was expected; `curl` has commands that reproduce it."""
 
-    The docstring is the title. The function's name is the id with underscores: `refresh_used_up` for
-    `refresh.used-up`.
+    curl: tuple[str, ...] = ()
+
+
+class NotCheckable(Exception):  # noqa: N818 - a result, not an error
+    """This server does not allow the check. The text says why."""
+
+
+class NoResponse(Exception):  # noqa: N818 - a result, not an error
+    """A request got no usable response. The text says what happened."""
+
+
+class BudgetExhausted(Exception):  # noqa: N818 - it ends the run
+    """No more requests may be sent. The text says why."""
+
+
+class CannotRun(Exception):  # noqa: N818 - it ends the run
+    """The suite cannot run against this target. The text says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How one check ended under one contract. The texts contain no secret and no whole token.
+
+    `reason` says what was expected and what came, or why the check could not run; `curl` has commands that
+    reproduce a failure; `observations` are answers by open question; `seconds` is real time.
     """
 
-    def decorate(run: Callable[["Probe"], None]) -> Check:
-        return Check(
-            id=check_id,
-            title=" ".join((run.__doc__ or "").split()).rstrip("."),
-            contract=contract,
-            source=source,
-            run=run,
-            examples=examples,
-            needs=needs,
-            finding=finding,
-        )
+    check_id: str
+    contract: str
+    status: Status
+    reason: str = ""
+    curl: tuple[str, ...] = ()
+    observations: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    requests: int = 0
+
+
+def check(
+    check_id: str, source: str, *given: st.SearchStrategy[Any], **attributes: Any
+) -> Callable[[Callable[..., None]], Check]:
+    """Turn a function into a check with these attributes of `Check`. Its docstring is the title.
+
+    The function's name is the id with underscores: `refresh_used_up` for `refresh.used-up`. It gets a probe,
+    and a value of each of the strategies `given`, for each example.
+    """
+
+    def decorate(rule: Callable[..., None]) -> Check:
+        def run(probe: "Probe") -> None:
+            probe.for_all(st.tuples(*given), lambda drawn: rule(probe, *drawn))
+
+        title = " ".join((rule.__doc__ or "").split()).rstrip(".")
+        return Check(id=check_id, title=title, source=source, run=run if given else rule, **attributes)
 
     return decorate

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-_PREFIX = "MOCKMOOV_"
 _PATH = click.Path(dir_okay=False, path_type=Path)
 _POSITIVE = click.FloatRange(0, min_open=True)
 _LIBRARIES = ("hypothesis", "rich")  # the extra `verify`
@@ -43,14 +42,14 @@ def _required(_context: click.Context, option: click.Parameter, value: str | Non
 @click.option(
     "--client-id",
     callback=_required,
-    envvar=f"{_PREFIX}CLIENT_ID",
+    envvar="MOCKMOOV_CLIENT_ID",
     show_envvar=True,
     help="The client_id of the API key to use.  [required]",
 )
 @click.option(
     "--client-secret",
     callback=_required,
-    envvar=f"{_PREFIX}CLIENT_SECRET",
+    envvar="MOCKMOOV_CLIENT_SECRET",
     show_envvar=True,
     help="Its client_secret. Set the variable rather than this option.  [required]",
 )
@@ -89,13 +88,13 @@ def _required(_context: click.Context, option: click.Parameter, value: str | Non
 @click.option("--seed", type=int, help="Try other examples than the default ones.")
 @click.option(
     "--control-token",
-    envvar=f"{_PREFIX}CONTROL_TOKEN",
+    envvar="MOCKMOOV_CONTROL_TOKEN",
     show_envvar=True,
     help="The token for the control plane of a mockmoov.",
 )
 @click.option(
     "--ca-file",
-    envvar=f"{_PREFIX}CA_FILE",
+    envvar="MOCKMOOV_CA_FILE",
     show_envvar=True,
     metavar="PATH",
     help="The CA certificate of an https server, PEM.  [default: the CAs that this machine trusts]",
@@ -114,5 +113,4 @@ def verify(**options: Any) -> None:
     Needs HTTP and one API key; for Moov, use the key of a test account. Revokes the tokens that it creates.
     Exit code 0: every documented and observed rule holds; 1: one does not; 2: the run could not find out.
     """
-    run = _import_run()
-    sys.exit(run.main(run.RunOptions(**options)))
+    sys.exit(_import_run().main(**options))

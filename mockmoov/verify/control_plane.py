@@ -9,8 +9,8 @@ from urllib.parse import quote
 import httpx2
 
 from mockmoov.verify.budget import BudgetedSender
+from mockmoov.verify.check import NoResponse
 from mockmoov.verify.masking import Masking
-from mockmoov.verify.results import NoResponse
 from mockmoov.verify.target import Key, Target
 
 BASE = "/_mockmoov"
@@ -31,23 +31,23 @@ class ControlPlaneClient:
             self._headers["x-mockmoov-token"] = target.control_token
             masking.hide(target.control_token, "CONTROL_TOKEN")
         self.keys: list[Key] = []
-        self._created = 0
 
     def detect(self) -> tuple[bool, bool]:
         """Whether the server is a mockmoov, and whether this client may use its control plane."""
-        response = self._send("GET", "/config")
+        response = self._sender.send(self._request("GET", "/config"))
         is_mockmoov = _MARKER in response.headers
         return is_mockmoov, is_mockmoov and response.status_code == 200
 
     def create_key(self, **attributes: Any) -> Key:
         """Create a temporary API key."""
+        self._sender.reserved += 1  # to delete it
         members = self._change("POST", "/api-keys", attributes)
         names = ("client_id", "client_secret", "account_id")
         key = Key(**{name: _printable(members, name) for name in names}, is_temporary=True)
         self.keys.append(key)
-        self._created += 1
-        self._masking.hide_key(key.client_id, key.client_secret, f"KEY_{self._created}_")
-        self._masking.hide(key.client_id, f"KEY_{self._created}_CLIENT_ID")
+        prefix = f"KEY_{len(self.keys)}_"
+        self._masking.hide_key(key.client_id, key.client_secret, prefix)
+        self._masking.hide(key.client_id, f"{prefix}CLIENT_ID")
         return key
 
     def update_key(self, key: Key, **attributes: Any) -> None:
@@ -82,9 +82,7 @@ class ControlPlaneClient:
             self._sender.send_cleanup(self._request("DELETE", _path(self.keys.pop()), {}))
 
     def _change(self, method: str, path: str, body: Mapping[str, Any]) -> Mapping[str, object]:
-        if (method, path) == ("POST", "/api-keys"):
-            self._sender.reserved += 1
-        response = self._send(method, path, body)
+        response = self._sender.send(self._request(method, path, body))
         if response.status_code >= 300:
             raise NoResponse(f"the control plane responds to {method} {path} with {response.status_code}")
         with suppress(ValueError, RecursionError):
@@ -93,10 +91,7 @@ class ControlPlaneClient:
                 return members
         raise NoResponse(f"the control plane's response to {method} {path} is not a JSON object")
 
-    def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx2.Response:
-        return self._sender.send(self._request(method, path, body))
-
-    def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx2.Request:
+    def _request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx2.Request:
         content = b"" if body is None else json.dumps(body).encode()
         return httpx2.Request(method, self._url + path, headers=self._headers, content=content)
 

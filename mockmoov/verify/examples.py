@@ -1,14 +1,15 @@
 """Runs a property on examples, and finds a small counterexample with few requests."""
 
+import itertools
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import hypothesis
 from hypothesis import HealthCheck, Phase
-from hypothesis.strategies import SearchStrategy
+from hypothesis import strategies as st
 
-from mockmoov.verify.results import CheckFailed
+from mockmoov.verify.check import CheckFailed
 
 T = TypeVar("T")
 
@@ -16,36 +17,27 @@ MAX_SHRINKS = 30
 """Examples to try after the first failure. A smaller counterexample is not worth more requests."""
 
 
-class _Drawing(Generic[T]):
-    """The test as Hypothesis calls it. Records failures, and ignores examples when it has had enough."""
-
-    def __init__(self, test: Callable[[T], None]) -> None:
-        self._test = test
-        self._shrinks = 0
-        self.failures: list[CheckFailed] = []
-        self.error: Exception | None = None
-
-    def __call__(self, drawn: T) -> None:
-        self._shrinks += bool(self.failures)
-        if self.error or self._shrinks > MAX_SHRINKS:
-            return
-        try:
-            self._test(drawn)
-        except CheckFailed as failure:
-            self.failures.append(failure)
-            raise
-        except Exception as error:
-            self.error = error
-
-
 def for_all(
-    strategy: SearchStrategy[T], test: Callable[[T], None], *, examples: int, seed: int | None
+    strategy: st.SearchStrategy[T], test: Callable[[T], object], *, examples: int, seed: int | None
 ) -> None:
     """Run `test` on examples of the strategy. Raises its `CheckFailed` for the smallest one that was found.
 
     Any other exception of `test` ends the run at once, and is raised.
     """
-    drawing = _Drawing(test)
+    failures: list[CheckFailed] = []
+    errors: list[Exception] = []
+    tries_after_failure = itertools.count(1)
+
+    def drawing(drawn: T) -> None:
+        if errors or (failures and next(tries_after_failure) > MAX_SHRINKS):
+            return
+        try:
+            test(drawn)
+        except CheckFailed as failure:
+            failures.append(failure)
+            raise
+        except Exception as error:
+            errors.append(error)
 
     # Without a seed, Hypothesis derives the examples from the source text of this function.
     @hypothesis.settings(
@@ -65,7 +57,11 @@ def for_all(
     # Hypothesis repeats a failure, and reports it as flaky if it passes then, as after the last shrink.
     with suppress(CheckFailed, hypothesis.errors.Flaky):
         (example if seed is None else hypothesis.seed(seed)(example))()
-    if drawing.failures:
-        raise drawing.failures[-1]
-    if drawing.error:
-        raise drawing.error
+    if failures or errors:
+        raise (failures or errors)[-1]
+
+
+def not_tokens(*more: str) -> st.SearchStrategy[str]:
+    """Texts that are not tokens, `more` among them."""
+    known = ["nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", ".", *more]
+    return st.one_of(st.sampled_from(known), st.text("abcXYZ019-_.", min_size=1, max_size=60))

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from mockmoov.verify.check import CannotRun
+
 CODES = frozenset(
     (
         *("invalid_request", "invalid_client", "invalid_grant"),
@@ -43,13 +45,8 @@ class ExpectedError:
     challenge: bool = False
 
     def __str__(self) -> str:
-        body = (
-            f'{{"error":"{self.code}"}}'
-            if self.code
-            else f'{{"{self.field}": string}}'
-            if self.field
-            else "no body"
-        )
+        field = f'{{"{self.field}": string}}' if self.field else "no body"
+        body = f'{{"error":"{self.code}"}}' if self.code else field
         return f"{self.status} with {body}" + (" and WWW-Authenticate: Basic" if self.challenge else "")
 
 
@@ -59,11 +56,11 @@ class Expectations:
 
     name: str
     label: str
-    version: str | None
     token_types: frozenset[str]
     expires_in_is_unix_time: bool
     errors: Mapping[ErrorName, ExpectedError]
     sends_retry_in: bool
+    version: str | None = None
 
     def lifetime(self, expires_in: int, now: float) -> float:
         """Seconds from `now` until a token expires."""
@@ -84,14 +81,12 @@ _BOTH: Mapping[ErrorName, ExpectedError] = {
 NO_HEADER_2023 = Expectations(
     name="2023",
     label="2023",
-    version=None,
     token_types=frozenset(("Bearer",)),  # live
     expires_in_is_unix_time=False,  # seed
     errors={
         **_BOTH,
-        "invalid client": ExpectedError(
-            status=401, code="invalid_client", challenge=True
-        ),  # seed, RFC 6749 §5.2
+        # seed, RFC 6749 §5.2
+        "invalid client": ExpectedError(status=401, code="invalid_client", challenge=True),
         "invalid client in body": ExpectedError(status=400, code="invalid_client"),  # seed
         "invalid scope": ExpectedError(status=400, code="invalid_scope"),
         "invalid refresh token": ExpectedError(status=400, code="invalid_grant"),
@@ -107,7 +102,6 @@ NO_HEADER_2023_SDK = replace(
 DATED = Expectations(
     name="dated",
     label="dated",
-    version=None,
     token_types=frozenset(("Bearer",)),  # spec
     expires_in_is_unix_time=True,  # spec, live
     errors={
@@ -133,7 +127,7 @@ _VERSION = re.compile(r"latest|v[0-9]{4}\.(01|04|07|10)\.[0-9]{2}")
 
 
 def expectations_of(version: str) -> Expectations:
-    """The contract that a value of `X-Moov-Version` selects. Raises `ValueError` if it is malformed."""
+    """The contract that a value of `X-Moov-Version` selects. Raises `CannotRun` if it is malformed."""
     if not _VERSION.fullmatch(version):
-        raise ValueError(f"{version!r} must be `latest` or look like v2026.07.00")
+        raise CannotRun(f"--moov-version {version!r} must be `latest` or look like v2026.07.00")
     return replace(DATED, label=version, version=version)

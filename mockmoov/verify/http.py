@@ -1,20 +1,20 @@
 """Sends requests over HTTP, with a limit on the time and the size of each response."""
 
 import ssl
-from types import TracebackType
+from contextlib import ExitStack
 from typing import Self
 
 import anyio
 import httpx2
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import start_blocking_portal
 
-from mockmoov.client.drivers import async_send
+from mockmoov.client.clients import async_send
 
 MAX_BODY = 256 * 1024
 """Bytes of a body that are read."""
 
 
-class HttpSender:
+class HttpSender(ExitStack):
     """Sends requests over HTTP. A whole exchange takes at most `timeout` seconds, however slow the server is.
 
     Does not follow redirects or keep cookies. Uses the environment's proxies only with `trust_env`.
@@ -22,23 +22,16 @@ class HttpSender:
 
     def __init__(self, *, timeout: float, trust_env: bool, ca_file: str | None = None) -> None:
         """Trust the CAs in `ca_file` (PEM), or by default those of this machine. Raises `OSError`."""
-        self._verify = ssl.create_default_context(cafile=ca_file)
+        super().__init__()
         self._timeout = timeout
-        self._trust_env = trust_env
+        self._client = httpx2.AsyncClient(
+            verify=ssl.create_default_context(cafile=ca_file), trust_env=trust_env, timeout=timeout
+        )
 
     def __enter__(self) -> Self:
-        self._portal_context = start_blocking_portal()
-        self._portal: BlockingPortal = self._portal_context.__enter__()
-        self._client = httpx2.AsyncClient(
-            verify=self._verify, trust_env=self._trust_env, timeout=self._timeout
-        )
+        self._portal = self.enter_context(start_blocking_portal())
+        self.enter_context(self._portal.wrap_async_context_manager(self._client))
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._portal.call(self._client.aclose)
-        self._portal_context.__exit__(None, None, None)
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request and read at most about `MAX_BODY` bytes. Raises `httpx2.HTTPError`."""

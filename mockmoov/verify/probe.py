@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -12,19 +13,18 @@ import httpx2
 from hypothesis.strategies import SearchStrategy
 
 from mockmoov.client import TokenClient
-from mockmoov.verify.budget import BudgetedSender, Send
+from mockmoov.verify.budget import BudgetedSender
+from mockmoov.verify.check import CheckFailed, NotCheckable
 from mockmoov.verify.control_plane import ControlPlaneClient
-from mockmoov.verify.curl import commands
 from mockmoov.verify.examples import for_all
 from mockmoov.verify.expectations import Expectations
-from mockmoov.verify.masking import Masking, basic, long_words
-from mockmoov.verify.response import Response
-from mockmoov.verify.results import CheckFailed, Observation
+from mockmoov.verify.masking import Masking, basic, commands, long_words
+from mockmoov.verify.response import Response, expect
 from mockmoov.verify.target import PING_SCOPE, Key, Target
 
 T = TypeVar("T")
 Header = tuple[str, str]
-Parameters = dict[str, Any] | Sequence[tuple[str, str]]
+Parameters = Mapping[str, Any]
 
 TOKEN_PATH, REVOKE_PATH, PING_PATH = "/oauth2/token", "/oauth2/revoke", "/ping"
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
@@ -39,6 +39,30 @@ class TokenPair:
     scope: str
     response: Response
 
+    def expect_scope(self, scope: str) -> None:
+        """The granted scope is this one. Raises `CheckFailed`."""
+        expect(self.scope == scope, scope, self.scope)
+
+    def decode(self) -> tuple[dict[str, object], dict[str, object]]:
+        """The header and the claims of the access token, unverified. Raises `NotCheckable` if it has none."""
+        parts = self.access.split(".")
+        try:
+            header, claims = (json.loads(urlsafe_b64decode(part + "==")) for part in parts[:2])
+        except (ValueError, RecursionError):
+            header = claims = None
+        if len(parts) != 3 or not isinstance(header, dict) or not isinstance(claims, dict):
+            raise NotCheckable("the access token is not a JWT")
+        return header, claims
+
+    def claims(self) -> dict[str, object]:
+        """The claims of the access token. Raises `NotCheckable` if it is not a JWT."""
+        return self.decode()[1]
+
+    def origins(self) -> list[str]:
+        """The audiences of the access token, which are the origins that browsers may use it from."""
+        audiences = self.claims().get("aud")
+        return [item for item in audiences if isinstance(item, str)] if isinstance(audiences, list) else []
+
 
 @dataclass(slots=True, kw_only=True)
 class SessionState:
@@ -51,7 +75,6 @@ class SessionState:
     is_mockmoov: bool = False
     origin: str | None = None
     live_tokens: list[str] = field(default_factory=list, repr=False)
-    clock: Callable[[], float] = time.time
 
     def add_live_token(self, token: str) -> None:
         """Remember to revoke a token, and reserve a request for it."""
@@ -78,7 +101,7 @@ class Probe:
         self, state: SessionState, expectations: Expectations, key: Key, *, examples: int = 0
     ) -> None:
         self.expectations, self.key, self.target = expectations, key, state.target
-        self.observations: list[Observation] = []
+        self.observations: dict[str, str] = {}
         self._state = state
         self._examples = examples
 
@@ -106,23 +129,16 @@ class Probe:
         send_basic: bool = True,
         headers: Iterable[Header] = (),
         as_json: bool = False,
-        send_version: bool = True,
-        retry_429: bool = True,
+        **options: Any,
     ) -> Response:
         """Post parameters as a form or as JSON, with Basic credentials unless `send_basic` is false.
 
-        Parameters whose value is None are not sent.
+        Parameters whose value is None are not sent. `options`: those of `request`.
         """
-        content_type, body = encode(parameters, as_json=as_json)
+        content_type, body = (JSON, json_body(parameters)) if as_json else (FORM, form_body(parameters))
         credentials = [self.basic()] if send_basic else []
-        return self.request(
-            "POST",
-            path,
-            headers=[("Content-Type", content_type), *credentials, *headers],
-            body=body,
-            send_version=send_version,
-            retry_429=retry_429,
-        )
+        all_headers = [("Content-Type", content_type), *credentials, *headers]
+        return self.request("POST", path, headers=all_headers, body=body, **options)
 
     def post_body(
         self,
@@ -151,24 +167,16 @@ class Probe:
             self._state.remove_live_token(token)
         return response
 
-    def revocation_request(self, token: str) -> httpx2.Request:
-        """The request that revokes a token."""
-        content_type, body = encode({"token": token}, as_json=False)
-        headers = [("Content-Type", content_type), self.basic()]
-        return self._request("POST", REVOKE_PATH, headers, body, send_version=True)
-
     def ping(self, token: str | None, *headers: Header, send_origin: bool = True) -> Response:
-        """`GET /ping` with a bearer token, from a registered origin if one is known."""
+        """`GET /ping` with a bearer token, from a registered origin if one is known and none is given."""
         sent = [] if token is None else [("Authorization", f"Bearer {token}")]
-        if send_origin and self._state.origin is not None:
+        if send_origin and self._state.origin is not None and "Origin" not in dict(headers):
             sent.append(("Origin", self._state.origin))
         return self.request("GET", PING_PATH, headers=[*sent, *headers])
 
     def post_concurrently(self, count: int, path: str, parameters: Parameters) -> list[Response]:
         """Post the same form several times at once."""
-        content_type, body = encode(parameters, as_json=False)
-        headers = [("Content-Type", content_type), self.basic()]
-        requests = [self._request("POST", path, headers, body, send_version=True) for _ in range(count)]
+        requests = [self.form_request(path, parameters) for _ in range(count)]
         responses = self._state.sender.send_concurrently(requests)
         return [self._read(*pair) for pair in zip(requests, responses, strict=True)]
 
@@ -205,6 +213,11 @@ class Probe:
         """Request a token pair. Fails the check if there is none."""
         return self.token_pair(self.post_token(self.parameters(**overrides)))
 
+    def mint_and_refresh(self) -> tuple[TokenPair, TokenPair]:
+        """Request a token pair and refresh it. Fails the check if a pair is missing."""
+        first = self.mint()
+        return first, self.token_pair(self.refresh(first.refresh))
+
     def token_pair(self, response: Response) -> TokenPair:
         """The tokens of a response, which must be a success."""
         response.expect_status(200)
@@ -219,7 +232,7 @@ class Probe:
         """The server's time in Unix seconds, or this machine's if there is no `Date`."""
         return self.request("GET", PING_PATH).server_time
 
-    def for_all(self, strategy: SearchStrategy[T], test: Callable[[T], None]) -> None:
+    def for_all(self, strategy: SearchStrategy[T], test: Callable[[T], object]) -> None:
         """Run `test` on examples of the strategy, as many as the check has."""
         exchanges = self._state.sender.exchanges
         before = len(exchanges)
@@ -234,9 +247,9 @@ class Probe:
 
         for_all(strategy, example, examples=self._examples, seed=self.target.seed)
 
-    def observe(self, question: str, answer: str) -> None:
+    def observe(self, question: str, answer: str | bool) -> None:
         """Record the answer to an open question."""
-        self.observations.append(Observation(question=question, answer=answer))
+        self.observations[question] = answer if isinstance(answer, str) else "yes" if answer else "no"
 
     def hide(self, value: str, kind: str) -> str:
         """Show a value by a name only. Returns the value."""
@@ -263,17 +276,21 @@ class Probe:
             client_id=self.key.client_id,
             client_secret=client_secret or self.key.client_secret,
             moov_version=self.expectations.version,
-            transport=_Transport(self._forward),
+            transport=httpx2.MockTransport(self._forward),
             clock=lambda: datetime.fromtimestamp(self.server_time(), UTC),
         )
 
     def _forward(self, request: httpx2.Request) -> httpx2.Response:
-        request.read()
         response = self._state.sender.send(request)
         self._read(request, response)
         return httpx2.Response(response.status_code, headers=response.headers.raw, content=response.content)
 
     # --- sending and reading --------------------------------------------------------------------
+
+    def form_request(self, path: str, parameters: Parameters) -> httpx2.Request:
+        """The request that posts a form with Basic credentials."""
+        headers = [("Content-Type", FORM), self.basic()]
+        return self._request("POST", path, headers, form_body(parameters), send_version=True)
 
     def _request(
         self, method: str, path: str, headers: Iterable[Header], body: bytes, *, send_version: bool
@@ -287,12 +304,14 @@ class Probe:
             status=response.status_code,
             headers=response.headers,
             body=response.content,
-            received_at=self._state.clock(),
+            received_at=time.time(),
             errors=self.expectations.errors,
         )
         self._keep_tokens(read)
         if request.url.path == TOKEN_PATH and read.status < 300:
-            self._hide_long_words(read)
+            for word in long_words(read.body):  # a token may be in a member that should not have one
+                if word not in self.scope:
+                    self._state.masking.hide_numbered(word, "ANSWER")
         return read
 
     def _keep_tokens(self, response: Response) -> None:
@@ -307,41 +326,16 @@ class Probe:
                 if response.status < 300 and not self.key.is_temporary:
                     self._state.add_live_token(token)
 
-    def _hide_long_words(self, response: Response) -> None:
-        """Hide everything that may be a token in a member that should not have one."""
-        for word in long_words(response.body):
-            if word not in self.scope:
-                self._state.masking.hide_numbered(word, "ANSWER")
-
-
-class _Transport(httpx2.BaseTransport):
-    """A transport that calls a function."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        return self._send(request)
-
-
-def encode(parameters: Parameters, *, as_json: bool) -> tuple[str, bytes]:
-    """The media type and the body. Parameters whose value is None are left out."""
-    pairs = list(parameters.items()) if isinstance(parameters, dict) else list(parameters)
-    present = [(name, value) for name, value in pairs if value is not None]
-    if as_json:
-        return JSON, json.dumps(dict(present)).encode()
-    return FORM, urlencode([(_utf8(name), _utf8(value)) for name, value in present]).encode()
-
-
-def _utf8(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
 
 def form_body(parameters: Parameters) -> bytes:
-    """The parameters as a form."""
-    return encode(parameters, as_json=False)[1]
+    """The parameters as a form. Those whose value is None are left out."""
+    return urlencode(_present(parameters), errors="surrogatepass").encode()
 
 
 def json_body(parameters: Parameters) -> bytes:
-    """The parameters as JSON."""
-    return encode(parameters, as_json=True)[1]
+    """The parameters as JSON. Those whose value is None are left out."""
+    return json.dumps(_present(parameters)).encode()
+
+
+def _present(parameters: Parameters) -> Parameters:
+    return {name: value for name, value in parameters.items() if value is not None}

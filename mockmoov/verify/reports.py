@@ -1,12 +1,178 @@
-"""Writes a report as JSON, as JUnit XML, and its findings as rows of a Markdown table."""
+"""The report of a run, which it shows as it grows, and as text, JSON, JUnit XML and Markdown."""
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from xml.etree import ElementTree as ET
 
-from mockmoov.verify.results import Result
-from mockmoov.verify.suite import Outcome, Report
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from mockmoov.verify.check import Check, Result, Status
+
+_STYLES: Mapping[Status, str] = {  # the worst first
+    "error": "magenta",
+    "failed": "red",
+    "finding": "cyan",
+    "passed": "green",
+    "not-checkable": "yellow",
+}
+EXIT_CODES = {
+    0: "every documented and observed rule that was checked holds",
+    1: "a documented or observed rule does not hold",
+    2: "the run could not find out whether every documented and observed rule holds",
+}
+"""The meanings of the exit codes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The results of one check: one for each contract that has its rule."""
+
+    check: Check
+    results: tuple[Result, ...]
+
+    @property
+    def status(self) -> Status:
+        """The worst status of the results."""
+        return min((result.status for result in self.results), key=list(_STYLES).index)
+
+    @property
+    def fails_run(self) -> bool:
+        """Whether the check failed and its rule is not just a choice of mockmoov."""
+        return self.status == "failed" and self.check.severity != "our choice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The report of a run. `stopped` says why the run stopped early, or is None."""
+
+    url: str
+    contracts: tuple[str, ...]
+    outcomes: tuple[Outcome, ...]
+    stopped: str | None
+    requests: int
+    seconds: float
+    tokens_not_revoked: int
+
+    @property
+    def exit_code(self) -> int:
+        """0: every documented and observed rule holds; 1: one does not; 2: the run could not find out."""
+        if self.stopped is not None or not self.outcomes:
+            return 2
+        if any(outcome.fails_run for outcome in self.outcomes):
+            return 1
+        return 2 if self.counts()["error"] else 0
+
+    def counts(self) -> Mapping[Status, int]:
+        """The number of checks by status."""
+        statuses = [outcome.status for outcome in self.outcomes]
+        return {status: statuses.count(status) for status in _STYLES}
+
+    def findings(self) -> Mapping[str, Mapping[str, str]]:
+        """The open questions, each with the answers by contract."""
+        found: dict[str, dict[str, str]] = {}
+        for outcome in self.outcomes:
+            for result in outcome.results:
+                for question, answer in result.observations.items():
+                    found.setdefault(question, {})[result.contract] = answer
+        return found
+
+
+def print_line(console: Console, line: str) -> None:
+    """Print a line without markup, wrapping or colours."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True, emoji=False)
+
+
+def print_outcome(console: Console, outcome: Outcome) -> None:
+    """Print a line for a check, for pipes and CI."""
+    severity = f" ({outcome.check.severity})" if outcome.status == "failed" else ""
+    contracts = ", ".join(result.contract for result in outcome.results)
+    line = f"{outcome.status:<13} {outcome.check.id:<32} [{contracts}] {outcome.check.title}{severity}"
+    print_line(console, line)
+
+
+@contextmanager
+def live_table(console: Console, total: int) -> Iterator[Callable[[Outcome], None]]:
+    """A table of topics with a progress bar, for terminals. Yields a function that counts an outcome."""
+    counts: dict[str, Counter[Status]] = {}
+    progress = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    )
+    task = progress.add_task("checks", total=total)
+
+    def render() -> RenderableType:
+        table = Table("topic")
+        for status, style in _STYLES.items():
+            table.add_column(status, style=style, justify="right")
+        for topic, of_topic in counts.items():
+            table.add_row(topic, *(str(of_topic[status] or "") for status in _STYLES))
+        return Group(table, progress)
+
+    def show(outcome: Outcome) -> None:
+        topic = outcome.check.id.partition(".")[0]
+        counts.setdefault(topic, Counter())[outcome.status] += 1
+        progress.update(task, description=outcome.check.id, advance=1)
+        live.update(render())
+
+    with Live(render(), console=console, refresh_per_second=8) as live:
+        yield show
+
+
+def summary(report: Report, day: date) -> Iterator[str]:
+    """The lines at the end of a run: failed checks, errors, findings, and counts."""
+    for outcome in report.outcomes:
+        if outcome.status in ("failed", "error"):
+            yield from _problem(outcome)
+    yield from _not_checked(report)
+    rows = list(markdown_rows(report, day))
+    yield from ("", *rows) if rows else ()
+    yield ""
+    yield f"{counted(len(report.outcomes), 'check')}: {', '.join(_counts(report)) or 'none'}"
+    yield f"{counted(report.requests, 'request')} in {report.seconds:.1f} s"
+    if report.tokens_not_revoked:
+        yield f"not revoked, valid until they expire: {counted(report.tokens_not_revoked, 'token')}"
+    if report.stopped is not None:
+        yield f"stopped: {report.stopped}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with a noun, such as `2 checks`."""
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def _counts(report: Report) -> Iterator[str]:
+    choices = sum(outcome.status == "failed" and not outcome.fails_run for outcome in report.outcomes)
+    for status, count in report.counts().items():
+        some = "" if choices == count else f"{choices} of them "
+        note = f" ({some}our choice, which does not fail the run)" if status == "failed" and choices else ""
+        if count:
+            yield f"{count} {status}{note}"
+
+
+def _problem(outcome: Outcome) -> Iterator[str]:
+    check = outcome.check
+    yield ""
+    yield f"{outcome.status}: {check.id} ({check.severity}; {check.source})"
+    yield f"  {check.title}"
+    for result in outcome.results:
+        if result.status in ("failed", "error"):
+            yield f"  [{result.contract}] {result.reason}"
+            yield from (f"    {line}" for line in result.curl)
+
+
+def _not_checked(report: Report) -> Iterator[str]:
+    reasons: Counter[str] = Counter()
+    for outcome in report.outcomes:
+        reasons.update({result.reason for result in outcome.results if result.status == "not-checkable"})
+    if reasons:
+        yield ""
+        yield from (f"{count} {reason}" for reason, count in reasons.items())
 
 
 def as_json(report: Report) -> str:
@@ -20,7 +186,7 @@ def as_json(report: Report) -> str:
         "seconds": round(report.seconds, 3),
         "tokens_not_revoked": report.tokens_not_revoked,
         "counts": report.counts(),
-        "findings": dict(report.findings()),
+        "findings": report.findings(),
         "checks": [_check(outcome) for outcome in report.outcomes],
     }
     return json.dumps(document, indent=2) + "\n"
@@ -51,7 +217,7 @@ def _run(result: Result) -> dict[str, object]:
         "status": result.status,
         "reason": result.reason,
         "counterexample": result.curl,
-        "observations": {item.question: item.answer for item in result.observations},
+        "observations": result.observations,
         "seconds": round(result.seconds, 4),
         "requests": result.requests,
     }
@@ -66,7 +232,9 @@ def as_junit(report: Report) -> str:
             for result in outcome.results:
                 if result.contract == contract:
                     _test_case(suite, outcome, result)
-        _count(suite)
+        suite.set("tests", str(len(suite)))
+        for name, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+            suite.set(name, str(len(suite.findall(f"testcase/{kind}"))))
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
@@ -76,7 +244,7 @@ def _test_case(suite: ET.Element, outcome: Outcome, result: Result) -> None:
     is_choice = outcome.check.severity == "our choice"
     kinds = {"failed": "skipped" if is_choice else "failure", "error": "error", "not-checkable": "skipped"}
     kind = kinds.get(result.status)
-    observations = (f"{item.question}: {item.answer}" for item in result.observations)
+    observations = (f"{question}: {answer}" for question, answer in result.observations.items())
     text = "\n".join([outcome.check.title, *result.curl, *observations])
     if kind is None:
         ET.SubElement(case, "system-out").text = text
@@ -85,19 +253,12 @@ def _test_case(suite: ET.Element, outcome: Outcome, result: Result) -> None:
         ET.SubElement(case, kind, message=prefix + result.reason).text = text
 
 
-def _count(suite: ET.Element) -> None:
-    kinds = {"failures": "failure", "errors": "error", "skipped": "skipped"}
-    suite.set("tests", str(len(suite)))
-    for name, kind in kinds.items():
-        suite.set(name, str(len(suite.findall(f"testcase/{kind}"))))
-
-
 def markdown_rows(report: Report, day: date) -> Iterator[str]:
     """The findings as rows of a table: a question, the answer under each contract, the source."""
-    findings = list(report.findings())
+    findings = report.findings()
     if findings:
         yield f"| | {' | '.join(report.contracts)} | source |"
         yield "|---" * (len(report.contracts) + 2) + "|"
-    for question, answers in findings:
+    for question, answers in findings.items():
         cells = " | ".join(answers.get(contract, "") for contract in report.contracts)
         yield f"| {question} | {cells} | seen at {report.url} on {day.isoformat()} |"

@@ -1,14 +1,14 @@
 """A response, and the assertions that checks make about it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 import httpx2
 
+from mockmoov.verify.check import CheckFailed
 from mockmoov.verify.expectations import ErrorName, ExpectedError
-from mockmoov.verify.results import CheckFailed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +61,7 @@ class Response:
     def token(self, name: str) -> str:
         """A member of the body that must be a token: printable ASCII (RFC 6749 §A.12)."""
         value = self.string(name)
-        if not (value.isascii() and value.isprintable()):
-            raise CheckFailed(f"expected {name} to be printable ASCII, got {self}")
+        self._expect(value.isascii() and value.isprintable(), f"{name} to be printable ASCII", self)
         return value
 
     def integer(self, name: str) -> int:
@@ -74,44 +73,40 @@ class Response:
 
     def expect_status(self, *statuses: int) -> "Response":
         """The status is one of these."""
-        if self.status not in statuses:
-            raise CheckFailed(f"expected {' or '.join(map(str, statuses))}, got {self}")
-        return self
+        return self._expect(self.status in statuses, " or ".join(map(str, statuses)), self)
 
     def expect_empty(self, status: int) -> "Response":
         """The status is this one, and there is no body."""
-        if self.status != status or self.body:
-            raise CheckFailed(f"expected {status} with no body, got {self}")
-        return self
+        return self._expect(self.status == status and not self.body, f"{status} with no body", self)
 
     def expect_header(self, name: str, value: str | None) -> "Response":
         """A header has this value, or is absent for None."""
-        if self.header(name) != value:
-            raise CheckFailed(f"expected {name}: {value}, got {self.header(name)}")
-        return self
+        found = self.header(name)
+        return self._expect(found == value, f"{name}: {value}", found)
 
     def expect_directive(self, name: str, directive: str) -> "Response":
         """A header contains this directive in its comma-separated list."""
-        directives = {part.strip().lower() for part in (self.header(name) or "").split(",")}
-        if directive not in directives:
-            raise CheckFailed(f"expected {name}: {directive}, got {self.header(name)}")
-        return self
+        found = self.header(name)
+        directives = {part.strip().lower() for part in (found or "").split(",")}
+        return self._expect(directive in directives, f"{name}: {directive}", found)
 
     def expect_json(self) -> "Response":
         """The Content-Type is application/json."""
-        media_type = (self.header("content-type") or "").partition(";")[0].strip().lower()
-        if media_type != "application/json":
-            raise CheckFailed(f"expected Content-Type: application/json, got {self.header('content-type')}")
-        return self
+        found = self.header("content-type")
+        media_type = (found or "").partition(";")[0].strip().lower()
+        return self._expect(media_type == "application/json", "Content-Type: application/json", found)
 
     def expect_error(self, name: ErrorName) -> "Response":
         """The status and the body are those of this error under the contract."""
         error = self.errors[name]
-        if self.status != error.status or not self._has_body_of(error):
-            raise CheckFailed(f"expected {error}, got {self}")
+        self._expect(self.status == error.status and self._has_body_of(error), str(error), self)
         challenge = self.header("www-authenticate")
-        if error.challenge and not (challenge or "").lower().startswith("basic "):
-            raise CheckFailed(f"expected WWW-Authenticate: Basic, got {challenge}")
+        is_valid = not error.challenge or (challenge or "").lower().startswith("basic ")
+        return self._expect(is_valid, "WWW-Authenticate: Basic", challenge)
+
+    def _expect(self, holds: bool, expected: str, got: object) -> "Response":
+        if not holds:
+            raise CheckFailed(f"expected {expected}, got {got}")
         return self
 
     def _has_body_of(self, error: ExpectedError) -> bool:
@@ -133,9 +128,3 @@ def expect(holds: bool, expected: str, got: object = None) -> None:
     """Fail the check unless `holds`. The texts say what was expected and what came instead."""
     if not holds:
         raise CheckFailed(f"expected {expected}" + ("" if got is None else f", got {got}"))
-
-
-def expect_equal(items: Iterable[object], name: str) -> None:
-    """Fail the check unless all items are equal."""
-    distinct = list(dict.fromkeys(map(str, items)))
-    expect(len(distinct) == 1, f"the same {name}", " and ".join(distinct))

@@ -3,79 +3,79 @@
 import os
 import signal
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import hypothesis.configuration
 from rich.console import Console
 
 from mockmoov.client.flows import check_base_url
+from mockmoov.verify import reports
 from mockmoov.verify.budget import BudgetedSender
-from mockmoov.verify.check import Check
+from mockmoov.verify.check import BudgetExhausted, CannotRun, Check
 from mockmoov.verify.checks import CHECKS
-from mockmoov.verify.display import (
-    Display,
-    LiveTable,
-    PlainLines,
-    counted,
-    explain_exit_code,
-    print_plain,
-    summary,
-)
 from mockmoov.verify.expectations import WITHOUT_HEADER, Expectations, expectations_of
 from mockmoov.verify.http import HttpSender
-from mockmoov.verify.reports import as_json, as_junit
-from mockmoov.verify.results import BudgetExhausted, CannotRun
+from mockmoov.verify.reports import Outcome, Report
 from mockmoov.verify.session import Session, contract_of
-from mockmoov.verify.suite import Report, run, select_checks
 from mockmoov.verify.target import HARMLESS_SCOPE, PING_SCOPE, Key, Target
 
-DEFAULT_RATE = 5.0
-"""Requests a second to a server that other people use too."""
+_DEFAULT_RATE = 5.0  # requests a second to a server that other people use too
+_MAX_ERRORS = 3
+"""Checks in a row without a response. Then the run stops, as the server will not respond to the others."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """The options of the command. None and empty mean the default that the command's help names."""
+def main(
+    *,
+    only: Sequence[str],
+    versions: Sequence[str],
+    without_header: bool,
+    default_contract: str,
+    json_path: Path | None,
+    junit_path: Path | None,
+    ca_file: str | None,
+    **options: Any,
+) -> int:
+    """Run the suite with the command's options, show the results, and write the reports.
 
-    url: str
-    client_id: str
-    client_secret: str = field(repr=False)
-    account_id: str | None = None
-    origin: str | None = None
-    scopes: Sequence[str] = ()
-    versions: Sequence[str] = ()
-    without_header: bool = False
-    default_contract: str = "auto"
-    only: Sequence[str] = ()
-    json_path: Path | None = None
-    junit_path: Path | None = None
-    rate: float | None = None
-    budget: int = 5000
-    timeout: float = 10.0
-    time_limit: float = 3600.0
-    seed: int | None = None
-    control_token: str | None = field(default=None, repr=False)
-    ca_file: str | None = None
-
-
-def main(options: RunOptions) -> int:
-    """Run the suite, show the results, and write the reports. Returns the exit code."""
+    `options`: those of `target_of`. Returns the exit code.
+    """
     console = Console(highlight=False, soft_wrap=True)
     try:
-        report = _run(options, console)
-        for line in summary(report, datetime.now(UTC).date()):
-            print_plain(console, line)
-        _write(options.json_path, as_json(report))
-        _write(options.junit_path, as_junit(report))
-        print_plain(console, explain_exit_code(report.exit_code))
+        target, checks = target_of(**options), select_checks(only)
+        expected = [expectations_of(version) for version in versions]
+        with (
+            _scratch_folder(),
+            _http_sender(target, ca_file) as send,
+            Session(target, send) as session,
+            stop_on_signal(session.sender),
+        ):
+            contracts = _contracts(session, expected, without_header or not expected, default_contract)
+            session.find_control_plane()
+            session.find_origin(contracts[0])
+            checks = [check for check in checks if any(map(check.applies_to, contracts))]
+            labels = ", ".join(expectations.label for expectations in contracts)
+            count = reports.counted(len(checks), "check")
+            reports.print_line(console, f"{target.url}: {count}, contract {labels}")
+            with _display(console, len(checks)) as show:
+                report = run_checks(session, checks, contracts, show)
+        for line in reports.summary(report, datetime.now(UTC).date()):
+            reports.print_line(console, line)
+        _write(json_path, reports.as_json(report))
+        _write(junit_path, reports.as_junit(report))
     except (CannotRun, BudgetExhausted) as reason:
         click.echo(f"mockmoov: {reason}", err=True)
         return 2
+    meaning = reports.EXIT_CODES[report.exit_code]
+    reports.print_line(console, f"exit code {report.exit_code}: {meaning}")
     return report.exit_code
 
 
@@ -86,23 +86,50 @@ def print_checks() -> None:
         click.echo(row)
 
 
-def _run(options: RunOptions, console: Console) -> Report:
-    target, checks = target_of(options), _select_checks(options.only)
-    versions = _expectations_of(options.versions)
-    with (
-        _scratch_folder(),
-        _http_sender(target, options.ca_file) as send,
-        Session(target, send) as session,
-        stop_on_signal(session.sender),
-    ):
-        contracts = _contracts(options, session, versions)
-        session.find_control_plane()
-        session.find_origin(contracts[0])
-        checks = tuple(check for check in checks if any(map(check.applies_to, contracts)))
-        labels = ", ".join(expectations.label for expectations in contracts)
-        print_plain(console, f"{target.url}: {counted(len(checks), 'check')}, contract {labels}")
-        with _display(console, len(checks)) as display:
-            return run(session, checks, contracts, display.show)
+def target_of(
+    *,
+    url: str,
+    client_id: str,
+    client_secret: str,
+    account_id: str | None = None,
+    scopes: Sequence[str] = (),
+    time_limit: float = 3600.0,
+    **attributes: Any,
+) -> Target:
+    """The target of a run, with a default rate unless it is on loopback.
+
+    `attributes`: others of `Target`. Raises `CannotRun` if an option is invalid.
+    """
+    try:
+        check_base_url(url)
+    except ValueError as error:
+        raise CannotRun(f"the URL {error}") from None
+    sent = {"client_id": client_id, "client_secret": client_secret, **attributes}
+    for name in ("client_id", "client_secret", "origin", "control_token"):
+        value = sent.get(name)
+        if value is not None and not (value and value.isascii() and value.isprintable()):
+            raise CannotRun(f"--{name.replace('_', '-')} must be printable ASCII and not empty")
+    if scopes and PING_SCOPE not in scopes:
+        raise CannotRun(f"one --scope must be {PING_SCOPE}, because GET /ping shows whether a token is valid")
+    target = Target(
+        url=url.rstrip("/"),
+        key=Key(client_id=client_id, client_secret=client_secret, account_id=account_id),
+        scopes=tuple(dict.fromkeys(scopes)) or (PING_SCOPE, HARMLESS_SCOPE),
+        seconds=time_limit,
+        **attributes,
+    )
+    return target if target.is_loopback or target.rate else replace(target, rate=_DEFAULT_RATE)
+
+
+def select_checks(patterns: Sequence[str]) -> list[Check]:
+    """The checks that match a pattern, or all without patterns. Raises `CannotRun` for one that has none."""
+    selected: set[str] = set()
+    for pattern in patterns or ("*",):
+        ids = {check_id for check_id in CHECKS if fnmatchcase(check_id, pattern)}
+        if not ids:
+            raise CannotRun(f"no check matches {pattern}; --list shows all checks")
+        selected |= ids
+    return [check for check_id, check in CHECKS.items() if check_id in selected]
 
 
 def _http_sender(target: Target, ca_file: str | None) -> HttpSender:
@@ -123,60 +150,66 @@ def _scratch_folder() -> Iterator[None]:
             hypothesis.configuration.set_hypothesis_home_dir(None)
 
 
-def target_of(options: RunOptions) -> Target:
-    """The target that the options describe, with a default rate unless it is on loopback.
-
-    Raises `CannotRun` if an option is invalid.
-    """
-    try:
-        check_base_url(options.url)
-    except ValueError as error:
-        raise CannotRun(f"the URL {error}") from None
-    for name in ("client_id", "client_secret", "origin", "control_token"):
-        value = getattr(options, name)
-        if value is not None and not (value and value.isascii() and value.isprintable()):
-            raise CannotRun(f"--{name.replace('_', '-')} must be printable ASCII and not empty")
-    if options.scopes and PING_SCOPE not in options.scopes:
-        raise CannotRun(f"one --scope must be {PING_SCOPE}, because GET /ping shows whether a token is valid")
-    target = Target(
-        url=options.url.rstrip("/"),
-        key=Key(
-            client_id=options.client_id, client_secret=options.client_secret, account_id=options.account_id
-        ),
-        scopes=tuple(dict.fromkeys(options.scopes)) or (PING_SCOPE, HARMLESS_SCOPE),
-        origin=options.origin,
-        control_token=options.control_token,
-        rate=options.rate,
-        budget=options.budget,
-        timeout=options.timeout,
-        seconds=options.time_limit,
-        seed=options.seed,
-    )
-    return target if target.is_loopback or target.rate else replace(target, rate=DEFAULT_RATE)
-
-
-def _select_checks(patterns: Sequence[str]) -> tuple[Check, ...]:
-    try:
-        return select_checks(patterns)
-    except KeyError as unknown:
-        raise CannotRun(f"no check matches {unknown.args[0]}; --list shows all checks") from None
-
-
-def _expectations_of(versions: Sequence[str]) -> list[Expectations]:
-    try:
-        return [expectations_of(version) for version in versions]
-    except ValueError as error:
-        raise CannotRun(f"--moov-version {error}") from None
-
-
-def _contracts(options: RunOptions, session: Session, versions: list[Expectations]) -> list[Expectations]:
+def _contracts(
+    session: Session, versions: list[Expectations], without_header: bool, default_contract: str
+) -> list[Expectations]:
     """The contracts to verify. Raises `CannotRun` if the server does not issue a token."""
-    if versions and not options.without_header:
+    if not without_header:
         session.request_first_token(versions[0])
         return versions
     response = session.request_first_token(WITHOUT_HEADER["2023"])
-    without_header = WITHOUT_HEADER.get(options.default_contract) or contract_of(response)
-    return [without_header, *(versions or [expectations_of("latest")])]
+    expected = WITHOUT_HEADER.get(default_contract) or contract_of(response)
+    return [expected, *(versions or [expectations_of("latest")])]
+
+
+def run_checks(
+    session: Session,
+    checks: Iterable[Check],
+    contracts: Sequence[Expectations],
+    on_outcome: Callable[[Outcome], None],
+) -> Report:
+    """Run the checks under each contract, call `on_outcome` after each, and revoke all tokens at the end."""
+    started = time.perf_counter()
+    outcomes: list[Outcome] = []
+    stopped = None
+    try:
+        for outcome in _outcomes(session, checks, contracts):
+            outcomes.append(outcome)
+            on_outcome(outcome)
+    except BudgetExhausted as reason:
+        stopped = str(reason)
+    finally:
+        session.clean_up()
+    return Report(
+        url=session.target.url,
+        contracts=tuple(expectations.label for expectations in contracts),
+        outcomes=tuple(outcomes),
+        stopped=stopped,
+        requests=session.sender.sent,
+        seconds=time.perf_counter() - started,
+        tokens_not_revoked=session.tokens_not_revoked,
+    )
+
+
+def _outcomes(
+    session: Session, checks: Iterable[Check], contracts: Sequence[Expectations]
+) -> Iterator[Outcome]:
+    errors = 0
+    for check in checks:
+        results = []
+        for expectations in contracts:
+            if check.applies_to(expectations):
+                try:
+                    result = session.run(check, expectations)
+                except BudgetExhausted as error:
+                    raise BudgetExhausted(f"{error}, at {check.id}") from None
+                results.append(result)
+                errors = errors + 1 if result.status == "error" else 0
+        if results:
+            yield Outcome(check=check, results=tuple(results))
+        if errors >= _MAX_ERRORS:
+            reason = results[-1].reason
+            raise BudgetExhausted(f"{errors} checks in a row got no response; the last one: {reason}")
 
 
 @contextmanager
@@ -184,9 +217,9 @@ def stop_on_signal(sender: BudgetedSender) -> Iterator[None]:
     """On the first Ctrl-C or SIGTERM, send only requests that clean up. The second one ends the process."""
 
     def stop(_number: int, _frame: object) -> None:
-        if sender.is_stopped:
+        if sender.stop_reason:
             raise KeyboardInterrupt
-        sender.stop("interrupted")
+        sender.stop_reason = "interrupted"
 
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -196,9 +229,10 @@ def stop_on_signal(sender: BudgetedSender) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _display(console: Console, total: int) -> Display:
+def _display(console: Console, total: int) -> AbstractContextManager[Callable[[Outcome], None]]:
     is_interactive = console.is_terminal and not os.environ.get("CI")
-    return LiveTable(console, total) if is_interactive else PlainLines(console)
+    plain = nullcontext(partial(reports.print_outcome, console))
+    return reports.live_table(console, total) if is_interactive else plain
 
 
 def _write(path: Path | None, text: str) -> None:

@@ -1,38 +1,36 @@
 """Runs single checks against one target, and revokes everything that they create."""
 
 import time
-from contextlib import suppress
-from types import TracebackType
-from typing import Self
+from contextlib import ExitStack, suppress
 
 from mockmoov.client.tokens import LONGEST_LIFETIME
 from mockmoov.verify.budget import BudgetedSender, Send
-from mockmoov.verify.check import Check
-from mockmoov.verify.control_plane import ControlPlaneClient
-from mockmoov.verify.curl import commands
-from mockmoov.verify.expectations import NO_HEADER_2023, WITHOUT_HEADER, Expectations
-from mockmoov.verify.jwt_claims import origins_of
-from mockmoov.verify.masking import Masking
-from mockmoov.verify.probe import TOKEN_PATH, Probe, SessionState
-from mockmoov.verify.response import Response, printable
-from mockmoov.verify.results import (
+from mockmoov.verify.check import (
     BudgetExhausted,
     CannotRun,
+    Check,
     CheckFailed,
     NoResponse,
     NotCheckable,
     Result,
     Status,
 )
+from mockmoov.verify.control_plane import ControlPlaneClient
+from mockmoov.verify.expectations import NO_HEADER_2023, WITHOUT_HEADER, Expectations
+from mockmoov.verify.masking import Masking, commands
+from mockmoov.verify.probe import REVOKE_PATH, TOKEN_PATH, Probe, SessionState
+from mockmoov.verify.response import Response, printable
 from mockmoov.verify.target import Target
 
 _LONGEST_REASON = 300  # characters
 
 
-class Session:
+class Session(ExitStack):
     """Runs checks against a target, with requests that `send` sends. On exit it revokes all tokens."""
 
     def __init__(self, target: Target, send: Send) -> None:
+        super().__init__()
+        self.callback(self.clean_up)
         self.sender = BudgetedSender(send, budget=target.budget, rate=target.rate, seconds=target.seconds)
         self.masking = Masking()
         self.masking.hide_key(target.key.client_id, target.key.client_secret, "")
@@ -41,14 +39,6 @@ class Session:
         self._state = SessionState(
             target=target, sender=self.sender, masking=self.masking, origin=target.origin
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.clean_up()
 
     # --- before the checks ----------------------------------------------------------------------
 
@@ -77,14 +67,10 @@ class Session:
         """Find an origin to send with tokens, if the target requires one and the options do not name it."""
         probe = Probe(self._state, expectations, self.target.key)
         with suppress(CheckFailed, NotCheckable, NoResponse):
-            access = probe.mint().access
-            if self._state.origin is None and probe.ping(access).status == 401:
-                accepted = (
-                    origin
-                    for origin in origins_of(access)
-                    if probe.ping(access, ("Origin", origin)).status == 200
-                )
-                self._state.origin = next(accepted, None)
+            pair = probe.mint()
+            if self._state.origin is None and probe.ping(pair.access).status == 401:
+                sent = ((origin, probe.ping(pair.access, ("Origin", origin))) for origin in pair.origins())
+                self._state.origin = next((origin for origin, got in sent if got.status == 200), None)
         self._revoke_live_tokens(expectations)
         return self._state.origin
 
@@ -122,14 +108,19 @@ class Session:
             status=status,
             reason=self._mask(reason),
             curl=curl,
-            observations=tuple(probe.observations),
+            observations=probe.observations,
             seconds=time.perf_counter() - started,
             requests=self.sender.sent - sent,
         )
 
     def _run(self, check: Check, probe: Probe) -> tuple[Status, str, tuple[str, ...]]:
         """The status, the reason and the curl commands of a check."""
-        missing = [need for need in check.needs if not self._has(need)]
+        available = {
+            "two scopes": len(self.target.scopes) > 1,
+            "mockmoov": self._state.is_mockmoov,
+            "control plane": self._state.control_plane is not None,
+        }
+        missing = [need for need in check.needs if not available[need]]
         if missing:
             return "not-checkable", f"not checkable here (requires: {', '.join(missing)})", ()
         try:
@@ -143,25 +134,14 @@ class Session:
         except BudgetExhausted:
             raise
         except Exception as error:
-            return (
-                "error",
-                f"the check raised {type(error).__name__}",
-                commands(self.sender.exchanges, self.masking),
-            )
+            curl = commands(self.sender.exchanges, self.masking)
+            return "error", f"the check raised {type(error).__name__}", curl
         return ("finding" if check.finding else "passed"), "", ()
 
     def _mask(self, text: str) -> str:
         """The text without secrets and tokens, printable, and cut if it is too long."""
         masked = printable(self.masking.mask(text))
         return masked if len(masked) <= _LONGEST_REASON else f"{masked[:_LONGEST_REASON]}..."
-
-    def _has(self, need: str) -> bool:
-        available = {
-            "two scopes": len(self.target.scopes) > 1,
-            "mockmoov": self._state.is_mockmoov,
-            "control plane": self._state.control_plane is not None,
-        }
-        return available[need]
 
     # --- after the checks -----------------------------------------------------------------------
 
@@ -178,7 +158,7 @@ class Session:
             token = self._state.live_tokens[0]
             self._state.remove_live_token(token)
             try:
-                response = self.sender.send_cleanup(probe.revocation_request(token))
+                response = self.sender.send_cleanup(probe.form_request(REVOKE_PATH, {"token": token}))
                 self.tokens_not_revoked += response.status_code >= 300
             except (NoResponse, BudgetExhausted):  # the other requests would fail too
                 self.tokens_not_revoked += 1 + len(self._state.live_tokens)

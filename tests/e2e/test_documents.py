@@ -12,11 +12,10 @@ import pytest
 
 from mockmoov import MockMoov, pytest_plugin
 from mockmoov.cli.main import main
-from mockmoov.config.settings import SETTINGS, Settings
+from mockmoov.config.settings import SETTINGS
 from mockmoov.config.sources import COMMAND_VARIABLES
-from mockmoov.control_plane.router import BASE, _routes
+from mockmoov.control_plane.router import BASE, ROUTES
 from mockmoov.oauth.token_defects import DEFECTS
-from mockmoov.server.factory import create_server
 from mockmoov.simulation.faults import PRESETS
 from mockmoov.testing import DefectName
 from mockmoov.testing.environment import VARIABLES
@@ -101,7 +100,7 @@ def test_page_on_the_control_plane_lists_every_resource() -> None:
     of_a_key = f"{BASE}/api-keys/{{client_id}}/"
     resources = {
         f"{method} {path.removeprefix(BASE)}"
-        for path, methods in _routes(create_server(Settings())).items()
+        for path, methods in ROUTES.items()
         for method in methods
         if not path.startswith(of_a_key)
     }

@@ -334,7 +334,7 @@ def test_a_missing_library_is_told(library: str) -> None:
 
 def test_what_is_missing_of_our_own_is_not_a_missing_library() -> None:
     program = (
-        "import sys; sys.modules['mockmoov.verify.suite'] = None; from mockmoov.cli.main import main; main()"
+        "import sys; sys.modules['mockmoov.verify.http'] = None; from mockmoov.cli.main import main; main()"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program, "verify", "--list"],

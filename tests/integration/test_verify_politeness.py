@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from mockmoov.cli.main import main
 from mockmoov.config.settings import Settings
-from mockmoov.verify.run import RunOptions, stop_on_signal, target_of
+from mockmoov.verify.run import stop_on_signal, target_of
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.odd_servers import Counting, listening
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, basic, new_server, post_form, sender
@@ -79,8 +79,7 @@ def test_the_rate_is_kept() -> None:
     ],
 )
 def test_the_usual_rate_is_polite_where_others_are(url: str, asked: float | None, rate: float | None) -> None:
-    options = RunOptions(url=url, client_id="a", client_secret="b", rate=asked)
-    assert target_of(options).rate == rate
+    assert target_of(url=url, client_id="a", client_secret="b", rate=asked).rate == rate
 
 
 def test_a_rate_limit_that_is_met_is_waited_out() -> None:
@@ -181,7 +180,7 @@ def test_a_second_interruption_ends_it_at_once() -> None:
     before = signal.getsignal(signal.SIGINT)
     with stop_on_signal(sender):
         signal.raise_signal(signal.SIGINT)
-        assert sender.is_stopped
+        assert sender.stop_reason
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before

@@ -5,10 +5,10 @@ from typing import Any
 from mockmoov.config.settings import Layer, load
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.factory import create_server
+from mockmoov.storage.eviction import Usage
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
-from mockmoov.storage.store import Usage
 from tests.support.servers import Clock
 
 

@@ -8,10 +8,9 @@ import httpx2
 
 from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.verify.budget import Send
-from mockmoov.verify.check import Check
+from mockmoov.verify.check import Check, Result
 from mockmoov.verify.checks import CHECKS
 from mockmoov.verify.expectations import WITHOUT_HEADER, Expectations, expectations_of
-from mockmoov.verify.results import Result
 from mockmoov.verify.session import Session
 from mockmoov.verify.target import Key, Target
 from tests.support import contract_fixtures

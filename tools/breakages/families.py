@@ -7,11 +7,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from mockmoov.oauth import tokens
-from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.errors import ErrorCode, OAuthError, invalid_scope
 from mockmoov.oauth.grants import Grant, GrantFacts, RefreshPolicy
 from mockmoov.oauth.messages import TokenRequest, TokenResponse
 from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, RefreshToken, TokenFamily
-from mockmoov.oauth.scopes import covers, invalid_scope
+from mockmoov.oauth.scopes import covers
 from mockmoov.server.endpoints import Endpoints
 from mockmoov.server.issuing import Issuer
 from mockmoov.server.validation import TokenValidator
@@ -113,7 +113,7 @@ class OldTokensDie(Issuer):
         token = tokens.read_claims(tokens.unverified_claims(response.access_token) or {})
         if token:
             if before := self._latest.get(token.family):
-                self._repository.revoke_access_token(before, now=now)
+                self.repository.revoke_access_token(before, now=now)
             self._latest[token.family] = token
         return response
 

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from mockmoov.oauth import tokens
+from mockmoov.oauth.errors import invalid_scope
 from mockmoov.oauth.grants import GrantFacts
 from mockmoov.oauth.messages import TokenRequest, TokenResponse
 from mockmoov.oauth.records import ApiKey, IssuerKeys
-from mockmoov.oauth.scopes import CATALOGUES, invalid_scope, template
+from mockmoov.oauth.scopes import CATALOGUES, template
 from mockmoov.server.endpoints import Endpoints
 from tools.breakages.seams import Breakage
 

@@ -16,10 +16,9 @@ from mockmoov.control_plane.router import ControlPlane
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
-from mockmoov.server.endpoints import Endpoints
+from mockmoov.server.endpoints import Endpoints, moov_routes
 from mockmoov.server.factory import create_server
 from mockmoov.server.issuing import Issuer
-from mockmoov.server.routes import moov_routes
 from mockmoov.server.steps import ReadBody, Steps
 from mockmoov.server.validation import TokenValidator
 from mockmoov.storage.repository import Repository
@@ -64,7 +63,7 @@ class BrokenServer(AuthorizationServer):
         super().__init__(right.settings, repository, simulation, signing_keys=keys)
         self.validator = breakage.validator(repository, self.policy)
         self.issuer = breakage.issuer(
-            repository, self.policy, self.settings.token_format, right.issuer._refresh
+            repository, self.policy, self.settings.token_format, right.issuer.refresh
         )
         parts = {item.name: getattr(self._endpoints, item.name) for item in fields(Endpoints)}
         parts |= {"validator": self.validator, "issuer": self.issuer}

@@ -4,42 +4,23 @@ from collections.abc import Mapping
 
 from mockmoov.verify.check import Check
 from mockmoov.verify.checks import (
-    access_token_claims,
     client_authentication,
     extensions,
     faults_and_clock,
     open_questions,
-    origin,
     protected_resources,
-    reference_client,
     refresh,
-    request_format,
-    request_order,
+    requests,
     revocation,
-    rotation,
     scopes_and_errors,
-    token_response,
+    tokens,
     versions,
 )
 
 FILES = (
-    token_response,
-    access_token_claims,
-    client_authentication,
-    request_format,
-    request_order,
-    scopes_and_errors,
-    refresh,
-    rotation,
-    revocation,
-    protected_resources,
-    origin,
-    versions,
-    faults_and_clock,
-    reference_client,
-    extensions,
-    open_questions,
-)
+    tokens, client_authentication, requests, scopes_and_errors, refresh, revocation, protected_resources,
+    versions, faults_and_clock, extensions, open_questions,
+)  # fmt: skip
 """The files in the order in which their checks run."""
 
 CHECKS: Mapping[str, Check] = {

@@ -18,17 +18,14 @@ def finding_contract(probe: Probe) -> None:
 @check("finding.rotation", "choice", finding=True)
 def finding_rotation(probe: Probe) -> None:
     """Whether refresh tokens rotate, whether a used one still works, and what a replay revokes."""
-    first = probe.mint()
-    second = probe.token_pair(probe.refresh(first.refresh))
-    probe.observe("refresh tokens rotate", _yes_or_no(second.refresh != first.refresh))
+    first, second = probe.mint_and_refresh()
+    probe.observe("refresh tokens rotate", second.refresh != first.refresh)
     again = probe.refresh(first.refresh)
-    probe.observe("a used refresh token is refused", _yes_or_no(again.status >= 400))
+    probe.observe("a used refresh token is refused", again.status >= 400)
     if second.refresh != first.refresh and again.status >= 400:
-        survives = probe.refresh(second.refresh).status == 200
-        probe.observe("a replay revokes the family's refresh token", _yes_or_no(not survives))
-        probe.observe(
-            "a replay revokes the family's access tokens", _yes_or_no(not probe.is_valid(second.access))
-        )
+        is_revoked = probe.refresh(second.refresh).status != 200
+        probe.observe("a replay revokes the family's refresh token", is_revoked)
+        probe.observe("a replay revokes the family's access tokens", not probe.is_valid(second.access))
 
 
 @check("finding.cascade", "choice", finding=True)
@@ -36,18 +33,18 @@ def finding_cascade(probe: Probe) -> None:
     """Whether revoking a refresh token revokes access tokens, and the reverse."""
     pair, other = probe.mint(), probe.mint()
     probe.revoke(pair.refresh).expect_status(200, 204)
-    probe.observe(
-        "revoking a refresh token revokes its access token", _yes_or_no(not probe.is_valid(pair.access))
-    )
+    probe.observe("revoking a refresh token revokes its access token", not probe.is_valid(pair.access))
     probe.revoke(other.access).expect_status(200, 204)
     is_refused = probe.refresh(other.refresh).status >= 400
-    probe.observe("revoking an access token revokes its refresh token", _yes_or_no(is_refused))
+    probe.observe("revoking an access token revokes its refresh token", is_refused)
 
 
 @check("finding.failed-refresh", "choice", finding=True)
 def finding_failed_refresh(probe: Probe) -> None:
     """What the server returns for a failed refresh."""
-    for kind, token in (("an unknown", "nonsense"), ("a revoked", _revoked(probe))):
+    revoked = probe.mint().refresh
+    probe.revoke(revoked)
+    for kind, token in (("an unknown", "nonsense"), ("a revoked", revoked)):
         response = probe.refresh(token)
         members = ", ".join(sorted(response.json_object())) if response.body else "no body"
         probe.observe(f"refresh with {kind} token", f"{response.status} with {members}")
@@ -59,13 +56,3 @@ def finding_origin(probe: Probe) -> None:
     status = probe.ping(probe.mint().access, send_origin=False).status
     answer = "is accepted" if status == 200 else f"is refused with {status}"
     probe.observe("a call without Origin and Referer", answer)
-
-
-def _revoked(probe: Probe) -> str:
-    pair = probe.mint()
-    probe.revoke(pair.refresh)
-    return pair.refresh
-
-
-def _yes_or_no(holds: bool) -> str:
-    return "yes" if holds else "no"

@@ -1,4 +1,4 @@
-"""Checks of `GET /ping`, which requires a token or an API key."""
+"""Checks of `GET /ping`, which requires a token or an API key, and of the Origin rule for web tokens."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -6,10 +6,13 @@ from base64 import urlsafe_b64encode
 from hypothesis import strategies as st
 
 from mockmoov.verify.check import check
-from mockmoov.verify.jwt_claims import claims_of
+from mockmoov.verify.examples import not_tokens
 from mockmoov.verify.probe import PING_PATH, Probe
 from mockmoov.verify.response import expect
 from mockmoov.verify.target import PING_SCOPE
+
+_UNREGISTERED, _LONGER_HOST = "https://elsewhere.example", "https://api.moov.io.elsewhere.example"
+_REGISTERED, _WITH_PORT = "https://registered.example", "https://with-port.example"
 
 DEFECTS = (
     *("expired", "not-yet-valid", "wrong-audience", "wrong-issuer", "no-exp", "unknown-kid"),
@@ -33,35 +36,23 @@ def ping_basic(probe: Probe) -> None:
 @check("ping.nothing", "live")
 def ping_nothing(probe: Probe) -> None:
     """A call without credentials gets 401, with no body and no WWW-Authenticate."""
-    for headers in (
-        [],
-        [("Authorization", "")],
-        [("Authorization", "Bearer")],
-        [("Authorization", "Digest a=b")],
-    ):
-        probe.ping(None, *headers).expect_empty(401).expect_header("www-authenticate", None)
+    probe.ping(None).expect_empty(401).expect_header("www-authenticate", None)
+    for value in ("", "Bearer", "Digest a=b"):
+        probe.ping(None, ("Authorization", value)).expect_empty(401).expect_header("www-authenticate", None)
 
 
 @check("ping.wrong-basic", "live")
 def ping_wrong_basic(probe: Probe) -> None:
     """Wrong Basic credentials get 401, with no body and no WWW-Authenticate."""
-    for header in (
-        probe.basic(None, "not-the-secret"),
-        probe.basic("nobody-at-all", "x"),
-        ("Authorization", "Basic !"),
-    ):
+    wrong = (probe.basic(None, "not-the-secret"), probe.basic("nobody-at-all", "x"))
+    for header in (*wrong, ("Authorization", "Basic !")):
         probe.ping(None, header).expect_empty(401).expect_header("www-authenticate", None)
 
 
-@check("ping.nonsense", "live", examples=5)
-def ping_nonsense(probe: Probe) -> None:
+@check("ping.nonsense", "live", not_tokens(), examples=5)
+def ping_nonsense(probe: Probe, token: str) -> None:
     """Any text that is not a token gets 401, with no body and no WWW-Authenticate."""
-
-    def test(token: str) -> None:
-        probe.ping(token).expect_empty(401).expect_header("www-authenticate", None)
-
-    known = st.sampled_from(["nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "."])
-    probe.for_all(st.one_of(known, st.text("abcXYZ019-_.", min_size=1, max_size=60)), test)
+    probe.ping(token).expect_empty(401).expect_header("www-authenticate", None)
 
 
 @check("ping.two-headers", "choice")
@@ -108,33 +99,19 @@ def ping_forged(probe: Probe) -> None:
 @check("ping.forged-claims", "rfc 7519 §7.2")
 def ping_forged_claims(probe: Probe) -> None:
     """Changed claims get 401, with the old signature, without a signature, and with alg none."""
-    token = probe.mint(scope=probe.target.scopes[-1]).access
-    claims = claims_of(token) | {"scp": PING_SCOPE}
-    head, _, signature = token.split(".")
-    changed = _segment(claims)
+    pair = probe.mint(scope=probe.target.scopes[-1])
+    changed = _segment(pair.claims() | {"scp": PING_SCOPE})
+    head, _, signature = pair.access.split(".")
     none = _segment({"alg": "none", "typ": "JWT"})
-    for forged in (
-        f"{head}.{changed}.{signature}",
-        f"{head}.{changed}.",
-        f"{none}.{changed}.",
-        f"{none}.{changed}.{signature}",
-    ):
-        probe.ping(probe.hide(forged, "FORGED_TOKEN")).expect_empty(401)
+    for header, ending in ((head, signature), (head, ""), (none, ""), (none, signature)):
+        probe.ping(probe.hide(f"{header}.{changed}.{ending}", "FORGED_TOKEN")).expect_empty(401)
 
 
-@check("ping.method", "choice", examples=3)
-def ping_method(probe: Probe) -> None:
+@check("ping.method", "choice", st.sampled_from(["POST", "PUT", "PATCH", "DELETE"]), examples=3)
+def ping_method(probe: Probe, method: str) -> None:
     """Any method that /ping does not have gets 405 with no body, and Allow has GET."""
-    header = probe.basic()
-
-    def test(method: str) -> None:
-        response = probe.request(method, PING_PATH, headers=[header]).expect_empty(405)
-        expect("GET" in (response.header("allow") or ""), "Allow: GET", response.header("allow"))
-
-    probe.for_all(st.sampled_from(["POST", "PUT", "PATCH", "DELETE"]), test)
-
-
-# --- with a control plane ----------------------------------------------------------------------
+    response = probe.request(method, PING_PATH, headers=[probe.basic()]).expect_empty(405)
+    expect("GET" in (response.header("allow") or ""), "Allow: GET", response.header("allow"))
 
 
 @check("ping.expired", "live, rfc 7519 §4.1.4", needs=("control plane",))
@@ -160,6 +137,97 @@ def ping_defects(probe: Probe) -> None:
         client.ping(probe.control_plane.mint(client.key, scope=PING_SCOPE, defect=defect)).expect_empty(401)
 
     probe.for_all(st.sampled_from(DEFECTS), test)
+
+
+# --- the Origin rule ----------------------------------------------------------------------------
+
+
+@check("origin.foreign", "docs, live")
+def origin_foreign(probe: Probe) -> None:
+    """From an unregistered origin, a web token can be created, but its use gets 401."""
+    pair = probe.token_pair(probe.post_token(headers=[("Origin", _UNREGISTERED)]))
+    response = probe.ping(pair.access, ("Origin", _UNREGISTERED))
+    response.expect_empty(401).expect_header("www-authenticate", None)
+
+
+@check("origin.of-aud", "docs, live")
+def origin_of_aud(probe: Probe) -> None:
+    """A web token gets 200 from each origin in its aud (except localhost, which Moov refuses)."""
+    pair = probe.mint()
+    audiences = [origin for origin in pair.origins() if "//localhost" not in origin]
+    expect(bool(audiences), "a token with audiences", "one without")
+    for audience in audiences:
+        probe.ping(pair.access, ("Origin", audience)).expect_empty(200)
+
+
+@check("origin.referer", "docs")
+def origin_referer(probe: Probe) -> None:
+    """Without Origin, the scheme, host and port of Referer count; Origin takes precedence."""
+    pair = probe.mint()
+    access, registered = pair.access, probe.target.origin or [_UNREGISTERED, *pair.origins()][-1]
+    probe.ping(access, ("Referer", f"{_UNREGISTERED}/page?a=b"), send_origin=False).expect_empty(401)
+    probe.ping(access, ("Referer", f"{registered}/page?a=b"), send_origin=False).expect_empty(200)
+    probe.ping(access, ("Origin", registered), ("Referer", f"{_UNREGISTERED}/")).expect_empty(200)
+    probe.ping(access, ("Origin", _UNREGISTERED), ("Referer", f"{registered}/")).expect_empty(401)
+
+
+@check("origin.odd", "choice", examples=8)
+def origin_odd(probe: Probe) -> None:
+    """An invalid Origin, such as null or one with a path, gets 401."""
+    access = probe.mint().access
+    invalid = ["null", "", f"{_UNREGISTERED}/", "api.moov.io", "https://api.moov.io/", _LONGER_HOST]
+    origins = st.sampled_from(invalid)
+    probe.for_all(origins, lambda origin: probe.ping(access, ("Origin", origin)).expect_empty(401))
+
+
+@check("origin.registered", "docs", needs=("control plane",))
+def origin_registered(probe: Probe) -> None:
+    """A web token gets 200 from a registered origin, and 401 from another scheme, port or subdomain."""
+    registered = [_REGISTERED, f"{_WITH_PORT}:8443"]
+    client = probe.with_new_key(origins=registered)
+    access = client.mint().access
+    for origin in registered:
+        client.ping(access, ("Origin", origin)).expect_empty(200)
+    subdomain = "https://a.registered.example"
+    for origin in ("http://registered.example", f"{_REGISTERED}:8443", subdomain, _WITH_PORT):
+        client.ping(access, ("Origin", origin)).expect_empty(401)
+
+
+@check("origin.serialised", "choice", needs=("control plane",))
+def origin_serialised(probe: Probe) -> None:
+    """Origins are compared without the case of the host and without the default port."""
+    client = probe.with_new_key(origins=[_REGISTERED])
+    access = client.mint().access
+    for origin in ("https://Registered.Example", f"{_REGISTERED}:443"):
+        client.ping(access, ("Origin", origin)).expect_empty(200)
+
+
+@check("origin.of-device", "sdk")
+def origin_of_device(probe: Probe) -> None:
+    """Tokens of device and service clients work from any origin."""
+    for client_type in ("device", "service"):
+        access = probe.mint(client_type=client_type).access
+        probe.ping(access, ("Origin", _UNREGISTERED)).expect_empty(200)
+
+
+@check("origin.and-basic", "choice")
+def origin_and_basic(probe: Probe) -> None:
+    """The Origin rule does not apply to Basic."""
+    probe.ping(None, probe.basic(), ("Origin", _UNREGISTERED)).expect_empty(200)
+
+
+@check("origin.missing", "choice")
+def origin_missing(probe: Probe) -> None:
+    """A web token works without Origin and Referer."""
+    probe.ping(probe.mint().access, send_origin=False).expect_empty(200)
+
+
+@check("origin.loopback", "choice")
+def origin_loopback(probe: Probe) -> None:
+    """A web token works from every loopback origin, on any port."""
+    access = probe.mint().access
+    for origin in ("http://localhost:4321", "http://127.0.0.1", "https://app.localhost", "http://[::1]:5173"):
+        probe.ping(access, ("Origin", origin)).expect_empty(200)
 
 
 def _segment(members: dict[str, object]) -> str:

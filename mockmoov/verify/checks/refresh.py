@@ -1,26 +1,24 @@
-"""Checks of refreshing a token, and of the scope that it keeps."""
+"""Checks of refreshing a token: its scope, the single use of refresh tokens, races, expiry."""
 
 from hypothesis import strategies as st
 
 from mockmoov.verify.check import check
+from mockmoov.verify.examples import not_tokens
 from mockmoov.verify.expectations import MEMBERS
-from mockmoov.verify.probe import Probe
+from mockmoov.verify.probe import TOKEN_PATH, Probe
 from mockmoov.verify.response import expect
 from mockmoov.verify.target import PING_SCOPE
 
-_invalid_tokens = st.one_of(
-    st.sampled_from(
-        ["nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", ".", "\x00", "é", "\U0001f511", "x" * 5000]
-    ),
-    st.text("abcXYZ019-_.", min_size=1, max_size=60),
-)
+_LIFETIME = 3 * 24 * 3600  # seconds (choice)
+_REQUESTS = 6
+
+_invalid_tokens = not_tokens("\x00", "é", "\U0001f511", "x" * 5000)
 
 
 @check("refresh.works", "seed, spec, rfc 6749 §6")
 def refresh_works(probe: Probe) -> None:
     """A refresh token can be exchanged for a new access token that works."""
-    pair = probe.mint()
-    new = probe.token_pair(probe.refresh(pair.refresh))
+    pair, new = probe.mint_and_refresh()
     expect(new.access != pair.access, "a new access token", "the same")
     expect(probe.is_valid(new.access), "the new access token to be valid", "401")
 
@@ -54,19 +52,18 @@ def refresh_keeps_scope(probe: Probe) -> None:
     pair = probe.mint()
     for _ in range(2):
         pair = probe.token_pair(probe.refresh(pair.refresh))
-        expect(pair.scope == probe.scope, probe.scope, pair.scope)
+        pair.expect_scope(probe.scope)
 
 
 @check("refresh.narrows", "rfc 6749 §6", examples=4, needs=("two scopes",))
 def refresh_narrows(probe: Probe) -> None:
     """A refresh may request any part of the scope, in any order; the new access token has that part."""
 
-    def test(scopes: list[str]) -> None:
-        requested = " ".join(scopes)
-        scope = probe.token_pair(probe.refresh(probe.mint().refresh, scope=requested)).scope
-        expect(scope == requested, requested, scope)
+    def test(scope: str) -> None:
+        probe.token_pair(probe.refresh(probe.mint().refresh, scope=scope)).expect_scope(scope)
 
-    probe.for_all(st.lists(st.sampled_from(probe.target.scopes), min_size=1, unique=True), test)
+    parts = st.lists(st.sampled_from(probe.target.scopes), min_size=1, unique=True)
+    probe.for_all(parts.map(" ".join), test)
 
 
 @check("refresh.narrow-token", "rfc 6749 §6, docs", needs=("two scopes",))
@@ -80,8 +77,7 @@ def refresh_narrow_token(probe: Probe) -> None:
 def refresh_narrows_once(probe: Probe) -> None:
     """Narrowing affects one access token: the next refresh has the full scope again."""
     narrow = probe.token_pair(probe.refresh(probe.mint().refresh, scope=probe.target.scopes[0]))
-    scope = probe.token_pair(probe.refresh(narrow.refresh)).scope
-    expect(scope == probe.scope, probe.scope, scope)
+    probe.token_pair(probe.refresh(narrow.refresh)).expect_scope(probe.scope)
 
 
 @check("refresh.wider", "rfc 6749 §6", needs=("two scopes",))
@@ -95,11 +91,9 @@ def refresh_wider(probe: Probe) -> None:
 def refresh_exact_scope(probe: Probe) -> None:
     """Write does not imply read, and a global scope does not imply an account's."""
     client = probe.with_new_key()
-    account = f"/accounts/{client.key.account_id}"
-    for granted, requested in (
-        ("/accounts.write", "/accounts.read"),
-        ("/terminal-applications.read", f"{account}/terminal-applications.read"),
-    ):
+    of_account = f"/accounts/{client.key.account_id}/terminal-applications.read"
+    implied = {"/accounts.write": "/accounts.read", "/terminal-applications.read": of_account}
+    for granted, requested in implied.items():
         refresh = client.mint(scope=granted).refresh
         client.refresh(refresh, scope=requested).expect_error("invalid scope")
 
@@ -126,16 +120,16 @@ def refresh_missing(probe: Probe) -> None:
         probe.refresh(absent).expect_error("missing refresh token")
 
 
-@check("refresh.unknown", "seed, rfc 6749 §5.2", contract="2023", examples=6)
-def refresh_unknown(probe: Probe) -> None:
+@check("refresh.unknown", "seed, rfc 6749 §5.2", _invalid_tokens, contract="2023", examples=6)
+def refresh_unknown(probe: Probe, token: str) -> None:
     """Any text that is not a refresh token is invalid_grant."""
-    _refuse_invalid_tokens(probe)
+    _refuse(probe, token)
 
 
-@check("refresh.unknown-dated", "choice", contract="dated", examples=6)
-def refresh_unknown_dated(probe: Probe) -> None:
+@check("refresh.unknown-dated", "choice", _invalid_tokens, contract="dated", examples=6)
+def refresh_unknown_dated(probe: Probe, token: str) -> None:
     """Any text that is not a refresh token gets 422 refresh_token."""
-    _refuse_invalid_tokens(probe)
+    _refuse(probe, token)
 
 
 @check("refresh.access-token", "rfc 6749 §1.5, choice")
@@ -206,11 +200,77 @@ def refresh_client_type(probe: Probe) -> None:
     unregistered = ("Origin", "https://elsewhere.example")
     for client_type, status in (("device", 200), ("service", 200), ("web", 401)):
         pair = client.token_pair(client.refresh(client.mint(client_type=client_type).refresh))
-        client.ping(pair.access, unregistered, send_origin=False).expect_status(status)
+        client.ping(pair.access, unregistered).expect_status(status)
 
 
-def _refuse_invalid_tokens(probe: Probe) -> None:
-    probe.for_all(_invalid_tokens, lambda token: _refuse(probe, token))
+@check("refresh.rotates", "rfc 9700 §4.14.2, choice")
+def refresh_rotates(probe: Probe) -> None:
+    """Each refresh returns a new refresh token that works."""
+    pair = probe.mint()
+    for _ in range(2):
+        new = probe.token_pair(probe.refresh(pair.refresh))
+        expect(new.refresh != pair.refresh, "a new refresh token", "the same")
+        pair = new
+
+
+@check("refresh.used-up", "rfc 9700 §4.14.2, choice")
+def refresh_used_up(probe: Probe) -> None:
+    """A refresh token can be used once."""
+    token = probe.mint().refresh
+    probe.refresh(token).expect_status(200)
+    _refuse(probe, token)
+
+
+@check("refresh.replay", "rfc 9700 §4.14.2, choice")
+def refresh_replay(probe: Probe) -> None:
+    """Reusing a refresh token revokes its whole family, including access tokens."""
+    first, second = probe.mint_and_refresh()
+    _refuse(probe, first.refresh)
+    _refuse(probe, second.refresh)
+    valid = [probe.is_valid(pair.access) for pair in (first, second)]
+    expect(not any(valid), "401 for the family's access tokens", f"{valid.count(True)} still valid")
+
+
+@check("refresh.replay-without-credentials", "choice")
+def refresh_replay_without_credentials(probe: Probe) -> None:
+    """Reusing a refresh token with a wrong secret revokes nothing."""
+    first, second = probe.mint_and_refresh()
+    body = {"grant_type": "refresh_token", "refresh_token": first.refresh}
+    probe.post_token(body, send_basic=False, headers=[probe.basic(None, "not-the-secret")])
+    probe.refresh(second.refresh).expect_status(200)
+
+
+@check("refresh.race", "rfc 9700 §4.14.2, choice")
+def refresh_race(probe: Probe) -> None:
+    """If a refresh token is used several times at once, exactly one use succeeds."""
+    body = {"grant_type": "refresh_token", "refresh_token": probe.mint().refresh}
+    statuses = [response.status for response in probe.post_concurrently(_REQUESTS, TOKEN_PATH, body)]
+    expect(statuses.count(200) == 1, "one success", f"{statuses.count(200)} of {_REQUESTS}")
+
+
+@check("refresh.another-client", "rfc 6749 §10.4, choice", needs=("control plane",))
+def refresh_another_client(probe: Probe) -> None:
+    """Another client's refresh token is refused, and stays valid for its owner."""
+    owner, other = probe.with_new_key(), probe.with_new_key()
+    pair = owner.mint()
+    _refuse(other, pair.refresh)
+    owner.refresh(pair.refresh).expect_status(200)
+    _refuse(other, pair.refresh)
+    expect(owner.is_valid(pair.access), "a replay by another client to revoke nothing", "401")
+
+
+@check("refresh.expiry", "choice", needs=("control plane",))
+def refresh_expiry(probe: Probe) -> None:
+    """A refresh token is valid for 3 days; a refresh returns one that is valid for another 3 days."""
+    client = probe.with_new_key()
+    probe.control_plane.freeze_clock(client.key)
+    pair, unused = client.mint(), client.mint()
+    probe.control_plane.shift_clock(client.key, _LIFETIME - 1)
+    pair = client.token_pair(client.refresh(pair.refresh))
+    probe.control_plane.shift_clock(client.key, 1)
+    _refuse(client, unused.refresh)
+    probe.control_plane.shift_clock(client.key, _LIFETIME - 2)
+    client.refresh(pair.refresh).expect_status(200)
 
 
 def _refuse(probe: Probe, token: str) -> None:

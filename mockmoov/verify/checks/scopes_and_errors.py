@@ -4,14 +4,22 @@ from uuid import uuid4
 
 from hypothesis import strategies as st
 
-from mockmoov.verify.check import check
+from mockmoov.verify.check import NotCheckable, check
 from mockmoov.verify.expectations import CODES
 from mockmoov.verify.probe import Probe
 from mockmoov.verify.response import Response, expect
-from mockmoov.verify.results import NotCheckable
 from mockmoov.verify.target import PING_SCOPE
 
 _ACCOUNT_SCOPES = ("wallets.read", "cards.read", "transfers.read", "bank-accounts.read", "capabilities.read")
+
+_other_grants = st.one_of(
+    st.sampled_from(
+        ["password", "authorization_code", "Client_Credentials", "client_credentials_", "refresh_tokens"]
+    ),
+    st.text("abcxyz_-.:", min_size=1, max_size=12),
+)
+_unknown_families = st.text("abcxyz-", min_size=1, max_size=10)
+_malformed = st.sampled_from(['"', "\\", "\x00", "\x7f", "é", "\n", "\U0001f511"])
 
 
 @check("grant.missing", "rfc 6749 §5.2")
@@ -20,15 +28,10 @@ def grant_missing(probe: Probe) -> None:
     probe.post_token(probe.parameters(grant_type=None)).expect_error("invalid request")
 
 
-@check("grant.unknown", "seed, spec, rfc 6749 §5.2", examples=6)
-def grant_unknown(probe: Probe) -> None:
+@check("grant.unknown", "seed, spec, rfc 6749 §5.2", _other_grants, examples=6)
+def grant_unknown(probe: Probe, grant_type: str) -> None:
     """Any other grant_type is unsupported_grant_type."""
-
-    def test(grant_type: str) -> None:
-        probe.post_token(probe.parameters(grant_type=grant_type)).expect_error("unsupported grant type")
-
-    known = ["password", "authorization_code", "Client_Credentials", "client_credentials_", "refresh_tokens"]
-    probe.for_all(st.one_of(st.sampled_from(known), st.text("abcxyz_-.:", min_size=1, max_size=12)), test)
+    probe.post_token(probe.parameters(grant_type=grant_type)).expect_error("unsupported grant type")
 
 
 @check("grant.not-for-this-key", "rfc 6749 §5.2", needs=("control plane",))
@@ -47,16 +50,11 @@ def scope_missing(probe: Probe) -> None:
         probe.post_token(probe.parameters(scope=absent)).expect_error("invalid scope")
 
 
-@check("scope.unknown", "docs", examples=6)
-def scope_unknown(probe: Probe) -> None:
+@check("scope.unknown", "docs", _unknown_families, st.booleans(), examples=6)
+def scope_unknown(probe: Probe, family: str, add_valid: bool) -> None:
     """A scope that Moov does not have is refused, even next to a valid one."""
-
-    def test(drawn: tuple[str, bool]) -> None:
-        family, add_valid = drawn
-        scope = f"/x-{family}.read" + (f" {probe.target.scopes[0]}" if add_valid else "")
-        probe.post_token(probe.parameters(scope=scope)).expect_error("invalid scope")
-
-    probe.for_all(st.tuples(st.text("abcxyz-", min_size=1, max_size=10), st.booleans()), test)
+    scope = f"/x-{family}.read" + (f" {probe.target.scopes[0]}" if add_valid else "")
+    probe.post_token(probe.parameters(scope=scope)).expect_error("invalid scope")
 
 
 @check("scope.near-miss", "docs")
@@ -66,14 +64,10 @@ def scope_near_miss(probe: Probe) -> None:
         probe.post_token(probe.parameters(scope=scope)).expect_error("invalid scope")
 
 
-@check("scope.malformed", "rfc 6749 §3.3, seed, spec", examples=6)
-def scope_malformed(probe: Probe) -> None:
+@check("scope.malformed", "rfc 6749 §3.3, seed, spec", _malformed, examples=6)
+def scope_malformed(probe: Probe, character: str) -> None:
     """A character that a scope cannot contain is an error of the scope, not of the request."""
-
-    def test(character: str) -> None:
-        probe.post_token(probe.parameters(scope=f"/ping{character}.read")).expect_error("invalid scope")
-
-    probe.for_all(st.sampled_from(['"', "\\", "\x00", "\x7f", "é", "\n", "\U0001f511"]), test)
+    probe.post_token(probe.parameters(scope=f"/ping{character}.read")).expect_error("invalid scope")
 
 
 @check("scope.not-for-this-key", "docs", needs=("control plane", "two scopes"))
@@ -155,11 +149,8 @@ def error_field(probe: Probe) -> None:
     expect(bool(found), "a field error to be a 422", "none")
     for response in found:
         document = response.json_object()
-        expect(
-            len(document) == 1 and all(isinstance(v, str) and v for v in document.values()),
-            "one member with a string",
-            response,
-        )
+        is_valid = len(document) == 1 and all(isinstance(v, str) and v for v in document.values())
+        expect(is_valid, "one member with a string", response)
 
 
 @check("error.content-type", "seed, spec")
@@ -213,8 +204,5 @@ def error_reason(probe: Probe) -> None:
     for response in [*_errors(probe), probe.ping(None)]:
         reason = response.header("x-mockmoov-reason") or ""
         is_valid = 0 < len(reason) <= 200 and reason.isascii() and reason.isprintable()
-        expect(
-            is_valid or response.status < 400,
-            "a reason of 1 to 200 printable characters",
-            f"{len(reason)} characters",
-        )
+        found = f"{len(reason)} characters"
+        expect(is_valid or response.status < 400, "a reason of 1 to 200 printable characters", found)

@@ -17,7 +17,7 @@ from tests.support.control import JSON, Desk
 from tests.support.listening import listening
 from tests.support.servers import CLIENT_ID, new_server
 
-ROUTES = router._routes(new_server())
+ROUTES = router.ROUTES
 ENDPOINTS = [
     (method, path.replace("{client_id}", CLIENT_ID)) for path, methods in ROUTES.items() for method in methods
 ]

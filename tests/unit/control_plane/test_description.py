@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from schemathesis.generation import GenerationMode
 
 from mockmoov.config.settings import SETTINGS
-from mockmoov.control_plane import exchanges, router, validation
+from mockmoov.control_plane import exchanges, resource, router
 from mockmoov.control_plane.tokens import _MintBody
 from mockmoov.oauth.contracts import CONTRACT_2023, CONTRACT_2023_SDK, CONTRACT_DATED
 from mockmoov.oauth.grants import GRANTS
@@ -47,7 +47,7 @@ def walk(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_the_description_has_every_path_and_method_of_the_plane_and_no_others() -> None:
-    served = {path: set(methods) for path, methods in router._routes(SERVER).items()}
+    served = {path: set(methods) for path, methods in router.ROUTES.items()}
     describe_fault = {
         path: {method.upper() for method in item if method in METHODS}
         for path, item in DOCUMENT["paths"].items()
@@ -161,7 +161,7 @@ def test_the_query_of_exchanges_is_that_of_the_code(path: str, form: Any) -> Non
 def test_the_limits_that_are_told_are_those_of_the_code() -> None:
     assert PARAMETERS["timeout"]["schema"]["maximum"] == exchanges.LONGEST_WAIT
     responses = DOCUMENT["components"]["responses"]
-    assert f"{validation._MAX_DEPTH} levels" in responses["NotJson"]["description"]
+    assert f"{resource._MAX_DEPTH} levels" in responses["NotJson"]["description"]
     assert f"{MAX_BODY:,} bytes" in responses["TooLarge"]["description"]
     assert SCHEMAS["UnixTime"]["exclusiveMaximum"] == LAST
 

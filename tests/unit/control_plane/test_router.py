@@ -7,13 +7,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockmoov.control_plane import router, validation
+from mockmoov.control_plane import resource, router
 from mockmoov.oauth.messages import HttpRequest
 from mockmoov.server.authorization_server import MAX_BODY
 from tests.support.control import JSON, Desk
-from tests.support.servers import CLIENT_ID, new_server
+from tests.support.servers import CLIENT_ID
 
-ROUTES = router._routes(new_server())
+ROUTES = router.ROUTES
 ENDPOINTS = [(method, path) for path, methods in ROUTES.items() for method in methods]
 CHANGES = [(method, path) for method, path in ENDPOINTS if method != "GET"]
 PATH = "/clock/shift"
@@ -147,14 +147,14 @@ def test_a_body_that_is_not_an_object_is_refused(desk: Desk, body: bytes) -> Non
 
 def test_a_body_may_be_as_deep_as_any_reader_can_follow_and_no_deeper(desk: Desk) -> None:
     for levels, problem in (
-        (validation._MAX_DEPTH, None),
-        (validation._MAX_DEPTH + 1, TOO_DEEP),
+        (resource._MAX_DEPTH, None),
+        (resource._MAX_DEPTH + 1, TOO_DEEP),
         (900, TOO_DEEP),
     ):
         answer = desk.ask_raw("POST", "/faults", nested(levels), content_type=JSON)
         assert answer.status == 201 if problem is None else answer.problem == problem
     assert desk.token() == 200  # the deepest body stands in for the answer
-    objects = b'{"a":' * validation._MAX_DEPTH + b"{}" + b"}" * validation._MAX_DEPTH
+    objects = b'{"a":' * resource._MAX_DEPTH + b"{}" + b"}" * resource._MAX_DEPTH
     assert desk.ask_raw("POST", "/faults", objects, content_type=JSON).problem == TOO_DEEP
 
 

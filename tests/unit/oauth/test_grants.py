@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.errors import ErrorCode, OAuthError, invalid_grant
 from mockmoov.oauth.grants import (
     GRANTS,
     NEW_FAMILY,
@@ -17,7 +17,6 @@ from mockmoov.oauth.grants import (
     RefreshPolicy,
     authenticate_client,
     decide,
-    invalid_grant,
     redeem,
 )
 from mockmoov.oauth.messages import ClientCredentials, TokenRequest

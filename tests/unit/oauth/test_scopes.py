@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockmoov.data.scopes import SCOPES
-from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.errors import ErrorCode, OAuthError, invalid_scope
 from mockmoov.oauth.scopes import (
     ACCOUNT_ID,
     CATALOGUES,
@@ -18,7 +18,6 @@ from mockmoov.oauth.scopes import (
     check_grantable,
     covers,
     did_you_mean,
-    invalid_scope,
     is_account,
     parse_scope,
     permits,

@@ -21,10 +21,11 @@ from mockmoov.oauth.responses import REASON_HEADER
 from mockmoov.oauth.signing_keys import drop, key_pairs, make_issuer_keys, rotate
 from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer
 from mockmoov.simulation.clock import ClockSetting, http_date
-from mockmoov.storage.memory import MemoryJournal, MemoryStore
+from mockmoov.storage.eviction import TokenTimes
+from mockmoov.storage.journal import MemoryJournal
+from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
-from mockmoov.storage.store import TokenTimes
 from tests.support.contract_fixtures import (
     CONTRACTS,
     Answer,

@@ -15,13 +15,13 @@ from starlette.routing import Host, Mount, Route
 from starlette.types import ASGIApp, Message
 
 from mockmoov.asgi import Guard, requires
-from mockmoov.control_plane import clock as clock_resource
+from mockmoov.control_plane.resource import ControlRequest
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
 from mockmoov.server.steps import ReadBody, Steps, WaitForExchanges, run_in_process
 from mockmoov.simulation.journal import Query
-from mockmoov.storage.memory import MemoryJournal
+from mockmoov.storage.journal import MemoryJournal
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
 from mockmoov.testing import MockMoov
@@ -108,7 +108,7 @@ def test_an_error_in_the_control_plane_is_a_500_with_an_id(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = Desk()
-    monkeypatch.setattr(clock_resource, "allow_members", None)
+    monkeypatch.setattr(ControlRequest, "allow_members", None)
     request = HttpRequest(
         method="POST", path="/_mockmoov/clock/resume", headers={"content-type": ("application/json",)}
     )
@@ -233,7 +233,7 @@ def test_steps_are_closed_when_a_driver_is_interrupted(monkeypatch: pytest.Monke
         desk.control.handle(HttpRequest(method="GET", path=path, query=b"status=418"))
     journal = desk.server.repository._store.journal
     assert isinstance(journal, MemoryJournal)
-    assert journal._watches._open == 0
+    assert journal._open == 0
 
 
 def test_a_secret_is_redacted_although_its_key_is_deleted_meanwhile() -> None:

@@ -16,11 +16,18 @@ from mockmoov.oauth.grants import RefreshPolicy
 from mockmoov.oauth.records import NO_FLOOR, AccessToken, ApiKey, RefreshToken, TokenFloor
 from mockmoov.oauth.signing_keys import make_issuer_keys
 from mockmoov.simulation import clock
-from mockmoov.storage.eviction import MAX_USAGE, Eviction, is_exceeded, plan_evictions
+from mockmoov.storage.eviction import (
+    MAX_USAGE,
+    Eviction,
+    TokenRecord,
+    TokenTimes,
+    Usage,
+    is_exceeded,
+    plan_evictions,
+)
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
-from mockmoov.storage.store import TokenRecord, TokenTimes, Usage
 from tests.support.forgetting import few
 from tests.support.servers import Clock
 

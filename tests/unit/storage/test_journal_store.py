@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import Exchange
-from mockmoov.storage.memory import MemoryJournal
+from mockmoov.storage.journal import MemoryJournal
 
 OWNERS = ["a", "b", ""]
 SHORTEST = 300  # bytes
@@ -146,17 +146,6 @@ def test_a_log_that_was_cleared_is_as_a_new_one(
     new = filled(after, max_exchanges=5, max_bytes=2000)
     for owner_or_all in (None, *OWNERS):
         assert journal.read(owner_or_all) == new.read(owner_or_all)
-
-
-@given(lines=LINES, after=st.integers(0, 31), max_exchanges=st.integers(1, 10))
-def test_of_a_log_only_the_later_lines_may_be_read(
-    lines: list[tuple[int, str]], after: int, max_exchanges: int
-) -> None:
-    journal = filled(lines, max_exchanges=max_exchanges)
-    for owner in (None, *OWNERS):
-        whole, dropped = journal.read(owner)
-        later = [exchange for exchange in whole if exchange.number > after]
-        assert journal.read(owner, after=after) == (later, dropped)
 
 
 @pytest.mark.parametrize("owner", [None, *OWNERS])

@@ -16,10 +16,9 @@ from mockmoov.config.settings import load
 from mockmoov.oauth.grants import RefreshPolicy
 from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, RefreshToken, TokenFamily, TokenFloor
 from mockmoov.simulation import clock
-from mockmoov.storage.eviction import MAX_USAGE
+from mockmoov.storage.eviction import MAX_USAGE, TokenTimes
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository, _read_origins
-from mockmoov.storage.store import TokenTimes
 from tests.support.contract_fixtures import Send
 from tests.support.forgetting import bounded_server, few
 from tests.support.servers import CLIENT_ID, NOW, Clock, basic, bearer, post_form, sender

@@ -16,9 +16,10 @@ from mockmoov.simulation import clock
 from mockmoov.simulation.clock import UNCHANGED, ClockSetting
 from mockmoov.simulation.faults import Fault, RequestFacts
 from mockmoov.storage import simulation
+from mockmoov.storage.journal import Journal
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
-from mockmoov.storage.simulation import Journal, SimulationState
+from mockmoov.storage.simulation import SimulationState
 
 NOW = 1000.0
 FACTS = RequestFacts(endpoint="token", method="POST", path="/oauth2/token", headers={}, parameters={})

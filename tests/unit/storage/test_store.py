@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import Exchange
-from mockmoov.storage.memory import MemoryJournal, MemoryStore
-from mockmoov.storage.store import Store, TokenRecord, TokenTimes, Usage
+from mockmoov.storage.eviction import TokenRecord, TokenTimes, Usage
+from mockmoov.storage.journal import MemoryJournal
+from mockmoov.storage.memory import MemoryStore
 
 KEYS = ["a", "b", "c", "family:ü", ""]
 GROUPS = ["x", "y", ""]
@@ -66,7 +67,7 @@ class StoreAgainstDict(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store: Store = MemoryStore()
+        self.store = MemoryStore()
         self.model = Entries()
         self.listed: list[TokenRecord] = []
         self.written: set[str] = set()  # since they were listed

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 
 from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.journal import Query, matching
-from mockmoov.storage import memory, watches
-from mockmoov.storage.memory import MemoryJournal, MemoryStore
+from mockmoov.storage import journal as module
+from mockmoov.storage.journal import MemoryJournal, TooManyWatchesError, Watch
+from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.simulation import SimulationState
-from mockmoov.storage.watches import TooManyWatchesError, Watch
 
 SIZE = 4  # exchanges that the journal holds
 OWNERS = [None, "a", "b"]
@@ -125,8 +125,8 @@ class WatchesAgainstList(RuleBasedStateMachine):
     def teardown(self) -> None:
         for waiter in self.waiters:
             waiter.opened().close()
-        assert not self.journal._watches._tallies
-        assert not self.journal._watches._open
+        assert not self.journal._tallies
+        assert not self.journal._open
 
 
 TestWatchesAgainstList = WatchesAgainstList.TestCase
@@ -176,22 +176,22 @@ def test_watches_of_one_owner_and_query_share_a_tally_that_goes_with_the_last_of
     first.close()
     assert (second.missing, second.found()) == (1, [replace(exchange("a"), number=1)])
     second.close()
-    assert journal._watches.find_tally("a", Query()) is None
+    assert "a" not in journal._tallies
 
 
 def test_there_is_a_limit_of_watches_that_closing_one_makes_room_under(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(watches, "MAX_WATCHES", 2)
+    monkeypatch.setattr(module, "MAX_WATCHES", 2)
     journal = MemoryJournal()
     first, _ = (journal.watch(owner, Query(), 1, lambda: None) for owner in "ab")
     with pytest.raises(
         TooManyWatchesError, match=r"^2 requests are waiting for exchanges, which is the limit$"
     ):
         journal.watch("c", Query(), 1, lambda: None)
-    assert journal._watches.find_tally("c", Query()) is None
+    assert "c" not in journal._tallies
     with monkeypatch.context() as patched:
-        patched.setattr(memory, "_matching", lambda *_: pytest.fail("the journal is not read in vain"))
+        patched.setattr(module, "_matching", lambda *_: pytest.fail("the journal is not read in vain"))
         with pytest.raises(TooManyWatchesError):
             journal.watch(None, Query(), 1, lambda: None)
     first.close()
@@ -235,7 +235,7 @@ def test_what_changes_while_a_new_watch_reads_the_journal_is_counted(
     for owner in "aba":
         journal.append(exchange(owner))
     changes = [change]
-    matching = memory._matching
+    matching = module._matching
 
     def slow(values: list[tuple[int, bytes]], query: Query) -> list[int]:
         numbers = matching(values, query)
@@ -243,7 +243,7 @@ def test_what_changes_while_a_new_watch_reads_the_journal_is_counted(
             changes.pop()(journal)
         return numbers
 
-    monkeypatch.setattr(memory, "_matching", slow)
+    monkeypatch.setattr(module, "_matching", slow)
     watch = journal.watch(None, Query(status=200), 9, lambda: None)
     assert [each.number for each in watch.found()] == statuses
 
@@ -284,8 +284,8 @@ def test_watches_that_come_and_go_while_exchanges_do_leave_nothing_behind() -> N
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(use, range(1000)))
-    assert not journal._watches._tallies
-    assert not journal._watches._open
+    assert not journal._tallies
+    assert not journal._open
 
 
 def test_a_watch_sees_what_is_there_when_its_twin_is_closed_meanwhile(
@@ -299,8 +299,8 @@ def test_a_watch_sees_what_is_there_when_its_twin_is_closed_meanwhile(
     def close_first(encoded: list[tuple[int, bytes]], query: Query) -> list[int]:
         first.close()
         monkeypatch.undo()
-        return memory._matching(encoded, query)
+        return module._matching(encoded, query)
 
-    monkeypatch.setattr(memory, "_matching", close_first)
+    monkeypatch.setattr(module, "_matching", close_first)
     second = journal.watch(None, Query(), 3, lambda: None)
     assert (second.missing, len(second.found())) == (0, 3)

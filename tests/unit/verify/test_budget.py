@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from mockmoov.verify.budget import BudgetedSender
-from mockmoov.verify.results import BudgetExhausted, NoResponse
+from mockmoov.verify.check import BudgetExhausted, NoResponse
 
 GET = httpx2.Request("GET", "http://localhost/ping")
 

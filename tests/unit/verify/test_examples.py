@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from hypothesis import strategies as st
 
+from mockmoov.verify.check import BudgetExhausted, CheckFailed
 from mockmoov.verify.examples import MAX_SHRINKS, for_all
-from mockmoov.verify.results import BudgetExhausted, CheckFailed
 
 
 def recording(tries: list[int], failure: Callable[[int], Exception | None]) -> Callable[[int], None]:

@@ -12,8 +12,8 @@ import httpx2
 import pytest
 
 from mockmoov.verify.budget import Send
+from mockmoov.verify.check import CannotRun
 from mockmoov.verify.expectations import NO_HEADER_2023
-from mockmoov.verify.results import CannotRun
 from mockmoov.verify.session import Session
 from mockmoov.verify.target import Key
 from tests.support.servers import another_key

@@ -9,8 +9,7 @@ import httpx2
 import pytest
 
 from mockmoov.verify.budget import RecordedExchange
-from mockmoov.verify.curl import commands
-from mockmoov.verify.masking import Masking, basic
+from mockmoov.verify.masking import Masking, basic, commands
 
 
 def test_a_secret_is_hidden_in_every_encoding() -> None:

@@ -3,9 +3,9 @@
 import httpx2
 import pytest
 
+from mockmoov.verify.check import CannotRun, CheckFailed
 from mockmoov.verify.expectations import DATED, NO_HEADER_2023, expectations_of
 from mockmoov.verify.response import Response
-from mockmoov.verify.results import CheckFailed
 from mockmoov.verify.session import contract_of
 from mockmoov.verify.target import Target
 from tests.support.verifying import KEY, target
@@ -47,7 +47,7 @@ def test_the_first_response_tells_the_contract(body: bytes, name: str) -> None:
 
 @pytest.mark.parametrize("version", ["", "2026.07.00", "v2026.08.00", "v2026.07.00 ", "LATEST"])
 def test_a_malformed_version_has_no_contract(version: str) -> None:
-    with pytest.raises(ValueError, match="must be `latest` or look like"):
+    with pytest.raises(CannotRun, match="must be `latest` or look like"):
         expectations_of(version)
 
 

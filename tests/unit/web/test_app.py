@@ -23,12 +23,12 @@ from hypothesis import strategies as st
 from starlette.types import ASGIApp, Message
 
 from mockmoov.config.settings import load
-from mockmoov.oauth.records import Exchange
 from mockmoov.oauth.signing_keys import make_issuer_keys
 from mockmoov.server.authorization_server import MAX_BODY, AuthorizationServer
 from mockmoov.simulation.clock import http_date
 from mockmoov.simulation.faults import Fault
-from mockmoov.storage.memory import MemoryJournal, MemoryStore
+from mockmoov.storage.journal import Journal, MemoryJournal
+from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
 from mockmoov.web.app import create_app
@@ -438,10 +438,10 @@ class CountingJournal(MemoryJournal):
 
     reads = 0
 
-    def read(self, owner: str | None = None, *, after: int = 0) -> tuple[list[Exchange], int]:
-        exchanges, dropped = super().read(owner, after=after)
-        self.reads += len(exchanges)
-        return exchanges, dropped
+    def read(self, owner: str | None = None) -> Journal:
+        journal = super().read(owner)
+        self.reads += len(journal.exchanges)
+        return journal
 
 
 def test_a_wait_in_vain_reads_no_exchange_that_does_not_match() -> None:

@@ -1,4 +1,4 @@
-"""Checks of the format of token requests: media types, parameters, characters."""
+"""Checks of requests: media types, parameters, characters, paths, sizes, and the order of errors."""
 
 import json
 from urllib.parse import urlencode
@@ -6,12 +6,25 @@ from urllib.parse import urlencode
 from hypothesis import strategies as st
 
 from mockmoov.verify.check import check
-from mockmoov.verify.probe import FORM, JSON, TOKEN_PATH, Probe, form_body, json_body
+from mockmoov.verify.probe import FORM, JSON, REVOKE_PATH, TOKEN_PATH, Probe, form_body, json_body
+from mockmoov.verify.response import expect
 
+_LIMIT = 64 * 1024  # bytes of a body
+
+_other_methods = st.sampled_from(["GET", "PUT", "PATCH", "DELETE"])
 _unknown_names = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=4, max_size=12).map("x_".__add__)
 _printable_text = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12)
+_unknown_parameters = st.dictionaries(_unknown_names, _printable_text, min_size=1, max_size=3)
+_string_parameters = st.sampled_from(
+    ["grant_type", "scope", "client_id", "client_secret", "refresh_token", "client_type"]
+)
+_ascii_parameters = st.sampled_from(["grant_type", "client_id", "client_secret"])
+_characters = st.sampled_from(["\x00", "\x07", "\n", "\x7f", "é", "\u2028", "\U0001f511"])
 _not_strings = st.one_of(
     st.booleans(), st.integers(), st.just(1.5), st.lists(st.just("a"), max_size=1), st.just({"a": "b"})
+)
+_no_client_types = st.one_of(
+    st.sampled_from(["Web", "native", "ws"]), st.text("abcxyz", min_size=2, max_size=8)
 )
 
 
@@ -55,22 +68,17 @@ def request_refresh_token_ignored(probe: Probe) -> None:
     probe.post_token(probe.parameters(refresh_token="not-a-token")).expect_status(200)  # noqa: S106
 
 
-@check("request.unknown-parameters", "rfc 6749 §3.2", examples=5)
-def request_unknown_parameters(probe: Probe) -> None:
+@check("request.unknown-parameters", "rfc 6749 §3.2", _unknown_parameters, examples=5)
+def request_unknown_parameters(probe: Probe, unknown: dict[str, str]) -> None:
     """Unknown parameters are ignored."""
-
-    def test(unknown: dict[str, str]) -> None:
-        probe.post_token(probe.parameters(**unknown)).expect_status(200)
-
-    probe.for_all(st.dictionaries(_unknown_names, _printable_text, min_size=1, max_size=3), test)
+    probe.post_token(probe.parameters(**unknown)).expect_status(200)
 
 
 @check("request.empty-values", "rfc 6749 §3.2")
 def request_empty_values(probe: Probe) -> None:
     """A parameter with an empty value counts as absent."""
-    probe.post_token(
-        probe.parameters(client_type="", refresh_token="", client_id="", client_secret="")
-    ).expect_status(200)
+    empty = probe.parameters(client_type="", refresh_token="", client_id="", client_secret="")
+    probe.post_token(empty).expect_status(200)
     probe.post_token(probe.parameters(scope="")).expect_error("invalid scope")
     probe.post_token(probe.parameters(grant_type="")).expect_error("invalid request")
 
@@ -91,19 +99,11 @@ def request_repeated(probe: Probe) -> None:
     probe.for_all(st.tuples(pairs, st.booleans()), test)
 
 
-@check("request.json-types", "choice", examples=6)
-def request_json_types(probe: Probe) -> None:
+@check("request.json-types", "choice", _string_parameters, _not_strings, examples=6)
+def request_json_types(probe: Probe, name: str, value: object) -> None:
     """A known parameter whose JSON value is not a string is invalid_request."""
-
-    def test(drawn: tuple[str, object]) -> None:
-        name, value = drawn
-        body = json.dumps({**probe.parameters(), name: value}).encode()
-        probe.post_body(body, JSON).expect_error("invalid request")
-
-    names = st.sampled_from(
-        ["grant_type", "scope", "client_id", "client_secret", "refresh_token", "client_type"]
-    )
-    probe.for_all(st.tuples(names, _not_strings), test)
+    body = json.dumps({**probe.parameters(), name: value}).encode()
+    probe.post_body(body, JSON).expect_error("invalid request")
 
 
 @check("request.json-null", "choice")
@@ -113,17 +113,11 @@ def request_json_null(probe: Probe) -> None:
     probe.post_body(body.encode(), JSON).expect_status(200)
 
 
-@check("request.characters", "rfc 6749 §A", examples=6)
-def request_characters(probe: Probe) -> None:
+@check("request.characters", "rfc 6749 §A", _ascii_parameters, _characters, examples=6)
+def request_characters(probe: Probe, name: str, character: str) -> None:
     """A character that RFC 6749 does not allow in grant_type or credentials is invalid_request."""
-
-    def test(drawn: tuple[str, str]) -> None:
-        name, character = drawn
-        parameters = probe.parameters_with_key() | {name: f"a{character}"}
-        probe.post_token(parameters, send_basic=False).expect_error("invalid request")
-
-    characters = st.sampled_from(["\x00", "\x07", "\n", "\x7f", "é", "\u2028", "\U0001f511"])
-    probe.for_all(st.tuples(st.sampled_from(["grant_type", "client_id", "client_secret"]), characters), test)
+    parameters = probe.parameters_with_key() | {name: f"a{character}"}
+    probe.post_token(parameters, send_basic=False).expect_error("invalid request")
 
 
 @check("request.unreadable-json", "seed, spec, rfc 6749 §5.2", examples=6)
@@ -132,11 +126,8 @@ def request_unreadable_json(probe: Probe) -> None:
     complete = json_body(probe.parameters())
     others = [b"[]", b'"text"', b"1", b"null", b"{}x", b"\xff\xfe", b'{"scope":NaN}', b"[" * 2000]
     cut = st.integers(1, len(complete) - 1).map(lambda length: complete[:length])
-
-    def test(body: bytes) -> None:
-        probe.post_body(body, JSON).expect_error("invalid request")
-
-    probe.for_all(st.one_of(cut, st.sampled_from(others)), test)
+    bodies = st.one_of(cut, st.sampled_from(others))
+    probe.for_all(bodies, lambda body: probe.post_body(body, JSON).expect_error("invalid request"))
 
 
 @check("request.media-type", "rfc 6749 §4.4.2")
@@ -160,15 +151,11 @@ def request_content_encoding(probe: Probe) -> None:
         probe.post_token(headers=[("Content-Encoding", coding)]).expect_error("invalid request")
 
 
-@check("request.bad-escape", "choice", examples=4)
-def request_bad_escape(probe: Probe) -> None:
+@check("request.bad-escape", "choice", st.sampled_from(["%", "%zz", "%a", "%4g", "a%"]), examples=4)
+def request_bad_escape(probe: Probe, escape: str) -> None:
     """An invalid percent escape in a form is invalid_request."""
-
-    def test(escape: str) -> None:
-        body = form_body(probe.parameters()) + f"&other={escape}".encode()
-        probe.post_body(body, FORM).expect_error("invalid request")
-
-    probe.for_all(st.sampled_from(["%", "%zz", "%a", "%4g", "a%"]), test)
+    body = form_body(probe.parameters()) + f"&other={escape}".encode()
+    probe.post_body(body, FORM).expect_error("invalid request")
 
 
 @check("request.client-type", "sdk")
@@ -178,12 +165,54 @@ def request_client_type(probe: Probe) -> None:
         probe.post_token(probe.parameters(client_type=client_type)).expect_status(200)
 
 
-@check("request.other-client-type", "choice", examples=4)
-def request_other_client_type(probe: Probe) -> None:
+@check("request.other-client-type", "choice", _no_client_types, examples=4)
+def request_other_client_type(probe: Probe, client_type: str) -> None:
     """Any other client_type is invalid_request."""
+    probe.post_token(probe.parameters(client_type=client_type)).expect_error("invalid request")
 
-    def test(client_type: str) -> None:
-        probe.post_token(probe.parameters(client_type=client_type)).expect_error("invalid request")
 
-    others = st.one_of(st.sampled_from(["Web", "native", "ws"]), st.text("abcxyz", min_size=2, max_size=8))
-    probe.for_all(others, test)
+@check("request.too-large", "choice")
+def request_too_large(probe: Probe) -> None:
+    """A body of more than 64 KiB gets 413 with no body; a body of 64 KiB is accepted."""
+    body = form_body(probe.parameters()) + b"&other="
+    probe.post_body(body.ljust(_LIMIT, b"x"), FORM).expect_status(200)
+    for path in (TOKEN_PATH, REVOKE_PATH):
+        headers = [("Content-Type", FORM), probe.basic()]
+        probe.request("POST", path, headers=headers, body=body.ljust(_LIMIT + 1, b"x")).expect_empty(413)
+
+
+@check("request.method", "choice", _other_methods, st.sampled_from([TOKEN_PATH, REVOKE_PATH]), examples=4)
+def request_method(probe: Probe, method: str, path: str) -> None:
+    """Any method other than POST at the OAuth paths gets 405 with no body, and Allow has POST."""
+    response = probe.request(method, path, headers=[probe.basic()]).expect_empty(405)
+    allowed = {item.strip() for item in (response.header("allow") or "").split(",")}
+    expect("POST" in allowed and method not in allowed, "Allow: POST", response.header("allow"))
+
+
+@check("request.order", "choice")
+def request_order(probe: Probe) -> None:
+    """Errors are found in this order: body, client authentication, grant_type, grant."""
+    body = form_body(probe.parameters(grant_type="nonsense", scope="nonsense"))
+    wrong = probe.basic(None, "not-the-secret")
+    probe.post_body(body + b"&scope=again", FORM, authorization=wrong).expect_error("invalid request")
+    probe.post_body(body, FORM, authorization=wrong).expect_error("invalid client")
+    probe.post_body(body, FORM).expect_error("unsupported grant type")
+    large = body.ljust(_LIMIT + 1, b"x")
+    probe.post_body(large, "text/plain", authorization=wrong).expect_empty(413)
+    headers = [("X-Moov-Version", "nonsense")]
+    probe.request("GET", TOKEN_PATH, headers=headers, send_version=False).expect_empty(405)
+
+
+@check("request.version-before-size", "choice", contract="dated")
+def request_version_before_size(probe: Probe) -> None:
+    """A malformed version gets 404 before the server looks at the body."""
+    headers = [("Content-Type", "text/plain"), ("X-Moov-Version", "nonsense")]
+    body = b"x" * (_LIMIT + 1)
+    probe.request("POST", TOKEN_PATH, headers=headers, body=body, send_version=False).expect_empty(404)
+
+
+@check("request.unknown-path", "choice")
+def request_unknown_path(probe: Probe) -> None:
+    """An unknown path, such as one with a trailing slash, gets 404 and no redirect."""
+    for path in ("/oauth2/nonsense", f"{TOKEN_PATH}/", f"{REVOKE_PATH}/"):
+        probe.post(path, probe.parameters()).expect_status(404)

@@ -1,0 +1,275 @@
+"""The journal of exchanges in memory, and watches: they wait until it has enough that match a query.
+
+The owner of an exchange is its `client_id`; None is the whole journal. All watches of one owner and one query
+share a `Tally`, so that a new exchange is matched once per tally, however many watches share it. No clock is
+involved: the journal notifies the watches.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import takewhile
+from threading import Lock
+from typing import NamedTuple
+
+from msgspec.json import Decoder
+from msgspec.structs import replace
+
+from mockmoov.oauth.encoding import to_json
+from mockmoov.oauth.records import Exchange
+from mockmoov.simulation.journal import Query, matching
+
+MAX_WATCHES = 2_000  # (choice)
+_EXCHANGE = Decoder(Exchange)
+
+
+class TooManyWatchesError(Exception):
+    """A journal has as many watches as it accepts."""
+
+    def __init__(self) -> None:
+        super().__init__(f"{MAX_WATCHES} requests are waiting for exchanges, which is the limit")
+
+
+class Journal(NamedTuple):
+    """Exchanges in order, and how many before them were dropped to make room."""
+
+    exchanges: list[Exchange]
+    dropped: int
+
+
+@dataclass(slots=True)
+class _Owner:
+    """The encoded exchanges of one API key by number, and how many were dropped."""
+
+    client_id: str | None
+    exchanges: dict[int, bytes] = field(default_factory=dict)
+    dropped: int = 0
+
+
+_NOBODY = _Owner(None)  # nothing is ever added to it
+
+
+@dataclass(slots=True)
+class Tally:
+    """The matching exchanges by number, in order, and the watches by the count that they wait for."""
+
+    owner: str | None
+    query: Query
+    numbers: deque[int]
+    watches: dict[int, set["Watch"]] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Watch:
+    """Waits until a journal has `count` exchanges that match a query. Close it when the wait is over.
+
+    `notify` is called when the last missing exchange arrives, and when the exchanges of the watched owner are
+    removed. It runs in the thread that appends or removes, so it must be quick, and it must not raise.
+    From then on `is_notified` is true, until the waiter resets it.
+    """
+
+    journal: "MemoryJournal"
+    tally: Tally
+    count: int
+    notify: Callable[[], None]
+    is_notified: bool = False
+
+    @property
+    def missing(self) -> int:
+        """How many matching exchanges are still missing: 0 if there are enough."""
+        return max(0, self.count - len(self.tally.numbers))
+
+    @property
+    def dropped(self) -> int:
+        """How many exchanges of the watched owner were dropped to make room."""
+        return self.journal.dropped(self.tally.owner)
+
+    def found(self) -> list[Exchange]:
+        """The matching exchanges that the journal holds now, in order."""
+        return self.journal.read_tally(self.tally)
+
+    def close(self) -> None:
+        """End the watch; it must not be used afterwards. Closing it again does nothing."""
+        self.journal.close_watch(self)
+
+    def __enter__(self) -> "Watch":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class MemoryJournal:
+    """Encoded exchanges, numbered from 1; the oldest are dropped when there are too many.
+
+    Each method is atomic, and safe to call from any thread. With `max_exchanges` 0 it keeps and counts none.
+    """
+
+    def __init__(self, *, max_exchanges: int = 10_000, max_bytes: int = 2**24) -> None:
+        self._max_exchanges = max_exchanges
+        self._max_bytes = max_bytes
+        self._lock = Lock()
+        self._tallies: dict[str | None, dict[Query, Tally]] = {}  # by owner, without empty ones
+        self._open = 0  # watches
+        self._clearings = 0  # how often numbering began again
+        self._start()
+
+    def _start(self) -> None:
+        self._owners: dict[str | None, _Owner] = {}
+        self._owner_of: dict[int, _Owner] = {}  # by number, in order
+        self._number = self._bytes = 0
+        self._oldest = 1  # no number in the journal is lower
+
+    def append(self, exchange: Exchange) -> None:
+        """Add an exchange and number it. Drop the oldest ones if there is no room."""
+        if not self._max_exchanges:
+            return
+        # A copy of the exact length: a buffer of msgspec may be half as large again.
+        value = memoryview(to_json(exchange)).tobytes()
+        client_id = exchange.client_id
+        with self._lock:
+            self._number = number = self._number + 1
+            owner = self._owners.get(client_id) or self._owners.setdefault(client_id, _Owner(client_id))
+            self._owner_of[number] = owner
+            owner.exchanges[number] = value
+            self._bytes += len(value)
+            while len(self._owner_of) > self._max_exchanges or self._bytes > self._max_bytes:
+                self._drop_oldest()
+            complete = self._count(number, exchange) if self._tallies and number in self._owner_of else []
+        _notify(complete)
+
+    def _drop_oldest(self) -> None:
+        # The search for the oldest goes on where the last one ended, as the start of a dict is slow to find.
+        while self._oldest not in self._owner_of:
+            self._oldest += 1
+        owner = self._owner_of.pop(self._oldest)
+        self._bytes -= len(owner.exchanges.pop(self._oldest))
+        owner.dropped += 1
+        for tally in self._tallies_of(owner.client_id):
+            if tally.numbers and tally.numbers[0] == self._oldest:
+                tally.numbers.popleft()
+
+    def _count(self, number: int, exchange: Exchange) -> list[Watch]:
+        """Count a new exchange. Return the watches that have enough exchanges with this one."""
+        complete: list[Watch] = []
+        for tally in self._tallies_of(exchange.client_id):
+            if matching((exchange,), tally.query):
+                tally.numbers.append(number)
+                complete += tally.watches.get(len(tally.numbers), ())
+        return complete
+
+    def _tallies_of(self, owner: str | None) -> list[Tally]:
+        """The tallies that count an exchange of this owner: its own, and those of the whole journal."""
+        return [tally for key in {None, owner} for tally in self._tallies.get(key, {}).values()]
+
+    def read(self, owner: str | None = None) -> Journal:
+        """The exchanges of an owner, or (None) all."""
+        with self._lock:
+            encoded, dropped = self._encoded(owner), self._dropped(owner)
+        return Journal(_decode(encoded), dropped)
+
+    def clear(self, owner: str | None = None) -> None:
+        """Remove the exchanges of an owner, or (None) all, and notify its watches: its key may be gone, too.
+
+        Numbers start at 1 again if all are removed.
+        """
+        with self._lock:
+            if owner is None:
+                self._clearings += 1
+                self._start()
+                cleared = [tally for tallies in self._tallies.values() for tally in tallies.values()]
+            else:
+                for number, value in self._owners.pop(owner, _NOBODY).exchanges.items():
+                    del self._owner_of[number]
+                    self._bytes -= len(value)
+                for tally in self._tallies.get(None, {}).values():
+                    tally.numbers = deque(filter(self._owner_of.__contains__, tally.numbers))
+                cleared = [*self._tallies.get(owner, {}).values()]
+            for tally in cleared:
+                tally.numbers.clear()
+            notified = [watch for tally in cleared for same in tally.watches.values() for watch in same]
+        _notify(notified)
+
+    def watch(self, owner: str | None, query: Query, count: int, notify: Callable[[], None]) -> Watch:
+        """Wait for exchanges of an owner, or (None) any; raises `TooManyWatchesError`."""
+        with self._lock:
+            if self._open >= MAX_WATCHES:
+                raise TooManyWatchesError
+            clearings, last = self._clearings, self._number
+            known = query in self._tallies.get(owner, {})
+            encoded = [] if known else self._encoded(owner)
+        found = _matching(encoded, query)  # takes a while, so without the lock
+        with self._lock:
+            if clearings != self._clearings:
+                found, last = [], 0
+            tallies = self._tallies.setdefault(owner, {})
+            if query not in tallies:
+                after = 0 if known else last  # a tally that was known may be gone
+                numbers = [number for number in found if number in self._owner_of]
+                numbers += _matching(self._encoded(owner, after), query)
+                tallies[query] = Tally(owner, query, deque(numbers))
+            watch = Watch(self, tallies[query], count, notify)
+            watch.tally.watches.setdefault(count, set()).add(watch)
+            self._open += 1
+        return watch
+
+    def close_watch(self, watch: Watch) -> None:
+        """Remove a watch if it is open, and its tally if no other watch uses it."""
+        tally = watch.tally
+        with self._lock:
+            same_count = tally.watches.get(watch.count, set())
+            if watch not in same_count:
+                return
+            self._open -= 1
+            same_count.remove(watch)
+            if not same_count:
+                del tally.watches[watch.count]
+            if not tally.watches:
+                del self._tallies[tally.owner][tally.query]
+            if not self._tallies[tally.owner]:
+                del self._tallies[tally.owner]
+
+    def read_tally(self, tally: Tally) -> list[Exchange]:
+        """The exchanges of a tally."""
+        with self._lock:
+            encoded = self._pick(tally.numbers)
+        return _decode(encoded)
+
+    def dropped(self, owner: str | None) -> int:
+        """How many exchanges of an owner, or (None) of all, were dropped to make room."""
+        with self._lock:
+            return self._dropped(owner)
+
+    def _encoded(self, owner: str | None, after: int = 0) -> list[tuple[int, bytes]]:
+        """The exchanges of an owner, or (None) all, after a number. Only those are read, from the end."""
+        numbers = self._owner_of if owner is None else self._owners.get(owner, _NOBODY).exchanges
+        return self._pick([*takewhile(after.__lt__, reversed(numbers))][::-1])
+
+    def _pick(self, numbers: Iterable[int]) -> list[tuple[int, bytes]]:
+        return [(number, self._owner_of[number].exchanges[number]) for number in numbers]
+
+    def _dropped(self, owner: str | None) -> int:
+        if owner is None:
+            return sum(each.dropped for each in self._owners.values())
+        return self._owners.get(owner, _NOBODY).dropped
+
+
+def _decode(encoded: Iterable[tuple[int, bytes]]) -> list[Exchange]:
+    return [replace(_EXCHANGE.decode(value), number=number) for number, value in encoded]
+
+
+def _matching(encoded: Iterable[tuple[int, bytes]], query: Query) -> list[int]:
+    """The numbers of the encoded exchanges that match a query. Most others are passed over undecoded."""
+    exact = {name: getattr(query, name) for name in ("endpoint", "grant_type", "status", "method", "fault")}
+    members = [to_json({name: value})[1:-1] for name, value in exact.items() if value is not None]
+    return [
+        number
+        for number, value in encoded
+        if all(member in value for member in members) and matching((_EXCHANGE.decode(value),), query)
+    ]
+
+
+def _notify(watches: Iterable[Watch]) -> None:
+    for watch in watches:
+        watch.is_notified = True
+        watch.notify()
