@@ -201,7 +201,7 @@ def test_a_server_that_drips_ends_the_run(head: bytes) -> None:
 # --- options ----------------------------------------------------------------------------------------
 
 
-def test_credentials_come_from_the_environment_but_proxies_do_not() -> None:
+def test_environment_gives_credentials_but_no_proxy() -> None:
     proxies = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
     env = {"MOCKMOOV_CLIENT_ID": CLIENT_ID, "MOCKMOOV_CLIENT_SECRET": CLIENT_SECRET}
     with mockmoov() as url:

@@ -30,7 +30,6 @@ SDK = next(client for client in CLIENTS if client.name == "js-moovio-sdk")
 PATIENCE = 60.0  # seconds
 OTHER_ACCOUNT = "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
 TERMINAL = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
-IOS = components.TerminalApplicationPlatform.IOS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -135,12 +134,6 @@ def deleted(sdk: Moov, _account: str, headers: Mapping[str, str]) -> Any:
     return bool(answer.headers["x-request-id"])
 
 
-def transfer_config(sdk: Moov, account: str, headers: Mapping[str, str]) -> Any:
-    config = sdk.transfer_config.get(account_id=account, http_headers=headers).result
-    assert config.tip_presets is not None
-    return config.tip_presets.percentage_options
-
-
 # By operation: how the Python SDK calls it, what Prism's body has there, and the scope that it wants.
 OPERATIONS: Mapping[EndpointName, tuple[RequestContext, Any, str]] = {
     "listBankAccounts": (
@@ -150,41 +143,12 @@ OPERATIONS: Mapping[EndpointName, tuple[RequestContext, Any, str]] = {
         "from-prism",
         "/accounts/{accountID}/bank-accounts.read",
     ),
-    "listCapabilities": (
-        lambda sdk, account, headers: (
-            sdk.capabilities.list(account_id=account, http_headers=headers).result[0].status.value
-        ),
-        "in-review",
-        "/accounts/{accountID}/capabilities.read",
-    ),
     "getAccountCountries": (countries, ["CA", "US"], "/accounts/{accountID}/profile.read"),
     "assignAccountCountries": (new_countries, ["NZ"], "/accounts/{accountID}/profile.write"),
-    "listFiles": (
-        lambda sdk, account, headers: (
-            sdk.files.list(account_id=account, http_headers=headers).result[0].file_name
-        ),
-        "from-prism.pdf",
-        "/accounts/{accountID}/files.read",
-    ),
-    "getTransferConfig": (transfer_config, [15, 18, 20], ""),
     "listEventTypes": (
         lambda sdk, _, headers: sdk.webhooks.list_event_types(http_headers=headers).result[0].type,
         "account.created",
         "",
-    ),
-    "listTerminalApplications": (
-        lambda sdk, _, headers: sdk.terminal_applications.list(http_headers=headers).result[0].app_bundle_id,
-        "from.prism",
-        "/terminal-applications.read",
-    ),
-    "createTerminalApplication": (
-        lambda sdk, _, headers: (
-            sdk.terminal_applications.create(
-                platform=IOS, app_bundle_id="from.us", http_headers=headers
-            ).result.status.value
-        ),
-        "pending",
-        "/terminal-applications.write",
     ),
     "deleteTerminalApplication": (deleted, True, "/terminal-applications.write"),
     "getTermsOfServiceToken": (
