@@ -206,7 +206,7 @@ def step_environment() -> dict[str, str]:
 
 @dataclass(slots=True, kw_only=True)
 class Image:
-    """What the steps made so far, in `root`; finished stages are kept beside it."""
+    """The result of the steps so far, in `root`; finished stages are next to it."""
 
     folder: Path
     cwd: Path = Path()
@@ -224,15 +224,9 @@ class Image:
         return re.sub(r"(?<![\w.:$}/-])/(?=\w)(?!dev/)", f"{self.root}/", text)
 
     def run(self, step: Step) -> None:
-        """One instruction; those that only describe the image do nothing."""
-        if method := {
-            "FROM": self._from,
-            "WORKDIR": self._workdir,
-            "ENV": self._env,
-            "COPY": self._copy,
-            "RUN": self._run,
-        }.get(step.name):
-            method(step)
+        """Run one instruction, unless it only describes the image."""
+        if step.name in {"FROM", "WORKDIR", "ENV", "COPY", "RUN"}:
+            getattr(self, f"_{step.name.lower()}")(step)
 
     def _from(self, step: Step) -> None:
         if self.name:
@@ -313,12 +307,12 @@ def unwritable(folder: Path) -> Iterator[None]:
 
 
 def without_root() -> list[str]:
-    """What a command is put behind to run as the image's user, who may read all and write nothing."""
+    """The prefix of a command that runs as the image's user, who can read everything and write nothing."""
     if os.getuid() != 0:
         return []
     user, _, group = final("USER").text.partition(":")
     identity = [f"--reuid={user}", f"--regid={group}", "--clear-groups", "--no-new-privs"]
-    # Tests run from folders that are closed to others; an image's are not. `readable` looks at those.
+    # Folders of tests are closed to other users; those of an image are not.
     reading = [f"--{kind}=-all,+dac_read_search" for kind in ("bounding-set", "inh-caps", "ambient-caps")]
     for options in ([*reading, *identity], identity):
         if works := usable(["setpriv", *options]):
@@ -344,7 +338,7 @@ exec "$@"
 
 
 def sealed() -> list[str]:
-    """What a command is put behind to have no network and no file that could be written."""
+    """The prefix of a command that has no network and cannot write files."""
     as_root = [] if os.getuid() == 0 else ["--map-root-user"]
     if not (works := usable(["unshare", *as_root, "--net", "--mount", "sh", "-c", SEAL, "seal"])):
         pytest.skip("unshare cannot make a network and mounts of its own here")
@@ -352,7 +346,7 @@ def sealed() -> list[str]:
 
 
 def joined(pid: int) -> list[str]:
-    """What a command is put behind to be where a sealed process is, as in `docker exec`."""
+    """The prefix of a command that runs where a sealed process does, as in `docker exec`."""
     as_root = [] if os.getuid() == 0 else ["--user", "--preserve-credentials"]
     program = shutil.which("nsenter", path=SYSTEM_PATH) or "nsenter"
     return [program, f"--target={pid}", *as_root, "--net", "--mount"]
@@ -360,14 +354,14 @@ def joined(pid: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """A started image: commands can be run beside what it started."""
+    """A started image, where more commands can run."""
 
     environment: Mapping[str, str]
     prefix: Sequence[str]
     cwd: Path
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        """A command to its end, with the image's environment and nothing more."""
+        """Run a command with the image's environment only."""
         return subprocess.run(
             [*self.prefix, *argv],
             cwd=self.cwd,
@@ -379,7 +373,7 @@ class Container:
         )
 
     def wait_until_healthy(self, process: subprocess.Popen[bytes], log: Path) -> None:
-        """Run the `HEALTHCHECK` until it says so."""
+        """Run the `HEALTHCHECK` until it exits with 0."""
         deadline = time.monotonic() + START_SECONDS
         command = json.loads(final("HEALTHCHECK").text.removeprefix("CMD"))
         while (health := self.run(*command)).returncode != 0:
@@ -390,7 +384,7 @@ class Container:
 
 @contextlib.contextmanager
 def started(image: Image, folder: Path, *, seal: Sequence[str] = (), **variables: str) -> Iterator[Container]:
-    """The image's `ENTRYPOINT` and `CMD`, healthy; it must obey its `STOPSIGNAL` with exit code 0."""
+    """Start `ENTRYPOINT` and `CMD`, and wait until they are healthy; `STOPSIGNAL` must end them with 0."""
     argv = json.loads(final("ENTRYPOINT").text) + json.loads(final("CMD").text)
     environment = image.environment | variables
     user, log, cwd = without_root(), folder / "log", folder / "cwd"
