@@ -257,7 +257,7 @@ def failures(found: Iterable[Block], folder: Path) -> str:
         (own := folder / str(number)).mkdir(parents=True)
         try:
             check(block, own)
-        except Exception as error:  # noqa: BLE001, RUF100
+        except Exception as error:
             failed.append(f"{block.place}: {error}")
     return "\n\n".join(failed)
 
