@@ -68,6 +68,7 @@ USAGE = [
     ((NOWHERE, "--scope", "/fed.read"), "one --scope must be /ping.read"),
     ((NOWHERE, "--origin", "é"), "--origin must be printable ASCII"),
     ((NOWHERE, "--control-token", ""), "--control-token must be printable ASCII and not empty"),
+    ((NOWHERE, "--ca-file", "/no/such/file"), "--ca-file /no/such/file: No such file"),
     ((NOWHERE,), "cannot connect; is the server running?"),
 ]
 
