@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,7 +28,6 @@ from mockmoov.verify.check import Check
 from mockmoov.verify.checks import CHECKS
 from tests.e2e.foreign_clients.clients import CLIENT_ID, CLIENT_SECRET
 from tests.e2e.foreign_clients.programs import clean_environment, run, tool_environment
-from tests.e2e.foreign_clients.results import today
 from tools.other_fakes import FAKES, HERE, PRISM, Fake
 
 ROOT = Path(__file__).parents[1]
@@ -262,8 +262,8 @@ def report(columns: Mapping[Column, Ended], shown: Mapping[str, str]) -> str:
     )
     return f"""# How other fakes follow Moov's contract
 
-Written by `python -m tools.comparison` on {today()}: a run of `mockmoov verify` against each server on one
-machine, once for each contract, with one API key and no control plane except mockmoov's own.
+Written by `python -m tools.comparison` on {date.today()}: a run of `mockmoov verify` against each server on
+one machine, once for each contract, with one API key and no control plane except mockmoov's own.
 
 The question is whether a program that is tested against a fake gets the responses that it will get from
 Moov. None of the others claims to be Moov, and each is good at what it was made for. Some of what they leave

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from itertools import repeat
 from pathlib import Path
 
@@ -26,7 +27,6 @@ from mockmoov.verify.checks import CHECKS
 from mockmoov.verify.expectations import NO_HEADER_2023, Expectations, expectations_of
 from mockmoov.verify.session import Session
 from mockmoov.verify.target import Key, Target
-from tests.e2e.foreign_clients.results import today
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, sender
 from tests.support.verifying import sending
 from tools.breakages import BREAKAGES, NONE, UNBROKEN, Breakage, BrokenControl, BrokenServer
@@ -138,7 +138,7 @@ def report(caught: Mapping[str, Kill | None], later: Mapping[str, Kill | None]) 
     made_with = f"mockmoov {__version__}, Python {sys.version.split()[0]}"
     return f"""# What the contract suite catches in a broken mockmoov
 
-Written by `python -m tools.kills` on {today()}, with {made_with}.
+Written by `python -m tools.kills` on {date.today()}, with {made_with}.
 
 **Caught: {ratio(caught)} breakages. Checks that catch one: {ratio(of_check)}.**
 

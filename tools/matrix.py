@@ -15,21 +15,21 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mockmoov import __version__
 from tests.e2e.foreign_clients.clients import CLIENTS, Client, unavailable
-from tests.e2e.foreign_clients.lines import read
 from tests.e2e.foreign_clients.programs import (
     CannotFetchError,
     MissingToolError,
     clean_environment,
     prepare,
+    read_outcome,
     require_tools,
     run_program,
 )
-from tests.e2e.foreign_clients.results import today
 from tools.breakages import FOR_CLIENTS, NONE, UNBROKEN
 
 ROOT = Path(__file__).parents[1]
@@ -98,7 +98,7 @@ def serving(breakage: str, folder: Path) -> Iterator[str]:
 
 def judged(client: Client, ended: subprocess.CompletedProcess[str]) -> Cell:
     """What a run that came to its end says."""
-    said = read(ended.stdout, client.checks)
+    said = read_outcome(ended.stdout, client.checks)
     unreached = len(set(client.checks) - set(said.names))
     # A program that has failed checks ends with 1, and some leave out what would need them, without a word.
     orderly = ended.returncode == 1 and said.failed and not (unreached and ended.stderr.strip())
@@ -184,9 +184,10 @@ def report(rows: Mapping[str, Row], missing: Mapping[str, str]) -> str:
         for client in clients
     ]
     absent = [f"- `{name}`: {reason}" for name, reason in missing.items()]
+    tools = ", ".join(tool_versions())
     return f"""# Which clients notice a broken mockmoov
 
-Written by `python -m tools.matrix` on {today()}, with mockmoov {__version__}, {", ".join(tool_versions())}.
+Written by `python -m tools.matrix` on {date.today()}, with mockmoov {__version__}, {tools}.
 
 **Noticed by at least one client: {noticed} of {len(FOR_CLIENTS)} breakages.**
 

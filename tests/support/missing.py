@@ -1,4 +1,4 @@
-"""What becomes of a test that needs what this machine lacks."""
+"""What happens to a test that needs something that this machine lacks."""
 
 import os
 from typing import NoReturn
@@ -7,7 +7,7 @@ import pytest
 
 
 def without(reason: str) -> NoReturn:
-    """Skip where a person works; fail where nobody would notice the skip."""
-    if os.environ.get("CI") == "true":
+    """Skip the test; in CI, where nobody would notice a skip, fail it."""
+    if os.environ.get("CI"):
         pytest.fail(f"{reason} (a skip is not allowed under CI)", pytrace=False)
     pytest.skip(reason)

@@ -1,4 +1,4 @@
-"""How a foreign program is brought here, built and run."""
+"""How a foreign program is brought here, built and run, and what its lines mean."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.foreign_clients.clients import CLIENT_ID, CLIENT_SECRET, HERE, Client, Command
@@ -86,3 +87,38 @@ def run_program(
 ) -> subprocess.CompletedProcess[str]:
     """Run a client's program against the server at the URL."""
     return run(client.command, cwd=folder, env=program_environment(url), out=folder, seconds=seconds)
+
+
+# --- what it prints: `ok NAME`, or `not ok NAME: what came` ----------------------------------------------
+
+OK, NOT_OK = "ok ", "not ok "
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """The names of the checks that one run printed."""
+
+    ok: tuple[str, ...]
+    failed: tuple[str, ...]
+    stray: tuple[str, ...]
+    """Lines of another form."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.ok + self.failed
+
+
+def read_outcome(stdout: str, known: Iterable[str]) -> Outcome:
+    """Read the output of a program whose checks are known."""
+    known, lines = tuple(known), stdout.splitlines()
+    failed = (line.removeprefix(NOT_OK) for line in lines if line.startswith(NOT_OK))
+    return Outcome(
+        ok=tuple(line.removeprefix(OK) for line in lines if line.startswith(OK)),
+        failed=tuple(_name(text, known) for text in failed),
+        stray=tuple(line for line in lines if not line.startswith((OK, NOT_OK))),
+    )
+
+
+def _name(text: str, known: Iterable[str]) -> str:
+    """The check that failed: the longest that fits, since a name may contain a colon."""
+    return max((name for name in known if text.startswith(f"{name}: ")), key=len, default=text)

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import uvicorn
@@ -20,17 +21,16 @@ from mockmoov.config.settings import load
 from mockmoov.server.factory import create_server
 from mockmoov.web.app import create_app
 from mockmoov.web.listeners import base_url, bind
-from tests.e2e.foreign_clients import lines
 from tests.e2e.foreign_clients.clients import CHECKS, CLIENT_ID, CLIENT_SECRET, CLIENTS, Client
 from tests.e2e.foreign_clients.programs import (
     CannotFetchError,
     MissingToolError,
     prepare,
+    read_outcome,
     require_tools,
     run_program,
 )
 from tests.e2e.foreign_clients.recordings import FOLDER, Exchange, credentials, to_text
-from tests.e2e.foreign_clients.results import today
 
 
 class Recorder:
@@ -102,8 +102,8 @@ def record(client: Client) -> str:
     if ended.returncode != 0:
         return f"not recorded: {ended.stdout}{ended.stderr}"
     known = credentials(CLIENT_ID, CLIENT_SECRET)
-    about = {"client": client.name, "version": client.version, "recorded": today()}
-    checks = "".join(f"{name}\n" for name in lines.read(ended.stdout, ()).ok)
+    about = {"client": client.name, "version": client.version, "recorded": date.today().isoformat()}
+    checks = "".join(f"{name}\n" for name in read_outcome(ended.stdout, ()).ok)
     (CHECKS / f"{client.name}.txt").write_text(checks, encoding="utf-8")
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / f"{client.name}.json").write_text(to_text(recorder.exchanges, known, about), encoding="utf-8")

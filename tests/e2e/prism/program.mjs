@@ -8,17 +8,10 @@ const terminalApplicationID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 
 const calls = {
   listBankAccounts: async (moov) => (await moov.bankAccounts.list({ accountID })).result[0].fingerprint,
-  listCapabilities: async (moov) => (await moov.capabilities.list({ accountID })).result[0].status,
   getAccountCountries: async (moov) => (await moov.accounts.getCountries({ accountID })).result.countries.join(),
   assignAccountCountries: async (moov) =>
     (await moov.accounts.assignCountries({ accountID, accountCountries: { countries: ["NZ"] } })).result.countries.join(),
-  listFiles: async (moov) => (await moov.files.list({ accountID })).result[0].fileName,
-  getTransferConfig: async (moov) =>
-    (await moov.transferConfig.get({ accountID })).result.tipPresets.percentageOptions.join(),
   listEventTypes: async (moov) => (await moov.webhooks.listEventTypes()).result[0].type,
-  listTerminalApplications: async (moov) => (await moov.terminalApplications.list()).result[0].appBundleID,
-  createTerminalApplication: async (moov) =>
-    (await moov.terminalApplications.create({ platform: "ios", appBundleID: "from.us" })).result.status,
   deleteTerminalApplication: async (moov) =>
     Boolean((await moov.terminalApplications.delete({ terminalApplicationID })).headers["x-request-id"]),
   getTermsOfServiceToken: async (moov) => (await moov.accounts.getTermsOfServiceToken({})).result.token,

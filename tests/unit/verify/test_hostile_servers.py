@@ -1,22 +1,25 @@
-"""Whatever a server answers, each check ends with a verdict of its own: none meets what nobody thought of."""
+"""Whatever a server responds, each check ends with a verdict, and no report contains a secret or a token."""
 
+import itertools
 import json
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
 import pytest
 
+from mockmoov.verify.budget import Send
 from mockmoov.verify.check import CannotRun
-from mockmoov.verify.checks import CHECKS
 from mockmoov.verify.expectations import NO_HEADER_2023
 from mockmoov.verify.session import Session
 from mockmoov.verify.target import Key
 from tests.support.servers import another_key
-from tests.support.verifying import CONTRACTS, by_status, in_process, results, target
+from tests.support.verifying import by_status, in_process, results, target
 
+pytestmark = pytest.mark.slow
 _JWS = "eyJhbGciOiJFZERTQSIsImN0eSI6IkpXVCIsImtpZCI6ImEifQ.eyJhdWQiOltdfQ.c2lnbmF0dXJl"
 _VALUES: list[object] = [
     None,
@@ -81,61 +84,56 @@ class Chaos:
         return httpx2.Response(status, headers=headers, content=body)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_no_answer_breaks_a_check(seed: int) -> None:
-    with Session(target(), Chaos(seed)) as session:
-        session.find_control_plane()
-        session.find_origin(NO_HEADER_2023)
-        for check in CHECKS.values():
-            for expectations in CONTRACTS:
-                if check.applies_to(expectations):
-                    result = session.run(check, expectations)
-                    assert not result.reason.startswith("the check raised"), (check.id, result)
+@pytest.mark.parametrize("seed", range(2))
+def test_random_responses_make_no_check_raise(seed: int) -> None:
+    assert [result for result in results(Chaos(seed)) if result.reason.startswith("the check raised")] == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("value", _ODD, ids=lambda value: ascii(value)[:12])
-@pytest.mark.parametrize("member", ["access_token", "refresh_token", "scope", "token_type", "expires_in"])
-def test_no_member_breaks_a_check(member: str, value: object) -> None:
-    right = in_process()
+Shape = Callable[[dict[str, Any]], str]
 
-    def bent(request: httpx2.Request) -> httpx2.Response:
+
+def changing(right: Send, change: Shape) -> Send:
+    """Change the body of each granted token."""
+
+    def send(request: httpx2.Request) -> httpx2.Response:
         response = right(request)
-        if request.url.path == "/oauth2/token" and response.status_code == 200:
-            document = {**response.json(), member: value}
-            return httpx2.Response(200, headers=response.headers, content=json.dumps(document).encode())
-        return response
+        if request.url.path != "/oauth2/token" or response.status_code != 200:
+            return response
+        return httpx2.Response(200, headers=response.headers, content=change(response.json()).encode())
 
-    with Session(target(), bent) as session:
-        session.find_control_plane()
-        results = [
-            session.run(check, NO_HEADER_2023)
-            for check in CHECKS.values()
-            if check.applies_to(NO_HEADER_2023)
-        ]
-    assert not [result for result in results if result.reason.startswith("the check raised")]
-    is_right = (member, value) == ("expires_in", 3600)
-    assert any(result.status == "failed" for result in results) is not is_right
+    return send
 
 
-def test_no_answer_gets_a_secret_or_a_token_into_a_report() -> None:
+MEMBERS = ["access_token", "refresh_token", "scope", "token_type", "expires_in"]
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_odd_members_make_checks_fail_but_not_raise(member: str) -> None:
+    odd = itertools.cycle(_ODD)
+    send = changing(in_process(), lambda answer: json.dumps({**answer, member: next(odd)}))
+    found = results(send, [NO_HEADER_2023])
+    assert [result for result in found if result.reason.startswith("the check raised")] == []
+    assert by_status(found, "failed")
+
+
+def test_report_has_no_secret_or_token_that_a_refusal_repeats() -> None:
     secret = 'quote"and\\backslash'
     right = in_process(keys=[another_key("me", client_secret=secret)])
 
-    def telling(request: httpx2.Request) -> httpx2.Response:
+    def echo(request: httpx2.Request) -> httpx2.Response:
         if request.url.path == "/oauth2/token":
             return right(request)
-        told = {"access_token": "a-token-of-theirs", "echo": request.content.decode()}
-        return httpx2.Response(400, content=json.dumps(told).encode())
+        members = {"access_token": "a-token-of-theirs", "echo": request.content.decode()}
+        return httpx2.Response(400, content=json.dumps(members).encode())
 
-    found = results(telling, key=Key(client_id="me", client_secret=secret))
+    found = results(echo, key=Key(client_id="me", client_secret=secret))
     assert by_status(found, "failed")
     shown = str([(result.reason, result.curl, result.observations) for result in found])
     assert "a-token-of-theirs" not in shown
     assert "backslash" not in shown
 
 
-MISSHAPEN: dict[str, Callable[[dict[str, Any]], str]] = {
+MISSHAPEN: dict[str, Shape] = {
     "form": urlencode,
     "cut": lambda answer: json.dumps(answer)[:-2],
     "list": lambda answer: json.dumps([answer]),
@@ -151,28 +149,25 @@ MISSHAPEN: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 @pytest.mark.parametrize("token_format", ["jwt", "opaque"])
-@pytest.mark.parametrize("shape", MISSHAPEN)
-def test_no_token_gets_into_a_report_wherever_an_answer_has_it(shape: str, token_format: str) -> None:
-    right, tokens = in_process(token_format=token_format), set[str]()
+def test_report_has_no_token_whatever_the_body_looks_like(token_format: str) -> None:
+    tokens, shown = set[str](), list[str]()
+    right, shapes = in_process(token_format=token_format), itertools.cycle(MISSHAPEN.values())
 
-    def misshapen(request: httpx2.Request) -> httpx2.Response:
-        response = right(request)
-        if request.url.path != "/oauth2/token" or response.status_code != 200:
-            return response
-        answer = response.json()
+    def misshape(answer: dict[str, Any], shape: Shape | None = None) -> str:
         for name in ("access_token", "refresh_token"):
             tokens.update(form[-20:] for form in (answer[name], answer[name][::-1]))
-        return httpx2.Response(200, headers=response.headers, content=MISSHAPEN[shape](answer).encode())
+        return (shape or next(shapes))(answer)
 
-    with Session(target(), misshapen) as session:
-        try:
-            session.request_first_token(NO_HEADER_2023)
-            told = []
-        except CannotRun as error:
-            told = [str(error)]
-        checks = [check for check in CHECKS.values() if check.applies_to(NO_HEADER_2023)]
-        told += [str(session.run(check, NO_HEADER_2023)) for check in checks]
-    assert len(tokens) > 20
-    text = "\n".join(told)
-    assert "200 with" in text or shape == "beside"
-    assert not [token for token in tokens if token in text]
+    for shape in MISSHAPEN.values():
+        one_shape = partial(misshape, shape=shape)
+        with Session(target(), changing(right, one_shape)) as session:
+            try:
+                session.request_first_token(NO_HEADER_2023)
+            except CannotRun as error:
+                shown.append(str(error))
+    assert len(shown) == 3  # the other shapes are JSON objects, which a check may judge
+    shown += map(str, results(changing(right, misshape), [NO_HEADER_2023]))
+    text = "\n".join(shown)
+    assert len(tokens) > 200
+    assert "200 with" in text
+    assert [token for token in tokens if token in text] == []

@@ -1,0 +1,73 @@
+"""Reading a response, and what is expected of one: contracts, versions and targets."""
+
+import httpx2
+import pytest
+
+from mockmoov.verify.check import CannotRun, CheckFailed
+from mockmoov.verify.expectations import DATED, NO_HEADER_2023, expectations_of
+from mockmoov.verify.response import Response
+from mockmoov.verify.session import contract_of
+from mockmoov.verify.target import Target
+from tests.support.verifying import KEY, target
+
+
+def response(body: bytes, status: int = 200, **headers: str) -> Response:
+    return Response(status=status, headers=httpx2.Headers(headers), body=body, received_at=5.0, errors={})
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b"[" * 100_000, b"1"])
+def test_a_body_other_than_a_json_object_fails(body: bytes) -> None:
+    with pytest.raises(CheckFailed, match="expected a JSON object"):
+        response(body).json_object()
+
+
+def test_a_response_is_shown_in_one_printable_line() -> None:
+    shown = str(response(b"a\n\x1b[31m\xff"))
+    assert shown.startswith("200 with a")
+    assert shown.isprintable()
+
+
+@pytest.mark.parametrize("date", ["", "nonsense", "Tue, 99 Nov 2026 22:25:38 GMT"])
+def test_our_clock_counts_where_the_server_has_no_date(date: str) -> None:
+    assert response(b"", date=date).server_time == 5.0
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b'{"expires_in":4000000000,"token_type":"Bearer"}', "dated"),
+        (b'{"expires_in":3600,"token_type":"jwt"}', "2023-sdk"),
+        (b'{"expires_in":3600,"token_type":"Bearer"}', "2023"),
+        (b"nonsense", "2023"),
+    ],
+)
+def test_the_first_response_tells_the_contract(body: bytes, name: str) -> None:
+    assert contract_of(response(body)).name == name
+
+
+@pytest.mark.parametrize("version", ["", "2026.07.00", "v2026.08.00", "v2026.07.00 ", "LATEST"])
+def test_a_malformed_version_has_no_contract(version: str) -> None:
+    with pytest.raises(CannotRun, match="must be `latest` or look like"):
+        expectations_of(version)
+
+
+def test_expectations_say_what_is_sent_and_expected() -> None:
+    assert NO_HEADER_2023.headers == ()
+    assert expectations_of("latest").headers == (("X-Moov-Version", "latest"),)
+    assert str(DATED.errors["invalid scope"]) == '422 with {"scope": string}'
+    assert str(DATED.errors["invalid client"]) == "401 with no body"
+    assert str(NO_HEADER_2023.errors["invalid client"]) == (
+        '401 with {"error":"invalid_client"} and WWW-Authenticate: Basic'
+    )
+
+
+def test_a_target_on_loopback_is_recognized() -> None:
+    loopback = {
+        "localhost": True,
+        "127.0.0.1": True,
+        "[::1]": True,
+        "a.localhost": True,
+        "api.moov.io": False,
+    }
+    assert {host: Target(url=f"http://{host}:80", key=KEY).is_loopback for host in loopback} == loopback
+    assert "dNC" not in repr(target())
