@@ -122,7 +122,7 @@ def moov_client(pytestconfig: pytest.Config, moov: "MoovKey") -> Iterator["Token
         trusted = trust_context(pytestconfig.getini("mockmoov_ca_file") or None)
     with httpx2.Client(trust_env=False, verify=trusted) as http:
         yield TokenClient(
-            moov.url, client_id=moov.client_id, client_secret=moov.client_secret or "", http_client=http
+            moov.url, client_id=moov.client_id, client_secret=moov.client_secret, http_client=http
         )
 
 

@@ -199,14 +199,14 @@ class ApiKeys:
 class MoovKey(_Controls):
     """An API key. Its `clock`, `faults`, `exchanges` and tokens are its own: changes affect no other key."""
 
-    client_secret: str | None  # known only after `create`, or once `change` has set it
+    client_secret: str  # empty unless this handle created the key, or `change` has set it
 
     def __init__(
         self, url: str, transport: InProcessTransport | HttpTransport, document: Mapping[str, Any]
     ) -> None:
         path = f"/api-keys/{quote(document['client_id'], safe='')}"
         super().__init__(url, Control(transport, path))
-        self.client_secret = None
+        self.client_secret = ""
         self._update(document)
 
     def _update(self, document: Mapping[str, Any]) -> None:
@@ -226,7 +226,7 @@ class MoovKey(_Controls):
     def change(self, **members: Unpack[KeyChanges]) -> None:
         """Change attributes; None restores the default. Existing tokens stay valid."""
         self._update(self._control("PATCH", "", members))
-        self.client_secret = members.get("client_secret", self.client_secret)
+        self.client_secret = members.get("client_secret") or self.client_secret
 
     def disable(self) -> None:
         """Refuse this key and its tokens until `enable`."""
@@ -245,7 +245,7 @@ class MoovKey(_Controls):
         """client_id, client_secret, account_id and application_id; an unknown secret is empty."""
         return SecretMapping(
             client_id=self.client_id,
-            client_secret=self.client_secret or "",
+            client_secret=self.client_secret,
             account_id=self.account_id,
             application_id=self.application_id,
         )

@@ -189,7 +189,7 @@ class Life:
         fault = self.next_fault(endpoint)
         effect = fault.effect if fault else None
         method, path = ("GET", "/ping") if endpoint == "ping" else ("POST", f"/oauth2/{endpoint}")
-        credentials = basic(self.key.client_id, self.key.client_secret or "") if data else bearer(token)
+        credentials = basic(self.key.client_id, self.key.client_secret) if data else bearer(token)
         headers = dict([credentials, ("content-type", "application/x-www-form-urlencoded")])
         body = urlencode(data or {}).encode()
         expected = effect if isinstance(effect, int) else None

@@ -25,7 +25,7 @@ def is_up(url: str) -> bool:
 
 
 def ask(http: httpx2.Client, key: MoovKey) -> int:
-    answer = http.post(f"{key.url}/oauth2/token", auth=(key.client_id, key.client_secret or ""), data=FORM)
+    answer = http.post(f"{key.url}/oauth2/token", auth=(key.client_id, key.client_secret), data=FORM)
     return answer.status_code
 
 
@@ -161,7 +161,7 @@ def test_server_may_be_started_in_a_running_event_loop() -> None:
     async def program() -> list[int]:
         with MockMoov() as moov:
             key = moov.new_api_key()
-            credentials = key.client_id, key.client_secret or ""
+            credentials = key.client_id, key.client_secret
             async with httpx2.AsyncClient(trust_env=False) as http:
                 asked = [http.post(f"{key.url}/oauth2/token", auth=credentials, data=FORM) for _ in range(20)]
                 return [answer.status_code for answer in await asyncio.gather(*asked)]

@@ -28,7 +28,7 @@ class Program:
 
     @property
     def auth(self) -> tuple[str, str]:
-        return self.key.client_id, self.key.client_secret or ""
+        return self.key.client_id, self.key.client_secret
 
 
 def ping(http: httpx2.Client, url: str, token: str) -> httpx2.Response:

@@ -147,7 +147,7 @@ def test_sufficient_request_reaches_the_program_with_its_caller(
     (told,) = key.exchanges()
     assert (told.status, told.endpoint, told.path) == (200, "listCards", cards_of(key))
     assert answer.headers["x-request-id"] != "own"
-    basic = httpx2.BasicAuth(key.client_id, key.client_secret or "")
+    basic = httpx2.BasicAuth(key.client_id, key.client_secret)
     request = next(basic.sync_auth_flow(httpx2.Request("GET", "http://own")))
     assert ask(app, cards_of(key), dict(request.headers)).json() == {**mine, "scopes": None}
 

@@ -210,7 +210,7 @@ def test_python_sdk_reaches_prism_with_basic_credentials(
     upstream: Prism, moov: MockMoov, key: MoovKey
 ) -> None:
     before = len(upstream.received())
-    security = components.Security(username=key.client_id, password=key.client_secret or "")
+    security = components.Security(username=key.client_id, password=key.client_secret)
     sdk = Moov(server_url=moov.url, security=security)
     for call, expected, _ in OPERATIONS.values():
         assert call(sdk, key.account_id, {}) == expected

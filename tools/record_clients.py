@@ -1,6 +1,6 @@
 """Recording: foreign programs against a server that notes what comes, written to fixtures/clients/.
 
-`python -m tests.e2e.foreign_clients.record [NAME...]` records these clients, or all that
+`python -m tools.record_clients [NAME...]` records these clients, or all that
 can be had, and writes the names of their checks to checks/.
 """
 
