@@ -145,12 +145,12 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 
 def test_pages_with_shell_say_which_server_they_need() -> None:
     server = r"(`mockmoov serve` on port 8080|the server above)"
-    path = re.escape("[mockmoov on the path](../README.md#two-commands)")
+    path = re.escape("[mockmoov on the path](../README.md#where-to-install-it)")
     texts = {page.name: page.read_text() for page in (ROOT / "docs").glob("*.md")}
     needing = [name for name, text in texts.items() if "<!-- run: server -->\n```sh" in text]
     assert needing
     assert [
-        name for name in needing if not re.search(f"blocks of shell want {server}, and {path}", texts[name])
+        name for name in needing if not re.search(f"shell blocks need {server}, and {path}", texts[name])
     ] == []
 
 

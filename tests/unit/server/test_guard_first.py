@@ -157,3 +157,9 @@ def test_planned_outage_looks_at_no_token() -> None:
     desk = new_desk()
     desk.post("/faults", status=503)
     assert desk.send("GET", "/accounts", [], b"")[0] == 503
+
+
+def test_planned_delay_is_skipped_in_process() -> None:
+    desk = new_desk()
+    desk.post("/faults", status=503, delay=60)
+    assert desk.send("GET", "/ping", [], b"")[0] == 503
