@@ -18,15 +18,14 @@ from typing import Any
 
 import httpx2
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 import mockmoov.__main__
 from mockmoov import __version__
-from mockmoov.cli.main import main
 from mockmoov.config.settings import SETTINGS, load
 from mockmoov.config.sources import PREFIX
 from mockmoov.data.scopes import SCOPES
-from tests.support import odd_servers
+from tests.support import command_line, odd_servers
 from tests.support.listening import listening
 from tests.support.odd_servers import Counting
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, another_key, basic, new_server
@@ -53,7 +52,7 @@ def restored_loggers() -> Iterator[None]:
 
 
 def invoke(*arguments: str, **environment: str) -> Result:
-    return CliRunner().invoke(main, arguments, env=environment, prog_name="mockmoov")
+    return command_line.run(*arguments, env=environment)
 
 
 def until(condition: Callable[[], bool], seconds: float = 30) -> None:

@@ -18,13 +18,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from click.testing import CliRunner
 from starlette.types import Receive, Scope, Send
 
-from mockmoov.cli.main import main
 from mockmoov.simulation.faults import Fault
 from mockmoov.web import listeners, uvicorn_server
 from mockmoov.web.app import create_app
+from tests.support import command_line
 from tests.support.servers import basic, new_server
 from tests.support.serving import environment
 
@@ -154,7 +153,7 @@ def test_the_url_can_be_connected_to() -> None:
 def test_a_port_in_use_is_exit_code_1_and_one_line(tmp_path: Path) -> None:
     with bound("127.0.0.1") as sockets:
         port = port_of(sockets)
-        result = CliRunner().invoke(main, ["serve", f"--port={port}", f"--ready-file={tmp_path / 'ready'}"])
+        result = command_line.run("serve", f"--port={port}", f"--ready-file={tmp_path / 'ready'}")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == f"mockmoov: cannot listen on localhost port {port}: {IN_USE}\n"
     assert not list(tmp_path.iterdir())

@@ -17,17 +17,17 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 import trustme
-from click.testing import CliRunner, Result
+from click.testing import Result
 from cryptography.hazmat.primitives import serialization
 from starlette.types import ASGIApp
 
 import mockmoov.verify.run  # noqa: F401 - so that no test pays for it
-from mockmoov.cli.main import main
 from mockmoov.config.settings import Layer, Settings, load
 from mockmoov.testing import BindError, ControlError, MockMoov, SettingsError
 from mockmoov.web.certificates import make_tls
 from mockmoov.web.listeners import open_listeners
 from mockmoov.web.uvicorn_server import TlsAcceptor
+from tests.support import command_line
 from tests.support.extras import advice
 from tests.support.servers import basic
 
@@ -125,7 +125,7 @@ def test_an_error_names_the_missing_extra(monkeypatch: pytest.MonkeyPatch, tmp_p
         with pytest.raises(SettingsError) as caught:
             made(**values)
         assert str(caught.value) == EXTRA
-    result = CliRunner().invoke(main, ["serve", "--tls"])
+    result = command_line.run("serve", "--tls")
     assert (result.exit_code, result.stderr) == (2, f"mockmoov: {EXTRA}\n")
 
 
@@ -446,7 +446,7 @@ def test_a_taken_https_port_frees_the_http_port() -> None:
 
 
 def invoke(*arguments: str, **variables: str) -> Result:
-    return CliRunner().invoke(main, arguments, env=variables, prog_name="mockmoov")
+    return command_line.run(*arguments, env=variables)
 
 
 def test_commands_trust_the_ca_file(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from mockmoov.cli.main import main
 from mockmoov.testing import MockMoov
 from mockmoov.verify.checks import CHECKS
+from tests.support import command_line
 from tests.support.contract_fixtures import Answer
 from tests.support.extras import advice
 from tests.support.odd_servers import Counting, Hang, listening
@@ -30,7 +30,7 @@ NOWHERE = "http://127.0.0.1:1"
 
 
 def verify(url: str, *arguments: str, key: tuple[str, ...] = KEY) -> Result:
-    return CliRunner().invoke(main, ["verify", url, *key, *arguments], env={"CI": "1"})
+    return command_line.run("verify", url, *key, *arguments, env={"CI": "1"})
 
 
 @contextlib.contextmanager
@@ -207,12 +207,12 @@ def test_environment_gives_credentials_but_no_proxy() -> None:
     env = {"MOCKMOOV_CLIENT_ID": CLIENT_ID, "MOCKMOOV_CLIENT_SECRET": CLIENT_SECRET}
     with mockmoov() as url:
         arguments = ["verify", url, "--only", "token.status"]
-        ended = CliRunner().invoke(main, arguments, env=env | dict.fromkeys(proxies, NOWHERE))
+        ended = command_line.run(*arguments, env=env | dict.fromkeys(proxies, NOWHERE))
     assert ended.exit_code == 0, ended.output
 
 
 def test_checks_can_be_listed_without_a_server() -> None:
-    ended = CliRunner().invoke(main, ["verify", "--list"])
+    ended = command_line.run("verify", "--list")
     assert ended.exit_code == 0
     assert [line.split()[0] for line in ended.stdout.splitlines()] == list(CHECKS)
 

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from click.testing import CliRunner
 
-from mockmoov.cli.main import main
 from mockmoov.config.settings import Settings
 from mockmoov.verify.budget import BudgetedSender
 from mockmoov.verify.run import stop_on_signal, target_of
+from tests.support import command_line
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.odd_servers import Counting, listening
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, basic, new_server, post_form, sender
@@ -41,7 +40,7 @@ def is_active(send: Send, token: str) -> bool:
 
 def verify(server: Counting, *arguments: str) -> tuple[int, str]:
     with listening(server) as url:
-        ended = CliRunner().invoke(main, ["verify", url, *KEY, *arguments], env={"CI": "1"})
+        ended = command_line.run("verify", url, *KEY, *arguments, env={"CI": "1"})
     return ended.exit_code, ended.output
 
 
@@ -209,9 +208,7 @@ def test_a_counterexample_can_be_repeated_in_a_shell() -> None:
     """The commands that are shown get the same responses from the same server."""
     server = BrokenServer(Settings(), BREAKAGES["revoke-200"])
     with listening(sender(server)) as url:
-        ended = CliRunner().invoke(
-            main, ["verify", url, *KEY, "--only", "revoke.status", "--moov-version", "latest"]
-        )
+        ended = command_line.run("verify", url, *KEY, "--only", "revoke.status", "--moov-version", "latest")
         assert ended.exit_code == 1
         commands = [line.strip() for line in ended.stdout.splitlines() if line.startswith("    curl")]
         mint, revoke = commands
