@@ -6,6 +6,7 @@ from collections.abc import Generator
 
 import pytest
 from hypothesis import settings
+from hypothesis import strategies as st
 
 pytest_plugins = ["pytester"]
 
@@ -18,6 +19,13 @@ for name, max_examples in {"quick": 10, "full": 100, "soak": 2000}.items():
     else:
         settings.register_profile(name, max_examples=max_examples, deadline=None)
 settings.load_profile("quick")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unicode_tables() -> None:
+    """Have Hypothesis make its tables of characters: that takes seconds, once in a new clone."""
+    st.text().validate()
+
 
 MAX_CPU_SECONDS = 2.0  # of a test that is not marked slow
 
