@@ -23,6 +23,8 @@ _JTI = re.compile(r"[0-9a-f]{32}")
 _VERSION = re.compile(r"v[0-9]{4}\.[0-9]{2}\.[0-9]{2}|latest")
 _MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z.+-]{1,40}(?: ?; ?charset=[a-z0-9-]{1,12})?", re.IGNORECASE)
 _LONG_WORD = re.compile(r"[A-Za-z0-9_+=~-]{16,}")
+_WORD = re.compile(r"[^\s;,()]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@-]+")  # a product, a version, a word of a comment
 _READABLE = re.compile(r"(?!.{33})[A-Z]?[a-z]+(?:-?[A-Z][a-z]+|-[a-z]+)*")  # AppleWebKit, moov-sdk-typescript
 _GRANT_TYPES = frozenset(("client_credentials", "refresh_token", "password", "authorization_code"))
 _CLIENT_TYPES = frozenset(("web", "device", "service", "w", "d", "s"))
@@ -115,6 +117,12 @@ def _origin(value: str) -> str:
     return _without_credentials(request_origin({"referer": (value,)}) or HIDDEN)  # takes a whole URL too
 
 
+def _user_agent(value: str) -> str:
+    """Hide all words but those of a product or a comment; a secret may have any character."""
+    text = _without_credentials(value)
+    return _WORD.sub(lambda word: word[0] if _PLAIN.fullmatch(word[0]) else HIDDEN, text)
+
+
 def _without_credentials(text: str) -> str:
     """Hide long words that don't look like words, as credentials do."""
     return _LONG_WORD.sub(lambda word: word[0] if _READABLE.fullmatch(word[0]) else HIDDEN, printable(text))
@@ -126,7 +134,7 @@ _HEADERS: Mapping[str, Callable[[str], str]] = {
     "content-type": partial(_matching, _MEDIA_TYPE),
     "origin": _origin,
     "referer": _origin,
-    "user-agent": _without_credentials,
+    "user-agent": _user_agent,
     "x-idempotency-key": partial(_matching, _UUID),
     "x-moov-version": partial(_matching, _VERSION),
 }

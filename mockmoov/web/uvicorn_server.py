@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import socket
 import ssl
 import threading
@@ -82,8 +83,14 @@ class _Server(uvicorn.Server):
         self._stop_seconds = stop_seconds
         self._secure = secure
         self._tls_acceptor: TlsAcceptor | None = None
+        self._is_signaled = False
         self._ended = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve on an event loop of its own. Some releases of uvicorn would set the policy of the process."""
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(self.serve(sockets=sockets))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -101,14 +108,22 @@ class _Server(uvicorn.Server):
         await self._ended.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        super().handle_exit(sig, frame)
+        """Stop; at a second SIGINT without waiting for exchanges.
+
+        `should_exit` stays false: some releases of uvicorn would leave out the shutdown of a server that gets
+        the signal while it starts.
+        """
+        self.force_exit = self._is_signaled and sig == signal.SIGINT
+        self._is_signaled = True
         self.end()
 
     def end(self) -> None:
-        """Stop, from any thread."""
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left to stop
-                self._loop.call_soon_threadsafe(self._ended.set)
+        """Stop, from any thread; before the start, as soon as it has started."""
+        if self._loop is None:
+            self._ended.set()
+            return
+        with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left to stop
+            self._loop.call_soon_threadsafe(self._ended.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop in time: unfinished exchanges are aborted, so that their handlers see a disconnect."""
@@ -141,7 +156,15 @@ class _Server(uvicorn.Server):
         """Handle signals as uvicorn does, but do not raise them again: the exit code is 0."""
         with super().capture_signals():
             yield
-            self._captured_signals.clear()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return uvloop's factory if it is installed, else that of asyncio."""
+    try:
+        import uvloop  # noqa: PLC0415 - it is optional
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
 
 
 class TlsAcceptor:

@@ -182,7 +182,8 @@ HEADERS: dict[str, list[tuple[str, str | None]]] = {
     ],
     "user-agent": [
         ("curl/8.5.0", "curl/8.5.0"),
-        ("Mozilla/5.0 (X11; Linux x86_64) é", "Mozilla/5.0 (X11; Linux x86_64) \\xe9"),
+        ("Mozilla/5.0 (X11; Linux x86_64) é", "Mozilla/5.0 (X11; Linux x86_64) ..."),
+        ("of+another=key, (~odd~ characters!)", "..., (... ...)"),  # the secret of another API key
         ("speakeasy-sdk/python-requests-and-more", "speakeasy-sdk/python-requests-and-more"),
         (f"curl {SECRET}", "curl ..."),
         ("abcdefghijklmnop", "abcdefghijklmnop"),
