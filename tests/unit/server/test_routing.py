@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from types import FrameType
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
@@ -48,6 +48,7 @@ def naive(templates: Mapping[str, object], path: str) -> tuple[str, dict[str, st
 
 
 @given(templates=st.lists(TEMPLATES, max_size=8), path=PATHS)
+@example(templates=["/{x}"], path="/{x}")
 def test_find_agrees_with_a_naive_search(templates: list[str], path: str) -> None:
     table = table_of(templates)
     routes = Routes(table)
