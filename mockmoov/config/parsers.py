@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
 from mockmoov.oauth.api_keys import make_api_key
-from mockmoov.oauth.contracts import contract_named
+from mockmoov.oauth.contracts import RECOMMENDED_VERSION, contract_named
 from mockmoov.oauth.origins import serialize_origin
 from mockmoov.oauth.records import ApiKey
 from mockmoov.oauth.suggestions import nearest
@@ -126,14 +126,14 @@ def _is_address(text: str) -> bool:
     return "%" not in text
 
 
-_VERSIONS = ("2023", "2023-sdk", "latest")
+_VERSIONS = ("2023", "2023-sdk", RECOMMENDED_VERSION, "latest")
 
 
 def version(value: object) -> str:
     """Parse a value of `default_version`."""
     if contract_named(str(value)) is None:
         hint = nearest(str(value), _VERSIONS)
-        raise ValueError(f"must be {', '.join(_VERSIONS)} or a version such as v2026.07.00{hint}")
+        raise ValueError(f"must be 2023, 2023-sdk, or a version such as {RECOMMENDED_VERSION}{hint}")
     return str(value)
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from mockmoov.config import parsers
 from mockmoov.oauth.api_keys import EXAMPLE, unknown_scope
+from mockmoov.oauth.contracts import RECOMMENDED_VERSION
 from mockmoov.oauth.origins import ORIGIN_POLICIES
 from mockmoov.oauth.records import ApiKey, TokenFormat
 from mockmoov.oauth.scopes import CATALOGUES, did_you_mean
@@ -74,7 +75,7 @@ class Settings:
     default_version: str = _setting(
         parsers.version,
         "2023",
-        "Contract for requests without X-Moov-Version: 2023, 2023-sdk, latest, or one such as v2026.07.00.",
+        f"Contract for requests without X-Moov-Version: 2023, 2023-sdk, or such as {RECOMMENDED_VERSION}.",
     )
     access_token_lifetime: int = _setting(
         parsers.integer(1, 10**8), 3600, "Seconds until an access token expires."

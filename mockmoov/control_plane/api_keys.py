@@ -14,9 +14,9 @@ from mockmoov.oauth.records import ApiKey
 from mockmoov.oauth.responses import render_empty, render_json
 from mockmoov.oauth.scopes import CATALOGUES, did_you_mean
 from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.storage.repository import MAX_API_KEYS
 
-_MOST = 10_000
-_INTERNAL = ("epoch", "floor")  # members that requests and responses don't have
+_INTERNAL = ("epoch", "floor", "created_at")  # members that requests and responses don't have
 
 
 def list_all(request: ControlRequest) -> HttpResponse:
@@ -29,9 +29,10 @@ def create(request: ControlRequest) -> HttpResponse:
     repository = request.server.repository
     generated = {"client_id": token_urlsafe(12), "client_secret": token_urlsafe(24)}
     members = {name: value for name, value in request.body.items() if value is not None}
-    api_key = replace(_make({**generated, **members}, request.server), epoch=token_hex(8))
-    if repository.count_api_keys() >= _MOST:
-        raise ResourceError(409, f"the limit of {_MOST} API keys is reached: delete some")
+    now = request.server.simulation.now(None)
+    api_key = replace(_make({**generated, **members}, request.server), epoch=token_hex(8), created_at=now)
+    if repository.count_api_keys() >= MAX_API_KEYS:
+        raise ResourceError(409, f"the limit of {MAX_API_KEYS} API keys is reached: delete some")
     if not repository.create_api_key(api_key):
         raise ResourceError(409, "an API key with this client_id already exists")
     return render_json({**_public_members(api_key), "client_secret": api_key.client_secret}, status=201)

@@ -1,4 +1,4 @@
-"""Moov's operations and their sets of scopes; generated from operations.json by `make tables`."""
+"""Moov's operations and their scopes; generated from operations.json by `make tables`."""
 
 # fmt: off
 OPERATIONS: dict[str, dict[str, tuple[str, tuple[tuple[str, ...], ...]]]] = {

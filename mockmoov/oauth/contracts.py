@@ -14,7 +14,10 @@ from msgspec.structs import replace
 from mockmoov.oauth.errors import ErrorCode, OAuthError
 from mockmoov.oauth.messages import Fields, Headers, TokenResponse
 
-_VERSION = re.compile(r"v[0-9]{4}\.(?:01|04|07|10)\.[0-9]{2}|latest")  # docs
+RECOMMENDED_VERSION = "v2026.10.00"
+"""The newest version that Moov documents. Its `latest` is a legacy alias (docs)."""
+# The last part is optional in SDKs of January 2025; moov-go exports v9000.00.00 as its latest (docs, sdk).
+_VERSION = re.compile(r"v[0-9]{4}\.[0-9]{2}(?:\.[0-9]{2})?|latest")
 
 
 class ErrorFormat(Struct, frozen=True, kw_only=True):
@@ -28,7 +31,9 @@ class ErrorFormat(Struct, frozen=True, kw_only=True):
 class Contract(Struct, frozen=True, kw_only=True):
     """One of Moov's wire contracts.
 
-    `token_types` maps a token format to `token_type`. `expires_in` computes the member of that name.
+    `token_types` maps a token format to `token_type`. `expires_in` computes the member of that name,
+    `other_expires_in` what other contracts would send, and `expiry_hint` names the likely mistake of a client
+    whose token expired.
     `errors` maps the parameter at fault, or else the error code, to a format; the default is 400 with the
     code. `rate_limit_headers` computes the headers of a 429 from the seconds to wait.
     """
@@ -36,6 +41,8 @@ class Contract(Struct, frozen=True, kw_only=True):
     name: str
     token_types: Mapping[str, str]
     expires_in: Callable[[TokenResponse], int]
+    other_expires_in: Callable[[TokenResponse], int]
+    expiry_hint: str = ""
     errors: Mapping[str, ErrorFormat]
     rate_limit_headers: Callable[[float], Fields]
 
@@ -66,12 +73,21 @@ def _retry_after_and_in(seconds: float) -> Fields:
     return (*_retry_after(seconds), ("x-retry-in", duration))
 
 
+def _lifetime(token: TokenResponse) -> int:
+    return token.expires_at - token.issued_at
+
+
+def _unix_time(token: TokenResponse) -> int:
+    return token.expires_at
+
+
 _CODE = ErrorFormat(status=400, body=lambda error: {"error": error.code.value})
 
 CONTRACT_2023 = Contract(  # seed
     name="2023",
     token_types={"jwt": "Bearer", "opaque": "Bearer"},  # live
-    expires_in=lambda token: token.expires_at - token.issued_at,
+    expires_in=_lifetime,
+    other_expires_in=_unix_time,
     errors={
         "client_secret": _CODE,
         ErrorCode.INVALID_CLIENT: replace(  # RFC 6749 §5.2
@@ -86,7 +102,9 @@ CONTRACT_2023_SDK = replace(
 CONTRACT_DATED = Contract(  # spec
     name="dated",
     token_types={"jwt": "Bearer", "opaque": "Bearer"},
-    expires_in=lambda token: token.expires_at,
+    expires_in=_unix_time,
+    other_expires_in=_lifetime,
+    expiry_hint="; expires_in of this contract is a Unix time, and no number of seconds",
     errors={
         ErrorCode.INVALID_CLIENT: ErrorFormat(status=401, body=None),  # live
         **dict.fromkeys(_FIELD_TEXTS, ErrorFormat(status=422, body=_field)),
@@ -112,7 +130,8 @@ def select_contract(headers: Headers, default: Contract) -> Contract | None:
     """Choose the contract of a request: by version header, else by pinned User-Agent, else the default.
 
     None if the header is malformed, empty or repeated. Moov serves an unknown version as the newest one
-    before it (docs). The OAuth part of all dated versions is the same, so that needs no look-up.
+    before it (docs); one before v2024.01.00 is served as that (choice). The OAuth part of all dated versions
+    is the same, so that needs no look-up.
     """
     versions = headers.get("x-moov-version")
     if versions is not None:

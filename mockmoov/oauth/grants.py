@@ -62,12 +62,14 @@ def authenticate_client(keys: Iterable[ApiKey], credentials: ClientCredentials |
         raise invalid_client(
             "no client credentials were sent: use HTTP Basic, or client_id and client_secret in the body"
         )
-    for key in keys:
+    known = list(keys)
+    for key in known:
         if _same(key.client_secret, credentials.client_secrets):
             if not key.enabled:
                 raise invalid_client("the API key is disabled", parameter=credentials.parameter)
             return key
-    raise invalid_client("unknown client_id or wrong client_secret", parameter=credentials.parameter)
+    problem = "client_secret is wrong" if known else "there is no API key with this client_id"
+    raise invalid_client(problem, parameter=credentials.parameter)
 
 
 def _same(secret: str, candidates: Iterable[str]) -> bool:

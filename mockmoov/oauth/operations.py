@@ -12,25 +12,44 @@ ACCOUNT_PARAMETER = ACCOUNT_ID[1:-1]  # the name of the path parameter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One of Moov's operations (spec). It requires all of its scopes; without any, all valid tokens work."""
+    """One of Moov's operations. It requires all scopes of one of its sets; an empty one takes any token.
+
+    In a scope `{accountID}` is the account in the path, `{partnerAccountID}` that of the API key.
+    """
 
     name: str
-    scopes: tuple[str, ...]
+    scope_sets: tuple[tuple[str, ...], ...]
 
 
+_PARTNER_ACCOUNT_ID = "{partnerAccountID}"
 # Every operation outside /oauth2, by path template and method.
 BY_PATH: Mapping[str, Mapping[str, Operation]] = {
-    path: {method: Operation(name=name, scopes=required) for method, (name, required) in methods.items()}
+    path: {method: Operation(name=name, scope_sets=sets) for method, (name, sets) in methods.items()}
     for path, methods in OPERATIONS.items()
 }
 
 
-def missing_scope_reason(granted: Sequence[str], needed: Iterable[str], parameters: Mapping[str, str]) -> str:
-    """Why the granted scopes are not enough for an operation that needs others, or "" if they are.
+def missing_scope_reason(
+    granted: Sequence[str],
+    scope_sets: Iterable[Iterable[str]],
+    parameters: Mapping[str, str],
+    own_account: str,
+) -> str:
+    """Why the granted scopes are not enough for an operation that needs one of these sets, or "" if they are.
 
     Account scopes must be for the account in the path (`parameters`: its path parameters, raw). If the path
-    contains no account, a scope for any account is enough.
+    contains no account, a scope for any account is enough. `own_account` is that of the API key.
     """
+    reasons = []
+    for needed in scope_sets:
+        scoped = [scope.replace(_PARTNER_ACCOUNT_ID, own_account) for scope in needed]
+        if not (reason := _missing_reason(granted, scoped, parameters)):
+            return ""
+        reasons.append(reason)
+    return reasons[0]
+
+
+def _missing_reason(granted: Sequence[str], needed: Iterable[str], parameters: Mapping[str, str]) -> str:
     account = parameters.get(ACCOUNT_PARAMETER)
     if account is None:
         missing = [scope for scope in needed if not scopes.permits(granted, [scope])]

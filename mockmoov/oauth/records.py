@@ -38,7 +38,7 @@ class ApiKey(Struct, frozen=True, kw_only=True):
 
     `account_id` becomes the claim `caid`, `application_id` the claim `aid`; `origins` are the registered
     domains, serialized as in RFC 6454 §6.1 (`https://shop.example`). Tokens of another `epoch` are refused,
-    and those that the `floor` covers.
+    and those that the `floor` covers. `created_at` is in Unix seconds.
     """
 
     client_id: str
@@ -51,6 +51,7 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     enabled: bool = True
     epoch: str
     floor: TokenFloor = NO_FLOOR
+    created_at: float = 0.0
 
     def __repr__(self) -> str:
         return f"ApiKey(client_id={self.client_id!r})"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
-from mockmoov.oauth.errors import OAuthError, printable
+from mockmoov.oauth.errors import FieldError, OAuthError, printable
 from mockmoov.oauth.messages import Fields, HttpResponse, TokenResponse
 
 if TYPE_CHECKING:
@@ -21,11 +21,12 @@ NO_STORE = (("cache-control", "no-store"), ("pragma", "no-cache"))
 _JSON = ("content-type", "application/json")
 
 
-def render_malformed_version(default: "Contract") -> HttpResponse:
+def render_malformed_version(sent: tuple[str, ...], default: "Contract") -> HttpResponse:
     """The 404 for a malformed `X-Moov-Version` (docs, live)."""
+    known = "dev, which SDKs built from their main branch send, is no version: " if sent == ("dev",) else ""
     return render_error(
         404,
-        "X-Moov-Version is malformed: send vYYYY.QQ.BB (QQ: 01, 04, 07, 10) or latest, once; "
+        f"X-Moov-Version is malformed: {known}send vYYYY.MM.BB, vYYYY.MM or latest, once; "
         f"without the header you get contract {default.name}",
     )
 
@@ -64,6 +65,12 @@ def render_oauth_error(contract: "Contract", error: OAuthError) -> HttpResponse:
         return render_error(error_format.status, error.reason, error_format.headers)
     response = render_error(error_format.status, error.reason, (_JSON, *error_format.headers))
     return replace(response, body=to_json(error_format.body(error)))
+
+
+def render_invalid_field(error: FieldError) -> HttpResponse:
+    """The 422 that names the member at fault, as Moov's field errors do."""
+    response = render_error(422, f"{error.field}: {error}", (_JSON,))
+    return replace(response, body=to_json({error.field: str(error)}))
 
 
 def render_rate_limited(contract: "Contract", seconds: float) -> HttpResponse:

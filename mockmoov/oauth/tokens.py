@@ -20,6 +20,7 @@ from msgspec.json import Decoder
 from mockmoov.oauth.encoding import INTEGERS, decode, encode, encode_json, to_json
 from mockmoov.oauth.records import AccessToken, ApiKey, ClientType, IssuerKeys, RefreshToken
 from mockmoov.oauth.signing_keys import ALGORITHM, key_pair, key_pairs
+from mockmoov.oauth.times import rfc3339
 
 MAX_LENGTH = 4096  # characters of a token (seed, spec)
 OPAQUE_BYTES = 32  # of an opaque access token: 256 bits
@@ -108,6 +109,7 @@ def _bounded_int(digits: str) -> int:
     return number
 
 
+EXPIRED = "the token expired"
 _DOTS = 2  # in a compact JWS
 _CLAIMS = json.JSONDecoder(parse_int=_bounded_int, parse_constant=_bounded_int)
 
@@ -141,10 +143,13 @@ def claims_rejection_reason(claims: Mapping[str, object], now: float, policy: Is
         "the token has the wrong issuer": claims.get("iss") != policy.issuer,
         "the token is not for this audience": policy.audiences[0] not in _audiences(claims),
         "the token has no valid exp claim": not _is_number(expires),
-        "the token has expired": _is_number(expires) and not now < expires,
+        EXPIRED: _is_number(expires) and not now < expires,
         "the token is not valid yet": not (_is_number(not_before) and not_before <= now),
     }
-    return next((reason for reason, failed in failures.items() if failed), "")
+    reason = next((reason for reason, failed in failures.items() if failed), "")
+    if reason == EXPIRED and _is_number(expires):
+        return f"{EXPIRED} at {rfc3339(expires)}, {now - expires:.0f} s ago"
+    return reason
 
 
 def read_claims(claims: Mapping[str, object]) -> AccessToken | None:

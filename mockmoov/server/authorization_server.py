@@ -35,9 +35,11 @@ _NO_ROUTE: tuple[Mapping[str, Route], Mapping[str, str]] = ({}, {})
 _log = logging.getLogger("mockmoov")
 
 
-def with_request_id(response: HttpResponse, now: float, request_id: str) -> HttpResponse:
-    """The response with the date and with the id that every response of Moov has (spec)."""
-    stamped = (*response.headers, ("date", http_date(int(now))), (REQUEST_ID_HEADER, request_id))
+def with_request_id(response: HttpResponse, now: float, request_id: str | None) -> HttpResponse:
+    """The response with the date and with the id that every response of Moov has (spec), if there is one."""
+    stamped = (*response.headers, ("date", http_date(int(now))))
+    if request_id is not None:
+        stamped = (*stamped, (REQUEST_ID_HEADER, request_id))
     return HttpResponse(status=response.status, headers=stamped, body=response.body)
 
 
@@ -101,9 +103,9 @@ class AuthorizationServer:
 
     def reset(self) -> None:
         """Start over with the initial signing keys and API keys; every token becomes invalid."""
-        self.repository.reset(
-            self._signing_keys, [replace(key, epoch=token_hex(8)) for key in self.settings.api_keys]
-        )
+        now = self.simulation.now(None)
+        keys = [replace(key, epoch=token_hex(8), created_at=now) for key in self.settings.api_keys]
+        self.repository.reset(self._signing_keys, keys)
 
     def handle(self, request: HttpRequest) -> HttpResponse | None:
         """The response to a request inside the process; None if a fault sends none (hang, reset)."""
@@ -123,7 +125,7 @@ class AuthorizationServer:
         request = context.request
         methods, _ = self.routes.find(request.path) or _NO_ROUTE
         route = matching_route(methods, request.method)
-        guarded = protected_route(self._endpoints, route.name if route else "", scopes, forward)
+        guarded = protected_route(self._endpoints, route.name if route else "", (scopes,), forward)
         context.methods, context.route = {request.method: guarded}, guarded
         context.path_parameters = path_parameters
         return self._respond(context)
@@ -151,7 +153,8 @@ class AuthorizationServer:
                 self.simulation.record(context.exchange(response, contract))
         except Exception:
             response = self._fail(context)
-        return response and with_request_id(response, context.now, context.request_id)
+        has_id = context.fault is None or context.has_failed or fault_effects.has_request_id(context.fault)
+        return response and with_request_id(response, context.now, context.request_id if has_id else None)
 
     def _fail(self, context: RequestContext) -> HttpResponse:
         """Answer 500, and journal it, unless it is the journal that failed."""
@@ -197,7 +200,9 @@ class AuthorizationServer:
             if response := fault_effects.planned_response(fault, contract):
                 return response
         real = yield from self._answer(context, contract, authorized or self._authorize(context, contract))
-        return fault_effects.apply_to_response(fault, real, contract) if fault and real else real
+        if fault is None or real is None:
+            return real
+        return fault_effects.apply_to_response(fault, real, contract, context.issued)
 
     def _authorize(self, context: RequestContext, contract: Contract) -> Any:
         """What the route needs to answer the request, or the `HttpResponse` that refuses it."""
@@ -206,7 +211,8 @@ class AuthorizationServer:
             return error
         route = context.methods[request.method]
         if context.contract is None:
-            return responses.render_malformed_version(self._default_contract)
+            sent = request.headers.get("x-moov-version", ())
+            return responses.render_malformed_version(sent, self._default_contract)
         if route.reads_body and len(request.body) > MAX_BODY:
             return responses.render_too_large(MAX_BODY)
         self._log_default(request, contract)

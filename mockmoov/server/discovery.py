@@ -104,7 +104,14 @@ class Discovery:
 
 
 def _describe(token: AccessToken | RefreshToken, claims: Mapping[str, object]) -> dict[str, object]:
-    return {"active": True, "client_id": token.client_id, "scope": token.scope, **claims}
+    # sub: RFC 7662 §2.2; as in RFC 9068 §2.2 it is the client
+    return {
+        "active": True,
+        "client_id": token.client_id,
+        "sub": token.client_id,
+        "scope": token.scope,
+        **claims,
+    }
 
 
 def _health(_request: HttpRequest) -> HttpResponse:

@@ -4,7 +4,7 @@ The contract has been chosen already, and faults are somebody else's business.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -18,20 +18,23 @@ from mockmoov.oauth.messages import (
     TokenRequest,
     TokenResponse,
 )
-from mockmoov.oauth.operations import BY_PATH, missing_scope_reason
+from mockmoov.oauth.operations import BY_PATH, Operation, missing_scope_reason
 from mockmoov.oauth.records import ApiKey, IssuerKeys
 from mockmoov.oauth.scopes import is_scope_token
+from mockmoov.server import applications
 from mockmoov.server.context import RequestContext
 from mockmoov.server.issuing import Issuer
 from mockmoov.server.routing import Routes
 from mockmoov.server.steps import Forward
-from mockmoov.server.validation import TokenValidator
+from mockmoov.server.validation import ExpiredTokenError, TokenValidator
 from mockmoov.storage.repository import Repository
 
 CLIENT_ID_HEADER = "x-mockmoov-client-id"
 ACCOUNT_ID_HEADER = "x-mockmoov-account-id"
 SCOPES_HEADER = "x-mockmoov-scopes"
 ANY_SCOPE = "*"  # the scopes of Basic, which scopes do not narrow (docs)
+ScopeSets: TypeAlias = tuple[tuple[str, ...], ...]
+_ANY_TOKEN: ScopeSets = ((),)
 _Message: TypeAlias = TokenRequest | RevocationRequest
 _TOKEN_TYPE_HINTS = (None, "access_token", "refresh_token")  # RFC 7009 §2.1
 
@@ -108,9 +111,9 @@ class Endpoints:
     # --- protected operations ---------------------------------------------------------------------
 
     def authorize(
-        self, scopes: tuple[str, ...], context: RequestContext, contract: Contract
+        self, scope_sets: ScopeSets, context: RequestContext, contract: Contract
     ) -> AuthorizedClient | HttpResponse:
-        """The caller, if the request may use an operation that requires all of these scopes.
+        """The caller, if the request may use an operation that requires all scopes of one of these sets.
 
         A 429 or 403 is returned as a response; anything else that is wrong raises `OAuthError`.
         """
@@ -122,17 +125,47 @@ class Endpoints:
         if limited := self._rate_limited(context, contract, caller.api_key):
             return limited
         if caller.scopes is not None and (
-            reason := missing_scope_reason(caller.scopes, scopes, context.path_parameters)
+            reason := missing_scope_reason(
+                caller.scopes, scope_sets, context.path_parameters, caller.api_key.account_id
+            )
         ):
             return responses.render_error(403, reason)
         return caller
+
+    def authorize_basic(self, context: RequestContext, contract: Contract) -> AuthorizedClient | HttpResponse:
+        """The caller, if it is an API key that came with HTTP Basic; a token gets 403 (choice)."""
+        caller = self.authorize(_ANY_TOKEN, context, contract)
+        if isinstance(caller, AuthorizedClient) and caller.scopes is not None:
+            return responses.render_error(
+                403, f"{context.endpoint} takes an API key with HTTP Basic, not a token"
+            )
+        return caller
+
+    def list_applications(
+        self, _context: RequestContext, _contract: Contract, caller: AuthorizedClient
+    ) -> HttpResponse:
+        """The caller's application (sdk: moov-go)."""
+        return applications.list_applications(caller.api_key)
+
+    def create_application_key(
+        self, context: RequestContext, _contract: Contract, caller: AuthorizedClient
+    ) -> HttpResponse:
+        """Create an API key for the caller's application (sdk: moov-go)."""
+        application_id = context.path_parameters["applicationID"]
+        return applications.create_application_key(
+            self.repository, caller.api_key, application_id, context.request.body, now=context.now
+        )
 
     def _basic(self, _context: RequestContext, credentials: str) -> AuthorizedClient:
         """The API key itself: not narrowed by scopes, exempt from the Origin rule (docs)."""
         return AuthorizedClient(self._authenticate(requests.parse_basic(credentials)), None)
 
     def _bearer(self, context: RequestContext, credentials: str) -> AuthorizedClient:
-        api_key, token = self.validator.live_access_token(credentials, context.now)
+        try:
+            api_key, token = self.validator.live_access_token(credentials, context.now)
+        except ExpiredTokenError as error:
+            hint = context.contract.expiry_hint if context.contract else ""
+            raise OAuthError(error.code, error.reason + hint) from None
         if token.client_type == "web":
             reason = origins.origin_rejection_reason(
                 self.origin_policy, context.request.headers, token.audiences
@@ -210,9 +243,25 @@ class Route:
     reads_body: bool
 
 
+Answer: TypeAlias = Callable[[RequestContext, Contract, AuthorizedClient], HttpResponse | Forward]
+
+
 def moov_routes(endpoints: Endpoints, *, forwards: bool) -> Routes[Route]:
     """The routes of Moov's paths; with `forwards` the upstream answers the operations, save `/ping`."""
     others = forward if forwards else not_implemented
+    answered_here: Mapping[str, Answer] = {
+        "ping": answer_ping,
+        "listApplications": endpoints.list_applications,
+        "createApplicationKey": endpoints.create_application_key,
+    }
+
+    def route_of(operation: Operation) -> Route:
+        answer = answered_here.get(operation.name, others)
+        route = protected_route(endpoints, operation.name, operation.scope_sets, answer)
+        if operation.name in applications.BASIC_ONLY:
+            return replace(route, authorize=endpoints.authorize_basic, reads_body=True)
+        return route
+
     oauth_route = partial(Route, render_error=responses.render_oauth_error, reads_body=True)
     return Routes(
         {
@@ -231,28 +280,18 @@ def moov_routes(endpoints: Endpoints, *, forwards: bool) -> Routes[Route]:
                 )
             },
             **{
-                path: {
-                    method: protected_route(
-                        endpoints, item.name, item.scopes, _ANSWERED_HERE.get(item.name, others)
-                    )
-                    for method, item in methods.items()
-                }
+                path: {method: route_of(item) for method, item in methods.items()}
                 for path, methods in BY_PATH.items()
             },
         }
     )
 
 
-Answer = Callable[[RequestContext, Contract, AuthorizedClient], HttpResponse | Forward]
-# The operations that mockmoov answers itself.
-_ANSWERED_HERE: Mapping[str, Answer] = {"ping": answer_ping}
-
-
-def protected_route(endpoints: Endpoints, name: str, scopes: tuple[str, ...], answer: Answer) -> Route:
-    """A route that requires these scopes, all of them."""
+def protected_route(endpoints: Endpoints, name: str, scope_sets: ScopeSets, answer: Answer) -> Route:
+    """A route that requires all scopes of one of these sets."""
     return Route(
         name=name,
-        authorize=partial(endpoints.authorize, scopes),
+        authorize=partial(endpoints.authorize, scope_sets),
         answer=answer,
         render_error=responses.render_unauthorized,
         reads_body=False,
@@ -261,4 +300,5 @@ def protected_route(endpoints: Endpoints, name: str, scopes: tuple[str, ...], an
 
 def matching_route(methods: Mapping[str, Route], method: str) -> Route | None:
     """The route that a request is for: the only one of its path whatever the method, else by method."""
-    return next(iter(methods.values())) if len(methods) == 1 else methods.get(method)
+    first = next(iter(methods.values()), None)
+    return first if all(route is first for route in methods.values()) else methods.get(method)

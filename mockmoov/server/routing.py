@@ -31,13 +31,14 @@ class _Node(Generic[T]):
 
 
 class Routes(Generic[T]):
-    """What answers, by path template (`/accounts/{accountID}`) and method.
+    """What answers, by path template (`/accounts/{accountID}`) and method. HEAD is answered as GET is.
 
     `likeness`, from 0 to 1: how much a wrong path must be like one of these for it to be suggested.
     """
 
     def __init__(self, table: Mapping[str, Mapping[str, T]], *, likeness: float = _LIKENESS) -> None:
         self._likeness = likeness
+        table = {template: _with_head(methods) for template, methods in table.items()}
         self.templates = tuple(table)
         self.methods = tuple(table.values())
         self._plain = {template: methods for template, methods in table.items() if "{" not in template}
@@ -78,6 +79,13 @@ class Routes(Generic[T]):
     def _near(self, path: str) -> str:
         """`; did you mean ...?` with the nearest path without parameters, or nothing."""
         return nearest(path, self._plain, likeness=self._likeness) if len(path) <= _LONGEST_SLIP else ""
+
+
+def _with_head(methods: Mapping[str, T]) -> Mapping[str, T]:
+    """The methods, and HEAD wherever there is GET (RFC 9110 §9.3.2)."""
+    if "GET" not in methods:
+        return methods
+    return {"GET": methods["GET"], "HEAD": methods["GET"], **methods}
 
 
 def _read(path: str) -> str:

@@ -6,6 +6,10 @@ from mockmoov.oauth.records import AccessToken, ApiKey, RefreshToken
 from mockmoov.storage.repository import Repository
 
 
+class ExpiredTokenError(OAuthError):
+    """The token is genuine, but has expired."""
+
+
 class TokenValidator:
     """Decides whether a token is genuine and still good. Times are Unix seconds."""
 
@@ -28,7 +32,8 @@ class TokenValidator:
                 "the token is unknown: it was altered, signed by another key, or issued by another server"
             )
         if reason := tokens.claims_rejection_reason(claims, now, self._policy):
-            raise _bad(reason)
+            error = ExpiredTokenError if reason.startswith(tokens.EXPIRED) else OAuthError
+            raise error(ErrorCode.INVALID_CLIENT, reason)
         token = tokens.read_claims(claims)
         if token is None:
             raise _bad("the token lacks claims that every access token of mockmoov has")

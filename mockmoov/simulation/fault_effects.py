@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
-from mockmoov.oauth.messages import Fields, HttpResponse
+from mockmoov.oauth.messages import Fields, HttpResponse, TokenResponse
 from mockmoov.oauth.responses import NO_STORE, REASON_HEADER
 from mockmoov.simulation.faults import Fault, has_response
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # RFC 9110 §5.6.2
 _FIELD_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,2000}[\x21-\x7e])?")  # RFC 9110 §5.5, ASCII only
+_REQUEST_ID = "x-request-id"
 # Headers that the server sets itself.
 _RESERVED = frozenset(
-    {"connection", "content-length", "date", "trailer", "transfer-encoding", REASON_HEADER, "x-request-id"}
+    {"connection", "content-length", "date", "trailer", "transfer-encoding", REASON_HEADER, _REQUEST_ID}
 )
 _WITHOUT_BODY = frozenset({204, 205, 304})  # RFC 9110 §15.3.5, §15.3.6, §15.4.5
 
@@ -27,9 +28,10 @@ _WITHOUT_BODY = frozenset({204, 205, 304})  # RFC 9110 §15.3.5, §15.3.6, §15.
 def invalid_member(fault: Fault) -> tuple[str, str] | None:
     """Return the first member of a fault that can't be sent, and why, as a predicate; None if all can."""
     for name, value in fault.headers.items():
-        if not _TOKEN.fullmatch(name) or name.lower() in _RESERVED:
+        reserved = _RESERVED - {_REQUEST_ID} if value is None else _RESERVED
+        if not _TOKEN.fullmatch(name) or name.lower() in reserved:
             return "headers", "contains an invalid header name, or a header that the server sets itself"
-        if not _FIELD_VALUE.fullmatch(value):
+        if value is not None and not _FIELD_VALUE.fullmatch(value):
             return "headers", "contains a value that is not printable ASCII"
     if fault.content_type is not None and not _FIELD_VALUE.fullmatch(fault.content_type):
         return "content_type", "must be printable ASCII"
@@ -53,14 +55,22 @@ def planned_response(fault: Fault, contract: "Contract") -> HttpResponse | None:
     return HttpResponse(status=fault.status or 200, headers=sent, body=body)
 
 
-def apply_to_response(fault: Fault, response: HttpResponse, contract: "Contract") -> HttpResponse:
-    """Change the real response as a fault says. `drop` and `set` change only a 200 with a JSON object."""
-    changes = dict(_retry_after(fault, contract))
+def apply_to_response(
+    fault: Fault, response: HttpResponse, contract: "Contract", issued: TokenResponse | None = None
+) -> HttpResponse:
+    """Change the real response as a fault says. `drop` and `set` change only a 200 with a JSON object.
+
+    `issued` are the tokens in it, if there are any.
+    """
+    changes: dict[str, str | None] = dict(_retry_after(fault, contract))
+    members = fault.set
+    if fault.other_expires_in and issued is not None:
+        members = {"expires_in": contract.other_expires_in(issued), **members}
     if fault.content_type is not None and response.body:
         changes["content-type"] = fault.content_type
     body = response.body
-    if body and response.status == 200 and (fault.drop or fault.set):
-        body = _change_members(fault, body)
+    if body and response.status == 200 and (fault.drop or members):
+        body = _change_members(fault.drop, members, body)
     headers = _set_headers(_set_headers(response.headers, changes), fault.headers)
     return replace(response, headers=headers, body=body[: fault.truncate])
 
@@ -71,12 +81,17 @@ def needs_whole_body(fault: Fault) -> bool:
     return bool(fault.drop or fault.set or fault.network_error or changed != (None, None))
 
 
-def _change_members(fault: Fault, body: bytes) -> bytes:
+def has_request_id(fault: Fault) -> bool:
+    """Whether the response has a request id: only a fault leaves it out."""
+    return all(name.lower() != _REQUEST_ID for name in fault.headers)
+
+
+def _change_members(dropped: Iterable[str], members: Mapping[str, object], body: bytes) -> bytes:
     """Drop and set members of a JSON object; a body that isn't one, as an upstream's may be, is unchanged."""
     try:
         document = json.loads(body)
-        kept = {name: value for name, value in document.items() if name not in fault.drop}
-        return to_json({**kept, **fault.set})
+        kept = {name: value for name, value in document.items() if name not in dropped}
+        return to_json({**kept, **members})
     except (ValueError, AttributeError, OverflowError, RecursionError):
         return body
 
@@ -89,6 +104,7 @@ def _body(fault: Fault) -> bytes:
     return (fault.text or "").encode() if fault.body is None else to_json(fault.body)
 
 
-def _set_headers(headers: Iterable[tuple[str, str]], changes: Mapping[str, str]) -> Fields:
+def _set_headers(headers: Iterable[tuple[str, str]], changes: Mapping[str, str | None]) -> Fields:
     changed = {name.lower(): value for name, value in changes.items()}
-    return (*((name, value) for name, value in headers if name not in changed), *changed.items())
+    kept = (field for field in headers if field[0] not in changed)
+    return (*kept, *((name, value) for name, value in changed.items() if value is not None))

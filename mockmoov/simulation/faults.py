@@ -46,9 +46,10 @@ class Fault:
     `times` matches in all (None: no limit).
     How: wait `delay` seconds, then send a response with `status`, `headers` and `body` (JSON) or `text` (of
     type `content_type`). Without status, body and text the real response is sent; `drop` and `set` change the
-    members of its JSON body. `retry_after` (seconds) adds the retry headers of the contract; `truncate` keeps
-    that many bytes of the body; `network_error`: the client gets no response (hang), a reset connection
-    (reset), or a connection that ends in the middle of the response (cut).
+    members of its JSON body, and `other_expires_in` gives `expires_in` the meaning that it has in the other
+    contract. A header that is None is left out, `x-request-id` too. `retry_after` (seconds) adds the retry
+    headers of the contract; `truncate` keeps that many bytes of the body; `network_error`: the client gets
+    no response (hang), a reset connection (reset), or one that ends in the middle of the response (cut).
     `matched` counts the exchanges that matched, `triggered` those that were affected.
     """
 
@@ -66,13 +67,14 @@ class Fault:
     end: float | None = None
     delay: Seconds = 0.0
     status: Annotated[int, Meta(ge=200, le=599)] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | None] = field(default_factory=dict)
     body: Any = None
     text: Text | None = None
     content_type: str | None = None
     retry_after: Seconds | None = None
     drop: tuple[str, ...] = ()
     set: Mapping[str, Any] = field(default_factory=dict)
+    other_expires_in: bool = False
     truncate: Count | None = None
     network_error: NetworkError | None = None
     matched: int = 0
@@ -101,6 +103,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "string-expires-in": {"set": {"expires_in": "3600"}},
     "negative-expires-in": {"set": {"expires_in": -1}},
     "huge-expires-in": {"set": {"expires_in": 10**18}},
+    "expires-in-other": {"other_expires_in": True},
+    # What Moov's edge answers to a client that it blocks (live, 2026-09).
+    "edge-blocked": {
+        "status": 403,
+        "text": "error code: 1010",
+        "content_type": "text/plain",
+        "headers": {"cf-ray": "9a1f0c3e5b7d2468-IAD", "x-request-id": None},
+    },
     "slow": {"delay": 2},
     "hang": {"network_error": "hang"},
     "reset": {"network_error": "reset"},

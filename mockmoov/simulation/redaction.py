@@ -20,7 +20,7 @@ METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS",
 _MAX_SCOPES = 20  # per request
 _UUID = re.compile(UUID)
 _JTI = re.compile(r"[0-9a-f]{32}")
-_VERSION = re.compile(r"v[0-9]{4}\.[0-9]{2}\.[0-9]{2}|latest")
+_VERSION = re.compile(r"v[0-9]{4}\.[0-9]{2}(?:\.[0-9]{2})?|latest|dev")
 _MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z.+-]{1,40}(?: ?; ?charset=[a-z0-9-]{1,12})?", re.IGNORECASE)
 _LONG_WORD = re.compile(r"[A-Za-z0-9_+=~-]{16,}")
 _WORD = re.compile(r"[^\s;,()]+")

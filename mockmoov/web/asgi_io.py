@@ -59,6 +59,7 @@ class ClientConnection:
     def __init__(self, request: HttpRequest, receive: Receive) -> None:
         self._receive = receive
         headers = request.headers
+        self.wants_body = request.method != "HEAD"  # RFC 9110 §9.3.2
         self.has_body = "transfer-encoding" in headers or headers.get("content-length", ("0",)) != ("0",)
         self.expects_continue = "expect" in headers
         self.has_unread_body = self.has_body
@@ -125,7 +126,7 @@ async def send_response(
         response = replace(response, headers=(*response.headers, ("connection", "close")))
     if stream is None:
         await send(start_message(response, len(response.body)))
-        await send({"type": "http.response.body", "body": response.body})
+        await send({"type": "http.response.body", "body": response.body if client.wants_body else b""})
         return True
     await send(start_message(response))
     try:
@@ -156,7 +157,7 @@ async def fail_connection(
     A `cut` announces the whole body and sends half of it; a response without a body does not arrive at all.
     """
     client.discard_body()
-    if how == "cut" and response and response.body:
+    if how == "cut" and response and response.body and client.wants_body:
         half = response.body[: len(response.body) // 2]
         await send(start_message(response, len(response.body)))
         await send({"type": "http.response.body", "body": half, "more_body": True})

@@ -193,7 +193,8 @@ class UpstreamCall:
             return response
         self.response = response
         head, stream = _head(response), self._gateway.pieces_of(response)
-        if step.needs_body or not (self._request.reads_chunks or "content-length" in dict(head.headers)):
+        has_end = self._request.reads_chunks or "content-length" in dict(head.headers)
+        if self._client.wants_body and (step.needs_body or not has_end):
             return await _with_whole_body(head, stream)
         self.stream = stream
         return head

@@ -340,7 +340,8 @@ class EveryScope(TokenValidator):
     def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
         api_key, token = super().live_access_token(text, now)
         table = operations.BY_PATH.values()
-        wanted = {scope for methods in table for item in methods.values() for scope in item.scopes}
+        sets = [scopes for methods in table for item in methods.values() for scopes in item.scope_sets]
+        wanted = {scope for scopes in sets for scope in scopes}
         return api_key, replace(token, scope=" ".join(wanted))
 
 

@@ -1,0 +1,100 @@
+"""Moov's applications: the one of the caller, and new API keys for it (sdk: moov-go; not in the spec)."""
+
+import json
+from collections.abc import Mapping
+from secrets import token_hex, token_urlsafe
+from typing import Any
+from uuid import uuid4
+
+from msgspec.structs import replace
+
+from mockmoov.data.scopes import SCOPES
+from mockmoov.oauth.api_keys import make_api_key
+from mockmoov.oauth.errors import FieldError
+from mockmoov.oauth.messages import HttpResponse
+from mockmoov.oauth.records import ApiKey
+from mockmoov.oauth.responses import render_error, render_invalid_field, render_json
+from mockmoov.oauth.times import rfc3339
+from mockmoov.storage.repository import MAX_API_KEYS, Repository
+
+BASIC_ONLY = frozenset(("listApplications", "createApplicationKey"))
+"""The operations that take an API key with HTTP Basic, and no token."""
+
+
+def list_applications(api_key: ApiKey) -> HttpResponse:
+    """The application of an API key, in a list."""
+    created = rfc3339(api_key.created_at)
+    application = {
+        "applicationID": api_key.application_id,
+        "accountID": api_key.account_id,
+        "name": "mockmoov",
+        "description": "",
+        "allowedScopes": list(SCOPES if api_key.scopes is None else api_key.scopes),
+        "createdOn": created,
+        "updatedOn": created,
+        "disabledOn": None,
+    }
+    return render_json([application])
+
+
+def create_application_key(
+    repository: Repository, caller: ApiKey, application_id: str, body: bytes, *, now: float
+) -> HttpResponse:
+    """Create an API key with the caller's application, account, scopes and grants."""
+    if application_id.lower() != caller.application_id:
+        return render_error(404, "there is no such application of this API key: see GET /applications")
+    try:
+        members = _read(body)
+        api_key = make_api_key(
+            {
+                "client_id": token_urlsafe(12),
+                "client_secret": token_urlsafe(24),
+                "origins": members.get("origins", []),
+            }
+        )
+    except FieldError as error:
+        return render_invalid_field(error)
+    if repository.count_api_keys() >= MAX_API_KEYS:
+        return render_error(409, f"the limit of {MAX_API_KEYS} API keys is reached: delete some")
+    api_key = replace(
+        api_key,
+        account_id=caller.account_id,
+        application_id=caller.application_id,
+        scopes=caller.scopes,
+        grants=caller.grants,
+        epoch=token_hex(8),
+        created_at=now,
+    )
+    repository.create_api_key(api_key)
+    created = {
+        "applicationKeyID": str(uuid4()),
+        "applicationID": api_key.application_id,
+        "accountID": api_key.account_id,
+        "name": members["name"],
+        "description": members.get("description", ""),
+        "origins": api_key.origins,
+        "clientId": api_key.client_id,
+        "clientSecret": api_key.client_secret,
+        "createdOn": rfc3339(now),
+        "updatedOn": rfc3339(now),
+        "lastUsed": None,
+        "disabledOn": None,
+    }
+    return render_json(created)
+
+
+def _read(body: bytes) -> Mapping[str, Any]:
+    """The members of a new key, without nulls; raises `FieldError`."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise FieldError("name", "the body must be a JSON object with a name")
+    members = {name: value for name, value in document.items() if value is not None}
+    for name in ("name", "description"):
+        if not isinstance(members.get(name, ""), str):
+            raise FieldError(name, "must be a string")
+    if not members.get("name"):
+        raise FieldError("name", "is required")
+    return members
