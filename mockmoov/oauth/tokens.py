@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
 from functools import lru_cache
 from typing import TypeGuard
 
@@ -20,7 +21,6 @@ from msgspec.json import Decoder
 from mockmoov.oauth.encoding import INTEGERS, decode, encode, encode_json, to_json
 from mockmoov.oauth.records import AccessToken, ApiKey, ClientType, IssuerKeys, RefreshToken
 from mockmoov.oauth.signing_keys import ALGORITHM, key_pair, key_pairs
-from mockmoov.oauth.times import rfc3339
 
 MAX_LENGTH = 4096  # characters of a token (seed, spec)
 OPAQUE_BYTES = 32  # of an opaque access token: 256 bits
@@ -148,7 +148,8 @@ def claims_rejection_reason(claims: Mapping[str, object], now: float, policy: Is
     }
     reason = next((reason for reason, failed in failures.items() if failed), "")
     if reason == EXPIRED and _is_number(expires):
-        return f"{EXPIRED} at {rfc3339(expires)}, {now - expires:.0f} s ago"
+        when = formatdate(expires, usegmt=True) if expires >= 0 else "a time before 1970"
+        return f"{EXPIRED} at {when}, {now - expires:.0f} s ago"
     return reason
 
 

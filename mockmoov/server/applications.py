@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from secrets import token_hex, token_urlsafe
 from typing import Any
 from uuid import uuid4
@@ -14,7 +15,6 @@ from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.records import ApiKey
 from mockmoov.oauth.responses import render_error, render_invalid_field, render_json
-from mockmoov.oauth.times import rfc3339
 from mockmoov.storage.repository import MAX_API_KEYS, Repository
 
 BASIC_ONLY = frozenset(("listApplications", "createApplicationKey"))
@@ -23,7 +23,7 @@ BASIC_ONLY = frozenset(("listApplications", "createApplicationKey"))
 
 def list_applications(api_key: ApiKey) -> HttpResponse:
     """The application of an API key, in a list."""
-    created = rfc3339(api_key.created_at)
+    created = _rfc3339(api_key.created_at)
     application = {
         "applicationID": api_key.application_id,
         "accountID": api_key.account_id,
@@ -75,12 +75,17 @@ def create_application_key(
         "origins": api_key.origins,
         "clientId": api_key.client_id,
         "clientSecret": api_key.client_secret,
-        "createdOn": rfc3339(now),
-        "updatedOn": rfc3339(now),
+        "createdOn": _rfc3339(now),
+        "updatedOn": _rfc3339(now),
         "lastUsed": None,
         "disabledOn": None,
     }
     return render_json(created)
+
+
+def _rfc3339(seconds: float) -> str:
+    """A time in Unix seconds as in RFC 3339 §5.6."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _read(body: bytes) -> Mapping[str, Any]:

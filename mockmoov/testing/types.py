@@ -19,8 +19,8 @@ GrantType = Literal["client_credentials", "refresh_token"]
 PresetName = Literal[
     "server-error", "unavailable", "gateway-timeout", "rate-limited", "html", "empty-body",
     "truncated-json", "wrong-content-type", "missing-access-token", "missing-refresh-token",
-    "missing-expires-in", "string-expires-in", "negative-expires-in", "huge-expires-in", "slow", "hang",
-    "reset", "cut",
+    "missing-expires-in", "string-expires-in", "negative-expires-in", "huge-expires-in",
+    "expires-in-other", "edge-blocked", "slow", "hang", "reset", "cut",
 ]  # fmt: skip
 DefectName = Literal[
     "expired", "not-yet-valid", "wrong-audience", "wrong-issuer", "no-exp", "unknown-kid", "bad-signature",
@@ -99,13 +99,14 @@ class FaultArguments(TypedDict, total=False):
     end: Time | None
     delay: float
     status: int | None
-    headers: Mapping[str, str]
+    headers: Mapping[str, str | None]
     body: Any
     text: str | None
     content_type: str | None
     retry_after: float | None
     drop: Iterable[str]
     set: Mapping[str, Any]
+    other_expires_in: bool
     truncate: int | None
     network_error: NetworkError | None
 
