@@ -13,6 +13,7 @@ _COMMANDS: Mapping[str, str] = {
     "healthcheck": "mockmoov.cli.healthcheck",
     "token": "mockmoov.cli.token",
     "scopes": "mockmoov.cli.scopes",
+    "operations": "mockmoov.cli.operations",
     "verify": "mockmoov.verify.cli",
 }
 

@@ -8,6 +8,7 @@ from mockmoov.cli.options import ca_file_option, fail, local_settings, option, t
 from mockmoov.config.settings import Settings
 from mockmoov.config.sources import PREFIX
 from mockmoov.config.tls_trust import trust_hint
+from mockmoov.oauth.scopes import ACCOUNT_ID
 
 # The arguments of the client, and the options that they come from.
 _OPTIONS = {
@@ -25,7 +26,7 @@ _OPTIONS = {
     "--scope",
     required=True,
     multiple=True,
-    help="Scopes to request, separated by spaces; the option can be repeated.",
+    help="Scopes to request, separated by spaces; repeatable. {accountID} is the API key's account.",
 )
 @option("--client-id", help="Default: the first API key in the settings.")
 @option("--client-secret", help="Default: the secret of that key, if it is in the settings.")
@@ -48,6 +49,7 @@ def token(
     client_secret = client_secret or secrets.get(client_id)
     if client_secret is None:
         fail(2, "--client-secret is missing: the settings have no API key with this client_id")
+    scope = tuple(_with_account(settings, client_id, item) for item in scope)
     try:
         # Tokens of a local server don't go through a proxy of the environment.
         with httpx2.Client(trust_env=False, verify=tls_context(url, ca_file) or True) as http:
@@ -59,6 +61,16 @@ def token(
         fail(1, f"{error}{trust_hint(error, '--ca-file')}")
     except ValueError as error:  # an argument that can't be sent
         fail(2, re.sub(r"^\w+", lambda argument: _OPTIONS.get(argument[0], argument[0]), str(error)))
+
+
+def _with_account(settings: Settings, client_id: str, scope: str) -> str:
+    """The scope with the account of the API key for `{accountID}`; exits with 2 if that is unknown."""
+    if ACCOUNT_ID not in scope:
+        return scope
+    accounts = {key.client_id: key.account_id for key in settings.api_keys}
+    if client_id not in accounts:
+        fail(2, f"--scope {scope}: write the UUID of an account, as the settings have no such API key")
+    return scope.replace(ACCOUNT_ID, accounts[client_id])
 
 
 def _key_source(settings: Settings, client_id: str | None) -> str:

@@ -1,0 +1,44 @@
+"""The command `mockmoov operations`: lists Moov's operations with the scopes that they require."""
+
+import json
+from collections.abc import Iterable
+
+import click
+
+from mockmoov.cli.options import json_option
+from mockmoov.data.operation_sources import SOURCES
+from mockmoov.data.operations import OPERATIONS
+
+_IN_DESCRIPTION = {"source": "spec"}
+
+
+@click.command()
+@json_option
+def operations(as_json: bool) -> None:
+    """List Moov's operations, each with the scopes that it requires, or else those after "or"."""
+    rows = [
+        (method, path, name, sets, {**_IN_DESCRIPTION, **SOURCES.get((method, path), {})})
+        for path, methods in OPERATIONS.items()
+        for method, (name, sets) in methods.items()
+    ]
+    if as_json:
+        documents = [
+            {
+                "operation": name,
+                "method": method,
+                "path": path,
+                "scopes": sets[0],
+                **({"or": sets[1:]} if sets[1:] else {}),
+                **source,
+            }
+            for method, path, name, sets, source in rows
+        ]
+        click.echo(json.dumps(documents, indent=1))
+        return
+    for method, path, name, sets, source in rows:
+        needed = _either(sets) or source.get("note", "any token")
+        click.echo(f"{method:<6} {path} {name}: {needed}")
+
+
+def _either(sets: Iterable[Iterable[str]]) -> str:
+    return " or ".join(" ".join(scopes) for scopes in sets)
