@@ -6,7 +6,7 @@ Formats: fixtures/README.md.
 import base64
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -219,7 +219,7 @@ class ExchangeRequest:
     path: str
     query: str
     headers: tuple[tuple[str, str], ...]
-    authorization: tuple[str | tuple[str, str], ...]
+    authorization: Sequence[Any]
     body: str
 
     def filled(self, state: State) -> tuple[str, str, list[tuple[str, str]], bytes]:
@@ -297,10 +297,7 @@ def _build_request(entry: dict[str, Any], given: dict[str, str]) -> ExchangeRequ
         path=entry["path"],
         query=entry.get("query", ""),
         headers=tuple((name, line) for name, value in headers.items() for line in _as_list(value)),
-        authorization=tuple(
-            line if isinstance(line, str) else (line["basic"][0], line["basic"][1])
-            for line in _as_list(entry.get("authorization", []))
-        ),
+        authorization=_as_list(entry.get("authorization", [])),
         body="".join(_body_pieces(entry.get("body", ""))),
     )
 
@@ -339,11 +336,11 @@ def _texts(members: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in members.items() if isinstance(value, str)}
 
 
-def _authorization(line: str | tuple[str, str], state: State) -> str:
+def _authorization(line: str | Mapping[str, list[str]], state: State) -> str:
     if isinstance(line, str):
         return _fill(line, state, str)
-    user, password = (_fill(part, state, str) for part in line)
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    credentials = ":".join(_fill(part, state, str) for part in line["basic"])
+    return "Basic " + base64.b64encode(credentials.encode()).decode()
 
 
 def _form_escape(value: str) -> str:
