@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import quote
@@ -343,8 +343,7 @@ def _authorization(line: str | Mapping[str, list[str]], state: State) -> str:
     return "Basic " + base64.b64encode(credentials.encode()).decode()
 
 
-def _form_escape(value: str) -> str:
-    return quote(value, safe="")
+_form_escape = partial(quote, safe="")
 
 
 def _json_escape(value: str) -> str:

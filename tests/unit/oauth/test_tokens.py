@@ -354,16 +354,11 @@ def test_fingerprint_is_the_sha_256(one: str, other: str) -> None:
 
 # --- refresh tokens ---------------------------------------------------------------------------------
 
+TEXTS = dict.fromkeys(("client_id", "epoch", "family", "scope"), st.text(max_size=50))
+TIMES = dict.fromkeys(("issued_at", "expires_at"), st.integers(0, 10**10))
+TYPES = st.sampled_from(["web", "device", "service"])
 REFRESH_TOKENS = st.builds(
-    RefreshToken,
-    client_id=st.text(max_size=50),
-    epoch=st.text(max_size=20),
-    family=st.text(max_size=40),
-    sequence=st.integers(0, 2**63 - 1),
-    scope=st.text(max_size=100),
-    client_type=st.sampled_from(["web", "device", "service"]),
-    issued_at=st.integers(0, 10**10),
-    expires_at=st.integers(0, 10**10),
+    RefreshToken, sequence=st.integers(0, 2**63 - 1), client_type=TYPES, **TEXTS, **TIMES
 )
 
 

@@ -27,19 +27,7 @@ from mockmoov.oauth.token_defects import DEFECTS
 from mockmoov.server.factory import create_server
 from mockmoov.simulation.faults import PRESETS
 from mockmoov.simulation.journal import Query
-from mockmoov.testing import (
-    BindError,
-    ControlError,
-    DefectName,
-    EndpointName,
-    Fault,
-    GrantType,
-    MintedToken,
-    MockMoov,
-    MoovKey,
-    PresetName,
-    SettingsError,
-)
+from mockmoov.testing import BindError, ControlError, Fault, MintedToken, MockMoov, MoovKey, SettingsError
 from mockmoov.testing.environment import VARIABLES
 from mockmoov.testing.types import FaultArguments, KeyArguments, KeyChanges, QueryArguments, SettingArguments
 from tests.support.asgi import client_of
@@ -345,10 +333,10 @@ def test_typed_arguments_are_those_the_server_knows() -> None:
 
 
 def test_typed_values_are_those_the_server_accepts() -> None:
-    assert get_args(PresetName) == tuple(PRESETS)
-    assert get_args(DefectName) == DEFECTS
-    assert get_args(GrantType) == tuple(GRANTS)
-    assert set(get_args(EndpointName)) == set(create_server(Settings()).endpoint_names)
+    assert get_args(testing.PresetName) == tuple(PRESETS)
+    assert get_args(testing.DefectName) == DEFECTS
+    assert get_args(testing.GrantType) == tuple(GRANTS)
+    assert set(get_args(testing.EndpointName)) == set(create_server(Settings()).endpoint_names)
     hints = get_type_hints(SettingArguments)
     literals = {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
     assert list(literals) == ["token_format", "scope_catalogue", "origin_policy", "control"]
