@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_plus
 
 import httpx2
 import pytest
@@ -416,6 +417,18 @@ def whose_key(*arguments: str, **environment: str) -> str:
         result = invoke("token", "--scope", "/x", "--url", url, *arguments, **environment)
     assert result.exit_code == 1
     return result.stderr.strip().partition("; ")[2]
+
+
+def test_token_fills_in_the_account_of_its_key() -> None:
+    account = "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
+    variables = {"MOCKMOOV_API_KEYS": json.dumps([another_key("mine", account_id=account)])}
+    with stub(200, TOKEN) as (url, received):
+        arguments = ("token", "--url", url, "--scope", "/accounts/{accountID}/cards.read /ping.read")
+        assert invoke(*arguments, **variables).exit_code == 0
+        unknown = usage_error(invoke(*arguments, "--client-id=third", "--client-secret=x", **variables))
+    ((*_, body),) = received.requests
+    assert f"scope=/accounts/{account}/cards.read /ping.read" in unquote_plus(body.decode())
+    assert unknown.startswith("mockmoov: --scope /accounts/{accountID}/cards.read /ping.read: write the UUID")
 
 
 def test_token_says_where_a_rejected_key_came_from(tmp_path: Path) -> None:
