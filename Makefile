@@ -12,7 +12,7 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	$(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-all test-soak test-quality lint tables bench profile mutate matrix kills comparison build clean
+.PHONY: help serve test test-all test-soak test-quality lint tables bench profile mutate matrix kills comparison drift build clean
 
 help:
 	@echo "make serve     run the server; options in ARGS: make serve ARGS='--port 0'"
@@ -28,6 +28,7 @@ help:
 	@echo "make matrix    the contract suite and the foreign clients against every breakage"
 	@echo "make kills     of those, the contract suite only"
 	@echo "make comparison  the contract suite against other fakes"
+	@echo "make drift     compare the data with the newest of Moov's SDKs, and write reports/drift.md; needs the network"
 	@echo "make build     sdist and wheel, into dist/"
 	@echo "make clean     remove what the others made, $(VENV) too"
 
@@ -75,6 +76,9 @@ kills: $(VENV)/.installed-dev
 
 comparison: $(VENV)/.installed-dev
 	@$(BIN)/python -m tools.comparison
+
+drift: $(VENV)/.installed-dev
+	@$(BIN)/python -m tools.drift
 
 build: $(VENV)/.installed-dev
 	@rm -rf dist

@@ -22,7 +22,6 @@ CHART = ROOT / "docs" / "speed.svg"
 FALL = 0.1
 """A ratio that falls by more than this share of the committed one fails the check."""
 _LIBRARIES = ("cryptography", "httptools", "msgspec", "pyjwt", "starlette", "uvicorn", "uvloop")
-_MARKS = "<!-- bench -->", "<!-- /bench -->"
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,9 +71,9 @@ def write(report: Report) -> None:
     PAGE.write_text(replace_generated(PAGE.read_text(encoding="utf-8"), render(report)), encoding="utf-8")
 
 
-def replace_generated(page: str, generated: str) -> str:
-    """The page with another generated part."""
-    start, end = _MARKS
+def replace_generated(page: str, generated: str, name: str = "bench") -> str:
+    """The page with another generated part, which is between two comments of that name."""
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     before, after = page.partition(start)[0], page.partition(end)[2]
     return f"{before}{start}\n{generated}\n{end}{after}"
 

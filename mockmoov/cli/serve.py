@@ -15,6 +15,7 @@ from mockmoov.cli.options import fail, option
 from mockmoov.config.settings import SETTINGS, Layer, Settings, SettingsError, load
 from mockmoov.config.sources import PREFIX, from_environment, from_file
 from mockmoov.oauth.api_keys import EXAMPLE
+from mockmoov.oauth.contracts import RECOMMENDED_VERSION
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -122,9 +123,10 @@ def _startup_lines(settings: Settings, urls: Sequence[str], contract: str) -> li
         f"client_id {key.client_id}" + (f", client_secret {example}" if key.client_secret == example else "")
         for key in settings.api_keys
     ]
+    today = "" if contract == "dated" else f"; for today's Moov: --default-version {RECOMMENDED_VERSION}"
     return [
         f"mockmoov {__version__} listens on {' and '.join(urls)}",
         *([f"public URL {settings.public_url}"] if settings.public_url else []),
         *keys,
-        f"requests without X-Moov-Version use contract {contract} (default_version is {default})",
+        f"requests without X-Moov-Version use contract {contract} (default_version is {default}){today}",
     ]

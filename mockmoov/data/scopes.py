@@ -18,7 +18,7 @@ SCOPES: dict[str, tuple[str, ...]] = {
     '/accounts/{accountID}/cards.write': ('operation',),
     '/accounts/{accountID}/documents.read': ('moov-node',),
     '/accounts/{accountID}/documents.write': ('moov-node',),
-    '/accounts/{accountID}/files.download': ('sdk moovio-sdk 26.8.6; granted per partner',),
+    '/accounts/{accountID}/files.download': ('docs of v2026.10.00; granted per partner',),
     '/accounts/{accountID}/files.read': ('operation',),
     '/accounts/{accountID}/files.write': ('operation',),
     '/accounts/{accountID}/invoices.read': ('operation',),

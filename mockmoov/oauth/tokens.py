@@ -109,7 +109,7 @@ def _bounded_int(digits: str) -> int:
     return number
 
 
-EXPIRED = "the token expired"
+EXPIRED = "the token has expired"
 _DOTS = 2  # in a compact JWS
 _CLAIMS = json.JSONDecoder(parse_int=_bounded_int, parse_constant=_bounded_int)
 
@@ -149,7 +149,7 @@ def claims_rejection_reason(claims: Mapping[str, object], now: float, policy: Is
     reason = next((reason for reason, failed in failures.items() if failed), "")
     if reason == EXPIRED and _is_number(expires):
         when = formatdate(expires, usegmt=True) if expires >= 0 else "a time before 1970"
-        return f"{EXPIRED} at {when}, {now - expires:.0f} s ago"
+        return f"{EXPIRED}, {now - expires:.0f} s ago, at {when}"
     return reason
 
 

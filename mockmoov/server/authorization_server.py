@@ -90,7 +90,7 @@ class AuthorizationServer:
         )
         self.routes = moov_routes(self._endpoints, forwards=settings.upstream is not None)
         self.endpoint_names = tuple(
-            route.name for methods in self.routes.methods for route in methods.values()
+            dict.fromkeys(route.name for methods in self.routes.methods for route in methods.values())
         )
         self._paths = frozenset(self.routes.templates)
         self._path_words = frozenset("/".join(self.routes.templates).split("/"))

@@ -83,9 +83,12 @@ class Routes(Generic[T]):
 
 def _with_head(methods: Mapping[str, T]) -> Mapping[str, T]:
     """The methods, and HEAD wherever there is GET (RFC 9110 §9.3.2)."""
-    if "GET" not in methods:
-        return methods
-    return {"GET": methods["GET"], "HEAD": methods["GET"], **methods}
+    named: dict[str, T] = {}
+    for method, item in methods.items():
+        named[method] = item
+        if method == "GET":
+            named["HEAD"] = item
+    return named
 
 
 def _read(path: str) -> str:

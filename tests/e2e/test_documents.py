@@ -109,6 +109,15 @@ def test_page_on_the_control_plane_lists_every_resource() -> None:
     assert sorted(listed) == sorted(resources)
 
 
+def test_page_on_contracts_says_when_it_was_compared_with_sdks() -> None:
+    compared = re.compile(r"compared with moovio-sdk [\d.]+\d.* on \d{4}-\d{2}-\d{2}")
+    in_report = compared.search((ROOT / "reports" / "drift.md").read_text())
+    on_page = compared.search(table("docs/contracts.md", "drift"))
+    assert in_report
+    assert on_page
+    assert on_page[0] == in_report[0]
+
+
 def anchors(document: Path) -> set[str]:
     """What the headings of a document can be linked by."""
     headings = re.findall(r"(?m)^#+ (.*)$", document.read_text())

@@ -6,9 +6,9 @@ Formats: fixtures/README.md.
 import base64
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import quote
@@ -129,12 +129,8 @@ class DocumentedPath:
 
     def responses(self, method: str) -> Mapping[int, DocumentedResponse]:
         """What may answer this method. HEAD may be answered as GET is, without the body (RFC 9110 §9.3.2)."""
-        if method in self.operations:
-            return self.operations[method]
-        others = {405: self.other_methods}
-        if method == "HEAD":
-            return {**self.operations.get("GET", {}), **others}
-        return others
+        like_get = self.operations.get("GET", {}) if method == "HEAD" else {}
+        return self.operations.get(method, {**like_get, 405: self.other_methods})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,18 +146,17 @@ class Description:
 def description(name: str) -> Description:
     """The description, compiled for checking."""
     document = resolved_openapi(name)
-    return Description(
-        paths={path: _compile_path(item) for path, item in document["paths"].items()},
-        elsewhere=_compile_responses(document["x-elsewhere"]),
-    )
-
-
-def _compile_path(item: dict[str, Any]) -> DocumentedPath:
-    methods = {"get", "post", "patch", "delete"} & item.keys()
-    return DocumentedPath(
-        operations={method.upper(): _compile_responses(item[method]["responses"]) for method in methods},
-        other_methods=_compile_response(item["x-other-methods"]),
-    )
+    paths = {
+        path: DocumentedPath(
+            operations={
+                method.upper(): _compile_responses(item[method]["responses"])
+                for method in {"get", "post", "patch", "delete"} & item.keys()
+            },
+            other_methods=_compile_response(item["x-other-methods"]),
+        )
+        for path, item in document["paths"].items()
+    }
+    return Description(paths=paths, elsewhere=_compile_responses(document["x-elsewhere"]))
 
 
 def _compile_responses(responses: dict[str, Any]) -> dict[int, DocumentedResponse]:
@@ -169,15 +164,13 @@ def _compile_responses(responses: dict[str, Any]) -> dict[int, DocumentedRespons
 
 
 def _compile_response(response: dict[str, Any]) -> DocumentedResponse:
+    headers, content = response.get("headers", {}), response.get("content", {})
     return DocumentedResponse(
         headers={
             name.lower(): DocumentedHeader(name, header["required"], Draft202012Validator(header["schema"]))
-            for name, header in response.get("headers", {}).items()
+            for name, header in headers.items()
         },
-        content={
-            media_type: Draft202012Validator(content["schema"])
-            for media_type, content in response.get("content", {}).items()
-        },
+        content={name: Draft202012Validator(described["schema"]) for name, described in content.items()},
         planned_only=response.get("x-mockmoov") == "planned faults only",
     )
 
@@ -226,17 +219,25 @@ class ExchangeRequest:
     path: str
     query: str
     headers: tuple[tuple[str, str], ...]
-    authorization: tuple[str | tuple[str, str], ...]
+    authorization: Sequence[Any]
     body: str
+
+    def filled(self, state: State) -> tuple[str, str, list[tuple[str, str]], bytes]:
+        """Method, target, headers and body: values are escaped as their place needs it."""
+        query = _fill(self.query, state, _form_escape)
+        credentials = [("Authorization", _authorization(line, state)) for line in self.authorization]
+        body = _fill(self.body, state, _json_escape if self.body.startswith("{") else _form_escape)
+        target = f"{self.path}?{query}" if query else self.path
+        return self.method, target, [*self.headers, *credentials], body.encode()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedResponse:
-    """What must come: text is exact, `${any}` is anything, a header that is None is absent."""
+    """What must come: text is exact, `${any}` is anything, None is an absent header, {} an empty body."""
 
     status: int
     headers: Mapping[str, str | None]
-    body: Mapping[str, Any] | Literal[""]
+    body: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,7 +254,7 @@ class Exchange:
     response: ExpectedResponse
 
     def __str__(self) -> str:
-        return f"{self.contract}:{self.id}"
+        return f"{self.contract}:{self.id} ({self.title})"
 
 
 def load_api_keys(contract: ContractName) -> dict[str, dict[str, Any]]:
@@ -265,44 +266,38 @@ def load_api_keys(contract: ContractName) -> dict[str, dict[str, Any]]:
 def load_exchanges(contract: ContractName) -> tuple[Exchange, ...]:
     """Every documented exchange of one contract."""
     document = _load_yaml(f"exchanges/{contract}.yaml")
-    raw = {entry["id"]: entry for entry in document["exchanges"]}
-    assert len(raw) == len(document["exchanges"]), "two exchanges have one id"
+    entries = {entry["id"]: entry for entry in document["exchanges"]}
+    assert len(entries) == len(document["exchanges"]), "two exchanges have one id"
 
     @cache
     def build(exchange_id: str) -> Exchange:
-        entry = raw[exchange_id]
+        entry = entries[exchange_id]
+        headers = entry["response"].get("headers", {})
         return Exchange(
             contract=contract,
             id=exchange_id,
             title=entry["title"],
-            tags=tuple(entry["source"]["tags"]),
-            note=entry["source"]["note"],
-            setup=tuple(build(earlier) for earlier in entry.get("setup", ())),
+            **entry["source"],
+            setup=tuple(map(build, entry.get("setup", ()))),
             request=_build_request(entry["request"], document["given"]["headers"]),
             response=ExpectedResponse(
                 status=entry["response"]["status"],
-                headers={name.lower(): value for name, value in entry["response"].get("headers", {}).items()},
-                body=entry["response"]["body"],
+                headers={name.lower(): value for name, value in headers.items()},
+                body=entry["response"]["body"] or {},
             ),
         )
 
-    return tuple(build(exchange_id) for exchange_id in raw)
+    return tuple(map(build, entries))
 
 
 def _build_request(entry: dict[str, Any], given: dict[str, str]) -> ExchangeRequest:
-    own = {name.lower() for name in entry.get("headers", {})}
-    headers = {name: value for name, value in given.items() if name.lower() not in own} | entry.get(
-        "headers", {}
-    )
+    headers = given | entry.get("headers", {})
     return ExchangeRequest(
         method=entry["method"],
         path=entry["path"],
         query=entry.get("query", ""),
         headers=tuple((name, line) for name, value in headers.items() for line in _as_list(value)),
-        authorization=tuple(
-            line if isinstance(line, str) else (line["basic"][0], line["basic"][1])
-            for line in _as_list(entry.get("authorization", []))
-        ),
+        authorization=_as_list(entry.get("authorization", [])),
         body="".join(_body_pieces(entry.get("body", ""))),
     )
 
@@ -319,49 +314,36 @@ def _body_pieces(body: Any) -> Iterator[str]:
             yield from (piece["repeat"].replace("${n}", f"{n:012d}") for n in range(piece["times"]))
 
 
-def new_state(contract: ContractName) -> State:
-    """What placeholders mean before any exchange: the API keys by name, then their members."""
-    return {
-        name: {member: value for member, value in key.items() if isinstance(value, str)}
-        for name, key in load_api_keys(contract).items()
-    }
-
-
 def run_exchange(exchange: Exchange, send: Send, state: State | None = None) -> None:
     """Run what must come before, then the exchange; raise AssertionError unless each goes as documented.
 
     `send(method, target, headers, body)` answers `(status, headers, body)`, header names in lower case.
-    What `state` has an answer of is not run again as setup; the answers of all that runs are added to it.
+    `state` is what placeholders mean. An exchange whose answer it has is not run again as setup; the answers
+    of all that runs are added to it.
     """
-    known = new_state(exchange.contract) if state is None else state
+    known = state or {name: _texts(key) for name, key in load_api_keys(exchange.contract).items()}
     for earlier in exchange.setup:
         if earlier.id not in known:
             run_exchange(earlier, send, known)
-    method, target, headers, body = resolve_request(exchange.request, known)
+    method, target, headers, body = exchange.request.filled(known)
     status, found, answer = send(method, target, headers, body)
     _assert_expected(exchange, status, found, answer)
     check_response(exchange.contract, method, target, status, found, answer)
-    known[exchange.id] = _texts(answer)
+    known[exchange.id] = _texts(json.loads(answer or b"{}"))
 
 
-def resolve_request(request: ExchangeRequest, state: State) -> tuple[str, str, list[tuple[str, str]], bytes]:
-    """The request with its placeholders filled, escaped as their place asks."""
-    query = _fill(request.query, state, _form_escape)
-    credentials = [("Authorization", _authorization(line, state)) for line in request.authorization]
-    body = _fill(request.body, state, _json_escape if request.body.startswith("{") else _form_escape)
-    target = f"{request.path}?{query}" if query else request.path
-    return request.method, target, [*request.headers, *credentials], body.encode()
+def _texts(members: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in members.items() if isinstance(value, str)}
 
 
-def _authorization(line: str | tuple[str, str], state: State) -> str:
+def _authorization(line: str | Mapping[str, list[str]], state: State) -> str:
     if isinstance(line, str):
         return _fill(line, state, str)
-    user, password = (_fill(part, state, str) for part in line)
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    credentials = ":".join(_fill(part, state, str) for part in line["basic"])
+    return "Basic " + base64.b64encode(credentials.encode()).decode()
 
 
-def _form_escape(value: str) -> str:
-    return quote(value, safe="")
+_form_escape = partial(quote, safe="")
 
 
 def _json_escape(value: str) -> str:
@@ -376,24 +358,14 @@ def _fill(text: str, state: State, escape: Callable[[str], str]) -> str:
     return re.sub(r"\$\{([^}]+)\}", value, text)
 
 
-def _texts(body: bytes) -> dict[str, str]:
-    value = json.loads(body) if body else {}
-    return {name: text for name, text in value.items() if isinstance(text, str)}
-
-
 def _assert_expected(exchange: Exchange, status: int, headers: Mapping[str, str], body: bytes) -> None:
-    expected = exchange.response
-    where = f"{exchange} ({exchange.title})"
-    assert status == expected.status, f"{where}: {status}, not {expected.status}; {_evidence(headers, body)}"
-    for name, value in expected.headers.items():
-        found = headers.get(name)
-        assert found is not None if value == ANY else found == value, (
-            f"{where}: {name} is {found!r}, not {value!r}"
-        )
-    if expected.body == "":
-        assert body == b"", f"{where}: a body where none is expected; {_evidence(headers, body)}"
-        return
-    members = json.loads(body)
-    assert members.keys() == expected.body.keys(), f"{where}: members {sorted(members)}"
-    for name, value in expected.body.items():
-        assert value in (ANY, members[name]), f"{where}: {name} is {members[name]!r}, not {value!r}"
+    expected, evidence = exchange.response, _evidence(headers, body)
+    assert status == expected.status, f"{exchange}: {status}, not {expected.status}; {evidence}"
+    assert bool(body) == bool(expected.body), f"{exchange}: a body, or none, is not expected; {evidence}"
+    members = json.loads(body or b"{}")
+    assert members.keys() == expected.body.keys(), f"{exchange}: members {sorted(members)}"
+    pairs = [(name, value, headers.get(name)) for name, value in expected.headers.items()]
+    pairs += [(name, value, members[name]) for name, value in expected.body.items()]
+    for name, value, found in pairs:
+        is_right = found is not None if value == ANY else found == value
+        assert is_right, f"{exchange}: {name} is {found!r}, not {value!r}"

@@ -65,7 +65,7 @@ def test_keys_are_listed_in_order_without_secrets(desk: Desk) -> None:
 
 
 def test_the_number_of_keys_is_limited(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_keys, "_MOST", 2)
+    monkeypatch.setattr(api_keys, "MAX_API_KEYS", 2)
     desk.new_key(client_id="second")
     answer = desk.post("/api-keys")
     assert answer.problem == (409, "the limit of 2 API keys is reached: delete some", None)

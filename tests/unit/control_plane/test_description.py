@@ -112,15 +112,16 @@ def names_of(form: Any) -> set[str]:
     return set(get_type_hints(form))
 
 
+INTERNAL = {"epoch", "floor", "created_at"}
 MEMBERS = {
     "FaultInput": names_of(Fault) - {"id", "matched", "triggered"},
     "Fault": names_of(Fault),
     "Where": names_of(Where),
     "Exchange": names_of(Exchange),
-    "ApiKey": names_of(ApiKey) - {"client_secret", "epoch", "floor"},
-    "CreatedApiKey": names_of(ApiKey) - {"epoch", "floor"},
-    "ApiKeyInput": names_of(ApiKey) - {"epoch", "floor"},
-    "ApiKeyChange": names_of(ApiKey) - {"epoch", "floor", "client_id"},
+    "ApiKey": names_of(ApiKey) - {"client_secret", *INTERNAL},
+    "CreatedApiKey": names_of(ApiKey) - INTERNAL,
+    "ApiKeyInput": names_of(ApiKey) - INTERNAL,
+    "ApiKeyChange": names_of(ApiKey) - {"client_id", *INTERNAL},
     "MintRequest": names_of(_MintBody),
     "KeyMintRequest": names_of(_MintBody) - {"client_id"},
 }

@@ -140,7 +140,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [  # body, the field that is blamed
     ({"endpoint": "token", "times": 2, "where": {}}, "preset", NOTHING),
     ({"preset": None}, "preset", NOTHING),
     ({"preset": "unavailble"}, "preset", "; did you mean unavailable?"),
-    ({"preset": ["hang"]}, "preset", "preset must be one of cut, empty-body, "),
+    ({"preset": ["hang"]}, "preset", "preset must be one of cut, edge-blocked, "),
     ({"preset": "html", "status": 304}, "status", "status 304 cannot have a body"),
     ({"delay": 3601}, "delay", "<= 3600"),
     ({"delay": -0.1}, "delay", ">= 0"),

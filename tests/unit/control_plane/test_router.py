@@ -36,9 +36,10 @@ def test_other_methods_are_405_with_allow(desk: Desk) -> None:
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "get", "X"]
     wrong = []
     for path, allowed in ROUTES.items():
-        for method in set(methods) - allowed.keys():
+        named = ", ".join(allowed).replace("GET", "GET, HEAD")
+        for method in set(methods) - set(named.split(", ")):
             reply = desk.ask(method, target(path))
-            if (reply.status, reply.headers.get("allow")) != (405, ", ".join(allowed)):
+            if (reply.status, reply.headers.get("allow")) != (405, named):
                 wrong.append((method, path, reply))
     assert wrong == []
 

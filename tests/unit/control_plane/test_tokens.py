@@ -174,7 +174,8 @@ def test_defects_of_opaque_tokens_outlive_the_expiry(wall: Clock) -> None:
     reasons = {"no-exp": "the token has no valid exp claim", "expired": "the token has expired"}
     tokens = {defect: mint(desk, defect=defect) for defect in reasons}
     wall.shift(7200)
-    assert {defect: reason(desk, token) for defect, token in tokens.items()} == reasons
+    found = {defect: reason(desk, token).partition(",")[0] for defect, token in tokens.items()}
+    assert found == reasons
 
 
 BAD: list[tuple[dict[str, Any], str, str]] = [  # body, the field that is blamed, and part of the message

@@ -14,18 +14,20 @@ from mockmoov.oauth.contracts import (
     CONTRACT_2023,
     CONTRACT_2023_SDK,
     CONTRACT_DATED,
+    RECOMMENDED_VERSION,
     RFC_ERRORS,
     Contract,
     ErrorFormat,
     contract_named,
     select_contract,
 )
-from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.errors import ErrorCode, FieldError, OAuthError
 from mockmoov.oauth.messages import HttpResponse, TokenResponse
 from mockmoov.oauth.responses import (
     REASON_HEADER,
     render_empty,
     render_error,
+    render_invalid_field,
     render_json,
     render_malformed_version,
     render_oauth_error,
@@ -39,11 +41,12 @@ SDK_2023 = "speakeasy-sdk/go 0.5.0 2.173.0 1.0.0 github.com/speakeasy-sdks/moov-
 CONTRACTS = [CONTRACT_2023, CONTRACT_2023_SDK, CONTRACT_DATED]
 BOTH_2023 = CONTRACTS[:2]
 VERSIONS = st.builds(
-    "v{:04}.{}.{:02}".format,
+    "v{:04}.{:02}.{:02}".format,
     st.integers(0, 9999),
-    st.sampled_from(["01", "04", "07", "10"]),
     st.integers(0, 99),
-) | st.just("latest")
+    st.integers(0, 99),
+)
+VERSIONS |= VERSIONS.map(lambda version: version[:-3]) | st.just("latest")
 TOKEN = TokenResponse(
     access_token="access",
     refresh_token="refresh",
@@ -72,7 +75,8 @@ def parts(response: HttpResponse) -> tuple[int, bytes, dict[str, str]]:
 
 @given(VERSIONS, st.sampled_from(CONTRACTS))
 @example("latest", CONTRACT_2023)
-@example("v2024.01.00", CONTRACT_2023)
+@example("v9000.00.00", CONTRACT_2023)
+@example("v2024.01", CONTRACT_2023_SDK)
 def test_version_header_wins_over_client_and_default(version: str, default: Contract) -> None:
     sent = {"x-moov-version": (version,), "user-agent": (SDK_2023,)}
     assert select_contract(sent, default) is CONTRACT_DATED
@@ -80,10 +84,9 @@ def test_version_header_wins_over_client_and_default(version: str, default: Cont
 
 
 MALFORMED_VERSIONS = [
-    "", " ", "2023", "2023-sdk", "dated", "Latest", "latest ", "v2024", "v2024.01", "v2024.1.00",
-    "v2024.01.0", "v2024.01.000", "v2024.02.00", "v2024.00.00", "v2024.13.00", "v24.01.00", "V2024.01.00",
-    "2024.01.00", " v2024.01.00", "v2024.01.00\n", "v2024-01-00", "v2024.01.00, v2024.01.00",
-    "v\u0662024.01.00",
+    "", " ", "dev", "2022", "2023", "2023-sdk", "dated", "Latest", "latest ", "v2024", "v2024.", "v2024.01.",
+    "v2024.1.00", "v2024.01.0", "v2024.01.000", "v24.01.00", "v20240.01", "V2024.01.00", "2024.01.00",
+    " v2024.01.00", "v2024.01.00\n", "v2024-01-00", "v2024.01.00, v2024.01.00", "v\u0662024.01.00",
 ]  # fmt: skip
 
 
@@ -118,7 +121,7 @@ def test_without_a_version_only_the_2023_sdk_is_pinned() -> None:
 
 
 def test_default_version_names_a_contract() -> None:
-    names = ["2023", "2023-sdk", "latest", "v2026.07.00", "", "dated", "2024", "v2024.02.00"]
+    names = ["2023", "2023-sdk", RECOMMENDED_VERSION, "latest", "", "dated", "2024", "dev"]
     found = [contract_named(name) for name in names]
     assert found == [*CONTRACTS, CONTRACT_DATED, None, None, None, None]
     assert [contract.name for contract in CONTRACTS] == ["2023", "2023-sdk", "dated"]
@@ -145,6 +148,7 @@ def test_token_response_has_five_members(contract: Contract, types: dict[Any, st
             "scope": "/ping.read /accounts.write",
             "token_type": token_type,
         }
+    assert {expires_in, contract.other_expires_in(TOKEN)} == {3600, 1_750_003_600}
 
 
 def test_responses_are_never_cached() -> None:
@@ -228,12 +232,15 @@ def test_errors_without_a_body_have_no_content_type() -> None:
         assert parts(render_unauthorized(contract, rejected)) == (401, b"", {**UNCACHED, **BECAUSE})
     not_allowed = render_error(405, "no\nline", (("allow", "POST"),))
     assert parts(not_allowed) == (405, b"", {"allow": "POST", **UNCACHED, REASON_HEADER: r"no\nline"})
-    malformed = (
-        "X-Moov-Version is malformed: send vYYYY.QQ.BB (QQ: 01, 04, 07, 10) or latest, once; "
-        "without the header you get contract 2023-sdk"
-    )
-    assert parts(render_malformed_version(CONTRACT_2023_SDK)) == (
-        404, b"", {**UNCACHED, REASON_HEADER: malformed},
+    advice = "send vYYYY.MM.BB, vYYYY.MM or latest, once; without the header you get contract 2023-sdk"
+    dev = "dev, which SDKs built from their main branch send, is no version: "
+    for sent, note in {("v1",): "", ("latest", "latest"): "", ("dev", "dev"): "", ("dev",): dev}.items():
+        reason = f"X-Moov-Version is malformed: {note}{advice}"
+        refused = render_malformed_version(sent, CONTRACT_2023_SDK)
+        assert parts(refused) == (404, b"", {**UNCACHED, REASON_HEADER: reason})
+    invalid = {"content-type": "application/json", **UNCACHED, REASON_HEADER: "name: is required"}
+    assert parts(render_invalid_field(FieldError("name", "is required"))) == (
+        422, b'{"name":"is required"}', invalid,
     )  # fmt: skip
     too_large = {"connection": "close", **UNCACHED, REASON_HEADER: "the body is larger than 65536 bytes"}
     assert parts(render_too_large(65536)) == (413, b"", too_large)

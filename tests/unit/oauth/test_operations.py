@@ -1,23 +1,31 @@
 """Moov's operations: the table, and why a token's scopes are not enough for one."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 import mockmoov
+from mockmoov.data.operation_sources import SOURCES
 from mockmoov.data.scopes import SCOPES
 from mockmoov.oauth.operations import ACCOUNT_PARAMETER, BY_PATH, missing_scope_reason
 
 DATA = Path(mockmoov.__file__).parent / "data" / "operations.json"
 ACCOUNT, OTHER = "5352b013-ae58-4a63-8a3f-97f316a917cf", "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
+PARTNER = "aa7f3a5e-2222-4c2d-9e8f-aabbccddeeff"
 TEMPLATES = sorted(SCOPES)
 SECRET = "dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-"
 
 
 def of(account: str, *scopes: str) -> list[str]:
     return [scope.replace("{accountID}", account) for scope in scopes]
+
+
+def missing(granted: Sequence[str], needed: Sequence[str], parameters: Mapping[str, str]) -> str:
+    """The reason for an operation with one set of scopes."""
+    return missing_scope_reason(granted, [needed], parameters, PARTNER)
 
 
 # --- the table ----------------------------------------------------------------------------------------
@@ -27,13 +35,22 @@ def test_operations_are_those_of_the_data_file() -> None:
     document = json.loads(DATA.read_bytes())
     assert document["source"].startswith("spec: ")
     found = {
-        path: {method: {"name": item.name, "scopes": list(item.scopes)} for method, item in methods.items()}
+        (method, path): (item.name, list(map(list, item.scope_sets)), SOURCES.get((method, path), {}))
         for path, methods in BY_PATH.items()
+        for method, item in methods.items()
     }
-    assert found == document["operations"]
-    operations = [item for methods in BY_PATH.values() for item in methods.values()]
-    assert len({item.name for item in operations}) == len(operations) == 189
-    assert {scope for item in operations for scope in item.scopes} <= set(SCOPES)
+    assert found == {
+        (method, path): (
+            item["name"],
+            [item["scopes"], *item.get("or", [])],
+            {name: item[name] for name in item.keys() - {"name", "scopes", "or"}},
+        )
+        for path, methods in document["operations"].items()
+        for method, item in methods.items()
+    }
+    assert len(found) == 209
+    scopes = {scope for _, sets, _ in found.values() for names in sets for scope in names}
+    assert {scope.replace("{partnerAccountID}", "{accountID}") for scope in scopes} <= set(SCOPES)
 
 
 # --- missing scopes -----------------------------------------------------------------------------------
@@ -42,14 +59,40 @@ def test_operations_are_those_of_the_data_file() -> None:
 @given(st.lists(st.sampled_from(TEMPLATES), max_size=4), st.lists(st.sampled_from(TEMPLATES), max_size=2))
 def test_all_scopes_are_needed_for_the_account_in_the_path(required: list[str], extra: list[str]) -> None:
     granted, in_path = of(ACCOUNT, *extra, *required), {ACCOUNT_PARAMETER: ACCOUNT}
-    assert missing_scope_reason(granted, required, in_path) == ""
-    assert missing_scope_reason(granted, required, {ACCOUNT_PARAMETER: ACCOUNT.upper()}) == ""
+    assert missing(granted, required, in_path) == ""
+    assert missing(granted, required, {ACCOUNT_PARAMETER: ACCOUNT.upper()}) == ""
     is_bound = "{accountID}" in "".join(required)
-    assert bool(missing_scope_reason(granted, required, {ACCOUNT_PARAMETER: OTHER})) == is_bound
-    assert missing_scope_reason(granted, required, {}) == ""  # no account in the path: any account's will do
+    assert bool(missing(granted, required, {ACCOUNT_PARAMETER: OTHER})) == is_bound
+    assert missing(granted, required, {}) == ""  # no account in the path: any account's will do
     for scope in set(required) - set(extra):
         fewer = [other for other in granted if other != of(ACCOUNT, scope)[0]]
-        assert missing_scope_reason(fewer, required, in_path)
+        assert missing(fewer, required, in_path)
+
+
+@given(st.lists(st.lists(st.sampled_from(TEMPLATES), max_size=3), min_size=1, max_size=3))
+def test_one_whole_set_is_enough_and_reasons_name_the_first(sets: list[list[str]]) -> None:
+    in_path = {ACCOUNT_PARAMETER: ACCOUNT}
+    for needed in sets:
+        assert missing_scope_reason(of(ACCOUNT, *needed), sets, in_path, PARTNER) == ""
+    if all(sets):
+        assert missing_scope_reason([], sets, in_path, PARTNER) == missing([], sets[0], in_path)
+
+
+def test_a_partner_acts_with_scopes_for_its_own_account() -> None:
+    sets = BY_PATH["/accounts/{accountID}/tickets"]["GET"].scope_sets
+    tickets, profile = "/accounts/{accountID}/tickets.read", "/accounts/{accountID}/profile.read"
+    in_path = {ACCOUNT_PARAMETER: ACCOUNT}
+    granted = {
+        "the account's": of(ACCOUNT, tickets),
+        "the partner's": of(PARTNER, tickets) + of(ACCOUNT, profile),
+        "the partner's only": of(PARTNER, tickets),
+        "the profile only": of(ACCOUNT, profile),
+        "another's": of(OTHER, tickets) + of(ACCOUNT, profile),
+    }
+    passing = {
+        who for who, scopes in granted.items() if not missing_scope_reason(scopes, sets, in_path, PARTNER)
+    }
+    assert passing == {"the account's", "the partner's"}
 
 
 def test_reason_names_the_missing_scopes_and_what_there_is() -> None:
@@ -72,7 +115,7 @@ def test_reason_names_the_missing_scopes_and_what_there_is() -> None:
         ((SECRET,), ("/ping.read",), None): "/ping.read; it has 1 of another form",
     }
     found = {
-        (granted, scopes, account): missing_scope_reason(
+        (granted, scopes, account): missing(
             granted, scopes, {} if account is None else {ACCOUNT_PARAMETER: account}
         )
         for granted, scopes, account in expected

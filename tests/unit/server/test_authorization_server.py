@@ -44,7 +44,7 @@ each_format = pytest.mark.parametrize("token_format", FORMATS)
 
 def test_path_method_version_and_size_are_checked_in_turn() -> None:
     send = sender(new_server())
-    malformed, large = ("x-moov-version", "v2024.02.00"), b"x" * (MAX_BODY + 1)
+    malformed, large = ("x-moov-version", "v2024.2.00"), b"x" * (MAX_BODY + 1)
     repeated = [("x-moov-version", "latest")] * 2
     wrong = []
     for method, path, headers, body, status, allow in [
@@ -56,10 +56,12 @@ def test_path_method_version_and_size_are_checked_in_turn() -> None:
         ("POST", "", [basic()], b"", 404, None),
         ("GET", "/oauth2/token", [malformed], large, 405, "POST"),
         ("PUT", "/oauth2/revoke", [malformed], large, 405, "POST"),
-        ("HEAD", "/ping", [malformed], b"", 405, "GET"),
+        ("HEAD", "/oauth2/token", [malformed], b"", 405, "POST"),
+        ("POST", "/ping", [malformed], b"", 405, "GET, HEAD"),
         ("POST", "/oauth2/token", [malformed], large, 404, None),
         ("POST", "/oauth2/token", repeated, large, 404, None),
         ("GET", "/ping", [malformed], b"", 404, None),
+        ("HEAD", "/ping", [malformed], b"", 404, None),
         ("POST", "/oauth2/token", [], large, 413, None),
     ]:
         found, answered, content = send(method, path, headers, body)

@@ -19,7 +19,7 @@ OPERATIONS = [
     (method, path.replace("{accountID}", ACCOUNT), item.name)
     for path, methods in BY_PATH.items()
     for method, item in methods.items()
-    if item.scopes  # where none is required, any valid token is sufficient
+    if item.scope_sets != ((),)  # where none is required, any valid token is sufficient
 ]
 
 

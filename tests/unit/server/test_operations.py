@@ -13,7 +13,12 @@ import mockmoov
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.servers import NOW, Clock, Header, basic, bearer, new_server, sender
 from tests.support.tokens import mint, revoke
-from tools.generate_tables import operation_names_module, operations_module, scopes_module
+from tools.generate_tables import (
+    operation_names_module,
+    operation_sources_module,
+    operations_module,
+    scopes_module,
+)
 
 FOLDER = Path(mockmoov.__file__).parent / "data"
 DATA = json.loads((FOLDER / "operations.json").read_bytes())["operations"]
@@ -34,6 +39,7 @@ class Operation:
     method: str
     template: str
     scopes: tuple[str, ...]
+    is_basic_only: bool
 
     def required(self, account: str = ACCOUNT) -> str:
         """The scopes that it requires, for an account; another one if it requires none."""
@@ -50,11 +56,19 @@ class Operation:
 
     @property
     def success(self) -> int:
+        if self.is_basic_only:
+            return 403
         return 200 if self.name == "ping" else 501  # there is no upstream
 
 
 OPERATIONS = [
-    Operation(name=entry["name"], method=method, template=template, scopes=tuple(entry["scopes"]))
+    Operation(
+        name=entry["name"],
+        method=method,
+        template=template,
+        scopes=tuple(entry["scopes"]),
+        is_basic_only=entry.get("note") == "Basic only",
+    )
     for template, methods in DATA.items()
     for method, entry in methods.items()
 ]
@@ -119,13 +133,17 @@ CASES: Mapping[str, tuple[Callable[[Moov, Operation], list[Header]], Callable[[O
     ),
     "expired": (lambda moov, operation: [moov.expired_token(operation.required())], lambda _: 401),
     "revoked": (lambda moov, operation: [moov.revoked_token(operation.required())], lambda _: 401),
-    "Basic": (lambda _, __: [basic()], lambda operation: operation.success),
+    "Basic": (
+        lambda moov, operation: [moov.token("/ping.read") if operation.is_basic_only else basic()],
+        lambda operation: operation.success,
+    ),
 }
 
 
 def test_generated_tables_match_their_json_files() -> None:
     assert (FOLDER / "scopes.py").read_text() == scopes_module()
     assert (FOLDER / "operations.py").read_text() == operations_module()
+    assert (FOLDER / "operation_sources.py").read_text() == operation_sources_module()
     assert (FOLDER / "operation_names.py").read_text() == operation_names_module()
 
 
@@ -144,10 +162,23 @@ def test_each_operation_answers_as_moovs_gateway_does(case: str, moov: Moov) -> 
 def test_another_method_is_405_before_anything_else(moov: Moov) -> None:
     wrong = []
     for template, methods in DATA.items():
-        for method in set(METHODS) - set(methods):
+        allowed = ", ".join(methods).replace("GET", "GET, HEAD")
+        for method in set(METHODS) - set(allowed.split(", ")):
             answer = moov.send(method, path_of(template), [("x-moov-version", "malformed")], b"")
-            if (bare_status(answer), answer[1].get("allow")) != (405, ", ".join(methods)):
+            if (bare_status(answer), answer[1].get("allow")) != (405, allowed):
                 wrong.append((method, template, answer))
+    assert wrong == []
+
+
+def test_head_is_answered_as_get_is(moov: Moov) -> None:
+    wrong = []
+    for operation in OPERATIONS:
+        path = path_of(operation.template)
+        if operation.method == "GET":
+            for headers in ([], [moov.token(operation.required())], [moov.token(operation.other_scope)]):
+                answers = [moov.status(method, path, *headers) for method in ("GET", "HEAD")]
+                if answers[0] != answers[1]:
+                    wrong.append((operation.name, answers))
     assert wrong == []
 
 

@@ -28,7 +28,7 @@ def table_of(templates: list[str]) -> dict[str, dict[str, int]]:
     """A number for each; of templates that differ only in names of parameters, the first."""
     distinct = {template.replace("{y}", "{x}"): template for template in reversed(templates)}
     chosen = [template for template in dict.fromkeys(templates) if template in distinct.values()]
-    return {template: {"GET": number} for number, template in enumerate(chosen)}
+    return {template: {"POST": number} for number, template in enumerate(chosen)}
 
 
 def naive(templates: Mapping[str, object], path: str) -> tuple[str, dict[str, str]] | None:
@@ -104,9 +104,12 @@ def test_another_method_is_405_with_those_allowed() -> None:
     refused = ROUTES.endpoint(request("PUT", "/a/x/c"))
     assert isinstance(refused, HttpResponse)
     headers = dict(refused.headers)
-    assert (refused.status, headers["allow"]) == (405, "GET, POST")
+    assert (refused.status, headers["allow"]) == (405, "GET, HEAD, POST")
     assert headers["x-mockmoov-reason"] == "no such method on this path"
     assert ROUTES.endpoint(request("POST", "/a/x/c")) == (2, {"id": "x"})
+    assert ROUTES.endpoint(request("HEAD", "/a/x/c")) == (1, {"id": "x"})
+    assert ROUTES.methods[0] == {"GET": 1, "HEAD": 1, "POST": 2}
+    assert Routes({"/a": {"POST": 1}}).methods == ({"POST": 1},)  # HEAD goes with GET only
     assert ROUTES.error({"GET": 0}, request("GET", "/a")) is None
 
 

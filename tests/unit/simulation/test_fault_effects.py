@@ -9,9 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockmoov.oauth.contracts import CONTRACT_2023, CONTRACT_DATED
-from mockmoov.oauth.messages import HttpResponse
+from mockmoov.oauth.messages import HttpResponse, TokenResponse
 from mockmoov.simulation.fault_effects import (
     apply_to_response,
+    has_request_id,
     invalid_member,
     needs_whole_body,
     planned_response,
@@ -57,6 +58,8 @@ BAD_VALUES = ["", " ", " a", "a ", "a\r\nb: c", "a\n", "é", "\t", "a\0b", "\x7f
 def test_headers_follow_rfc_9110_and_leave_framing_alone() -> None:
     good = [Fault(headers={name: value}) for name, value in product(NAMES, VALUES)]
     assert [fault for fault in good if invalid_member(fault) is not None] == []
+    left_out = [Fault(headers={name: None}) for name in (*NAMES, "X-Request-Id")]
+    assert [fault for fault in left_out if invalid_member(fault) is not None] == []
     bad_name = ("headers", "contains an invalid header name, or a header that the server sets itself")
     assert {invalid_member(Fault(headers={"x": "y", name: "v"})) for name in BAD_NAMES} == {bad_name}
     bad_value = ("headers", "contains a value that is not printable ASCII")
@@ -114,6 +117,28 @@ def test_headers_of_the_fault_win_and_are_sent_once() -> None:
     for response in (planned(fault), changed(fault)):
         expected = {"content-type": "b/b", "retry-after": "1", "x-a": "C"}
         assert {name: headers(response)[name] for name in expected} == expected
+
+
+def test_a_header_that_is_none_is_left_out() -> None:
+    fault = Fault(status=403, headers={"Cache-Control": None, "x-request-id": None, "cf-ray": "1"})
+    assert headers(planned(fault)).keys() == {"pragma", "x-mockmoov-reason", "cf-ray"}
+    assert headers(changed(Fault(headers={"Pragma": None}))).keys() == {"content-type", "cache-control"}
+    assert not has_request_id(fault)
+    assert has_request_id(Fault(headers={"cf-ray": None}))
+
+
+def test_other_expires_in_has_the_meaning_of_the_other_contract() -> None:
+    issued = TokenResponse(
+        access_token="abc", refresh_token="r", scope="/ping.read", issued_at=1000, expires_at=4600,
+        token_format="jwt", jti="j",
+    )  # fmt: skip
+    for contract, expected in ((CONTRACT_2023, 4600), (CONTRACT_DATED, 3600)):
+        fault = Fault(other_expires_in=True)
+        body = apply_to_response(fault, REAL, contract, issued).body
+        assert json.loads(body) == {**MEMBERS, "expires_in": expected}
+        overridden = Fault(other_expires_in=True, set={"expires_in": 7})
+        assert json.loads(apply_to_response(overridden, REAL, contract, issued).body)["expires_in"] == 7
+        assert apply_to_response(fault, REAL, contract, None).body == REAL.body  # not of the token endpoint
 
 
 def test_retry_headers_are_those_of_the_contract() -> None:

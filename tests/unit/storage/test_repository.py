@@ -58,16 +58,12 @@ def consume(
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 api_keys = st.builds(
     ApiKey,
-    client_id=texts,
-    client_secret=texts,
-    account_id=texts,
-    application_id=texts,
     origins=st.lists(texts, max_size=3).map(tuple),
     scopes=st.none() | st.lists(texts, max_size=3).map(tuple),
     grants=st.lists(texts, max_size=3).map(tuple),
     enabled=st.booleans(),
-    epoch=texts,
     floor=st.builds(TokenFloor, issued_at=st.floats(0, 1e12), expires_at=st.floats(0, 1e12)),
+    **dict.fromkeys(("client_id", "client_secret", "account_id", "application_id", "epoch"), texts),
 )
 key_lists = st.lists(api_keys, max_size=3, unique_by=lambda key: key.client_id)
 issuer_keys = st.builds(
@@ -140,49 +136,27 @@ def test_one_of_many_threads_uses_a_refresh_token(policy: RefreshPolicy) -> None
     assert (family.sequence, family.revoked) == (1, policy.reuse_detection)
 
 
-@given(st.lists(st.integers(0, 4), max_size=12), st.booleans())
-@example([0, 1, 1, 2], True)
-@example([0, 1, 0, 2], False)
-def test_refresh_tokens_work_in_turn_and_a_replay_revokes(
-    presented: list[int], reuse_detection: bool
-) -> None:
-    repository, policy = new_repository(KEY), replace(STRICT, reuse_detection=reuse_detection)
-    current, revoked = 0, False
-    for sequence in presented:
-        won = consume(repository, sequence, policy=policy)
-        assert won == (sequence == current and not revoked)
-        revoked = revoked or (reuse_detection and not won)
-        current += won
-    assert repository.family("family").revoked == revoked
-    assert repository.is_revoked(jti="any", family="family") == revoked
+def test_refresh_tokens_work_in_turn_and_a_replay_revokes() -> None:
+    repository = new_repository(KEY)
+    assert not repository.is_revoked(jti="any", family="family")
+    works = [consume(repository, sequence) for sequence in (0, 1, 2, 4, 3)]
+    assert works == [True, True, True, False, False]
+    assert repository.is_revoked(jti="any", family="family")
 
 
-@pytest.mark.parametrize(
-    ("act", "answer"),
-    [
+def test_overtaken_use_and_revocation_revoke_the_family() -> None:
+    acts: list[tuple[Callable[[Repository], object], object]] = [
         (lambda repository: consume(repository, 0), False),
         (lambda repository: repository.revoke_family(refresh_token(), now=NOW, expires_at=EXPIRY), None),
-    ],
-    ids=["use", "revocation"],
-)
-def test_overtaken_use_and_revocation_revoke_the_family(
-    act: Callable[[Repository], object], answer: object
-) -> None:
-    store = OvertakenStore()
-    repository = new_repository(KEY, store=store)
-    store.before["compare_and_swap"] = lambda: consume(repository, 0)
-    assert act(repository) is answer
-    family = repository.family("family")
-    assert (family.sequence, family.revoked) == (1, True)
-    assert not consume(repository, 1)
-
-
-def test_replay_within_the_grace_period_revokes_nothing() -> None:
-    repository, policy = new_repository(KEY), replace(STRICT, grace=10)
-    uses = [(0, 0.0, True), (0, 9.9, False), (1, 9.9, True), (1, 19.9, False)]
-    for sequence, later, works in uses:
-        assert consume(repository, sequence, policy=policy, now=NOW + later) == works
-    assert repository.family("family").revoked
+    ]
+    for act, answer in acts:
+        store = OvertakenStore()
+        repository = new_repository(KEY, store=store)
+        store.before["compare_and_swap"] = partial(consume, repository, 0)
+        assert act(repository) is answer
+        family = repository.family("family")
+        assert (family.sequence, family.revoked) == (1, True)
+        assert not consume(repository, 1)
 
 
 @pytest.mark.parametrize("back", [0, 100])
@@ -220,51 +194,56 @@ def test_revoked_access_token_leaves_its_family_alone() -> None:
 
 # --- which records are evicted ----------------------------------------------------------------------
 
-Write = Callable[[Repository, float, float], object]
-WRITES: dict[str, tuple[Write, Callable[[Repository], bool]]] = {
+Write = Callable[[Repository, str, float, float], object]
+# Kinds of records that belong to an API key: how to write one, and whether it is there.
+KINDS: dict[str, tuple[Write, Callable[[Repository, str], bool]]] = {
     "used-up refresh token": (
-        lambda r, now, end: r.consume_refresh_token(refresh_token(), now=now, policy=STRICT, expires_at=end),
-        lambda r: r.family("family").sequence == 1,
+        lambda r, name, now, end: r.consume_refresh_token(
+            refresh_token(family=f"used {name}", client_id=name), now=now, policy=STRICT, expires_at=end
+        ),
+        lambda r, name: r.family(f"used {name}").sequence == 1,
     ),
     "revoked family": (
-        lambda r, now, end: r.revoke_family(refresh_token(), now=now, expires_at=end),
-        lambda r: r.family("family").revoked,
+        lambda r, name, now, end: r.revoke_family(
+            refresh_token(family=f"revoked {name}", client_id=name), now=now, expires_at=end
+        ),
+        lambda r, name: r.family(f"revoked {name}").revoked,
     ),
     "revoked access token": (
-        lambda r, now, end: r.revoke_access_token(access_token(expires_at=end), now=now),
-        lambda r: r.is_revoked(jti="jti", family="family"),
+        lambda r, name, now, end: r.revoke_access_token(access_token(name, name, end), now=now),
+        lambda r, name: r.is_revoked(jti=name, family="none"),
     ),
     "opaque token": (
-        lambda r, now, end: r.put_opaque_token("token", {}, client_id="a", now=now, expires_at=end),
-        lambda r: r.opaque_token("token") is not None,
+        lambda r, name, now, end: r.put_opaque_token(name, {}, client_id=name, now=now, expires_at=end),
+        lambda r, name: r.opaque_token(name) is not None,
     ),
 }
 
 
 @given(offset=st.floats(-1e9, 1e9), lifetime=st.integers(1, 10**8), wait=st.floats(0, 1e12))
 def test_nothing_is_evicted_while_there_is_room(offset: float, lifetime: int, wait: float) -> None:
-    for name, (write, is_kept) in WRITES.items():
+    for kind, (write, is_kept) in KINDS.items():
         wall = Clock()
         repository = Repository(MemoryStore(), wall=wall, bound=few(3))
-        write(repository, wall.now + offset, wall.now + offset + lifetime)
+        write(repository, "a", NOW + offset, NOW + offset + lifetime)
         wall.shift(wait)
-        for jti in "ab":
+        for jti in ("one", "two"):
             repository.revoke_access_token(access_token(jti, expires_at=wall.now), now=wall.now)
-        assert is_kept(repository), name
+        assert is_kept(repository, "a"), kind
         repository.reset_api_key("a", epoch="new")
-        assert not is_kept(repository), name
+        assert not is_kept(repository, "a"), kind
 
 
 @given(offset=st.floats(0, 1e9), lifetime=st.integers(1, 10**8))
 def test_expired_records_are_evicted_beyond_the_bound(offset: float, lifetime: int) -> None:
-    for name, (write, is_kept) in WRITES.items():
+    for kind, (write, is_kept) in KINDS.items():
         wall = Clock()
         repository = Repository(MemoryStore(), wall=wall, bound=few(1))
-        write(repository, wall.now + offset, wall.now + offset + lifetime)
+        write(repository, "a", NOW + offset, NOW + offset + lifetime)
         wall.shift(offset + lifetime + 1)
-        assert is_kept(repository), name
+        assert is_kept(repository, "a"), kind
         repository.revoke_access_token(access_token("live", expires_at=wall.now + 1), now=wall.now)
-        assert not is_kept(repository), name
+        assert not is_kept(repository, "a"), kind
         assert repository.is_revoked(jti="live", family="none")
 
 
@@ -289,24 +268,15 @@ def test_keys_and_buckets_are_never_evicted() -> None:
 
 def use(repository: Repository, client_id: str) -> None:
     """Write one record of each kind that belongs to an API key."""
-    used = refresh_token(family=f"used {client_id}", client_id=client_id)
-    assert repository.consume_refresh_token(used, now=NOW, policy=STRICT, expires_at=EXPIRY)
-    revoked = refresh_token(family=f"revoked {client_id}", client_id=client_id)
-    repository.revoke_family(revoked, now=NOW, expires_at=EXPIRY)
-    repository.revoke_access_token(access_token(f"jti {client_id}", client_id), now=NOW)
-    repository.put_opaque_token(f"opaque {client_id}", {}, client_id=client_id, now=NOW, expires_at=EXPIRY)
+    for write, _ in KINDS.values():
+        write(repository, client_id, NOW, EXPIRY)
     assert repository.take_request(key_of(client_id), now=NOW, rate=1) == 0
 
 
 def traces(repository: Repository, client_id: str) -> list[bool]:
     """Of each kind of record, whether there is one that belongs to the key."""
-    return [
-        repository.family(f"used {client_id}") != TokenFamily(),
-        repository.family(f"revoked {client_id}") != TokenFamily(),
-        repository.is_revoked(jti=f"jti {client_id}", family="none"),
-        repository.opaque_token(f"opaque {client_id}") is not None,
-        repository.take_request(key_of(client_id), now=NOW, rate=1) > 0,
-    ]
+    has_taken = repository.take_request(key_of(client_id), now=NOW, rate=1) > 0
+    return [*(is_kept(repository, client_id) for _, is_kept in KINDS.values()), has_taken]
 
 
 def test_client_id_is_created_once() -> None:
@@ -365,28 +335,17 @@ def test_overtaken_change_is_applied_to_what_is_there_by_then() -> None:
     assert repository.all_api_keys() == []
 
 
-def test_change_that_raises_changes_nothing() -> None:
-    repository = new_repository(key_of("a"))
-
-    def reject(_: ApiKey) -> ApiKey:
-        raise ValueError("no")
-
-    with pytest.raises(ValueError, match="no"):
-        repository.change_api_key("a", reject)
-    assert repository.all_api_keys() == [key_of("a")]
-
-
 def test_deleted_or_reset_key_loses_all_its_records() -> None:
     repository = new_repository(key_of("a"), key_of("b"))
-    use(repository, "a")
     use(repository, "b")
+    use(repository, "a")
     assert repository.reset_api_key("a", epoch="new") == key_of("a", epoch="new")
     assert repository.all_api_keys() == [key_of("a", epoch="new"), key_of("b")]
     assert (traces(repository, "a"), traces(repository, "b")) == ([False] * 5, [True] * 5)
     repository.reset_api_key("a", epoch="e")
     use(repository, "a")
     assert repository.delete_api_key("a")
-    assert repository.api_keys(["a", "b"]) == repository.all_api_keys() == [key_of("b")]
+    assert repository.all_api_keys() == [key_of("b")]
     assert (traces(repository, "a"), traces(repository, "b")) == ([False] * 5, [True] * 5)
 
 
@@ -452,19 +411,6 @@ def test_origin_registered_while_they_are_read_is_known_next(method: str) -> Non
 # --- rate limit -------------------------------------------------------------------------------------
 
 
-@given(rate=st.integers(1, 50), moves=st.lists(st.floats(-1e8, 1e8) | st.floats(-2, 2), max_size=40))
-@example(rate=1, moves=[0.0, 0.0, -5.0, 0.0, 0.5])
-def test_request_passes_after_the_announced_wait(rate: int, moves: list[float]) -> None:
-    repository, now = new_repository(), NOW
-    for move in moves:
-        now += move
-        wait = repository.take_request(KEY, now=now, rate=rate)
-        assert 0 <= wait <= 1 / rate + 1e-6
-        now += wait + 1e-6
-        assert not wait or repository.take_request(KEY, now=now, rate=rate) == 0
-    assert repository.take_request(key_of("another"), now=now, rate=rate) == 0
-
-
 @given(rate=st.integers(1, 9), ahead=st.just(0.0) | st.floats(1, 1e8))
 @example(rate=1, ahead=0.0)
 @example(rate=2, ahead=5.0)
@@ -475,6 +421,7 @@ def test_keys_of_one_account_share_a_bucket_across_clocks(rate: int, ahead: floa
     wait = repository.take_request(second, now=NOW, rate=rate)
     assert wait == pytest.approx(1 / rate)
     assert repository.take_request(second, now=NOW + wait + 1e-6, rate=rate) == 0
+    assert repository.take_request(key_of("another"), now=NOW, rate=rate) == 0
 
 
 @pytest.mark.parametrize(("rate", "passes"), [(1, False), (2, True)])

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import settings
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.journal import Query, matching
 from mockmoov.storage import journal as module
-from mockmoov.storage.journal import MemoryJournal, TooManyWatchesError, Watch
+from mockmoov.storage.journal import MemoryJournal, TooManyWatchesError
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.simulation import SimulationState
 from tests.support.records import EXCHANGE
@@ -33,37 +33,16 @@ def nothing() -> None:
     """A watch is told something that its test doesn't need."""
 
 
-@dataclass(eq=False)
 class Waiter:
     """A watch, and how often it was notified."""
 
-    owner: str | None
-    query: Query
-    watch: Watch | None = None
-    missing: int = 0  # after the last step
-    calls: int = 0
+    def __init__(self, journal: MemoryJournal, owner: str | None, query: Query, count: int) -> None:
+        self.owner, self.query, self.calls = owner, query, 0
+        self.watch = journal.watch(owner, query, count, self.notify)
+        self.missing = self.watch.missing  # after the last step
 
     def notify(self) -> None:
         self.calls += 1
-
-    def opened(self) -> Watch:
-        assert self.watch
-        return self.watch
-
-
-@dataclass
-class Model:
-    """The exchanges that must be in the journal."""
-
-    exchanges: list[Exchange] = field(default_factory=list)
-    number: int = 0
-
-    def append(self, new: Exchange) -> None:
-        self.number += 1
-        self.exchanges = [*self.exchanges, replace(new, number=self.number)][-SIZE:]
-
-    def matching(self, owner: str | None, query: Query) -> list[Exchange]:
-        return matching([each for each in self.exchanges if owner in (None, each.client_id)], query)
 
 
 class WatchesAgainstList(RuleBasedStateMachine):
@@ -72,35 +51,35 @@ class WatchesAgainstList(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.journal = MemoryJournal(max_exchanges=SIZE)
-        self.model = Model()
+        self.exchanges: list[Exchange] = []
+        self.number = 0
         self.waiters: list[Waiter] = []
 
     @rule(owner=owners, status=st.sampled_from([200, 404]), endpoint=st.sampled_from([None, "token"]))
     def append(self, owner: str | None, status: int, endpoint: str | None) -> None:
-        self.journal.append(exchange(owner, status, endpoint))
-        self.model.append(exchange(owner, status, endpoint))
+        new = exchange(owner, status, endpoint)
+        self.journal.append(new)
+        self.number += 1
+        self.exchanges = [*self.exchanges, replace(new, number=self.number)][-SIZE:]
 
     @rule(owner=owners)
     def clear(self, owner: str | None) -> None:
         before = {waiter: waiter.calls for waiter in self.waiters}
         self.journal.clear(owner)
-        self.model.exchanges = [each for each in self.model.exchanges if owner not in (None, each.client_id)]
+        self.exchanges = [each for each in self.exchanges if owner not in (None, each.client_id)]
         if owner is None:
-            self.model.number = 0
+            self.number = 0
         for waiter, calls in before.items():
             assert waiter.calls - calls == (owner in (None, waiter.owner))
 
     @rule(owner=owners, query=st.sampled_from(QUERIES), count=st.integers(1, SIZE + 1))
     def watch(self, owner: str | None, query: Query, count: int) -> None:
-        waiter = Waiter(owner, query)
-        waiter.watch = self.journal.watch(owner, query, count, waiter.notify)
-        waiter.missing = waiter.watch.missing
-        self.waiters.append(waiter)
+        self.waiters.append(Waiter(self.journal, owner, query, count))
 
     @precondition(lambda self: self.waiters)
     @rule(index=st.integers(0, 100), twice=st.booleans())
     def close(self, index: int, twice: bool) -> None:
-        watch = self.waiters.pop(index % len(self.waiters)).opened()
+        watch = self.waiters.pop(index % len(self.waiters)).watch
         watch.close()
         if twice:
             watch.close()
@@ -108,7 +87,8 @@ class WatchesAgainstList(RuleBasedStateMachine):
     @invariant()
     def watches_count_what_is_in_the_journal(self) -> None:
         for waiter in self.waiters:
-            watch, found = waiter.opened(), self.model.matching(waiter.owner, waiter.query)
+            own = [each for each in self.exchanges if waiter.owner in (None, each.client_id)]
+            watch, found = waiter.watch, matching(own, waiter.query)
             assert watch.found() == found
             assert watch.missing == max(0, watch.count - len(found))
             assert watch.dropped == self.journal.read(waiter.owner)[1]
@@ -116,7 +96,7 @@ class WatchesAgainstList(RuleBasedStateMachine):
     @invariant()
     def complete_watches_were_notified(self) -> None:
         for waiter in self.waiters:
-            missing = waiter.opened().missing
+            missing = waiter.watch.missing
             assert waiter.calls or missing or not waiter.missing
             if missing:
                 waiter.calls = 0
@@ -124,7 +104,7 @@ class WatchesAgainstList(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for waiter in self.waiters:
-            waiter.opened().close()
+            waiter.watch.close()
         assert_nothing_is_left(self.journal)
 
 
@@ -138,37 +118,33 @@ TestWatchesAgainstList.settings = settings(stateful_step_count=40)
 
 
 def test_watch_is_notified_when_the_last_missing_exchange_comes() -> None:
-    journal, waiter = MemoryJournal(), Waiter("a", Query())
-    with journal.watch("a", Query(status=200), 2, waiter.notify) as watch:
-        missing = [watch.missing]
-        for owner, status in (("a", 404), ("b", 200), (None, 200), ("a", 200), ("a", 200), ("a", 200)):
-            journal.append(exchange(owner, status))
-            missing.append(watch.missing)
+    journal = MemoryJournal()
+    waiter = Waiter(journal, "a", Query(status=200), 2)
+    missing = [waiter.watch.missing]
+    for owner, status in (("a", 404), ("b", 200), (None, 200), ("a", 200), ("a", 200), ("a", 200)):
+        journal.append(exchange(owner, status))
+        missing.append(waiter.watch.missing)
     assert (missing, waiter.calls) == ([2, 2, 2, 2, 1, 0, 0], 1)
 
 
 def test_complete_watch_waits_again_after_exchanges_are_dropped() -> None:
-    journal, waiter = MemoryJournal(max_exchanges=2), Waiter(None, Query())
-    with journal.watch(None, Query(status=200), 1, waiter.notify) as watch:
-        for status in (200, 404, 404):
-            journal.append(exchange(status=status))
-        assert (watch.missing, waiter.calls) == (1, 1)
-        journal.append(exchange())
-        assert (watch.missing, waiter.calls) == (0, 2)
+    journal, found = MemoryJournal(max_exchanges=2), []
+    waiter = Waiter(journal, None, Query(status=200), 1)
+    for status in (200, 404, 404, 200):
+        journal.append(exchange(status=status))
+        found.append((waiter.watch.missing, waiter.calls))
+    assert found == [(0, 1), (0, 1), (1, 1), (0, 2)]
 
 
 def test_cleared_journal_notifies_watches_and_counts_nothing() -> None:
-    journal, waiters = MemoryJournal(), [Waiter(owner, Query()) for owner in OWNERS]
-    for waiter in waiters:
-        waiter.watch = journal.watch(waiter.owner, Query(), 1, waiter.notify)
+    journal = MemoryJournal()
+    waiters = [Waiter(journal, owner, Query(), 1) for owner in OWNERS]
     for owner in ("a", "b"):
         journal.append(exchange(owner))
     journal.clear("a")
-    assert [waiter.calls for waiter in waiters] == [1, 2, 1]
-    assert [len(waiter.opened().found()) for waiter in waiters] == [1, 0, 1]
+    assert [(waiter.calls, len(waiter.watch.found())) for waiter in waiters] == [(1, 1), (2, 0), (1, 1)]
     journal.clear()
-    assert [waiter.calls for waiter in waiters] == [2, 3, 2]
-    assert [waiter.opened().found() for waiter in waiters] == [[], [], []]
+    assert [(waiter.calls, len(waiter.watch.found())) for waiter in waiters] == [(2, 0), (3, 0), (2, 0)]
 
 
 def test_exchange_larger_than_the_journal_is_not_counted() -> None:
@@ -213,9 +189,8 @@ def test_number_of_watches_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     first, _ = (journal.watch(owner, Query(), 1, nothing) for owner in "ab")
     with monkeypatch.context() as patched:
         patched.setattr(module, "_matching", lambda *_: pytest.fail("the journal is not read in vain"))
-        with pytest.raises(
-            TooManyWatchesError, match=r"^2 requests are waiting for exchanges, which is the limit$"
-        ):
+        message = "^2 requests are waiting for exchanges, which is the limit$"
+        with pytest.raises(TooManyWatchesError, match=message):
             journal.watch("c", Query(), 1, nothing)
     first.close()
     journal.watch("c", Query(), 1, nothing)

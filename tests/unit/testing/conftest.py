@@ -19,12 +19,6 @@ def http() -> Iterator[httpx2.Client]:
 
 
 @contextmanager
-def started() -> Iterator[MockMoov]:
-    with MockMoov() as moov:
-        yield moov
-
-
-@contextmanager
 def connected() -> Iterator[MockMoov]:
     with (
         MockMoov(control_token=CONTROL_TOKEN) as server,
@@ -33,7 +27,7 @@ def connected() -> Iterator[MockMoov]:
         yield moov
 
 
-@pytest.fixture(scope="module", params=[started, connected])
+@pytest.fixture(scope="module", params=[MockMoov, connected], ids=["started", "connected"])
 def moov(request: pytest.FixtureRequest) -> Iterator[MockMoov]:
     with request.param() as moov:
         yield moov

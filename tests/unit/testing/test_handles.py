@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, cast, get_args
@@ -20,13 +20,11 @@ import pytest
 
 from mockmoov.control_plane.exchanges import LONGEST_WAIT
 from mockmoov.oauth.api_keys import EXAMPLE
-from mockmoov.oauth.token_defects import DEFECTS
 from mockmoov.simulation.faults import PRESETS
 from mockmoov.testing import ControlError, DefectName, Exchange, Exchanges, MockMoov, MoovKey, PresetName
-from mockmoov.testing.handles import unix_time
 from mockmoov.testing.transport import Control
 from mockmoov.testing.types import QueryArguments
-from tests.support.program import Program, ping, reason_of
+from tests.support.program import Program, ping
 
 LONG_AGO = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
 
@@ -36,15 +34,6 @@ def read_claims(token: str) -> Any:
 
 
 # --- clocks -------------------------------------------------------------------------------------
-
-
-def test_shift_expires_a_token_and_back_revives_it(program: Program) -> None:
-    token = program.token().json()["access_token"]
-    assert program.ping(token).status_code == 200
-    program.key.clock.shift(hours=2)
-    assert reason_of(program.ping(token)) == (401, "the token has expired")
-    program.key.clock.shift(hours=-2)
-    assert program.ping(token).status_code == 200
 
 
 def test_two_keys_live_in_different_times(program: Program, other: Program) -> None:
@@ -57,6 +46,8 @@ def test_two_keys_live_in_different_times(program: Program, other: Program) -> N
     program.key.clock.shift(hours=1, minutes=1)
     assert [program.ping(tokens[0]).status_code, other.ping(tokens[1]).status_code] == [401, 200]
     assert [program.introspect(tokens[0])["active"], other.introspect(tokens[1])["active"]] == [False, True]
+    program.key.clock.shift(hours=-1)
+    assert program.ping(tokens[0]).status_code == 200
 
 
 def test_frozen_clock_stands_still_until_moved_or_resumed(key: MoovKey) -> None:
@@ -85,6 +76,8 @@ def test_a_time_may_have_any_zone_but_needs_one(key: MoovKey) -> None:
     at = datetime(2030, 1, 1, 12, tzinfo=timezone(timedelta(hours=-7)))
     assert key.clock.freeze(at) == at
     assert key.clock.now().tzinfo is UTC
+    fault = key.faults.add("html", start=at, end=at.timestamp() + 1)
+    assert (fault.start, fault.end) == (at.timestamp(), at.timestamp() + 1)
     naive = datetime(2030, 1, 1)
     uses: list[Callable[[], object]] = [
         lambda: key.clock.move_to(naive),
@@ -98,16 +91,7 @@ def test_a_time_may_have_any_zone_but_needs_one(key: MoovKey) -> None:
     for use in uses:
         with pytest.raises(ValueError, match="a datetime needs a time zone here"):
             use()
-    assert len(key.faults) == 0
-
-
-def test_key_clock_keeps_its_distance_to_the_servers(moov: MockMoov, key: MoovKey) -> None:
-    moov.clock.freeze(LONG_AGO)
-    key.clock.shift(days=1)
-    moov.clock.shift(hours=1)
-    assert moov.clock.now() == LONG_AGO + timedelta(hours=1)
-    assert key.clock.now() == LONG_AGO + timedelta(days=1, hours=1)
-    moov.reset()
+    assert key.faults.list() == (fault,)
 
 
 # --- faults -------------------------------------------------------------------------------------
@@ -125,14 +109,6 @@ def test_fault_happens_as_planned_and_to_no_other_key(program: Program, other: P
     assert [exchange.status for exchange in program.key.exchanges(fault=fault.id)] == [503, 503]
 
 
-def test_faults_happen_in_order_the_keys_before_the_servers(moov: MockMoov, program: Program) -> None:
-    moov.faults.add(status=500, times=1)
-    for status in (502, 503):
-        program.key.faults.add(status=status, times=1)
-    assert [program.token().status_code for _ in range(4)] == [502, 503, 500, 200]
-    moov.faults.clear()
-
-
 def test_faults_are_listed_counted_removed_and_cleared(key: MoovKey) -> None:
     faults = [key.faults.add(preset) for preset in get_args(PresetName)]
     assert len(key.faults) == len(PRESETS)
@@ -146,16 +122,6 @@ def test_faults_are_listed_counted_removed_and_cleared(key: MoovKey) -> None:
     assert key.faults.list() == ()
 
 
-def test_fault_holds_on_the_keys_clock_from_start_to_end(program: Program) -> None:
-    program.key.clock.freeze(LONG_AGO)
-    program.key.faults.add(status=500, start=LONG_AGO + timedelta(1), end=LONG_AGO.timestamp() + 2 * 86400)
-    statuses = []
-    for _ in range(3):
-        statuses.append(program.token().status_code)
-        program.key.clock.shift(days=1)
-    assert statuses == [200, 500, 200]
-
-
 def test_member_overrides_its_preset_and_none_is_left_out(program: Program) -> None:
     fault = program.key.faults.add("rate-limited", retry_after=7, where={"path": "/oauth2/token"}, text=None)
     assert fault.where.path == "/oauth2/token"
@@ -166,7 +132,7 @@ def test_member_overrides_its_preset_and_none_is_left_out(program: Program) -> N
 # --- exchanges ----------------------------------------------------------------------------------
 
 
-def test_journal_lists_requests_and_responses_in_order(program: Program) -> None:
+def test_journal_lists_requests_and_responses_in_order(moov: MockMoov, program: Program) -> None:
     token = program.token().json()["access_token"]
     program.ping(token)
     program.token(scope="/nope.read")
@@ -178,34 +144,25 @@ def test_journal_lists_requests_and_responses_in_order(program: Program) -> None
     assert (third.status, third.parameters["scope"]) == (400, "/nope.read")
     assert third.reason is not None
     assert third.reason.startswith("scope /nope.read is not known")
-    assert first.number < second.number < third.number
     assert {item.client_id for item in (first, second, third)} == {program.key.client_id}
+    assert (program.key.exchanges.dropped, moov.exchanges()[-3:]) == (0, [first, second, third])
     program.key.exchanges.clear()
     assert (program.key.exchanges(), program.key.exchanges.count()) == ([], 0)
 
 
-QUERIES: list[QueryArguments] = [
-    {},
-    {"endpoint": "token"},
-    {"endpoint": "ping"},
-    {"grant_type": "refresh_token"},
-    {"status": 200},
-    {"status": 400, "endpoint": "token"},
-    {"method": "GET"},
-    {"since": LONG_AGO + timedelta(hours=1)},
-    {"until": LONG_AGO + timedelta(hours=1)},
-    {"since": LONG_AGO.timestamp(), "until": LONG_AGO.timestamp() + 1},
+# Queries, and which of four exchanges match.
+QUERIES: list[tuple[QueryArguments, list[int]]] = [
+    ({}, [0, 1, 2, 3]),
+    ({"endpoint": "token"}, [0, 2, 3]),
+    ({"endpoint": "ping"}, [1]),
+    ({"grant_type": "refresh_token"}, [2, 3]),
+    ({"status": 200}, [0, 1, 2]),
+    ({"status": 400, "endpoint": "token"}, [3]),
+    ({"method": "GET"}, [1]),
+    ({"since": LONG_AGO + timedelta(hours=1)}, [2, 3]),
+    ({"until": LONG_AGO + timedelta(hours=1)}, [0, 1]),
+    ({"since": LONG_AGO.timestamp(), "until": LONG_AGO.timestamp() + 1}, [0, 1]),
 ]
-
-
-def matches(exchange: Exchange, query: QueryArguments) -> bool:
-    members: dict[str, Any] = dict(query)
-    since, until = (members.pop(name, None) for name in ("since", "until"))
-    return (
-        all(getattr(exchange, name) == value for name, value in members.items())
-        and (since is None or unix_time(since) <= exchange.at)
-        and (until is None or exchange.at < unix_time(until))
-    )
 
 
 def test_query_lists_counts_and_waits_for_what_matches(program: Program) -> None:
@@ -218,20 +175,11 @@ def test_query_lists_counts_and_waits_for_what_matches(program: Program) -> None
     program.ping("none")  # which key it is for cannot be known
     everything = program.key.exchanges()
     assert [exchange.status for exchange in everything] == [200, 200, 200, 400]
-    for query in QUERIES:
-        expected = [exchange for exchange in everything if matches(exchange, query)]
+    for query, places in QUERIES:
+        expected = [everything[place] for place in places]
         assert program.key.exchanges(**query) == expected
         assert program.key.exchanges.count(**query) == len(expected)
-        if expected:
-            assert program.key.exchanges.wait(len(expected), **query) == expected
-
-
-def test_servers_journal_has_every_exchange(moov: MockMoov, program: Program) -> None:
-    moov.exchanges.clear()
-    program.token()
-    program.ping("nobody's")
-    assert [exchange.client_id for exchange in moov.exchanges()] == [program.key.client_id, None]
-    assert moov.exchanges.dropped == 0
+        assert program.key.exchanges.wait(len(expected), **query) == expected
 
 
 def test_wait_returns_once_enough_exchanges_match(program: Program) -> None:
@@ -281,9 +229,6 @@ class Silent:
         assert parse_qs(query)["timeout"] == [str(timeout)]
         self.waits.append(timeout)
         return 200, "", b'{"exchanges": [], "complete": false}'
-
-    def close(self) -> None:
-        raise AssertionError
 
 
 def test_long_wait_is_split_into_waits_the_server_grants() -> None:
@@ -353,34 +298,11 @@ def test_minted_token_works_and_needs_no_exchange(program: Program) -> None:
     assert isinstance(token, str)
 
 
-def test_minted_token_may_have_a_scope_its_key_may_not(program: Program) -> None:
-    program.key.change(scopes=["/accounts.write"])
-    assert program.ping(program.key.mint()).status_code == 200
-    assert program.ping(program.key.mint("/accounts.write")).status_code == 403
-
-
-UNKNOWN = "the token is unknown: it was altered, signed by another key, or issued by another server"
-REASONS: Mapping[DefectName, str] = {
-    "expired": "the token has expired",
-    "not-yet-valid": "the token is not valid yet",
-    "wrong-audience": "the token is not for this audience",
-    "wrong-issuer": "the token has the wrong issuer",
-    "no-exp": "the token has no valid exp claim",
-    "unknown-kid": UNKNOWN,
-    "bad-signature": UNKNOWN,
-    "alg-none": UNKNOWN,
-    "hs256-public-key": UNKNOWN,
-    "revoked": "the token was revoked",
-}
-
-
 def test_defective_token_is_refused_for_its_defect(program: Program) -> None:
-    assert set(REASONS) == set(DEFECTS)
-    for defect, reason in REASONS.items():
+    for defect in get_args(DefectName):
         token = program.key.mint(defect=defect)
         assert token.defect == defect
-        assert reason_of(program.ping(token)) == (401, reason)
-        assert not program.introspect(token)["active"]
+        assert program.ping(token).status_code == 401
 
 
 def test_server_mints_tokens_of_its_first_key(http: httpx2.Client, moov: MockMoov) -> None:
@@ -394,13 +316,10 @@ def test_rotated_signing_key_verifies_until_it_is_dropped(moov: MockMoov, progra
     token = program.key.mint()
     new = moov.signing_keys.rotate()
     assert moov.signing_keys.list() == (new, old)
-    jwks = program.http.get(f"{moov.url}/.well-known/jwks.json").json()
-    assert [key["kid"] for key in jwks["keys"]] == [new, old]
     assert program.ping(token).status_code == 200
     moov.signing_keys.drop(old)
     assert moov.signing_keys.list() == (new,)
     assert program.ping(token).status_code == 401
-    assert program.ping(program.key.mint()).status_code == 200
     with pytest.raises(ControlError) as caught:
         moov.signing_keys.drop(new)
     assert caught.value.status == 409

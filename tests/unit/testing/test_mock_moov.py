@@ -27,23 +27,11 @@ from mockmoov.oauth.token_defects import DEFECTS
 from mockmoov.server.factory import create_server
 from mockmoov.simulation.faults import PRESETS
 from mockmoov.simulation.journal import Query
-from mockmoov.testing import (
-    BindError,
-    ControlError,
-    DefectName,
-    EndpointName,
-    Fault,
-    GrantType,
-    MintedToken,
-    MockMoov,
-    MoovKey,
-    PresetName,
-    SettingsError,
-)
+from mockmoov.testing import BindError, ControlError, Fault, MintedToken, MockMoov, MoovKey, SettingsError
 from mockmoov.testing.environment import VARIABLES
 from mockmoov.testing.types import FaultArguments, KeyArguments, KeyChanges, QueryArguments, SettingArguments
 from tests.support.asgi import client_of
-from tests.support.program import Program, ping, reason_of
+from tests.support.program import Program, ping
 from tests.unit.testing.conftest import CONTROL_TOKEN
 
 LONG_AGO = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -57,30 +45,26 @@ def runs_now(clock: testing.Clock) -> bool:
 
 
 def test_new_key_works_at_once_with_its_own_credentials(moov: MockMoov, program: Program) -> None:
-    others = [moov.new_api_key(), moov.api_keys.create()]
-    credentials = [(key.client_id, key.client_secret) for key in (program.key, *others)]
-    assert len({part for pair in credentials for part in pair}) == 6
+    other = moov.new_api_key()
+    credentials = [program.key.client_id, program.key.client_secret, other.client_id, other.client_secret]
+    assert len(set(credentials)) == 4
     assert program.token().status_code == 200
-    for other in others:
-        other.delete()
+    other.delete()
 
 
 def test_new_key_has_the_requested_attributes(moov: MockMoov) -> None:
-    account, application = "5352b013-ae58-4a63-8a3f-97f316a917c0", "c520f1b9-0ba7-42f5-b977-248cdbe41c60"
-    key = moov.new_api_key(
-        client_id="mine",
-        client_secret="not-a-real-secret",
-        account_id=account,
-        application_id=application,
-        origins=("https://shop.example",),
-        scopes=["/ping.read"],
-        grants=["client_credentials"],
-        enabled=None,  # the default
-    )
-    assert (key.client_id, key.client_secret) == ("mine", "not-a-real-secret")
-    assert (key.account_id, key.application_id) == (account, application)
-    assert (key.origins, key.scopes) == (("https://shop.example",), ("/ping.read",))
-    assert (key.grants, key.enabled) == (("client_credentials",), True)
+    attributes: KeyArguments = {
+        "client_id": "mine",
+        "client_secret": "not-a-real-secret",
+        "account_id": "5352b013-ae58-4a63-8a3f-97f316a917c0",
+        "application_id": "c520f1b9-0ba7-42f5-b977-248cdbe41c60",
+        "origins": ("https://shop.example",),
+        "scopes": ("/ping.read",),
+        "grants": ("client_credentials",),
+        "enabled": None,  # the default
+    }
+    key = moov.new_api_key(**attributes)
+    assert {name: getattr(key, name) for name in attributes} == {**attributes, "enabled": True}
     key.delete()
 
 
@@ -102,36 +86,24 @@ def test_keys_are_listed_in_the_order_of_creation(moov: MockMoov) -> None:
 
 def test_change_of_a_key_takes_effect_at_once(program: Program) -> None:
     key = program.key
-    token = key.mint()
     key.change(scopes=["/accounts.write"], client_secret="another-secret-0123456789")
     assert (key.scopes, key.client_secret) == (("/accounts.write",), "another-secret-0123456789")
     assert program.token().status_code == 400
-    assert program.token(scope="/accounts.write").status_code == 200
     key.change(scopes=None)
     assert (key.scopes, key.client_secret) == (None, "another-secret-0123456789")
     assert program.token().status_code == 200
-    assert program.ping(token).status_code == 200
+    key.disable()
+    assert (key.enabled, program.token().status_code) == (False, 401)
+    key.enable()
+    assert (key.enabled, program.token().status_code) == (True, 200)
 
 
-def test_disabled_key_is_refused_until_enabled(program: Program) -> None:
-    token = program.token().json()["access_token"]
-    program.key.disable()
-    disabled = program.key.enabled, program.token().status_code, program.ping(token).status_code
-    assert disabled == (False, 401, 401)
-    program.key.enable()
-    enabled = program.key.enabled, program.token().status_code, program.ping(token).status_code
-    assert enabled == (True, 200, 200)
-
-
-def test_deleted_key_is_gone_with_tokens_and_exchanges(moov: MockMoov, program: Program) -> None:
+def test_deleted_key_is_gone_with_its_tokens(moov: MockMoov, program: Program) -> None:
     token = program.key.mint()
     assert program.ping(token).status_code == 200
     program.key.delete()
     assert program.ping(token).status_code == 401
-    with pytest.raises(ControlError) as caught:
-        moov.api_keys.get(program.key.client_id)
-    assert caught.value.status == 404
-    assert program.key.client_id not in [exchange.client_id for exchange in moov.exchanges()]
+    assert program.key.client_id not in [key.client_id for key in moov.api_keys]
 
 
 def test_credentials_and_environment_belong_to_the_key(moov: MockMoov, key: MoovKey) -> None:
@@ -149,31 +121,24 @@ def test_credentials_and_environment_belong_to_the_key(moov: MockMoov, key: Moov
 
 
 def test_reset_of_a_key_affects_no_other(program: Program, other: Program) -> None:
-    tokens = [one.token().json()["access_token"] for one in (program, other)]
     for one in (program, other):
         one.key.faults.add("html", endpoint="revoke")
-        one.key.clock.shift(minutes=-10)
+        one.token()
+    program.key.clock.shift(minutes=-10)
     program.key.reset()
-    assert (len(program.key.faults), program.key.exchanges.count()) == (0, 0)
     assert runs_now(program.key.clock)
-    reason = "the token was issued before the server started or its key was reset"
-    assert reason_of(program.ping(tokens[0])) == (401, reason)
-    assert program.token().status_code == 200
-    assert (len(other.key.faults), other.key.exchanges.count()) == (1, 1)
-    assert other.ping(tokens[1]).status_code == 200
+    keys = (program.key, other.key)
+    assert [(len(key.faults), key.exchanges.count()) for key in keys] == [(0, 0), (1, 1)]
 
 
 def test_reset_of_the_server_leaves_only_keys_of_settings(moov: MockMoov, program: Program) -> None:
     tokens = [moov.mint(), program.key.mint()]
     moov.faults.add("html", endpoint="revoke")
     moov.clock.freeze(LONG_AGO)
-    kids = moov.signing_keys.list()
-    moov.signing_keys.rotate()
     moov.reset()
     assert [key.client_id for key in moov.api_keys] == [EXAMPLE["client_id"]]
+    assert (len(moov.faults), moov.exchanges.count()) == (0, 0)
     assert [program.ping(token).status_code for token in tokens] == [401, 401]
-    assert (len(moov.faults), moov.exchanges.count()) == (0, 2)
-    assert moov.signing_keys.list() == kids
     assert runs_now(moov.clock)
 
 
@@ -188,12 +153,9 @@ def test_config_shows_settings_and_sources_but_no_secret(moov: MockMoov) -> None
 
 
 def test_unknown_setting_names_the_nearest() -> None:
-    with pytest.raises(
-        SettingsError, match="MockMoov: token_fromat: there is no such setting; did you mean tok"
-    ):
+    message = r"^MockMoov: token_fromat: there is no such setting; did you mean token_format\?$"
+    with pytest.raises(SettingsError, match=message):
         MockMoov(token_fromat="jwt")  # type: ignore[call-arg]
-    with pytest.raises(SettingsError, match="MockMoov: token_format must be one of"):
-        MockMoov(token_format="jwtt")  # type: ignore[arg-type]
 
 
 # --- start and stop -----------------------------------------------------------------------------
@@ -326,12 +288,9 @@ def test_same_seed_gives_same_keys_but_not_same_tokens(http: httpx2.Client) -> N
 
 def test_app_answers_without_a_socket_from_the_same_state() -> None:
     async def ask(moov: MockMoov, key: MoovKey) -> list[int]:
+        headers = {"authorization": f"Bearer {key.mint()}"}
         async with client_of(moov.app, "http://moov.invalid") as http:
-            data = {"grant_type": "client_credentials", "scope": "/ping.read"}
-            auth = key.client_id, key.client_secret
-            issued = await http.post("/oauth2/token", auth=auth, data=data)
-            headers = {"authorization": f"Bearer {issued.json()['access_token']}"}
-            statuses = [issued.status_code, (await http.get("/ping", headers=headers)).status_code]
+            statuses = [(await http.get("/ping", headers=headers)).status_code]
             key.clock.shift(hours=2)
             statuses.append((await http.get("/ping", headers=headers)).status_code)
             key.faults.add("unavailable", times=1)
@@ -339,26 +298,11 @@ def test_app_answers_without_a_socket_from_the_same_state() -> None:
 
     with MockMoov() as moov:
         key = moov.new_api_key()
-        assert anyio.run(ask, moov, key) == [200, 200, 401, 503]
-        assert [exchange.status for exchange in key.exchanges()] == [200, 200, 401, 503]
-        with MockMoov.connect(moov.url) as handle:
-            message = r"not available after MockMoov\.connect\(\): the server runs elsewhere"
-            with pytest.raises(AttributeError, match=message):
-                _ = handle.app
-
-
-def test_app_raises_where_a_fault_ends_the_connection() -> None:
-    async def ask(moov: MockMoov, key: MoovKey) -> None:
-        async with client_of(moov.app) as http:
-            await http.post("/oauth2/token", auth=(key.client_id, key.client_secret))
-
-    presets: tuple[PresetName, ...] = ("reset", "cut")
-    with MockMoov() as moov:
-        key = moov.new_api_key()
-        for preset in presets:
-            key.faults.add(preset, times=1)
-            with pytest.raises(ConnectionResetError, match="a planned fault: the connection is reset"):
-                anyio.run(ask, moov, key)
+        assert anyio.run(ask, moov, key) == [200, 401, 503]
+        assert [exchange.status for exchange in key.exchanges()] == [200, 401, 503]
+        message = r"not available after MockMoov\.connect\(\): the server runs elsewhere"
+        with MockMoov.connect(moov.url) as handle, pytest.raises(AttributeError, match=message):
+            _ = handle.app
 
 
 def test_hanging_request_to_the_app_can_be_cancelled() -> None:
@@ -389,10 +333,10 @@ def test_typed_arguments_are_those_the_server_knows() -> None:
 
 
 def test_typed_values_are_those_the_server_accepts() -> None:
-    assert get_args(PresetName) == tuple(PRESETS)
-    assert get_args(DefectName) == DEFECTS
-    assert get_args(GrantType) == tuple(GRANTS)
-    assert set(get_args(EndpointName)) == set(create_server(Settings()).endpoint_names)
+    assert get_args(testing.PresetName) == tuple(PRESETS)
+    assert get_args(testing.DefectName) == DEFECTS
+    assert get_args(testing.GrantType) == tuple(GRANTS)
+    assert set(get_args(testing.EndpointName)) == set(create_server(Settings()).endpoint_names)
     hints = get_type_hints(SettingArguments)
     literals = {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
     assert list(literals) == ["token_format", "scope_catalogue", "origin_policy", "control"]

@@ -17,23 +17,14 @@ def test_rejection_is_an_error_with_status_and_field(moov: MockMoov, key: MoovKe
     rejected: list[tuple[int, str | None, str, Callable[[], object]]] = [
         (404, None, "no API key with this client_id", lambda: moov.api_keys.get("nobody")),
         (409, None, "with this client_id already", lambda: moov.new_api_key(client_id=key.client_id)),
-        (422, "client_id", "must not contain a colon", lambda: moov.new_api_key(client_id="a:b")),
-        (422, "scopes", "there is no scope /nope.read", lambda: key.change(scopes=["/nope.read"])),
         (422, "client_secret", "needs a client_secret", lambda: key.change(client_secret=None)),  # type: ignore[arg-type]
         (422, "seconds", "must stay between the years 1970 and 9998", lambda: key.clock.shift(days=-40_000)),
-        (422, "to", "in the years 1970 to 9998", lambda: key.clock.move_to(-1)),
-        (422, "preset", "did you mean unavailable", lambda: key.faults.add("unavailabel")),  # type: ignore[arg-type]
-        (422, "endpoint", "did you mean token", lambda: key.faults.add("html", endpoint="tokn")),  # type: ignore[arg-type]
         (422, "preset", "this fault does nothing", lambda: key.faults.add(endpoint="token")),
-        (422, "stauts", "did you mean status", lambda: key.faults.add(stauts=500)),  # type: ignore[call-arg]
-        (422, "endpoint", "did you mean revoke", lambda: key.exchanges(endpoint="revok")),  # type: ignore[arg-type]
         (422, "statsu", "did you mean status", lambda: key.exchanges(statsu=1)),  # type: ignore[call-arg]
         (422, "count", "count must be an integer", lambda: key.exchanges.wait(0)),
-        (422, "defect", "did you mean expired", lambda: key.mint(defect="expird")),  # type: ignore[arg-type]
         (422, "scope", "scope must be a string", lambda: key.mint("")),
-        (422, "scope", "each scope must be of the form /family.permission", lambda: key.mint("ping")),
         (404, None, "key", lambda: moov.signing_keys.drop("nobody's")),
-    ]  # fmt: skip
+    ]
     for status, field, message, use in rejected:
         with pytest.raises(ControlError, match=re.escape(message)) as caught:
             use()
