@@ -12,8 +12,8 @@ _COMMANDS: Mapping[str, str] = {
     "serve": "mockmoov.cli.serve",
     "healthcheck": "mockmoov.cli.healthcheck",
     "token": "mockmoov.cli.token",
-    "scopes": "mockmoov.cli.scopes",
-    "operations": "mockmoov.cli.operations",
+    "scopes": "mockmoov.cli.catalogue",
+    "operations": "mockmoov.cli.catalogue",
     "verify": "mockmoov.verify.cli",
 }
 

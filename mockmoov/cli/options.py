@@ -68,8 +68,6 @@ url_option = option(
     help="URL of the server; default: http://localhost and the port in the settings (8080).",
 )
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, with all that is known.")
-
 ca_file_option = option(
     "--ca-file",
     metavar="PATH",

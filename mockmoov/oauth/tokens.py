@@ -147,9 +147,8 @@ def claims_rejection_reason(claims: Mapping[str, object], now: float, policy: Is
         "the token is not valid yet": not (_is_number(not_before) and not_before <= now),
     }
     reason = next((reason for reason, failed in failures.items() if failed), "")
-    if reason == EXPIRED and _is_number(expires):
-        when = formatdate(expires, usegmt=True) if expires >= 0 else "a time before 1970"
-        return f"{EXPIRED}, {now - expires:.0f} s ago, at {when}"
+    if reason == EXPIRED and _is_number(expires) and expires >= 0:
+        return f"{EXPIRED}, {now - expires:.0f} s ago, at {formatdate(expires, usegmt=True)}"
     return reason
 
 

@@ -135,7 +135,8 @@ def test_start_up_lines_name_url_key_contract_and_control(tmp_path: Path) -> Non
     assert result.stdout.splitlines() == [
         f"mockmoov {__version__} listens on {url}",
         f"client_id {CLIENT_ID}, client_secret {CLIENT_SECRET}",
-        "requests without X-Moov-Version use contract 2023 (default_version is 2023)",
+        "requests without X-Moov-Version use contract 2023 (default_version is 2023)"
+        "; for today's Moov: --default-version v2026.10.00",
         f"control plane at {url}/_mockmoov: on",
     ]
     assert found == [200, ["ready"]]
@@ -146,11 +147,11 @@ def test_start_up_lines_have_no_secret_but_the_examples(tmp_path: Path) -> None:
     key = another_key("mine")
     example = {"client_id": CLIENT_ID, "client_secret": "changed-from-the-example"}
     variables = {"MOCKMOOV_API_KEYS": json.dumps([key, example])}
-    result, url = serve(tmp_path, lambda _: None, "--default-version=latest", **variables)
+    result, url = serve(tmp_path, lambda _: None, "--default-version=v2026.10.00", **variables)
     assert result.stdout.splitlines()[1:] == [
         "client_id mine",
         f"client_id {CLIENT_ID}",
-        "requests without X-Moov-Version use contract dated (default_version is latest)",
+        "requests without X-Moov-Version use contract dated (default_version is v2026.10.00)",
         f"control plane at {url}/_mockmoov: on",
     ]
     assert key["client_secret"] not in result.output
@@ -245,7 +246,7 @@ def test_help_of_serve_lists_every_setting() -> None:
 
 def test_help_lists_every_command_and_no_secret() -> None:
     text = invoke("--help").stdout
-    for command in ("serve", "healthcheck", "token", "scopes", "verify"):
+    for command in ("serve", "healthcheck", "token", "scopes", "operations", "verify"):
         assert re.search(rf"^ +{command} ", text, re.MULTILINE)
         output = " ".join(invoke(command, "--help").output.split())
         assert CLIENT_SECRET not in output
@@ -283,10 +284,35 @@ def test_scopes_lists_the_catalogue_with_its_sources() -> None:
     result = invoke("scopes")
     lines = result.stdout.splitlines()
     assert result.exit_code == 0
-    assert len(lines) == 49
+    assert len(lines) == 52
     listed = {line.split()[0]: tuple(line.split(maxsplit=1)[1].split(", ")) for line in lines}
     assert listed == SCOPES
     assert all(sources for sources in listed.values())
+    documents = json.loads(invoke("scopes", "--json").stdout)
+    assert {item["scope"]: tuple(item["sources"]) for item in documents} == SCOPES
+
+
+def test_operations_lists_scopes_and_where_they_are_known_from() -> None:
+    result = invoke("operations")
+    lines = result.stdout.splitlines()
+    assert (result.exit_code, len(lines)) == (0, 209)
+    tickets = "/accounts/{accountID}/tickets"
+    partner = "/accounts/{partnerAccountID}/tickets.read /accounts/{accountID}/profile.read"
+    assert {
+        "GET    /ping ping: /ping.read",
+        "GET    /applications listApplications: Basic only",
+        "GET    /webhooks listWebhooks: any token",
+        f"GET    {tickets} listTickets: {tickets}.read or {partner}",
+    } <= set(lines)
+    documents = {
+        (item["method"], item["path"]): item for item in json.loads(invoke("operations", "--json").stdout)
+    }
+    assert len(documents) == 209
+    assert documents["GET", "/ping"] == {
+        "operation": "ping", "method": "GET", "path": "/ping", "scopes": ["/ping.read"], "source": "spec",
+    }  # fmt: skip
+    assert documents["GET", tickets]["or"] == [partner.split()]
+    assert documents["POST", "/transfer-options"]["versions"] == "v2024.01.00 to v2025.10.00"
 
 
 @contextlib.contextmanager

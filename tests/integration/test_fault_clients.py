@@ -170,6 +170,11 @@ def a_token(drop: tuple[str, ...] = (), **changed: object) -> Body:
     return fits
 
 
+def a_unix_time(seen: bytes) -> bool:
+    """Whether this is the contract of 2023 with the `expires_in` of the other."""
+    return a_token()(seen) and bool(json.loads(seen)["expires_in"] > 10**9)
+
+
 def begins_a_token(seen: bytes) -> bool:
     return seen.startswith(b'{"access_token":"ey')
 
@@ -234,6 +239,16 @@ OF_PRESETS = dict(
         of_preset("string-expires-in", "token", 200, a_token(expires_in="3600"), content_type=JSON),
         of_preset("negative-expires-in", "token", 200, a_token(expires_in=-1)),
         of_preset("huge-expires-in", "token", 200, a_token(expires_in=10**18)),
+        of_preset("expires-in-other", "token", 200, a_unix_time),
+        of_preset(
+            "edge-blocked",
+            "refused",
+            403,
+            exactly(b"error code: 1010"),
+            content_type=TEXT,
+            cf_ray="9a1f0c3e5b7d2468-IAD",
+            x_request_id=None,
+        ),
         of_preset("slow", "token", 200, a_token()),
         of_preset("hang", "hang", None),
         of_preset("reset", "reset", None),
@@ -316,7 +331,7 @@ ENDS: Mapping[str, Mapping[str, str]] = {
 def test_table_has_every_preset_and_every_effect() -> None:
     assert set(OF_PRESETS) == set(PRESETS)
     what = {"delay", "status", "headers", "body", "text", "content_type", "retry_after", "drop", "set"}
-    what |= {"truncate", "network_error"}
+    what |= {"other_expires_in", "truncate", "network_error"}
     used = {name for wire in FAULTS.values() for name in wire.members}
     used |= {name for members in PRESETS.values() for name in members}
     assert what <= set(Fault.__annotations__)

@@ -165,6 +165,18 @@ def test_sufficient_request_is_answered_by_the_upstream(http: Client, upstream: 
     assert not request.values("transfer-encoding")
 
 
+def test_head_is_forwarded_as_head(http: Client, upstream: Upstream, exchanges: Exchanges) -> None:
+    upstream.answer = OK.removesuffix(b"hello")
+    response = http.head(CARDS, auth=KEY)
+    assert (response.status_code, response.content) == (200, b"")
+    assert response.headers["content-length"] == "5"
+    (request,) = upstream.requests
+    assert request.line == f"HEAD /base{CARDS} HTTP/1.1"
+    assert [(exchange.endpoint, exchange.method) for exchange in exchanges()] == [("listCards", "HEAD")]
+    upstream.answer = OK
+    assert http.get(CARDS, auth=KEY).text == "hello"  # the connection is in order
+
+
 def test_upstream_learns_who_sent_a_request(
     http: Client, upstream: Upstream, server: AuthorizationServer
 ) -> None:
@@ -309,7 +321,8 @@ def test_insufficient_request_never_reaches_the_upstream(
         ("GET", f"/accounts/{OTHER}/cards", SCOPE, 403),
         ("PUT", CARDS, SCOPE, 405),
         ("OPTIONS", CARDS, SCOPE, 405),
-        ("HEAD", CARDS, SCOPE, 405),
+        ("HEAD", CARDS, "/ping.read", 403),
+        ("HEAD", f"{CARDS}/", SCOPE, 404),
         ("GET", f"{CARDS}/", SCOPE, 404),
         ("GET", "/nowhere", SCOPE, 404),
         ("GET", "/ping", "/ping.read", 200),

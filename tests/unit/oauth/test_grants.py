@@ -85,13 +85,15 @@ def test_only_its_secret_authenticates_a_key(secrets: list[str], keys: list[str]
 
 
 @pytest.mark.parametrize("parameter", [None, "client_secret"])
-def test_unknown_client_and_wrong_secret_look_alike(parameter: str | None) -> None:
+def test_only_the_reason_tells_unknown_client_from_wrong_secret(parameter: str | None) -> None:
     def rejected(keys: list[ApiKey], *secrets: str) -> tuple[str, str | None, str]:
         return rejection(lambda: authenticate_client(keys, sent(*secrets, parameter=parameter)))
 
     answers = {rejected([KEY], *secrets) for secrets in (["wrong"], [""], [], ["\ud800"])}
-    answers |= {rejected([], "secret"), rejected([DISABLED], "wrong")}
-    assert answers == {("invalid_client", parameter, "unknown client_id or wrong client_secret")}
+    answers |= {rejected([DISABLED], "wrong")}
+    assert answers == {("invalid_client", parameter, "client_secret is wrong")}
+    unknown = rejected([], "secret")
+    assert unknown == ("invalid_client", parameter, "there is no API key with this client_id")
     assert rejected([DISABLED], "secret") == ("invalid_client", parameter, "the API key is disabled")
 
 

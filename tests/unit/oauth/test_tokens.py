@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import string
+from email.utils import formatdate
 from typing import Any
 
 import jwt
@@ -301,8 +302,11 @@ def rejection(now: float = NOW, **changes: object) -> str:
 
 
 def test_token_is_valid_until_the_moment_it_expires() -> None:
-    times = {0: "", NOW: "", NOW + 3599.999: "", NOW + 3600: EXPIRED, NOW + 3600.001: EXPIRED}
+    date = formatdate(NOW + 3600, usegmt=True)
+    times = {0: "", NOW: "", NOW + 3599.999: ""}
+    times |= {NOW + 3600 + age: f"{EXPIRED}, {age:.0f} s ago, at {date}" for age in (0, 0.001, 7200)}
     assert {now: rejection(now) for now in times} == times
+    assert {rejection(exp=expiry) for expiry in (-1, -(10**400), -1e300)} == {EXPIRED}
     assert {rejection(float(NOW), exp=expiry) for expiry in (NOW + 0.001, 1e300, 10**400)} == {""}
     for expiry in NOT_NUMBERS:
         assert (expiry, rejection(exp=expiry)) == (expiry, "the token has no valid exp claim")

@@ -1,19 +1,31 @@
-"""The command `mockmoov operations`: lists Moov's operations with the scopes that they require."""
+"""The commands `mockmoov scopes` and `mockmoov operations`: they list what mockmoov knows of Moov."""
 
 import json
 from collections.abc import Iterable
 
 import click
 
-from mockmoov.cli.options import json_option
 from mockmoov.data.operation_sources import SOURCES
 from mockmoov.data.operations import OPERATIONS
+from mockmoov.data.scopes import SCOPES
 
 _IN_DESCRIPTION = {"source": "spec"}
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, with all that is known.")
 
 
 @click.command()
-@json_option
+@_json_option
+def scopes(as_json: bool) -> None:
+    """List the scopes that Moov is known to accept, each with its sources."""
+    if as_json:
+        click.echo(json.dumps([{"scope": scope, "sources": SCOPES[scope]} for scope in SCOPES], indent=1))
+        return
+    for scope, sources in SCOPES.items():
+        click.echo(f"{scope:<55} {', '.join(sources)}")
+
+
+@click.command()
+@_json_option
 def operations(as_json: bool) -> None:
     """List Moov's operations, each with the scopes that it requires, or else those after "or"."""
     rows = [
