@@ -92,7 +92,8 @@ def test_page_on_bad_tokens_lists_every_defect_and_reason() -> None:
         for defect in get_args(DefectName):
             answer = http.get("/ping", headers={"authorization": f"Bearer {moov.mint(defect=defect)}"})
             assert answer.status_code == 401
-            found[defect] = answer.headers["x-mockmoov-reason"]
+            reason = answer.headers["x-mockmoov-reason"]
+            found[defect] = re.sub(r"\d+ s ago, at .* GMT", "N s ago, at DATE", reason)
     assert found == listed
 
 

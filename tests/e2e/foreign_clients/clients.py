@@ -51,6 +51,8 @@ class Absence:
     date: str
     error: str
     package: str
+    built: str
+    """What was built from public source outside CI, with every check ok."""
 
     def __str__(self) -> str:
         return f"{self.package} on {self.date}: {self.error}"
@@ -210,7 +212,10 @@ def unavailable() -> dict[str, Absence]:
     listed = tomllib.loads((HERE / "unavailable.toml").read_text(encoding="utf-8"))["unavailable"]
     return {
         entry["client"]: Absence(
-            date=str(entry["date"]), error=entry["error"], package=f"{entry['package']} {entry['version']}"
+            date=str(entry["date"]),
+            error=entry["error"],
+            package=f"{entry['package']} {entry['version']}",
+            built=entry["built"],
         )
         for entry in listed
     }

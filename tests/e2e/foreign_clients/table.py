@@ -10,9 +10,9 @@ HEADER = ("client", "version", "pointed at mockmoov by", "contract", "checks", "
 
 
 def result_of(client: Client) -> str:
-    """The day of the last run that passed, or why there is none."""
+    """The day of the last run that passed in CI, or what passed outside it."""
     if absence := unavailable().get(client.name):
-        return f"could not be had on {absence.date}"
+        return f"not in CI; all ok with {absence.built}"
     recording = load(FOLDER / f"{client.name}.json")
     return f"all ok, {recording['recorded']}" if recording["version"] == client.version else "not run"
 
