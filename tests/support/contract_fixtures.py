@@ -8,7 +8,8 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, partial, reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import quote
@@ -60,9 +61,7 @@ def _without_references(node: Any, document: dict[str, Any]) -> Any:
         return node
     if "$ref" not in node:
         return {key: _without_references(value, document) for key, value in node.items()}
-    target: Any = document
-    for part in node["$ref"].removeprefix("#/").split("/"):
-        target = target[part]
+    target = reduce(getitem, node["$ref"].removeprefix("#/").split("/"), document)
     return _without_references(target, document)
 
 

@@ -109,10 +109,9 @@ UNREADABLE: list[dict[str, Any]] = [
 
 def test_claims_are_read_back_only_if_all_are_there() -> None:
     assert read_claims(CLAIMS) == PARSED
-    for kind in ("device", "service"):
-        read = read_claims({**CLAIMS, "mockmoov": {**PRIVATE, "client_type": kind}})
-        assert read is not None
-        assert read.client_type == kind
+    kinds = ["web", "device", "service"]
+    read = [read_claims({**CLAIMS, "mockmoov": {**PRIVATE, "client_type": kind}}) for kind in kinds]
+    assert [token and token.client_type for token in read] == kinds
     assert [changes for changes in UNREADABLE if read_claims({**CLAIMS, **changes}) is not None] == []
 
 
