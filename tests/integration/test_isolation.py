@@ -13,6 +13,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -99,7 +100,7 @@ class Life:
         """Take random steps, and compare; `meddle` is what another does halfway."""
         actions: list[tuple[int, Callable[[], None]]] = [
             (6, self.create), (8, self.ping), (6, self.refresh), (4, self.revoke), (2, self.mint),
-            (2, self.shift), (2, self.freeze), (1, self.move), (3, self.add_fault), (1, self.remove_fault),
+            (2, self.shift), (3, self.set_clock), (3, self.add_fault), (1, self.remove_fault),
             (2, self.compare), (1, self.forget), (1, self.reset), (1, self.switch),
         ]  # fmt: skip
         weights = [weight for weight, _ in actions]
@@ -118,11 +119,9 @@ class Life:
         self.hold(response, Family())
 
     def refresh(self) -> None:
-        held = self.pick(lambda held: bool(held.refresh))
-        if held is None:
-            return
-        data = {"grant_type": "refresh_token", "refresh_token": held.refresh}
-        self.hold(self.ask("token", lambda: self.refreshed(held), data), held.family)
+        if held := self.pick(lambda held: bool(held.refresh)):
+            data = {"grant_type": "refresh_token", "refresh_token": held.refresh}
+            self.hold(self.ask("token", lambda: self.refreshed(held), data), held.family)
 
     def refreshed(self, held: Held) -> int:
         family = held.family
@@ -137,8 +136,7 @@ class Life:
         return 200
 
     def ping(self) -> None:
-        held = self.pick(lambda _: True)
-        if held is not None:
+        if held := self.pick():
             self.ask("ping", lambda: 200 if self.is_valid(held) else 401, token=held.access)
 
     def is_valid(self, held: Held) -> bool:
@@ -146,8 +144,7 @@ class Life:
         return self.enabled and self.now < held.at + LIFETIME and not revoked
 
     def revoke(self) -> None:
-        held = self.pick(lambda _: True)
-        if held is not None:
+        if held := self.pick():
             token = self.random.choice([held.refresh or held.access, held.access])
             self.ask("revoke", lambda: self.revoked(held, token), {"token": token})
 
@@ -168,7 +165,7 @@ class Life:
         else:
             self.tokens.append(Held(token, self.now, self.epoch, Family()))
 
-    def pick(self, fits: Callable[[Held], bool]) -> Held | None:
+    def pick(self, fits: Callable[[Held], bool] = lambda _: True) -> Held | None:
         found = [held for held in self.tokens if fits(held)]
         return self.random.choice(found[-4:]) if found else None
 
@@ -255,14 +252,11 @@ class Life:
         self.now += seconds
         assert self.key.clock.shift(seconds=seconds).timestamp() == self.now
 
-    def freeze(self) -> None:
+    def set_clock(self) -> None:
         assert self.key.clock.resume().timestamp() >= self.now
         self.now = float(self.base + 1000 * self.random.randrange(100))
+        assert self.key.clock.move_to(self.now).timestamp() >= self.now
         assert self.key.clock.freeze(self.now).timestamp() == self.now
-
-    def move(self) -> None:
-        self.now = float(self.base + 1000 * self.random.randrange(100))
-        assert self.key.clock.move_to(self.now).timestamp() == self.now
 
     def switch(self) -> None:
         self.key.change(enabled=not self.enabled)
@@ -406,11 +400,20 @@ def ageing_server(clock: Clock, **settings: object) -> AuthorizationServer:
     return AuthorizationServer(loaded, repository, simulation, signing_keys=keys)
 
 
-def held_bytes() -> int:
-    """The bytes that our own code has allocated since tracing began."""
-    gc.collect()
-    ours = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, f"{ROOT}/mockmoov/*")])
-    return sum(trace.size for trace in ours.traces)
+@contextmanager
+def measured() -> Iterator[Callable[[], int]]:
+    """Trace memory; yields a function that counts the bytes which our own code has allocated since."""
+
+    def held_bytes() -> int:
+        gc.collect()
+        ours = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, f"{ROOT}/mockmoov/*")])
+        return sum(trace.size for trace in ours.traces)
+
+    tracemalloc.start()
+    try:
+        yield held_bytes
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.soak
@@ -420,15 +423,12 @@ def test_journal_of_10000_exchanges_takes_steady_memory(token_format: str, excha
     clock, sizes = Clock(), []
     server = ageing_server(clock, token_format=token_format)
     requests = traffic(sender(server))
-    tracemalloc.start()
-    try:
+    with measured() as held_bytes:
         for number in range(1, exchanges + 1):
             next(requests)
             clock.shift(100)
             if number in (20_000, exchanges // 2, exchanges):
                 sizes.append(held_bytes())
-    finally:
-        tracemalloc.stop()
     journal = server.simulation.journal()
     assert (len(journal.exchanges), journal.dropped) == (10_000, exchanges - 10_000)
     numbers = [exchange.number for exchange in journal.exchanges]
@@ -445,16 +445,12 @@ def test_journal_of_the_largest_exchanges_takes_16_mib() -> None:
     scope = " ".join([f"/{'a' * 60}.read"] * 30)
     body = urlencode({"client_id": client_id, "client_secret": "s", "scope": scope}).encode()
     headers = [(name, "a b " * 100) for name in ("user-agent", "origin", "referer")]
-    exchanges = 3_000
-    tracemalloc.start()
-    try:
-        sizes = []
+    exchanges, sizes = 3_000, []
+    with measured() as held_bytes:
         for number in range(1, exchanges + 1):
             send("POST", f"/oauth2/token?{number}", [FORM, *headers], body)
             if number % 1000 == 0:
                 sizes.append(held_bytes())
-    finally:
-        tracemalloc.stop()
     lines = server.simulation.journal().exchanges
     encoded = [len(to_json(replace(line, number=0))) for line in lines]
     total, longest = sum(encoded), max(encoded)
