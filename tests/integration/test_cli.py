@@ -76,11 +76,10 @@ def test_wrong_settings_are_exit_code_2_and_named(tmp_path: Path) -> None:
     unknown.write_text("token_fromat = 'opaque'\n")
     invalid.write_text("token_format = 'opaqe'\n")
     hint = " must be one of jwt, opaque; did you mean opaque?"
-    no_setting = "token_fromat: there is no such setting; did you mean token_format?"
+    no_setting = ": token_fromat: there is no such setting; did you mean token_format?"
     table: list[tuple[list[str], dict[str, str], str]] = [
         ([], {"MOCKMOOV_PROT": "1"}, "MOCKMOOV_PROT: there is no such setting; did you mean MOCKMOOV_PORT?"),
-        ([f"--config={unknown}"], {}, f"{unknown}: {no_setting}"),
-        ([], {"MOCKMOOV_CONFIG": str(unknown)}, f"{unknown}: {no_setting}"),
+        ([], {"MOCKMOOV_CONFIG": str(unknown)}, f"{unknown}{no_setting}"),
         (["--token-format=opaqe"], {}, f"--token-format{hint}"),
         ([], {"MOCKMOOV_TOKEN_FORMAT": "opaqe"}, f"MOCKMOOV_TOKEN_FORMAT{hint}"),
         ([f"--config={invalid}"], {}, f"{invalid}: token_format{hint}"),
@@ -182,9 +181,7 @@ def test_the_control_plane_is_as_the_start_up_line_says(tmp_path: Path) -> None:
         assert "very-secret" not in result.output
 
 
-def test_a_failed_start_first_removes_an_old_ready_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_start_first_removes_a_ready_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ready = tmp_path / "ready"
     exists: list[bool] = []
     monkeypatch.setattr(logging, "basicConfig", lambda **_: exists.append(ready.exists()))
