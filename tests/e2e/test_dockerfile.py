@@ -70,11 +70,6 @@ def stages(text: str) -> list[list[Step]]:
     return found
 
 
-def pairs(step: Step) -> dict[str, str]:
-    """The names and values of an `ENV` or a `LABEL`."""
-    return dict(word.split("=", 1) for word in shlex.split(step.text))
-
-
 def excluded(name: str, rules: Sequence[str]) -> bool:
     """Whether a .dockerignore keeps a path from the build; the last rule for it or a folder of it says."""
     out = False
@@ -101,8 +96,9 @@ def final(name: str) -> Step:
 
 
 def pairs_of(name: str, stage: list[Step]) -> dict[str, str]:
-    """What the instructions of this name set in a stage."""
-    return {key: value for step in stage if step.name == name for key, value in pairs(step).items()}
+    """The names and values that the instructions of this name, `ENV` or `LABEL`, set in a stage."""
+    words = [word for step in stage if step.name == name for word in shlex.split(step.text)]
+    return dict(word.split("=", 1) for word in words)
 
 
 ALL = [step for stage in STAGES for step in stage]
@@ -174,27 +170,18 @@ def test_its_environment_listens_on_the_exposed_ports() -> None:
     assert [settings.port, settings.tls_port] == [int(port) for port in final("EXPOSE").text.split()]
 
 
-def test_continued_lines_flags_and_comments_are_read() -> None:
-    text = "# first\nFROM a AS b\nRUN one \\\n  # why\n  two\n\ncopy --from=b --chown=1:1 /x /y\n"
-    assert steps(text) == [
-        Step(name="FROM", flags={}, text="a AS b"),
-        Step(name="RUN", flags={}, text="one    two"),
-        Step(name="COPY", flags={"from": "b", "chown": "1:1"}, text="/x /y"),
-    ]
-
-
 # --- running its steps ----------------------------------------------------------------------------
 
 
 def base_python() -> str:
     """An interpreter of the base image's version if this machine has one, else the one that runs this."""
     assert PYTHON
-    if found := shutil.which(f"python{PYTHON[1]}"):
-        probe = [found, "-c", "import ensurepip, sys; print(sys.executable)"]
-        chosen = os.environ | {"PYENV_VERSION": PYTHON[1]}
-        ended = subprocess.run(probe, env=chosen, capture_output=True, text=True, timeout=20, check=False)
-        if ended.returncode == 0:
-            return ended.stdout.strip()
+    probe = [f"python{PYTHON[1]}", "-c", "import ensurepip, sys; print(sys.executable)"]
+    chosen = os.environ | {"PYENV_VERSION": PYTHON[1]}
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        return subprocess.run(
+            probe, env=chosen, capture_output=True, text=True, timeout=20, check=True
+        ).stdout.strip()
     return sys.executable
 
 
@@ -202,6 +189,13 @@ def step_environment() -> dict[str, str]:
     """This environment without what belongs to the Python, the coverage or the server of the tests."""
     ours = ("PYTHON", "PYENV", "COV", "MOCKMOOV_", "VIRTUAL_ENV", "PIP_CONSTRAINT", "MAKE", "PYTEST")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+def left_out(folder: str, names: list[str]) -> list[str]:
+    """The names in a folder that .dockerignore keeps from the build."""
+    inside = Path(folder).is_relative_to(ROOT)
+    paths = {name: (Path(folder) / name).relative_to(ROOT).as_posix() for name in names if inside}
+    return [name for name, path in paths.items() if excluded(path, IGNORED)]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -242,30 +236,20 @@ class Image:
         self.cwd.mkdir(parents=True, exist_ok=True)
 
     def _env(self, step: Step) -> None:
-        for name, value in pairs(step).items():
+        for name, value in pairs_of("ENV", [step]).items():
             self.environment[name] = self.inside(value).replace("$PATH", self.environment["PATH"])
 
     def _copy(self, step: Step) -> None:
+        """Copy the contents of folders, and files, into a folder."""
         *sources, target = step.text.split()
         place = self.cwd / self.inside(target)
-        for source in sources:
-            start = self.finished[step.flags["from"]] if "from" in step.flags else ROOT
-            self._copy_one(start / source.lstrip("/"), place, into=target.endswith("/"))
-
-    def _copy_one(self, source: Path, place: Path, *, into: bool) -> None:
-        """A folder's content into the place, or a file into the place that is a folder."""
-
-        def left_out(folder: str, names: list[str]) -> list[str]:
-            inside = Path(folder).is_relative_to(ROOT)
-            paths = {name: (Path(folder) / name).relative_to(ROOT).as_posix() for name in names if inside}
-            return [name for name, path in paths.items() if excluded(path, IGNORED)]
-
-        if source.is_dir():
-            shutil.copytree(source, place, symlinks=True, ignore=left_out, dirs_exist_ok=True)
-        else:
-            target = place / source.name if into else place
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
+        start = self.finished[step.flags["from"]] if "from" in step.flags else ROOT
+        for source in (start / name.lstrip("/") for name in sources):
+            place.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, place, symlinks=True, ignore=left_out, dirs_exist_ok=True)
+            else:
+                shutil.copy2(source, place)
 
     def _run(self, step: Step) -> None:
         ended = subprocess.run(
@@ -280,13 +264,6 @@ class Image:
             check=False,
         )
         assert ended.returncode == 0, f"RUN {step.text}\n{ended.stdout}{ended.stderr}"
-
-
-def built_image(folder: Path) -> Image:
-    image = Image(folder=folder)
-    for step in ALL:
-        image.run(step)
-    return image
 
 
 @contextlib.contextmanager
@@ -372,20 +349,12 @@ class Container:
             check=False,
         )
 
-    def wait_until_healthy(self, process: subprocess.Popen[bytes], log: Path) -> None:
-        """Run the `HEALTHCHECK` until it exits with 0."""
-        deadline = time.monotonic() + START_SECONDS
-        command = json.loads(final("HEALTHCHECK").text.removeprefix("CMD"))
-        while (health := self.run(*command)).returncode != 0:
-            assert process.poll() is None, f"it ended:\n{log.read_text()}"
-            assert time.monotonic() < deadline, f"{health.stderr}\n{log.read_text()}"
-            time.sleep(0.05)
-
 
 @contextlib.contextmanager
 def started(image: Image, folder: Path, *, seal: Sequence[str] = (), **variables: str) -> Iterator[Container]:
     """Start `ENTRYPOINT` and `CMD`, and wait until they are healthy; `STOPSIGNAL` must end them with 0."""
     argv = json.loads(final("ENTRYPOINT").text) + json.loads(final("CMD").text)
+    check = json.loads(final("HEALTHCHECK").text.removeprefix("CMD"))
     environment = image.environment | variables
     user, log, cwd = without_root(), folder / "log", folder / "cwd"
     cwd.mkdir(mode=0o555)
@@ -403,7 +372,11 @@ def started(image: Image, folder: Path, *, seal: Sequence[str] = (), **variables
         try:
             prefix = [*(joined(process.pid) if seal else ()), *user]
             container = Container(environment=environment, prefix=prefix, cwd=cwd)
-            container.wait_until_healthy(process, log)
+            deadline = time.monotonic() + START_SECONDS
+            while (health := container.run(*check)).returncode != 0:
+                assert process.poll() is None, f"it ended:\n{log.read_text()}"
+                assert time.monotonic() < deadline, f"{health.stderr}\n{log.read_text()}"
+                time.sleep(0.05)
             yield container
             process.send_signal(signal.Signals[final("STOPSIGNAL").text])
             assert process.wait(STOP_SECONDS) == 0, log.read_text()
@@ -414,26 +387,13 @@ def started(image: Image, folder: Path, *, seal: Sequence[str] = (), **variables
 
 def free_port() -> int:
     """A port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("0.0.0.0", 0))
+    with socket.create_server(("0.0.0.0", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 def files(folder: Path) -> dict[str, int]:
     """Every file below, with the time of its last change."""
     return {str(path): path.lstat().st_mtime_ns for path in folder.rglob("*")}
-
-
-def assert_readable_and_compiled(installed: Path) -> None:
-    """Every user can read all files, and each module has bytecode that is never checked."""
-    paths = [path for path in installed.rglob("*") if not path.is_symlink()]
-    assert paths
-    assert [path for path in paths if not path.stat().st_mode & stat.S_IROTH] == []
-    modules = [path for path in installed.rglob("*.py") if path.stat().st_size]
-    compiled = list(installed.rglob("*.pyc"))
-    assert len(compiled) >= len(modules) > 0
-    # PEP 552: bit 0 of the second word means "by hash", bit 1 "compare with the source".
-    assert {path.read_bytes()[4] for path in compiled} == {0b01}
 
 
 def assert_mints(container: Container) -> None:
@@ -444,8 +404,16 @@ def assert_mints(container: Container) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_image_serves_as_a_user_who_cannot_write(tmp_path: Path) -> None:
-    image = built_image(tmp_path / "image")
-    assert_readable_and_compiled(image.root / "opt")
+    image = Image(folder=tmp_path / "image")
+    for step in ALL:
+        image.run(step)
+    paths = [path for path in (image.root / "opt").rglob("*") if not path.is_symlink()]
+    assert [path for path in paths if not path.stat().st_mode & stat.S_IROTH] == []
+    modules = [path for path in paths if path.suffix == ".py" and path.stat().st_size]
+    compiled = [path for path in paths if path.suffix == ".pyc"]
+    assert len(compiled) >= len(modules) > 0
+    # Nobody checks whether they are stale. PEP 552: bit 0 means "by hash", bit 1 "compare with the source".
+    assert {path.read_bytes()[4] for path in compiled} == {0b01}
 
     before = files(image.root)
     (folder := tmp_path / "plain").mkdir()

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import re
-import runpy
 import signal
 import subprocess
 import sys
@@ -21,7 +20,6 @@ import httpx2
 import pytest
 from click.testing import Result
 
-import mockmoov.__main__
 from mockmoov import __version__
 from mockmoov.config.settings import SETTINGS, load
 from mockmoov.config.sources import PREFIX
@@ -79,11 +77,10 @@ def test_wrong_settings_are_exit_code_2_and_named(tmp_path: Path) -> None:
     unknown.write_text("token_fromat = 'opaque'\n")
     invalid.write_text("token_format = 'opaqe'\n")
     hint = " must be one of jwt, opaque; did you mean opaque?"
-    no_setting = "token_fromat: there is no such setting; did you mean token_format?"
+    no_setting = ": token_fromat: there is no such setting; did you mean token_format?"
     table: list[tuple[list[str], dict[str, str], str]] = [
         ([], {"MOCKMOOV_PROT": "1"}, "MOCKMOOV_PROT: there is no such setting; did you mean MOCKMOOV_PORT?"),
-        ([f"--config={unknown}"], {}, f"{unknown}: {no_setting}"),
-        ([], {"MOCKMOOV_CONFIG": str(unknown)}, f"{unknown}: {no_setting}"),
+        ([], {"MOCKMOOV_CONFIG": str(unknown)}, f"{unknown}{no_setting}"),
         (["--token-format=opaqe"], {}, f"--token-format{hint}"),
         ([], {"MOCKMOOV_TOKEN_FORMAT": "opaqe"}, f"MOCKMOOV_TOKEN_FORMAT{hint}"),
         ([f"--config={invalid}"], {}, f"{invalid}: token_format{hint}"),
@@ -186,8 +183,7 @@ def test_the_control_plane_is_as_the_start_up_line_says(tmp_path: Path) -> None:
         assert "very-secret" not in result.output
 
 
-def test_a_failed_start_removes_an_old_ready_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before anything else happens."""
+def test_a_failed_start_first_removes_a_ready_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ready = tmp_path / "ready"
     exists: list[bool] = []
     monkeypatch.setattr(logging, "basicConfig", lambda **_: exists.append(ready.exists()))
@@ -200,8 +196,7 @@ def test_a_failed_start_removes_an_old_ready_file(tmp_path: Path, monkeypatch: p
 def test_a_folder_as_ready_file_is_one_clear_line(tmp_path: Path) -> None:
     result = invoke("serve", "--port=0", f"--ready-file={tmp_path}")
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"mockmoov: --ready-file {tmp_path}: ")
-    assert len(result.stderr.splitlines()) == 1
+    assert re.fullmatch(f"mockmoov: --ready-file {tmp_path}: .+\n", result.stderr)
 
 
 def test_flags_variables_and_file_reach_the_server(tmp_path: Path) -> None:
@@ -411,14 +406,6 @@ def test_token_is_1_and_explains_if_it_gets_none() -> None:
         assert "very-secret" not in result.stderr
 
 
-def whose_key(*arguments: str, **environment: str) -> str:
-    """Where `mockmoov token` says that a rejected key came from."""
-    with stub(401, b"") as (url, _):
-        result = invoke("token", "--scope", "/x", "--url", url, *arguments, **environment)
-    assert result.exit_code == 1
-    return result.stderr.strip().partition("; ")[2]
-
-
 def test_token_fills_in_the_account_of_its_key() -> None:
     account = "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
     variables = {"MOCKMOOV_API_KEYS": json.dumps([another_key("mine", account_id=account)])}
@@ -435,18 +422,23 @@ def test_token_says_where_a_rejected_key_came_from(tmp_path: Path) -> None:
     keys = json.dumps([another_key("mine"), another_key("second")])
     path = tmp_path / "mockmoov.toml"
     path.write_text('[[api_keys]]\nclient_id = "filed"\nclient_secret = "very-secret"\n')
-    assert whose_key() == (
+    example = (
         f"client_id {CLIENT_ID} is the documented example: "
         "MOCKMOOV_CONFIG, MOCKMOOV_API_KEYS and --client-id set no other"
     )
-    assert whose_key(MOCKMOOV_API_KEYS=keys) == "client_id mine is the first one in MOCKMOOV_API_KEYS"
-    assert whose_key(MOCKMOOV_CONFIG=str(path)) == f"client_id filed is the first one in {path}: api_keys"
-
-
-def test_token_does_not_repeat_a_given_client_id() -> None:
-    told = "the API key comes from --client-id or MOCKMOOV_CLIENT_ID"
-    assert whose_key("--client-id=very-secret", "--client-secret=x") == told
-    assert whose_key(MOCKMOOV_CLIENT_ID="very-secret", MOCKMOOV_CLIENT_SECRET="x") == told
+    given = "the API key comes from --client-id or MOCKMOOV_CLIENT_ID"
+    table: list[tuple[list[str], dict[str, str], str]] = [
+        ([], {}, example),
+        ([], {"API_KEYS": keys}, "client_id mine is the first one in MOCKMOOV_API_KEYS"),
+        ([], {"CONFIG": str(path)}, f"client_id filed is the first one in {path}: api_keys"),
+        (["--client-id=very-secret", "--client-secret=x"], {}, given),
+        ([], {"CLIENT_ID": "very-secret", "CLIENT_SECRET": "x"}, given),
+    ]
+    for arguments, variables, message in table:
+        named = {f"{PREFIX}{name}": value for name, value in variables.items()}
+        with stub(401, b"") as (url, _):
+            result = invoke("token", "--scope=/x", "--url", url, *arguments, **named)
+        assert (result.exit_code, result.stderr.strip().partition("; ")[2]) == (1, message)
 
 
 def test_token_rejects_what_cannot_be_sent() -> None:
@@ -477,17 +469,6 @@ def test_token_uses_the_first_key_of_the_settings() -> None:
     assert missing.startswith("mockmoov: --client-secret is missing")
 
 
-def test_python_m_mockmoov_is_the_command_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert mockmoov.__main__.__doc__
-    monkeypatch.setattr(sys, "argv", ["ignored", "--help"])
-    with pytest.raises(SystemExit) as caught:
-        runpy.run_path(str(mockmoov.__main__.__file__), run_name="__main__")  # pytest imports by itself
-    assert caught.value.code == 0
-    assert capsys.readouterr().out.startswith("Usage: mockmoov [OPTIONS] COMMAND")
-
-
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mockmoov", *arguments]
     return subprocess.run(
@@ -514,10 +495,7 @@ def test_a_token_of_the_command_passes_ping() -> None:
 
 
 @pytest.mark.slow
-def test_errors_in_a_process_print_no_traceback(tmp_path: Path) -> None:
-    done = run("serve", "--prot", "1")
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+def test_an_error_in_a_process_prints_no_traceback(tmp_path: Path) -> None:
     missing = tmp_path / "missing" / "ready"
     done = run("serve", "--port=0", f"--ready-file={missing}")
     assert done.returncode == 1

@@ -11,12 +11,11 @@ import subprocess
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import jwt
 import pytest
 
 from mockmoov import MockMoov, MoovKey
@@ -24,7 +23,6 @@ from mockmoov.simulation.faults import PRESETS, Fault
 from tests.support.missing import without
 
 PATIENCE, IMPATIENCE = 60.0, 0.5  # seconds that a client waits, and where there is nothing to wait for
-ISSUER, AUDIENCE = "https://api.moov.io#applications", "https://api.moov.io"
 FORM = {"grant_type": "client_credentials", "scope": "/ping.read"}
 MEMBERS = ["access_token", "expires_in", "refresh_token", "scope", "token_type"]
 PAGE = b"<!doctype html><h1>Not today</h1>"
@@ -62,22 +60,19 @@ class TokenRequest:
 
 
 def httpx2_sees(request: TokenRequest, _folder: Path) -> Seen:
-    seen = Seen(end="")
-    headers = {"authorization": request.authorization}
+    seen, headers = Seen(end=""), {"authorization": request.authorization}
     try:
         with httpx2.Client(trust_env=False, timeout=request.patience) as client:
             for _ in range(request.tries):
                 with client.stream("POST", request.url, headers=headers, data=FORM) as answer:
                     seen = Seen(end="", status=answer.status_code, headers=answer.headers)
-                    body = answer.read()
+                    seen = replace(seen, body=answer.read())
                 if answer.status_code != 503:
                     break
-        seen = Seen(end="", status=answer.status_code, headers=answer.headers, body=body)
         answer.raise_for_status()
-        end = "token" if "access_token" in answer.json() else "no access_token"
+        return replace(seen, end="token" if "access_token" in answer.json() else "no access_token")
     except (httpx2.HTTPError, ValueError) as error:
-        end = type(error).__name__
-    return Seen(end=end, status=seen.status, headers=seen.headers, body=seen.body)
+        return replace(seen, end=type(error).__name__)
 
 
 def curl_sees(request: TokenRequest, folder: Path) -> Seen:
@@ -198,14 +193,6 @@ class Effect:
     journaled: int | None = None
 
 
-OAUTH_ERROR = {"error": "server_error"}
-OAUTH_BODY, TRUNCATED_BODY = exactly(b'{"error":"server_error"}'), exactly(b'{"error":')
-LATIN = "text/html; charset=latin-1"
-HTML_PAGE = {"text": PAGE.decode(), "content_type": HTML}
-TRUNCATED = {"body": OAUTH_ERROR, "truncate": 9}
-SOON = {"Retry-After": "soon", "X-Extra": "1"}
-
-
 def truncated_token(seen: bytes) -> bool:
     return begins_a_token(seen) and len(seen) == 40
 
@@ -257,34 +244,27 @@ OF_PRESETS = dict(
 )
 FAULTS = {
     **OF_PRESETS,
-    # A status, with a body of choice.
-    "JSON": Effect("refused", 500, {"status": 500, "body": OAUTH_ERROR}, OAUTH_BODY, {"content-type": JSON}),
-    "HTML": Effect("refused", 502, {"status": 502, **HTML_PAGE}, exactly(PAGE), {"content-type": HTML}),
-    "success with HTML": Effect("no JSON", 200, {"status": 200, **HTML_PAGE}, exactly(PAGE)),
-    "truncated JSON": Effect(
-        *("refused", 400, {"status": 400, **TRUNCATED}, TRUNCATED_BODY),
-        {"content-type": JSON, "content-length": "9"},
+    "HTML": Effect(
+        *("no JSON", 200, {"text": PAGE.decode(), "content_type": HTML}, exactly(PAGE)),
+        {"content-type": HTML},
     ),
-    "success with truncated JSON": Effect("no JSON", 200, {"status": 200, **TRUNCATED}, TRUNCATED_BODY),
-    "JSON of a wrong content type": Effect(
-        *("refused", 400, {"status": 400, "body": OAUTH_ERROR, "content_type": LATIN}, OAUTH_BODY),
-        {"content-type": LATIN},
+    "truncated JSON": Effect(
+        *("refused", 400, {"status": 400, "body": {"error": "server_error"}, "truncate": 9}),
+        *(exactly(b'{"error":'), {"content-type": JSON, "content-length": "9"}),
     ),
     "no content": Effect(
-        "no JSON", 204, {"status": 204}, NOTHING, {"content-length": None, "content-type": None}
+        "no JSON", 204, {"status": 204}, headers={"content-length": None, "content-type": None}
     ),
-    "members missing": Effect(
-        "token", 200, {"drop": ["token_type", "scope"]}, a_token(drop=("token_type", "scope"))
+    "members missing, and a null": Effect(
+        *("token", 200, {"drop": ["token_type", "scope"], "set": {"expires_in": None}}),
+        a_token(drop=("token_type", "scope"), expires_in=None),
     ),
-    "expires_in is null": Effect("token", 200, {"set": {"expires_in": None}}, a_token(expires_in=None)),
-    "expires_in is a fraction": Effect("token", 200, {"set": {"expires_in": 0.5}}, a_token(expires_in=0.5)),
     "headers of choice": Effect(
-        *("refused", 503, {"status": 503, "headers": SOON}, NOTHING),
+        *("refused", 503, {"status": 503, "headers": {"Retry-After": "soon", "X-Extra": "1"}}, NOTHING),
         {"retry-after": "soon", "x-extra": "1"},
     ),
     "429": Effect("refused", 429, {"status": 429, "retry_after": 7.2}, NOTHING, {"retry-after": "8"}),
     # The connection.
-    "delay": Effect("token", 200, {"delay": 0.05}, a_token(), {"content-type": JSON}),
     "delay, then a status": Effect("refused", 503, {"delay": 0.05, "status": 503}),
     "delay, then a reset": Effect("reset", None, {"delay": 0.05, "network_error": "reset"}),
     "cut of a body of choice": Effect(
@@ -294,37 +274,19 @@ FAULTS = {
     ),
     "cut without a body": Effect("nothing", None, {"status": 503, "network_error": "cut"}, journaled=503),
 }
-ENDS: Mapping[str, Mapping[str, str]] = {
-    "httpx2": {
-        "token": "token",
-        "no token": "no access_token",
-        "no JSON": "JSONDecodeError",
-        "refused": "HTTPStatusError",
-        "hang": "ReadTimeout",
-        "reset": "ReadError",
-        "cut": "RemoteProtocolError",
-        "nothing": "RemoteProtocolError",
-    },
-    "curl": {  # it reads no JSON; its exit codes are in its manual
-        "token": "exit 0",
-        "no token": "exit 0",
-        "no JSON": "exit 0",
-        "refused": "exit 22",
-        "hang": "exit 28",
-        "reset": "exit 56",
-        "cut": "exit 18",
-        "nothing": "exit 52",
-    },
-    "fetch": {
-        "token": "token",
-        "no token": "no access_token",
-        "no JSON": "SyntaxError",
-        "refused": "not ok",
-        "hang": "TimeoutError",
-        "reset": "TypeError ECONNRESET",
-        "cut": "TypeError UND_ERR_SOCKET",
-        "nothing": "TypeError UND_ERR_SOCKET",
-    },
+# How each client reports an end. curl reads no JSON; its exit codes are in its manual.
+ENDS = {
+    end: dict(zip(("httpx2", "curl", "fetch"), reports, strict=True))
+    for end, *reports in (
+        ("token", "token", "exit 0", "token"),
+        ("no token", "no access_token", "exit 0", "no access_token"),
+        ("no JSON", "JSONDecodeError", "exit 0", "SyntaxError"),
+        ("refused", "HTTPStatusError", "exit 22", "not ok"),
+        ("hang", "ReadTimeout", "exit 28", "TimeoutError"),
+        ("reset", "ReadError", "exit 56", "TypeError ECONNRESET"),
+        ("cut", "RemoteProtocolError", "exit 18", "TypeError UND_ERR_SOCKET"),
+        ("nothing", "RemoteProtocolError", "exit 52", "TypeError UND_ERR_SOCKET"),
+    )
 }
 
 
@@ -364,7 +326,7 @@ def differences(client: str, name: str, key: MoovKey, folder: Path) -> list[obje
     took = time.monotonic() - began
     (exchange,) = key.exchanges.wait(1, timeout=60)
     pairs: list[tuple[object, object]] = [
-        ((seen.end, seen.status), (ENDS[client][wire.end], wire.status)),
+        ((seen.end, seen.status), (ENDS[wire.end][client], wire.status)),
         ({header: seen.headers.get(header) for header in wire.headers}, wire.headers),
         (wire.body(seen.body) or seen.body, True),
         (took >= fault.delay, True),
@@ -393,22 +355,10 @@ def test_every_client_sees_every_fault_as_described(client: str, key: MoovKey, t
 def test_client_that_retries_gets_a_valid_token(client: str, key: MoovKey, tmp_path: Path) -> None:
     key.faults.add("unavailable", endpoint="token", times=2)
     seen = client_named(client)(TokenRequest(key=key, tries=3), tmp_path)
-    assert (seen.end, seen.status) == (ENDS[client]["token"], 200)
+    assert (seen.end, seen.status) == (ENDS["token"][client], 200)
     assert [exchange.status for exchange in key.exchanges(endpoint="token")] == [503, 503, 200]
     assert key.faults.untriggered() == ()
     token = json.loads(seen.body)["access_token"]
-    jwks = jwt.PyJWKSet.from_dict(
-        httpx2.get(f"{key.url}/.well-known/jwks.json", trust_env=False).raise_for_status().json()
-    )
-    claims = jwt.decode(
-        token,
-        jwks[jwt.get_unverified_header(token)["kid"]].key,
-        algorithms=["EdDSA"],
-        issuer=ISSUER,
-        audience=AUDIENCE,
-        options={"require": ["exp", "iat", "iss", "aud", "jti"]},
-    )
-    assert (claims["scp"], claims["caid"]) == ("/ping.read", key.account_id)
     headers = {"authorization": f"Bearer {token}"}
     assert httpx2.get(f"{key.url}/ping", headers=headers, trust_env=False).status_code == 200
 

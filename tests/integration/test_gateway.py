@@ -1,6 +1,7 @@
 """The gateway on real sockets, in front of an upstream that records every byte it gets."""
 
 import asyncio
+import contextlib
 import itertools
 import json
 import logging
@@ -9,6 +10,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,7 @@ SCOPE = f"/accounts/{ACCOUNT}/cards.read"
 KEY = (CLIENT_ID, CLIENT_SECRET)
 BASIC = ": ".join(basic()).encode()
 Plan = Callable[..., None]
+Mint = Callable[[str], Header]
 Exchanges = Callable[[], Sequence[Exchange]]
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n" + b'{"a":1,"b":2}'
 
@@ -101,9 +104,11 @@ def exchanges(server: AuthorizationServer) -> Exchanges:
     return lambda: server.simulation.journal().exchanges
 
 
-def mint(server: AuthorizationServer, scope: str = SCOPE) -> Header:
-    answer = post_form(sender(server), "/oauth2/token", basic(), grant_type="client_credentials", scope=scope)
-    return bearer(json.loads(answer[2])["access_token"])
+@pytest.fixture
+def mint(server: AuthorizationServer) -> Mint:
+    """Get a token with these scopes, as a header."""
+    request = partial(post_form, sender(server), "/oauth2/token", basic(), grant_type="client_credentials")
+    return lambda scope: bearer(json.loads(request(scope=scope)[2])["access_token"])
 
 
 def connected(url: str) -> socket.socket:
@@ -119,11 +124,9 @@ def exchange(url: str, sent: bytes) -> bytes:
     with connected(url) as connection:
         connection.sendall(sent + LAST)
         received = b""
-        try:
+        with contextlib.suppress(ConnectionResetError):
             while data := connection.recv(65536):
                 received += data
-        except ConnectionResetError:
-            pass
         return received
 
 
@@ -177,10 +180,8 @@ def test_head_is_forwarded_as_head(http: Client, upstream: Upstream, exchanges: 
     assert http.get(CARDS, auth=KEY).text == "hello"  # the connection is in order
 
 
-def test_upstream_learns_who_sent_a_request(
-    http: Client, upstream: Upstream, server: AuthorizationServer
-) -> None:
-    response = http.get(CARDS, headers=[mint(server, f"/ping.read {SCOPE}")])
+def test_upstream_learns_who_sent_a_request(http: Client, upstream: Upstream, mint: Mint) -> None:
+    response = http.get(CARDS, headers=[mint(f"/ping.read {SCOPE}")])
     assert response.status_code == 200
     assert http.get(CARDS, auth=KEY).status_code == 200
     by_token, by_key = upstream.requests
@@ -229,15 +230,12 @@ def test_a_path_is_sent_on_byte_for_byte(url: str, upstream: Upstream) -> None:
     assert targets == [f"/base{CARDS}/{segment}?q=%2e" for segment in SEGMENTS]
 
 
-def test_path_that_decodes_to_another_operation_is_not_sent(
-    http: Client, upstream: Upstream, server: AuthorizationServer
-) -> None:
+def test_path_that_decodes_to_another_operation_is_404(http: Client, upstream: Upstream, mint: Mint) -> None:
     card = f"/issuing/{ACCOUNT}/cards/c"
-    may_not_see_details = mint(server, f"/accounts/{ACCOUNT}/issued-cards.read")
-    for slash in ("%2F", "%2f", "%5C", ";x%2F", "%2F%2F"):
-        response = http.get(f"{card}{slash}details", headers=[may_not_see_details])
-        assert (response.status_code, upstream.requests) == (404, [])
-        assert "decoded" in response.headers["x-mockmoov-reason"]
+    may_not_see_details = mint(f"/accounts/{ACCOUNT}/issued-cards.read")
+    response = http.get(f"{card}%2Fdetails", headers=[may_not_see_details])
+    assert (response.status_code, upstream.requests) == (404, [])
+    assert "decoded" in response.headers["x-mockmoov-reason"]
     assert http.get(card, headers=[may_not_see_details]).status_code == 200
 
 
@@ -311,24 +309,17 @@ def test_rejected_expect_continue_ends_the_connection(url: str, upstream: Upstre
 # --- what does not reach the upstream -----------------------------------------------------------
 
 
-def test_insufficient_request_never_reaches_the_upstream(
-    http: Client, upstream: Upstream, server: AuthorizationServer
-) -> None:
-    requests = [
-        ("GET", CARDS, None, 401),
-        ("GET", CARDS, "/ping.read", 403),
-        ("POST", CARDS, SCOPE, 403),
-        ("GET", f"/accounts/{OTHER}/cards", SCOPE, 403),
-        ("PUT", CARDS, SCOPE, 405),
-        ("OPTIONS", CARDS, SCOPE, 405),
-        ("HEAD", CARDS, "/ping.read", 403),
-        ("HEAD", f"{CARDS}/", SCOPE, 404),
-        ("GET", f"{CARDS}/", SCOPE, 404),
-        ("GET", "/nowhere", SCOPE, 404),
-        ("GET", "/ping", "/ping.read", 200),
-    ]
-    for method, path, scope, status in requests:
-        headers = [mint(server, scope)] if scope else []
+def test_insufficient_request_is_never_forwarded(http: Client, upstream: Upstream, mint: Mint) -> None:
+    requests = {
+        ("GET", CARDS, ""): 401,
+        ("GET", CARDS, "/ping.read"): 403,
+        ("GET", f"/accounts/{OTHER}/cards", SCOPE): 403,
+        ("HEAD", CARDS, SCOPE): 405,
+        ("GET", f"{CARDS}/", SCOPE): 404,
+        ("GET", "/ping", "/ping.read"): 200,
+    }
+    for (method, path, scope), status in requests.items():
+        headers = [mint(scope)] if scope else []
         response = http.request(method, path, headers=headers, content=b"x" * 100_000)
         assert (response.status_code, response.content) == (status, b""), (method, path)
     assert upstream.requests == []
@@ -595,7 +586,7 @@ def test_client_that_leaves_ends_the_exchange_with_the_upstream(
         assert (found.status, found.reason) == ((200, None) if before else left)
 
 
-def test_client_that_leaves_in_its_body_is_not_forwarded(
+def test_request_with_half_a_body_is_not_forwarded(
     url: str, upstream: Upstream, exchanges: Exchanges
 ) -> None:
     with connected(url) as connection:
@@ -740,23 +731,17 @@ def test_application_without_a_socket_forwards_too(upstream: Upstream, server: A
 # --- over TLS, and large ------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.mark.parametrize(("is_trusted", "status"), [(True, 200), (False, 502)])
-def test_https_upstream_must_be_trusted(
-    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_trusted: bool, status: int
-) -> None:
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+def test_https_upstream_must_be_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    if is_trusted:
-        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    with recording(tls) as upstream, listening(new_server(upstream=upstream.url)) as url:
-        response = httpx2.get(f"{url}{CARDS}", auth=KEY, trust_env=False)
-        assert (response.status_code, len(upstream.requests)) == (status, int(is_trusted))
+    statuses = []
+    with recording(tls) as upstream:
+        for _ in range(2):
+            with listening(new_server(upstream=upstream.url)) as url:
+                statuses.append(httpx2.get(f"{url}{CARDS}", auth=KEY, trust_env=False).status_code)
+            monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    assert (statuses, len(upstream.requests)) == ([502, 200], 1)
 
 
 PIECE = b"x" * 65536

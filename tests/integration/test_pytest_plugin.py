@@ -3,7 +3,7 @@
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
@@ -19,7 +19,6 @@ from tests.support.serving import environment
 ROOT = Path(__file__).parents[2]
 CONTROL_TOKEN = "a-control-token-of-0123456789"
 ASYNCIO = "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
-NO_VARIABLES: Mapping[str, str] = {}
 Suite = Callable[..., pytest.RunResult]
 
 # A run in this process unloads what it imports first; these stay loaded.
@@ -52,14 +51,13 @@ def suite(pytester: pytest.Pytester, elsewhere: MockMoov, monkeypatch: pytest.Mo
 def process(pytester: pytest.Pytester) -> Suite:
     """The same in its own process, with every plugin, and nothing of ours or pytest's in the environment."""
 
-    def run(tests: str, *flags: str, variables: Mapping[str, str] = NO_VARIABLES) -> pytest.RunResult:
+    def run(tests: str, *flags: str) -> pytest.RunResult:
         pytester.makefile(".ini", pytest=ASYNCIO)
         pytester.makepyfile(test_it=tests)
         with pytest.MonkeyPatch.context() as patch:
             for name in set(os.environ) - set(environment()):
                 patch.delenv(name)
-            for name, value in {"PYTHONPATH": str(ROOT), **variables}.items():
-                patch.setenv(name, value)
+            patch.setenv("PYTHONPATH", str(ROOT))
             quick = ("-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:randomly")
             return pytester.runpytest_subprocess("-W", "error", *quick, *flags)
 
@@ -113,13 +111,7 @@ def test_fixtures_share_a_fresh_key_for_each_test(suite: Suite, monkeypatch: pyt
             assert len(seen) == turn + 1
 
         def test_credentials(moov, moov_api_key):
-            assert moov_api_key == {
-                "client_id": moov.client_id,
-                "client_secret": moov.client_secret,
-                "account_id": moov.account_id,
-                "application_id": moov.application_id,
-            }
-            assert moov.client_secret not in repr(moov_api_key)
+            assert moov_api_key == moov.credentials
 
         def test_token(moov, moov_token):
             assert moov_token.claims["scp"] == "/ping.read"
@@ -136,7 +128,6 @@ def test_fixtures_share_a_fresh_key_for_each_test(suite: Suite, monkeypatch: pyt
         def test_environment(moov, moov_env):
             assert moov_env["MOOV_BASE_URL"] == moov.url
             assert {name: os.environ[name] for name in moov_env} == moov_env
-            assert moov.client_secret not in repr(moov_env)
         """
     ).assert_outcomes(passed=7)
     restored = {name: os.environ.get(name) for name in VARIABLES}
@@ -186,14 +177,11 @@ def test_servers_of_a_session_stop_at_its_end(suite: Suite, pytester: pytest.Pyt
         import pytest
 
         @pytest.mark.mockmoov(default_version="latest")
-        def test_one(moov):
-            Path("one").write_text(moov.url)
-
-        def test_two(moov):
-            Path("two").write_text(moov.url)
+        def test_it(mockmoov, moov):
+            Path("urls").write_text(f"{mockmoov.url} {moov.url}")
         """
-    ).assert_outcomes(passed=2)
-    urls = [(pytester.path / name).read_text() for name in ("one", "two")]
+    ).assert_outcomes(passed=1)
+    urls = (pytester.path / "urls").read_text().split()
     assert urls[0] != urls[1]
     for url in urls:
         with pytest.raises(httpx2.ConnectError):
@@ -202,23 +190,27 @@ def test_servers_of_a_session_stop_at_its_end(suite: Suite, pytester: pytest.Pyt
 
 
 def test_wider_fixture_needs_its_own_key(suite: Suite) -> None:
-    scopes = ("class", "module", "package", "session")
-    tests = ["import pytest"]
-    for scope in scopes:
-        tests += [f"@pytest.fixture(scope='{scope}')\ndef program_{scope}(moov): pass"]
-        tests += [f"def test_{scope}(program_{scope}): pass"]
-    tests += [
-        "@pytest.fixture(scope='class')\ndef key(mockmoov):\n"
-        "    key = mockmoov.new_api_key()\n    yield key\n    key.delete()\n"
-        "class TestIt:\n"
-        "    def test_one(self, key): key.clock.freeze(0)\n"
-        "    def test_two(self, key): assert key.clock.now().timestamp() == 0\n"
-    ]
-    result = suite("\n".join(tests))
-    result.assert_outcomes(passed=2, errors=4)
-    for scope in scopes:
-        message = f"You tried to access the function scoped fixture moov with a {scope} scoped request object"
-        assert message in text_of(result)
+    result = suite(
+        """
+        import pytest
+
+        @pytest.fixture(scope="class")
+        def program(moov): pass
+        def test_that_cannot_begin(program): pass
+
+        @pytest.fixture(scope="class")
+        def key(mockmoov):
+            key = mockmoov.new_api_key()
+            yield key
+            key.delete()
+
+        class TestIt:
+            def test_one(self, key): key.clock.freeze(0)
+            def test_two(self, key): assert key.clock.now().timestamp() == 0
+        """
+    )
+    result.assert_outcomes(passed=2, errors=1)
+    assert "access the function scoped fixture moov with a class scoped request" in text_of(result)
 
 
 # --- the marker ---------------------------------------------------------------------------------
@@ -227,8 +219,6 @@ def test_wider_fixture_needs_its_own_key(suite: Suite) -> None:
 def test_marker_configures_key_token_and_faults(suite: Suite) -> None:
     suite(
         """
-        import unittest
-
         import pytest
 
         from mockmoov.client import ServerError
@@ -264,13 +254,6 @@ def test_marker_configures_key_token_and_faults(suite: Suite) -> None:
         @pytest.mark.usefixtures("moov")
         def test_unseen(): pass
 
-        class TestCase(unittest.TestCase):
-            @pytest.fixture(autouse=True)
-            def hold(self, moov): self.moov = moov
-
-            @pytest.mark.mockmoov(client_id="mine")
-            def test_it(self): assert self.moov.client_id == "mine"
-
         class TestOwn:
             @pytest.fixture
             def moov(self): return "own"
@@ -278,7 +261,7 @@ def test_marker_configures_key_token_and_faults(suite: Suite) -> None:
             @pytest.mark.mockmoov(client_id="mine")
             def test_it(self, moov): assert moov == "own"
         """
-    ).assert_outcomes(passed=7)
+    ).assert_outcomes(passed=6)
 
 
 @pytest.mark.slow
@@ -317,8 +300,6 @@ OURS = "@pytest.mark.mockmoov: "
 ONE_FAULT = f"{OURS}each fault must be a preset name, or a mapping from names to values"
 INVALID_MARKERS = [
     ("scops=[]", f"{OURS}unknown argument scops; did you mean scopes?"),
-    ("fault=[]", f"{OURS}unknown argument fault; did you mean faults?"),
-    ("default_verison=1", f"{OURS}unknown argument default_verison; did you mean"),
     ("zzz=1", f"{OURS}unknown argument zzz"),
     ("'unavailable'", "@pytest.mark.mockmoov takes keyword arguments only"),
     ("faults='unavailable'", f"{OURS}faults must be a list of preset names or mappings"),
@@ -326,12 +307,7 @@ INVALID_MARKERS = [
     ("faults=[{1: 2}]", ONE_FAULT),
     ("untriggered_faults='never'", f"{OURS}untriggered_faults must be fail or ignore"),
     ("faults=['unavialable']", "mockmoov: preset must be one of cut, "),
-    ("faults=[{'stauts': 503}]", "mockmoov: there is no field stauts; did you mean status?"),
     ("faults=[{'status': object()}]", "mockmoov: this cannot be written as JSON"),
-    (
-        "faults=[{'status': 503, 'start': datetime(2030, 1, 1)}]",
-        "mockmoov: a datetime needs a time zone here",
-    ),
     ("scopes=['/pign.read']", "mockmoov: there is no scope /pign.read; did you mean /ping.read?"),
     ("scope=''", "mockmoov: scope"),
     ("default_version='latset'", "mockmoov: default_version must be "),
@@ -340,16 +316,16 @@ INVALID_MARKERS = [
 
 
 def test_invalid_marker_fails_in_one_line(suite: Suite) -> None:
-    tests = ["from datetime import datetime", "import pytest"]
+    tests = ["import pytest"]
     for number, (arguments, _) in enumerate(INVALID_MARKERS):
         tests.append(f"@pytest.mark.mockmoov({arguments})\ndef test_{number}(moov_token): pass")
     result = suite("\n".join(tests))
     result.assert_outcomes(errors=len(INVALID_MARKERS))
-    failures = failures_of(result)
+    found = failures_of(result)
     wrong = [
-        (arguments, failures[f"test_{number}"])
+        (arguments, found[f"test_{number}"])
         for number, (arguments, message) in enumerate(INVALID_MARKERS)
-        if len(failures[f"test_{number}"]) != 1 or not failures[f"test_{number}"][0].startswith(message)
+        if not re.fullmatch(f"{re.escape(message)}.*", "\n".join(found[f"test_{number}"]))
     ]
     assert wrong == []
 
@@ -456,12 +432,11 @@ def test_settings_come_from_the_ini_file_and_a_marker(suite: Suite) -> None:
         """
         import pytest
 
-        def test_ini(mockmoov):
-            assert mockmoov.config["access_token_lifetime"]["value"] == 60
-            assert mockmoov.config["issuer"]["value"] == "https://a=b.example"
+        def test_ini(moov_token):
+            assert moov_token.claims["exp"] - moov_token.claims["iat"] == 60
 
         @pytest.mark.mockmoov(access_token_lifetime=10)
-        def test_marker(moov, moov_token):
+        def test_marker(moov_token):
             assert moov_token.claims["exp"] - moov_token.claims["iat"] == 10
             assert moov_token.claims["iss"] == "https://a=b.example"
         """,
@@ -475,9 +450,8 @@ def test_impossible_settings_fail_in_one_line(suite: Suite, elsewhere: MockMoov)
     port = elsewhere.url.rpartition(":")[2]
     [line] = failure_of(suite("def test_it(moov): pass", ini=f"mockmoov_settings = port = {port}"))
     assert re.match(rf"mockmoov: .*{port}.*in use", line), line
-    marked = (
-        "import pytest\n\n@pytest.mark.mockmoov(port=1, default_version='latest')\ndef test_it(moov): pass"
-    )
+    mark = "@pytest.mark.mockmoov(port=1, default_version='latest')"
+    marked = f"import pytest\n\n{mark}\ndef test_it(moov): pass"
     assert failure_of(suite(marked, f"--mockmoov-url={elsewhere.url}")) == [
         "mockmoov: the marker cannot change settings of the running server at "
         f"{elsewhere.url}: port, default_version"
@@ -495,7 +469,6 @@ INVALID_OPTIONS = {
         "clear them with -o mockmoov_settings="
     ),
     "mockmoov_url = localhost:8080": NO_URL,
-    "mockmoov_url = nonsense": NO_URL,
     "mockmoov_url = http://user:very-secret@localhost": NO_URL,
 }
 
@@ -579,26 +552,20 @@ def test_failed_fixture_shows_exchanges_while_the_key_lives(suite: Suite) -> Non
         def login(moov_client):
             moov_client.create(scope="/accounts.wirte")
 
-        def test_it(login): pass
-        """
-    )
-    result.assert_outcomes(errors=1)
-    unknown_scope = r"#\d+ .* -> 400: scope /accounts.wirte is not known; did you mean.*"
-    result.stdout.re_match_lines([r"the last 1 of 1 exchanges .*", unknown_scope])
-    result = suite(
-        """
-        import pytest
+        def test_login(login): pass
 
         @pytest.fixture
         def first():
             yield
             raise RuntimeError
 
-        def test_it(first, moov): pass
+        def test_first(first, moov): pass
         """
     )
-    result.assert_outcomes(passed=1, errors=1)
-    assert "exchanges of" not in text_of(result)
+    result.assert_outcomes(passed=1, errors=2)
+    unknown_scope = r"#\d+ .* -> 400: scope /accounts.wirte is not known; did you mean.*"
+    result.stdout.re_match_lines([r"the last 1 of 1 exchanges .*", unknown_scope])
+    assert text_of(result).count("exchanges of") == 1
 
 
 @pytest.mark.slow
@@ -610,19 +577,12 @@ def test_failure_shows_the_line_of_the_test(suite: Suite) -> None:
         def test_fault(moov): moov.faults.add("unavailble")
         def test_key(moov): moov.change(grants=["password"])
         def test_wait(moov): moov.exchanges.wait(timeout=0)
-        def test_type(moov): moov.clock.shift('2 hours')
-        def test_others(moov): assert {"a": 1} == {"a": 2}
-        def test_ours(moov): assert moov == {"a": 2}
         """
     )
-    result.assert_outcomes(failed=6)
+    result.assert_outcomes(failed=3)
     text = text_of(result)
     assert "did you mean unavailable?" in text
-    places = re.findall(r"^(\S+\.py):\d+: ", text, re.MULTILINE)
-    assert places[:3] == ["test_it.py"] * 3
-    assert re.search(r"^\S*handles\.py:\d+: TypeError", text, re.MULTILINE)
-    assert "assert {'a': 1} == {'a': 2}" in text
-    assert re.search(r"assert MoovKey\(.*\) == \{'a': 2\}", text)
+    assert re.findall(r"^(\S+\.py):\d+: ", text, re.MULTILINE) == ["test_it.py"] * 3
 
 
 # --- planned faults -----------------------------------------------------------------------------
@@ -669,14 +629,11 @@ def test_other_outcomes_do_not_mention_planned_faults(suite: Suite) -> None:
             moov.faults.add("unavailable")
 
         def test_that_fails(): assert False, "for its own reason"
-
         def test_that_is_skipped(): pytest.skip("not today")
-
         def test_that_is_expected_to_fail(): pytest.xfail("not yet")
 
         class TestCase(unittest.TestCase):
             def test_that_fails(self): self.fail("for its own reason")
-
             def test_that_is_skipped(self): self.skipTest("not today")
 
         def test_triggered(moov_client):
@@ -708,9 +665,7 @@ def test_test_may_delete_its_key_reset_or_stop_the_server(suite: Suite) -> None:
     result.stdout.re_match_lines([r"cannot show the exchanges of MoovKey\(.*\): there is no API key .*"])
 
 
-def test_server_that_disappears_is_reported_in_one_line(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lost_server_is_reported_in_one_line(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     with MockMoov() as gone:
         monkeypatch.setattr("mockmoov.testing.gone", gone, raising=False)
         tests = "from mockmoov.testing import gone\n\ndef test_it(moov): gone.stop()"
@@ -797,53 +752,31 @@ ASYNC = """
     @pytest.mark.mockmoov(faults=["unavailable"])
     async def test_two(moov): pass
 """
-SESSION = """
-    import asyncio
-
-    import pytest
-
-    pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-    @pytest.fixture(scope="session")
-    async def key(mockmoov):
-        key = mockmoov.new_api_key()
-        yield key
-        await asyncio.sleep(0)
-        key.delete()
-
-    async def test_one(key, moov):
-        assert key.url == moov.url
-"""
 
 
 @pytest.mark.slow
 def test_async_tests_use_the_same_fixtures(suite: Suite) -> None:
     conftest = "import pytest\n\n@pytest.fixture\ndef anyio_backend(): return 'asyncio'"
-    asyncio = ("-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto")
-    scope = "asyncio_default_fixture_loop_scope"
+    asyncio = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
     for marks, flags in {
-        "": (*asyncio, "-o", f"{scope}=function"),
+        "": ("-p", "pytest_asyncio.plugin", *asyncio),
         "pytestmark = pytest.mark.anyio": ("-p", "anyio.pytest_plugin"),
     }.items():
         result = suite(ASYNC.format(marks=marks), *flags, conftest=conftest)
         result.assert_outcomes(passed=1, failed=1)
         assert "These planned faults never happened:" in text_of(result)
-    suite(SESSION, *asyncio, "-o", f"{scope}=session").assert_outcomes(passed=1)
 
 
 # --- in a process of its own --------------------------------------------------------------------
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("has_url", [False, True])
-def test_interrupted_run_deletes_its_keys_and_stops_servers(
-    process: Suite, elsewhere: MockMoov, has_url: bool
-) -> None:
+def test_interrupted_run_deletes_its_keys_and_stops_servers(process: Suite, elsewhere: MockMoov) -> None:
     before = [key.client_id for key in elsewhere.api_keys]
-    tests = "def test_one(moov): raise KeyboardInterrupt"
-    result = process(tests, *[f"--mockmoov-url={elsewhere.url}"] * has_url)
-    assert result.ret == pytest.ExitCode.INTERRUPTED
-    assert "no tests ran" in text_of(result)
+    for flags in ((), (f"--mockmoov-url={elsewhere.url}",)):
+        result = process("def test_one(moov): raise KeyboardInterrupt", *flags)
+        assert result.ret == pytest.ExitCode.INTERRUPTED
+        assert "no tests ran" in text_of(result)
     assert [key.client_id for key in elsewhere.api_keys] == before
 
 
@@ -907,5 +840,3 @@ def test_plugin_is_found_and_can_be_turned_off(process: Suite) -> None:
     tests = "def test_it(moov): pass"
     process(tests).assert_outcomes(passed=1)
     assert "fixture 'moov' not found" in text_of(process(tests, "-p", "no:mockmoov"))
-    flags = ("-p", "mockmoov.pytest_plugin", "-W", "ignore::pytest.PytestConfigWarning")
-    process(tests, *flags, variables={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}).assert_outcomes(passed=1)

@@ -386,7 +386,7 @@ class _Lines(logging.Handler):
 
 
 @contextlib.contextmanager
-def captured(name: str, level: int = logging.INFO) -> Iterator[list[str]]:
+def access_log(level: int = logging.INFO, name: str = "mockmoov.access") -> Iterator[list[str]]:
     handler, logger = _Lines(), logging.getLogger(name)
     before = logger.level
     logger.addHandler(handler)
@@ -396,10 +396,6 @@ def captured(name: str, level: int = logging.INFO) -> Iterator[list[str]]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(before)
-
-
-def access_log(level: int = logging.INFO) -> contextlib.AbstractContextManager[list[str]]:
-    return captured("mockmoov.access", level)
 
 
 LINE = re.compile(r"(\S+) (\S+) (\d{3}) client=(\S+) grant=(\S+) reason=(.+) (\d+\.\d)ms")
@@ -494,7 +490,7 @@ headers = st.builds(
 def test_no_log_reason_or_journal_holds_a_secret(
     method: str, path: str, query: str, headers: RawHeaders, body: str
 ) -> None:
-    with captured("mockmoov", logging.DEBUG) as all_lines, access_log(logging.DEBUG) as lines:
+    with access_log(logging.DEBUG, "mockmoov") as all_lines, access_log(logging.DEBUG) as lines:
         response = connect(
             APP, method, path, chunk(body.encode()), headers=headers, query_string=query.encode()
         )
