@@ -314,7 +314,8 @@ def test_insufficient_request_is_never_forwarded(http: Client, upstream: Upstrea
         ("GET", CARDS, ""): 401,
         ("GET", CARDS, "/ping.read"): 403,
         ("GET", f"/accounts/{OTHER}/cards", SCOPE): 403,
-        ("HEAD", CARDS, SCOPE): 405,
+        ("HEAD", CARDS, "/ping.read"): 403,
+        ("PUT", CARDS, SCOPE): 405,
         ("GET", f"{CARDS}/", SCOPE): 404,
         ("GET", "/ping", "/ping.read"): 200,
     }
