@@ -128,13 +128,9 @@ class DocumentedPath:
     other_methods: DocumentedResponse
 
     def responses(self, method: str) -> Mapping[int, DocumentedResponse]:
-        """What may answer this method. HEAD may be answered as GET is, without the body (RFC 9110 §9.3.2)."""
-        if method in self.operations:
-            return self.operations[method]
-        others = {405: self.other_methods}
-        if method == "HEAD":
-            return {**self.operations.get("GET", {}), **others}
-        return others
+        """What may answer this method. HEAD is answered as GET is, without the body (RFC 9110 §9.3.2)."""
+        described = "GET" if method == "HEAD" else method
+        return self.operations.get(described, {405: self.other_methods})
 
 
 @dataclass(frozen=True, kw_only=True)

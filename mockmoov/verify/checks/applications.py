@@ -1,14 +1,14 @@
 """Checks of `GET /applications` and of new API keys for an application, which moov-go uses."""
 
 import json
+import re
 from collections.abc import Mapping
-from datetime import datetime
 from uuid import uuid4
 
 from mockmoov.verify.check import CheckFailed, check
 from mockmoov.verify.probe import JSON, Probe
 from mockmoov.verify.response import Response, expect
-from mockmoov.verify.target import PING_SCOPE
+from mockmoov.verify.target import PING_SCOPE, Key
 
 _PATH = "/applications"
 _APPLICATION = {
@@ -20,6 +20,7 @@ _NEW_KEY = {
     *("clientId", "clientSecret", "createdOn", "updatedOn", "lastUsed", "disabledOn"),
 }
 _ORIGIN = "https://new-key.example"
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")  # RFC 3339 §5.6
 _INVALID = (
     *(("name", body) for body in ("", "{", "[]", "{}", '{"name": ""}', '{"name": 7}')),
     ("description", '{"name": "a", "description": 7}'),
@@ -68,6 +69,8 @@ def application_new_key(probe: Probe) -> None:
     _expect_members(members, **sent, lastUsed=None, disabledOn=None)
     _expect_members(members, applicationID=application_id, accountID=client.key.account_id)
     _expect_times(members)
+    for name in ("applicationKeyID", "clientId", "clientSecret"):
+        response.token(name)
 
 
 @check("application.new-key-works", "sdk", needs=("control plane",))
@@ -75,8 +78,10 @@ def application_new_key_works(probe: Probe) -> None:
     """A new API key gets tokens for its application and from its origins, and its creator still does."""
     client = probe.with_new_key()
     application_id = _application(client)["applicationID"]
-    _post_key(client, application_id, json.dumps({"name": "A key", "origins": [_ORIGIN]})).expect_status(200)
-    new = client.with_key(probe.control_plane.keys[-1])
+    response = _post_key(client, application_id, json.dumps({"name": "A key", "origins": [_ORIGIN]}))
+    response.expect_status(200)
+    client_id, client_secret = response.token("clientId"), response.token("clientSecret")
+    new = client.with_key(Key(client_id=client_id, client_secret=client_secret, is_temporary=True))
     pair = new.mint(scope=PING_SCOPE)
     new.ping(pair.access, ("Origin", _ORIGIN)).expect_empty(200)
     _expect_members(_application(new), applicationID=application_id, accountID=client.key.account_id)
@@ -131,10 +136,7 @@ def _expect_members(document: Mapping[str, object], **expected: object) -> None:
 
 
 def _expect_times(document: Mapping[str, object]) -> None:
-    """The times are in RFC 3339, with a time zone."""
+    """Both times are in RFC 3339."""
     for name in ("createdOn", "updatedOn"):
-        try:
-            has_zone = datetime.fromisoformat(str(document[name])).tzinfo is not None
-        except ValueError:
-            has_zone = False
-        expect(has_zone, f"{name} to be a time in RFC 3339", document[name])
+        found = str(document[name])
+        expect(_TIME.fullmatch(found) is not None, f"{name} to be a time in RFC 3339", found)
