@@ -42,7 +42,9 @@ ROWS = [
     row({"default_version": "v2024.01.00"}, no_header="dated", unchecked=NO_SDK),
     row(
         {"token_format": "opaque"},
-        unchecked=OF_CLAIMS | {"ping.forged-claims", "origin.of-aud", "origin.referer", "mockmoov.signature"},
+        unchecked=OF_CLAIMS
+        | {"ping.forged-claims", "origin.of-aud", "origin.referer", "mockmoov.signature"}
+        | {"application.of-token"},
     ),
     row(
         {"refresh_rotation": "off"},
