@@ -26,6 +26,7 @@ from typing import Any
 
 from mockmoov.verify.check import Check
 from mockmoov.verify.checks import CHECKS
+from mockmoov.verify.expectations import RECOMMENDED_VERSION
 from tests.e2e.foreign_clients.clients import CLIENT_ID, CLIENT_SECRET
 from tests.e2e.foreign_clients.programs import clean_environment, run, tool_environment
 from tools.other_fakes import FAKES, HERE, PRISM, Fake
@@ -33,9 +34,9 @@ from tools.other_fakes import FAKES, HERE, PRISM, Fake
 ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "reports" / "comparison.md"
 START_SECONDS, STOP_SECONDS, VERIFY_SECONDS = 60.0, 10.0, 300.0
-CONTRACTS: Mapping[str, tuple[str, ...]] = {"2023": (), "dated": ("--moov-version", "latest")}
+CONTRACTS: Mapping[str, tuple[str, ...]] = {"2023": (), "dated": ("--moov-version", RECOMMENDED_VERSION)}
 """The options of `mockmoov verify` for each contract. Without options it verifies both."""
-LABELS = {"2023": "2023", "dated": "latest"}
+LABELS = {"2023": "2023", "dated": RECOMMENDED_VERSION}
 MARKS = {"passed": "✓", "failed": "✗", "error": "✗", "not-checkable": "·", "": ""}
 GROUPS: Mapping[str, Callable[[Check], bool]] = {
     "OAuth's own rules, of the RFCs": lambda check: check.severity == "documented" and "rfc" in check.tags,

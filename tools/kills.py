@@ -24,7 +24,7 @@ from mockmoov.config.settings import Settings
 from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.verify.check import Check
 from mockmoov.verify.checks import CHECKS
-from mockmoov.verify.expectations import NO_HEADER_2023, Expectations, expectations_of
+from mockmoov.verify.expectations import NO_HEADER_2023, RECOMMENDED_VERSION, Expectations, expectations_of
 from mockmoov.verify.session import Session
 from mockmoov.verify.target import Key, Target
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, sender
@@ -35,7 +35,8 @@ ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "reports" / "kills.md"
 AT_ONCE = 2
 CONTRACTS: Mapping[str, Expectations] = {
-    expectations.label: expectations for expectations in (NO_HEADER_2023, expectations_of("v2026.07.00"))
+    expectations.label: expectations
+    for expectations in (NO_HEADER_2023, expectations_of(RECOMMENDED_VERSION))
 }
 VERDICTS = {check.id: check for check in CHECKS.values() if not check.finding}
 """The checks that can fail. A finding cannot."""

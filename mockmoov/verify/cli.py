@@ -66,7 +66,7 @@ def _required(_context: click.Context, option: click.Parameter, value: str | Non
     "versions",
     multiple=True,
     metavar="VERSION",
-    help="An X-Moov-Version to verify; repeatable.  [default: without the header, then latest]",
+    help="An X-Moov-Version to verify; repeatable.  [default: without it, then v2026.10.00]",
 )
 @click.option("--without-header", is_flag=True, help="Also verify without X-Moov-Version.")
 @click.option(

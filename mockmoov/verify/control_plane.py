@@ -40,10 +40,14 @@ class ControlPlaneClient:
 
     def create_key(self, **attributes: Any) -> Key:
         """Create a temporary API key."""
-        self._sender.reserved += 1  # to delete it
         members = self._change("POST", "/api-keys", attributes)
         names = ("client_id", "client_secret", "account_id")
-        key = Key(**{name: _printable(members, name) for name in names}, is_temporary=True)
+        return self.add_key(**{name: _printable(members, name) for name in names})
+
+    def add_key(self, client_id: str, client_secret: str, account_id: str | None) -> Key:
+        """Treat a key that exists as a temporary one: hide its secret, and delete it at the end."""
+        self._sender.reserved += 1  # to delete it
+        key = Key(client_id=client_id, client_secret=client_secret, account_id=account_id, is_temporary=True)
         self.keys.append(key)
         prefix = f"KEY_{len(self.keys)}_"
         self._masking.hide_key(key.client_id, key.client_secret, prefix)

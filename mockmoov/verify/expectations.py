@@ -123,11 +123,14 @@ WITHOUT_HEADER: Mapping[str, Expectations] = {
 }
 """The contracts that a server may use for requests without `X-Moov-Version`."""
 
-_VERSION = re.compile(r"latest|v[0-9]{4}\.(01|04|07|10)\.[0-9]{2}")
+RECOMMENDED_VERSION = "v2026.10.00"
+"""The version to verify by default: the newest that Moov documents (docs)."""
+
+_VERSION = re.compile(r"latest|v[0-9]{4}\.[0-9]{2}(?:\.[0-9]{2})?")  # docs; sdk: the last part is optional
 
 
 def expectations_of(version: str) -> Expectations:
     """The contract that a value of `X-Moov-Version` selects. Raises `CannotRun` if it is malformed."""
     if not _VERSION.fullmatch(version):
-        raise CannotRun(f"--moov-version {version!r} must be `latest` or look like v2026.07.00")
+        raise CannotRun(f"--moov-version {version!r} must be `latest` or look like v2026.10.00")
     return replace(DATED, label=version, version=version)

@@ -168,11 +168,17 @@ class Probe:
         return response
 
     def ping(self, token: str | None, *headers: Header, send_origin: bool = True) -> Response:
-        """`GET /ping` with a bearer token, from a registered origin if one is known and none is given."""
+        """`GET /ping` with a bearer token. See `call`."""
+        return self.call(PING_PATH, token, *headers, send_origin=send_origin)
+
+    def call(
+        self, path: str, token: str | None, *headers: Header, method: str = "GET", send_origin: bool = True
+    ) -> Response:
+        """A request with a bearer token, from a registered origin if one is known and none is given."""
         sent = [] if token is None else [("Authorization", f"Bearer {token}")]
         if send_origin and self._state.origin is not None and "Origin" not in dict(headers):
             sent.append(("Origin", self._state.origin))
-        return self.request("GET", PING_PATH, headers=[*sent, *headers])
+        return self.request(method, path, headers=[*sent, *headers])
 
     def post_concurrently(self, count: int, path: str, parameters: Parameters) -> list[Response]:
         """Post the same form several times at once."""
@@ -266,7 +272,10 @@ class Probe:
 
     def with_new_key(self, **attributes: Any) -> "Probe":
         """A probe with a new temporary API key. Checks that use it need a control plane."""
-        key = self.control_plane.create_key(**attributes)
+        return self.with_key(self.control_plane.create_key(**attributes))
+
+    def with_key(self, key: Key) -> "Probe":
+        """A probe with this API key."""
         return Probe(self._state, self.expectations, key, examples=self._examples)
 
     def reference_client(self, client_secret: str | None = None) -> TokenClient:

@@ -43,12 +43,16 @@ class Response:
 
     def json_object(self) -> dict[str, object]:
         """The JSON object in the body."""
-        try:
-            value = json.loads(self.body.decode())
-        except (ValueError, RecursionError):
-            value = None
+        value = self._json()
         if not isinstance(value, dict):
             raise CheckFailed(f"expected a JSON object, got {self}")
+        return value
+
+    def json_objects(self) -> list[dict[str, object]]:
+        """The JSON array of objects in the body."""
+        value = self._json()
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise CheckFailed(f"expected a JSON array of objects, got {self}")
         return value
 
     def string(self, name: str) -> str:
@@ -103,6 +107,12 @@ class Response:
         challenge = self.header("www-authenticate")
         is_valid = not error.challenge or (challenge or "").lower().startswith("basic ")
         return self._expect(is_valid, "WWW-Authenticate: Basic", challenge)
+
+    def _json(self) -> object:
+        try:
+            return json.loads(self.body.decode())
+        except (ValueError, RecursionError):
+            return None
 
     def _expect(self, holds: bool, expected: str, got: object) -> "Response":
         if not holds:

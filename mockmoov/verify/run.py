@@ -22,7 +22,7 @@ from mockmoov.verify import reports
 from mockmoov.verify.budget import BudgetedSender
 from mockmoov.verify.check import BudgetExhausted, CannotRun, Check
 from mockmoov.verify.checks import CHECKS
-from mockmoov.verify.expectations import WITHOUT_HEADER, Expectations, expectations_of
+from mockmoov.verify.expectations import RECOMMENDED_VERSION, WITHOUT_HEADER, Expectations, expectations_of
 from mockmoov.verify.http import HttpSender
 from mockmoov.verify.reports import Outcome, Report
 from mockmoov.verify.session import Session, contract_of
@@ -159,7 +159,7 @@ def _contracts(
         return versions
     response = session.request_first_token(WITHOUT_HEADER["2023"])
     expected = WITHOUT_HEADER.get(default_contract) or contract_of(response)
-    return [expected, *(versions or [expectations_of("latest")])]
+    return [expected, *(versions or [expectations_of(RECOMMENDED_VERSION)])]
 
 
 def run_checks(

@@ -12,7 +12,7 @@ from mockmoov.verify import checks
 from mockmoov.verify.check import SOURCES, Check
 from mockmoov.verify.checks import CHECKS, FILES
 from mockmoov.verify.expectations import WITHOUT_HEADER
-from tests.support.verifying import CONTRACTS, LATEST, by_status, in_process, results
+from tests.support.verifying import CONTRACTS, DATED, by_status, in_process, results
 
 OF_CLAIMS = {name for name in CHECKS if name.startswith("claims.")}
 OF_CONTROL = {name for name, check in CHECKS.items() if "control plane" in check.needs}
@@ -42,7 +42,9 @@ ROWS = [
     row({"default_version": "v2024.01.00"}, no_header="dated", unchecked=NO_SDK),
     row(
         {"token_format": "opaque"},
-        unchecked=OF_CLAIMS | {"ping.forged-claims", "origin.of-aud", "origin.referer", "mockmoov.signature"},
+        unchecked=OF_CLAIMS
+        | {"ping.forged-claims", "origin.of-aud", "origin.referer", "mockmoov.signature"}
+        | {"application.of-token"},
     ),
     row(
         {"refresh_rotation": "off"},
@@ -92,7 +94,7 @@ def under(settings: Row, expectations: Any) -> tuple[set[str], set[str], set[str
 def test_a_setting_fails_the_checks_of_its_rule_only(with_header: bool) -> None:
     wrong = []
     for settings in ROWS:
-        expectations = LATEST if with_header else WITHOUT_HEADER[settings.no_header]
+        expectations = DATED if with_header else WITHOUT_HEADER[settings.no_header]
         applicable = {name for name, check in CHECKS.items() if check.applies_to(expectations)}
         unchecked = settings.not_checkable - (NO_SDK if with_header else set())
         found = under(settings, expectations)

@@ -51,7 +51,7 @@ def test_a_right_server_passes_in_every_report(tmp_path: Path) -> None:
         name: "passed" for name in CHECKS if name.startswith("token.t")
     }
     root = ET.parse(tmp_path / "r.xml").getroot()
-    assert [suite.get("name") for suite in root] == ["contract 2023", "contract latest"]
+    assert [suite.get("name") for suite in root] == ["contract 2023", "contract v2026.10.00"]
     assert all(suite.get("failures") == suite.get("errors") == "0" for suite in root)
 
 
@@ -219,12 +219,13 @@ def test_checks_can_be_listed_without_a_server() -> None:
 
 LATEST = {"default_version": "latest"}
 CONTRACTS: list[tuple[dict[str, str], tuple[str, ...], str]] = [
-    ({}, (), "2023, latest"),
-    (LATEST, (), "dated, no header, latest"),
-    ({"default_version": "2023-sdk"}, (), "2023-sdk, latest"),
+    ({}, (), "2023, v2026.10.00"),
+    ({}, ("--moov-version", "latest", "--moov-version", "v2024.01"), "latest, v2024.01"),
+    (LATEST, (), "dated, no header, v2026.10.00"),
+    ({"default_version": "2023-sdk"}, (), "2023-sdk, v2026.10.00"),
     ({}, ("--moov-version", "v2026.07.00", "--moov-version", "v2024.01.00"), "v2026.07.00, v2024.01.00"),
     ({}, ("--moov-version", "v2026.07.00", "--without-header"), "2023, v2026.07.00"),
-    (LATEST, ("--default-contract", "dated"), "dated, no header, latest"),
+    (LATEST, ("--default-contract", "dated"), "dated, no header, v2026.10.00"),
 ]
 
 
@@ -274,7 +275,7 @@ def test_a_broken_observed_rule_fails_the_run(tmp_path: Path) -> None:
 def test_findings_are_rows_of_a_table() -> None:
     with mockmoov() as url:
         lines = verify(url, "--only", "finding.*").stdout.splitlines()
-    assert "| | 2023 | latest | source |" in lines
+    assert "| | 2023 | v2026.10.00 | source |" in lines
     assert any(line.startswith("| refresh tokens rotate | yes | yes | seen at ") for line in lines)
 
 

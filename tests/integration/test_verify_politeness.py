@@ -134,6 +134,19 @@ def test_a_key_that_a_check_makes_is_deleted() -> None:
     assert [key["client_id"] for key in json.loads(body)["api_keys"]] == [CLIENT_ID]
 
 
+def test_a_new_key_of_an_application_is_hidden_and_deleted() -> None:
+    right = sender(BrokenServer(Settings(), BREAKAGES["application-key-201"]))
+    server = Counting(right)
+    code, output = verify(server, "--only", "application.new-key*")
+    assert code == 1
+    assert "expected 200, got 201" in output
+    created = [json.loads(body) for _, _, body in server.answers if b'"clientSecret"' in body]
+    assert len(created) == 4
+    assert [each["name"] for each in created if each["clientSecret"] in output] == []
+    _, _, body = right("GET", "/_mockmoov/api-keys", [], b"")
+    assert [key["client_id"] for key in json.loads(body)["api_keys"]] == [CLIENT_ID]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_revokes_what_was_issued(number: int, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from mockmoov.verify.checks import CHECKS
+from mockmoov.verify.expectations import RECOMMENDED_VERSION
 from tests.e2e.foreign_clients.clients import CLIENTS, unavailable
 from tests.quality.reports import rows_of
 from tools import comparison, matrix
@@ -70,11 +71,11 @@ def test_committed_matrix_lists_breakages_and_clients() -> None:
 def test_comparison_counts_each_contract_and_reason() -> None:
     runs = [
         {"contract": "2023", "status": "passed", "reason": ""},
-        {"contract": "latest", "status": "failed", "reason": "expected 401, got 200"},
+        {"contract": RECOMMENDED_VERSION, "status": "failed", "reason": "expected 401, got 200"},
     ]
     one, two, three, *_ = comparison.verdicts()
     report = [{"id": check.id, "runs": runs} for check in (one, two)]
-    report.append({"id": "a", "runs": [{"contract": "latest", "status": "finding", "reason": ""}]})
+    report.append({"id": "a", "runs": [{"contract": RECOMMENDED_VERSION, "status": "finding", "reason": ""}]})
     assert comparison.ended(report, "2023") == {one.id: ("passed", ""), two.id: ("passed", "")}
     found = {**comparison.ended(report, "dated"), three.id: ("not-checkable", "")}
     assert comparison.kept([one, two, three], found) == "0 of 2"

@@ -127,9 +127,9 @@ class DocumentedPath:
     other_methods: DocumentedResponse
 
     def responses(self, method: str) -> Mapping[int, DocumentedResponse]:
-        """What may answer this method. HEAD may be answered as GET is, without the body (RFC 9110 §9.3.2)."""
-        like_get = self.operations.get("GET", {}) if method == "HEAD" else {}
-        return self.operations.get(method, {**like_get, 405: self.other_methods})
+        """What may answer this method. HEAD is answered as GET is, without the body (RFC 9110 §9.3.2)."""
+        described = "GET" if method == "HEAD" else method
+        return self.operations.get(described, {405: self.other_methods})
 
 
 @dataclass(frozen=True, kw_only=True)

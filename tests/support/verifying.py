@@ -10,14 +10,14 @@ from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.verify.budget import Send
 from mockmoov.verify.check import Check, Result
 from mockmoov.verify.checks import CHECKS
-from mockmoov.verify.expectations import WITHOUT_HEADER, Expectations, expectations_of
+from mockmoov.verify.expectations import RECOMMENDED_VERSION, WITHOUT_HEADER, Expectations, expectations_of
 from mockmoov.verify.session import Session
 from mockmoov.verify.target import Key, Target
 from tests.support import contract_fixtures
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, Clock, new_server, sender
 
-LATEST = expectations_of("latest")
-CONTRACTS: Sequence[Expectations] = (WITHOUT_HEADER["2023"], LATEST)
+DATED = expectations_of(RECOMMENDED_VERSION)
+CONTRACTS: Sequence[Expectations] = (WITHOUT_HEADER["2023"], DATED)
 KEY = Key(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, account_id=str(EXAMPLE["account_id"]))
 
 

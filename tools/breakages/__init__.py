@@ -6,7 +6,18 @@ without NAME it lists them.
 
 from collections.abc import Mapping
 
-from tools.breakages import clients, families, grants, ours, refusals, requests, successes, tokens, uses
+from tools.breakages import (
+    clients,
+    families,
+    grants,
+    operations,
+    ours,
+    refusals,
+    requests,
+    successes,
+    tokens,
+    uses,
+)
 from tools.breakages.seams import Breakage, BrokenControl, BrokenServer
 
 __all__ = ["BREAKAGES", "FOR_CLIENTS", "NONE", "UNBROKEN", "Breakage", "BrokenControl", "BrokenServer"]
@@ -15,7 +26,8 @@ TABLES = (
     successes.SUCCESSES, refusals.ERRORS, refusals.AUTHENTICATION, refusals.PROTECTED, refusals.EVERY_ANSWER,
     requests.VERSIONS, requests.CREDENTIALS, requests.BODIES, uses.USES,
     clients.KEYS, grants.GRANTS, families.FAMILIES, families.REVOCATION,
-    tokens.CLAIMS, tokens.BEARERS, ours.OURS,
+    tokens.CLAIMS, tokens.BEARERS, operations.HEADS, operations.OPERATIONS, operations.APPLICATIONS,
+    ours.OURS, ours.FAULTS,
 )  # fmt: skip
 BREAKAGES: Mapping[str, Breakage] = {name: row for table in TABLES for name, row in table.items()}
 """Every breakage by name."""

@@ -1,8 +1,11 @@
-"""The breakages of our own endpoints: keys, metadata, introspection, health."""
+"""The breakages of our own endpoints: keys, metadata, introspection, health; and of planned faults."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from mockmoov.simulation.faults import Fault
+from mockmoov.storage.simulation import SimulationState
 from tools.breakages.bending import body, header, members, where
 from tools.breakages.seams import Bend, Breakage
 
@@ -44,11 +47,65 @@ OURS: dict[str, Breakage] = {
         "of a token that is not active nothing is told",
         where(members(lambda d: d.update({} if d["active"] else {"scope": "/ping.read"})), path=INTROSPECT),
     ),
+    "introspection-without-sub": _ours(
+        "introspection names the subject", where(members(lambda d: d.pop("sub", None)), path=INTROSPECT)
+    ),
+    "introspection-sub-of-scope": _ours(
+        "the subject is the client",
+        where(members(lambda d: d.update({"sub": d["scope"]} if d["active"] else {})), path=INTROSPECT),
+    ),
     "introspection-open": _ours(
         "introspection wants credentials",
         where(body(200, b'{"active":false}'), path=INTROSPECT, status=401),
     ),
     "health-unmarked": _ours(
         "what is ours is marked", where(header("x-mockmoov-extension", None), path=HEALTH)
+    ),
+}
+
+
+# --- planned faults ------------------------------------------------------------------------------------
+
+
+def _planning(change: Callable[[Fault], Fault]) -> type[SimulationState]:
+    """Plans another fault than the one that was asked for."""
+
+    class Planning(SimulationState):
+        def add_fault(self, owner: str | None, fault: Fault) -> None:
+            super().add_fault(owner, change(fault))
+
+    return Planning
+
+
+def _fault(rule: str, **attributes: Any) -> Breakage:
+    return Breakage(rule=rule, unseen="they plan no faults", **attributes)
+
+
+_BLOCKED = "error code: 1010"
+
+FAULTS: dict[str, Breakage] = {
+    "edge-blocked-as-json": _fault(
+        "a client that the edge blocks gets no JSON", bend=where(body(403, b"{}"), status=403)
+    ),
+    "edge-blocked-as-html": _fault(
+        "a client that the edge blocks gets plain text",
+        bend=where(header("content-type", "text/html"), status=403),
+    ),
+    "edge-blocked-without-ray": _fault(
+        "what the edge answers has a cf-ray", bend=where(header("cf-ray", None), status=403)
+    ),
+    "edge-blocked-with-request-id": _fault(
+        "what the edge answers has no x-request-id",
+        simulation=_planning(
+            lambda f: replace(f, headers={n: v for n, v in f.headers.items() if v is not None})
+        ),
+    ),
+    "edge-blocked-401": _fault(
+        "a client that the edge blocks gets a 403",
+        simulation=_planning(lambda f: replace(f, status=401) if f.text == _BLOCKED else f),
+    ),
+    "expires-in-other-forgotten": _fault(
+        "the preset expires-in-other changes what expires_in means",
+        simulation=_planning(lambda f: replace(f, other_expires_in=False)),
     ),
 }

@@ -191,7 +191,7 @@ AUTHENTICATION: dict[str, Breakage] = {
     ),
     "dated-body-credentials-400": Breakage(
         rule="a wrong secret in the body is a 401 of the dated contract",
-        bend=dated(where(body(400, _CLIENT), status=401, reason="wrong client_secret")),
+        bend=dated(where(body(400, _CLIENT), status=401, reason="client_secret is wrong")),
     ),
     "no-credentials-invalid-request": Breakage(
         rule="no credentials at all is failed client authentication",
@@ -277,6 +277,23 @@ EVERY_ANSWER: dict[str, Breakage] = {
         bend=because(header(REASON_HEADER, "scope is not known"), "did you mean"),
         unseen="they take any reason",
     ),
+    "reason-of-dev-forgotten": Breakage(
+        rule="the reason of dev names it",
+        bend=because(header(REASON_HEADER, "X-Moov-Version is malformed"), "dev, which"),
+        unseen="they take any reason",
+    ),
+    "reason-of-client-vague": Breakage(
+        rule="the reason says whether the client is unknown or the secret wrong",
+        bend=because(
+            header(REASON_HEADER, "unknown client or wrong credentials"), "no API key with this client_id"
+        ),
+        unseen="they take any reason",
+    ),
+    "reason-of-expired-vague": Breakage(
+        rule="the reason of an expired token says since when",
+        bend=because(header(REASON_HEADER, "the token expired"), "the token expired at"),
+        unseen="they take any reason",
+    ),
     "reason-tells-what-came": Breakage(
         rule="no answer repeats what could be a secret",
         bend=lambda request, r: (
@@ -305,7 +322,6 @@ EVERY_ANSWER: dict[str, Breakage] = {
     "method-allow-too-much": Breakage(
         rule="Allow names what is allowed, and no more",
         bend=because(header("allow", "GET, POST"), "no such method"),
-        unseen="they take any Allow",
     ),
     "method-with-body": Breakage(rule="a 405 has no body", bend=because(body(405, b"{}"), "no such method")),
     "too-large-400": Breakage(

@@ -40,7 +40,8 @@ _KNOWN = frozenset(
 # --- versions and clients ------------------------------------------------------------------------------
 
 _VERSION = "x-moov-version"
-_WELL_FORMED = re.compile(r"v[0-9]{4}\.(?:01|04|07|10)\.[0-9]{2}|latest")
+_WELL_FORMED = re.compile(r"v[0-9]{4}\.[0-9]{2}(?:\.[0-9]{2})?|latest")
+_QUARTERS = ("01", "04", "07", "10")
 _PINNED = re.compile(r"speakeasy-sdk/go .*moov-go")
 
 
@@ -64,29 +65,44 @@ VERSIONS: dict[str, Breakage] = {
     "version-to-come-unknown": Breakage(
         rule="a version that is not known yet is served as the newest before it",
         understand=when(
-            lambda r: _is_well_formed(r) and "v2026.08" < _version(r)[:8] < "v9", _unknown_version
+            lambda r: _is_well_formed(r) and "v2026.10" < _version(r)[:8] < "v9", _unknown_version
         ),
     ),
     "version-in-between-unknown": Breakage(
         rule="a version between two known ones is served as the one before it",
         understand=when(
-            lambda r: _is_well_formed(r) and _version(r)[-2:] not in ("00", "st"), _unknown_version
+            lambda r: _is_well_formed(r) and _version(r)[8:] not in ("", ".00"), _unknown_version
         ),
     ),
     "version-too-old-unknown": Breakage(
         rule="a version before the first is served as the first",
-        understand=when(lambda r: _is_well_formed(r) and _version(r) < "v2024", _unknown_version),
+        understand=when(lambda r: _is_well_formed(r) and "v" < _version(r) < "v2024", _unknown_version),
     ),
     "version-malformed-served": Breakage(
         rule="a malformed version is not served",
         understand=when(lambda r: not _is_well_formed(r), ignoring(_VERSION)),
     ),
-    "version-any-month": Breakage(
-        rule="a version is of a quarter: 01, 04, 07, 10",
+    "version-of-quarters-only": Breakage(
+        rule="a version may be of any month",
         understand=when(
-            lambda r: re.fullmatch(r"v[0-9]{4}\.[0-9]{2}\.[0-9]{2}", _version(r)),
-            lambda r: with_header(r, _VERSION, "latest"),
+            lambda r: _is_well_formed(r) and _version(r)[6:8] not in ("", "st", *_QUARTERS), _unknown_version
         ),
+    ),
+    "version-of-calendar-months-only": Breakage(
+        rule="the month of a version may be any two digits",
+        understand=when(lambda r: _is_well_formed(r) and "12" < _version(r)[6:8] < "a", _unknown_version),
+        unseen="none sends such a month",
+    ),
+    "version-short-unknown": Breakage(
+        rule="the last part of a version may be missing",
+        understand=when(lambda r: len(_version(r)) == len("v2024.01"), _unknown_version),
+    ),
+    "version-of-moov-go-unknown": Breakage(
+        rule="the versions that moov-go exports are served",
+        understand=when(lambda r: _version(r) in ("v9000.00.00", "v2024.00.00"), _unknown_version),
+    ),
+    "version-dev-served": Breakage(
+        rule="dev is no version", understand=when(lambda r: _version(r) == "dev", ignoring(_VERSION))
     ),
     "version-empty-is-none": Breakage(
         rule="an empty version is malformed", understand=when(lambda r: not _version(r), ignoring(_VERSION))

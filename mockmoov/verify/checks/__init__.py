@@ -4,10 +4,12 @@ from collections.abc import Mapping
 
 from mockmoov.verify.check import Check
 from mockmoov.verify.checks import (
+    applications,
     client_authentication,
     extensions,
     faults_and_clock,
     open_questions,
+    operations,
     protected_resources,
     refresh,
     requests,
@@ -19,7 +21,7 @@ from mockmoov.verify.checks import (
 
 FILES = (
     tokens, client_authentication, requests, scopes_and_errors, refresh, revocation, protected_resources,
-    versions, faults_and_clock, extensions, open_questions,
+    operations, applications, versions, faults_and_clock, extensions, open_questions,
 )  # fmt: skip
 """The files in the order in which their checks run."""
 

@@ -91,6 +91,15 @@ def mockmoov_introspection(probe: Probe) -> None:
         expect(document == {"active": False}, '{"active": false}', ", ".join(document))
 
 
+@check("mockmoov.introspection-subject", "rfc 7662 §2.2, rfc 9068 §2.2, choice", needs=("mockmoov",))
+def mockmoov_introspection_subject(probe: Probe) -> None:
+    """Introspection of a valid token has the client_id as sub."""
+    pair = probe.mint()
+    for token in (pair.access, pair.refresh):
+        subject = _introspect(probe, token).get("sub")
+        expect(subject == probe.key.client_id, "sub to be the client_id", subject)
+
+
 @check("mockmoov.introspection-of-others", "rfc 7662 §4, choice", needs=("control plane",))
 def mockmoov_introspection_of_others(probe: Probe) -> None:
     """Introspection reports another client's token as not active, and requires credentials."""

@@ -2,6 +2,7 @@
 
 import re
 
+from mockmoov.client.tokens import LONGEST_LIFETIME
 from mockmoov.verify.check import check
 from mockmoov.verify.probe import Probe
 from mockmoov.verify.response import expect
@@ -33,6 +34,30 @@ def failure_server(probe: Probe) -> None:
         probe.control_plane.add_fault(client.key, endpoint="token", status=status, times=1)
         client.post_token().expect_empty(status)
     client.post_token().expect_status(200)
+
+
+@check("failure.edge-blocked", "live", needs=("control plane",))
+def failure_edge_blocked(probe: Probe) -> None:
+    """A client that Moov's edge blocks gets 403 with text and cf-ray, and no x-request-id."""
+    client = probe.with_new_key()
+    probe.control_plane.add_fault(client.key, endpoint="token", preset="edge-blocked", times=1)
+    response = client.post_token().expect_status(403).expect_header("x-request-id", None)
+    media_type = (response.header("content-type") or "").partition(";")[0]
+    expect(media_type == "text/plain", "Content-Type: text/plain", media_type)
+    expect(response.body.strip() == b"error code: 1010", "error code: 1010", response)
+    expect(bool(response.header("cf-ray")), "a cf-ray", response.header("cf-ray"))
+    client.post_token().expect_status(200)
+
+
+@check("failure.expires-in-other", "choice", needs=("control plane",))
+def failure_expires_in_other(probe: Probe) -> None:
+    """The preset expires-in-other gives expires_in the meaning of the other contract."""
+    client = probe.with_new_key()
+    probe.control_plane.add_fault(client.key, endpoint="token", preset="expires-in-other", times=1)
+    response = client.mint().response
+    other, now = response.integer("expires_in"), response.server_time
+    remaining = other if probe.expectations.expires_in_is_unix_time else other - now
+    expect(0 < remaining <= LONGEST_LIFETIME, "expires_in of the other contract", other)
 
 
 @check("clock.date", "choice", needs=("control plane",))

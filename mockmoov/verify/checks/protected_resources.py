@@ -109,9 +109,25 @@ def ping_forged_claims(probe: Probe) -> None:
 
 @check("ping.method", "choice", st.sampled_from(["POST", "PUT", "PATCH", "DELETE"]), examples=3)
 def ping_method(probe: Probe, method: str) -> None:
-    """Any method that /ping does not have gets 405 with no body, and Allow has GET."""
+    """Any method that /ping does not have gets 405 with no body, and Allow has GET and HEAD."""
     response = probe.request(method, PING_PATH, headers=[probe.basic()]).expect_empty(405)
-    expect("GET" in (response.header("allow") or ""), "Allow: GET", response.header("allow"))
+    allow = response.header("allow") or ""
+    expect({item.strip() for item in allow.split(",")} == {"GET", "HEAD"}, "Allow: GET, HEAD", allow)
+
+
+@check("ping.head", "rfc 9110 §9.3.2")
+def ping_head(probe: Probe) -> None:
+    """HEAD gets the status of GET with no body: 200 with a token or an API key, and 401 without."""
+    probe.call(PING_PATH, probe.mint(scope=PING_SCOPE).access, method="HEAD").expect_empty(200)
+    probe.call(PING_PATH, None, probe.basic(), method="HEAD").expect_empty(200)
+    for token in (None, "not-a-token"):
+        probe.call(PING_PATH, token, method="HEAD").expect_empty(401)
+
+
+@check("ping.head-scope", "rfc 9110 §9.3.2, docs", needs=("two scopes",))
+def ping_head_scope(probe: Probe) -> None:
+    """HEAD requires the scope of GET."""
+    probe.call(PING_PATH, probe.mint(scope=probe.other_scope).access, method="HEAD").expect_empty(403)
 
 
 @check("ping.expired", "live, rfc 7519 §4.1.4", needs=("control plane",))

@@ -189,6 +189,13 @@ def request_method(probe: Probe, method: str, path: str) -> None:
     expect("POST" in allowed and method not in allowed, "Allow: POST", response.header("allow"))
 
 
+@check("request.head", "choice")
+def request_head(probe: Probe) -> None:
+    """HEAD at the OAuth paths gets 405, because they have no GET."""
+    for path in (TOKEN_PATH, REVOKE_PATH):
+        probe.request("HEAD", path, headers=[probe.basic()]).expect_empty(405)
+
+
 @check("request.order", "choice")
 def request_order(probe: Probe) -> None:
     """Errors are found in this order: body, client authentication, grant_type, grant."""

@@ -1,5 +1,6 @@
 """Checks of grant types and scopes, and of what all errors have in common."""
 
+from email.utils import formatdate
 from uuid import uuid4
 
 from hypothesis import strategies as st
@@ -206,3 +207,29 @@ def error_reason(probe: Probe) -> None:
         is_valid = 0 < len(reason) <= 200 and reason.isascii() and reason.isprintable()
         found = f"{len(reason)} characters"
         expect(is_valid or response.status < 400, "a reason of 1 to 200 printable characters", found)
+
+
+@check("error.reason-of-client", "choice", needs=("mockmoov",))
+def error_reason_of_client(probe: Probe) -> None:
+    """The reason says whether the client_id is unknown or the secret is wrong."""
+    unknown, wrong = (
+        probe.post_token(headers=[probe.basic(name, "not-the-secret")], send_basic=False)
+        for name in ("nobody-at-all", None)
+    )
+    for response, word in ((unknown, "client_id"), (wrong, "client_secret")):
+        reason = response.header("x-mockmoov-reason") or ""
+        expect(word in reason, f"a reason that mentions {word}", reason)
+
+
+@check("error.reason-of-expired-token", "choice", needs=("control plane",))
+def error_reason_of_expired_token(probe: Probe) -> None:
+    """The reason for an expired token says when it expired."""
+    client = probe.with_new_key()
+    probe.control_plane.freeze_clock(client.key)
+    pair = client.mint()
+    now = pair.response.server_time
+    lifetime = client.expectations.lifetime(pair.response.integer("expires_in"), now)
+    probe.control_plane.shift_clock(client.key, lifetime + 60)
+    reason = client.ping(pair.access).expect_empty(401).header("x-mockmoov-reason") or ""
+    date = formatdate(now + lifetime, usegmt=True)
+    expect(date in reason, f"a reason that says {date}", reason)

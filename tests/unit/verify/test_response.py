@@ -3,8 +3,9 @@
 import httpx2
 import pytest
 
+from mockmoov.oauth import contracts
 from mockmoov.verify.check import CannotRun, CheckFailed
-from mockmoov.verify.expectations import DATED, NO_HEADER_2023, expectations_of
+from mockmoov.verify.expectations import DATED, NO_HEADER_2023, RECOMMENDED_VERSION, expectations_of
 from mockmoov.verify.response import Response
 from mockmoov.verify.session import contract_of
 from mockmoov.verify.target import Target
@@ -19,6 +20,12 @@ def response(body: bytes, status: int = 200, **headers: str) -> Response:
 def test_a_body_other_than_a_json_object_fails(body: bytes) -> None:
     with pytest.raises(CheckFailed, match="expected a JSON object"):
         response(body).json_object()
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b"[{}, []]"])
+def test_a_body_other_than_an_array_of_objects_fails(body: bytes) -> None:
+    with pytest.raises(CheckFailed, match="expected a JSON array of objects"):
+        response(body).json_objects()
 
 
 def test_a_response_is_shown_in_one_printable_line() -> None:
@@ -45,7 +52,9 @@ def test_the_first_response_tells_the_contract(body: bytes, name: str) -> None:
     assert contract_of(response(body)).name == name
 
 
-@pytest.mark.parametrize("version", ["", "2026.07.00", "v2026.08.00", "v2026.07.00 ", "LATEST"])
+@pytest.mark.parametrize(
+    "version", ["", "dev", "2022", "2026.07.00", "v2026.8.00", "v2026", "v2026.07.00 ", "LATEST"]
+)
 def test_a_malformed_version_has_no_contract(version: str) -> None:
     with pytest.raises(CannotRun, match="must be `latest` or look like"):
         expectations_of(version)
@@ -53,12 +62,17 @@ def test_a_malformed_version_has_no_contract(version: str) -> None:
 
 def test_expectations_say_what_is_sent_and_expected() -> None:
     assert NO_HEADER_2023.headers == ()
-    assert expectations_of("latest").headers == (("X-Moov-Version", "latest"),)
+    for version in ("latest", "v2024.01", "v9000.00.00", "v0001.00.00", "v2024.13.00"):
+        assert expectations_of(version).headers == (("X-Moov-Version", version),)
     assert str(DATED.errors["invalid scope"]) == '422 with {"scope": string}'
     assert str(DATED.errors["invalid client"]) == "401 with no body"
     assert str(NO_HEADER_2023.errors["invalid client"]) == (
         '401 with {"error":"invalid_client"} and WWW-Authenticate: Basic'
     )
+
+
+def test_default_version_is_the_one_that_the_server_recommends() -> None:
+    assert RECOMMENDED_VERSION == contracts.RECOMMENDED_VERSION
 
 
 def test_a_target_on_loopback_is_recognized() -> None:

@@ -16,7 +16,7 @@ from mockmoov.verify.checks import CHECKS
 from mockmoov.verify.expectations import NO_HEADER_2023, Expectations
 from mockmoov.verify.run import run_checks
 from mockmoov.verify.session import Session
-from tests.support.verifying import KEY, LATEST, in_process, target
+from tests.support.verifying import DATED, KEY, in_process, target
 
 Bend = Callable[[httpx2.Request, httpx2.Response], httpx2.Response]
 
@@ -164,7 +164,7 @@ def test_a_wrong_key_ends_the_run_before_any_check() -> None:
         Session(target(key=wrong), in_process()) as session,
         pytest.raises(CannotRun, match="the server rejects"),
     ):
-        session.request_first_token(LATEST)
+        session.request_first_token(DATED)
 
 
 def test_an_origin_is_found_in_the_token_where_one_helps() -> None:
@@ -249,7 +249,7 @@ def test_a_control_token_opens_the_control_plane() -> None:
 
 def test_a_check_that_no_contract_has_is_left_out() -> None:
     with Session(target(), in_process()) as session:
-        report = run_checks(session, [CHECKS["client.challenge"]], [LATEST], lambda _: None)
+        report = run_checks(session, [CHECKS["client.challenge"]], [DATED], lambda _: None)
     assert report.outcomes == ()
 
 
