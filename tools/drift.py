@@ -38,11 +38,6 @@ _UNLISTED_401 = "not listed; ours: no fields", "live: an empty 401, which the SD
 EXPLAINED: Mapping[tuple[str, str], tuple[str, str]] = {
     ("status", "POST /oauth2/token 401"): _UNLISTED_401,
     ("status", "POST /oauth2/revoke 401"): _UNLISTED_401,
-    ("scope", "/accounts/{accountID}/files.download"): (
-        _ONLY_OURS,
-        "docs: v2026.10.00, which is newer than the SDKs, needs it for "
-        "GET /accounts/{accountID}/files/{fileID}/contents",
-    ),
 }
 """Reasons that our data can't give: by kind and subject, the difference and its reason."""
 
