@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import importlib
 import json
 import logging
 import os
@@ -122,7 +123,6 @@ def serve(
 
 
 def test_start_up_lines_name_url_key_contract_and_control(tmp_path: Path) -> None:
-    """The server answers by the time its ready file exists."""
     found: list[Any] = []
 
     def use(url: str) -> None:
@@ -467,6 +467,10 @@ def test_token_uses_the_first_key_of_the_settings() -> None:
             assert (result.exit_code, result.stdout.count(".")) == (0, 2), result.output
         missing = usage_error(invoke(*arguments, "--client-id=third", **variables))
     assert missing.startswith("mockmoov: --client-secret is missing")
+
+
+def test_importing_the_main_module_runs_no_command() -> None:
+    assert importlib.import_module("mockmoov.__main__").__doc__
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -427,6 +427,7 @@ def close(connection: socket.socket, _request: Recorded) -> None:
 BROKEN: Mapping[str, bytes | Answer] = {
     "nothing": close,
     "no HTTP": b"nonsense\r\n\r\n",
+    "no status": b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n",
     "101": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
     "an endless head": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000 + b"\r\n\r\n",

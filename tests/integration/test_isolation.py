@@ -363,13 +363,12 @@ def test_two_hundred_tests_on_four_workers_share_a_server_only(tmp_path: Path) -
 
 # --- what is kept -------------------------------------------------------------------------------
 
-MINT = {"grant_type": "client_credentials", "scope": "/ping.read"}
-
 
 def traffic(send: Send) -> Iterator[None]:
     """Requests without end, one at a time: four of each family of tokens."""
+    granted = {"grant_type": "client_credentials", "scope": "/ping.read"}
     while True:
-        pair = json.loads(post_form(send, "/oauth2/token", basic(), **MINT)[2])
+        pair = json.loads(post_form(send, "/oauth2/token", basic(), **granted)[2])
         yield
         send("GET", "/ping", [bearer(pair["access_token"])], b"")
         yield

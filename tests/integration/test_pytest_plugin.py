@@ -332,9 +332,8 @@ def test_invalid_marker_fails_in_one_line(suite: Suite) -> None:
 
 def test_marker_of_a_test_without_moov_fails_in_one_line(suite: Suite) -> None:
     tests = ["import pytest"]
-    for number, arguments in enumerate(
-        ("faults=['unavailable']", "fualts=[]", "default_version='latest'", "")
-    ):
+    markers = ("faults=['unavailable']", "fualts=[]", "default_version='latest'", "")
+    for number, arguments in enumerate(markers):
         mark = f"pytest.mark.mockmoov({arguments})"
         tests += [f"@{mark}\ndef test_{number}(): pass"]
         tests += [f"@pytest.mark.parametrize('x', [pytest.param(1, marks={mark})])"]
@@ -511,13 +510,8 @@ FAILING = """
 
 @pytest.mark.slow
 def test_failed_test_shows_its_exchanges_and_no_secret(suite: Suite, pytester: pytest.Pytester) -> None:
-    flags: tuple[tuple[str, ...], ...] = (
-        (),
-        ("--showlocals", "--tb=long", "-vv"),
-        ("-rA", "--log-level=DEBUG"),
-    )
-    for each in flags:
-        result = suite(FAILING, *each, conftest=PROGRAM)
+    for flags in ("", "--showlocals --tb=long -vv", "-rA --log-level=DEBUG"):
+        result = suite(FAILING, *flags.split(), conftest=PROGRAM)
         result.assert_outcomes(failed=1)
         result.stdout.re_match_lines(
             [
