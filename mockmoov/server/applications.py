@@ -20,6 +20,8 @@ from mockmoov.storage.repository import MAX_API_KEYS, Repository
 BASIC_ONLY = frozenset(("listApplications", "createApplicationKey"))
 """The operations that take an API key with HTTP Basic, and no token."""
 
+_MAX_TEXT = 200  # characters of a name or a description (choice)
+
 
 def list_applications(api_key: ApiKey) -> HttpResponse:
     """The application of an API key, in a list."""
@@ -98,8 +100,9 @@ def _read(body: bytes) -> Mapping[str, Any]:
         raise FieldError("name", "the body must be a JSON object with a name")
     members = {name: value for name, value in document.items() if value is not None}
     for name in ("name", "description"):
-        if not isinstance(members.get(name, ""), str):
-            raise FieldError(name, "must be a string")
-    if not members.get("name"):
+        text = members.get(name, "")
+        if not isinstance(text, str) or len(text) > _MAX_TEXT or not text.isprintable():
+            raise FieldError(name, f"must be printable text of at most {_MAX_TEXT} characters")
+    if not members.get("name", "").strip():
         raise FieldError("name", "is required")
     return members

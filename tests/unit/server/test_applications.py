@@ -102,14 +102,16 @@ def test_only_basic_is_accepted(send: Send) -> None:
 
 
 def test_bad_input_is_422_with_the_member_named(server: AuthorizationServer, send: Send) -> None:
+    printable = "must be printable text of at most 200 characters"
     text = "origins of an API key must be a list of strings"
     origin = "origins of an API key must be a list of origins such as https://shop.example, without a path"
     expected: list[tuple[object, dict[str, str]]] = [
         ([], {"name": "the body must be a JSON object with a name"}),
         ({}, {"name": "is required"}),
         ({"name": ""}, {"name": "is required"}),
-        ({"name": 1}, {"name": "must be a string"}),
-        ({"name": "a", "description": []}, {"description": "must be a string"}),
+        ({"name": " "}, {"name": "is required"}),
+        *(({"name": bad}, {"name": printable}) for bad in (1, "a\n", "\ud800", "a" * 201)),
+        ({"name": "a", "description": []}, {"description": printable}),
         ({"name": "a", "origins": "https://shop.example"}, {"origins": text}),
         ({"name": "a", "origins": ["https://shop.example/path"]}, {"origins": origin}),
     ]  # fmt: skip
