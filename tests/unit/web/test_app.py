@@ -462,7 +462,7 @@ PAIR, SIGNING = mint(APP), SERVER.repository.signing_keys()
 SECRETS = [*KEYS.values(), PAIR["access_token"], PAIR["refresh_token"]]
 SECRETS += [SIGNING.private_key, SIGNING.refresh_secret]
 WRAPPINGS = ("{}", "{}x", "x{}", " {} ", "/{}", "{}\n", "{}&{}", '"{}"', "%2F{}", "{}.{}")
-HEADERS = ("accept", "content-encoding", "x-moov-version", "referer", "origin", "cookie", "host")
+HEADERS = ("accept", "user-agent", "x-moov-version", "referer", "origin", "cookie", "host")
 PARAMETERS = ("grant_type", "client_id", "client_secret", "scope", "refresh_token", "token", "other")
 PATHS = ("/oauth2/token", "/oauth2/revoke", "/ping", "/_mockmoov/introspect", "/_mockmoov/health")
 
