@@ -123,8 +123,9 @@ def environment(**variables: str) -> dict[str, str]:
         name: value for name, value in os.environ.items() if not name.startswith(("MOCKMOOV_", "PYTEST_"))
     }
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
-    # The plugin warns where nobody chooses a loop scope, as a page need not.
-    pytest_options = "-p no:asyncio -p no:cacheprovider"
+    # asyncio warns where nobody chooses a loop scope, as a page need not; the others take seconds to import.
+    unused = ("asyncio", "cacheprovider", "schemathesis", "hypothesispytest", "pytest_cov")
+    pytest_options = " ".join(f"-p no:{plugin}" for plugin in unused)
     return kept | {"PATH": path, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": pytest_options} | variables
 
 

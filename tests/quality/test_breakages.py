@@ -33,6 +33,7 @@ def is_noticed(breakage: Breakage) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.quality
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_exchanges_notice_every_breakage_but_the_unseen(chunk: int) -> None:
     assert not is_noticed(UNBROKEN)

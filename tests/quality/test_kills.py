@@ -39,6 +39,7 @@ def test_report_lists_every_breakage_and_check() -> None:
     assert {kill.check for kill in KILLS} == VERDICTS.keys()
 
 
+@pytest.mark.quality
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_reported_check_catches_each_breakage(chunk: int) -> None:
     wrong = [
