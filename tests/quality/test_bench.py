@@ -66,7 +66,7 @@ def test_budgets_bound_a_ratio_or_our_own_value(budget: Budget | None, is_over: 
     assert figure.is_over is is_over
 
 
-def test_tables_have_a_column_for_each_server_and_a_dash_for_what_is_missing() -> None:
+def test_tables_have_a_column_a_server_and_dashes() -> None:
     assert table([RATE, GROWTH]).splitlines() == [
         "|  | mockmoov | bare | other | budget |",
         "| --- | --: | --: | --: | --: |",
@@ -80,14 +80,14 @@ def test_tables_have_a_column_for_each_server_and_a_dash_for_what_is_missing() -
 
 
 @pytest.mark.parametrize(("now", "fell"), [(0.73, False), (0.8, False), (1.5, False), (0.71, True)])
-def test_check_names_ratios_that_fell_by_more_than_a_teminted_before(now: float, fell: bool) -> None:
+def test_check_names_ratios_that_fell_by_a_tenth(now: float, fell: bool) -> None:
     complaints = list(report.complaints([with_ratio(now)], [with_ratio(0.8)]))
     assert complaints == (
         ["Calls a second: tokens <memory>: the ratio to bare fell by 11%, from 0.80 to 0.71"] if fell else []
     )
 
 
-def test_check_names_broken_budgets_and_skips_what_was_not_committed() -> None:
+def test_check_names_broken_budgets_and_skips_new_rows() -> None:
     assert list(report.complaints([with_ratio(0.1), GROWTH], [])) == ["growth: over its budget, ≤ 10"]
 
 

@@ -158,7 +158,7 @@ def test_provenance_explains_what_a_package_lacks() -> None:
     assert absent({"note": "no longer in zoo 3.0"}) == ["no longer in zoo 3.0"] * 2
 
 
-def test_provenance_that_should_be_in_the_package_does_not_explain() -> None:
+def test_a_source_in_the_package_does_not_explain_its_absence() -> None:
     for provenance in (
         {},
         {"source": "sdk zoo 3.0"},
