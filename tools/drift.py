@@ -128,7 +128,7 @@ def _compare_operations(theirs: Package, ours: Data) -> Iterator[Difference]:
 
 
 def _why_absent(theirs: Package, provenance: Mapping[str, str]) -> str:
-    """Why a package doesn't have an operation of ours, if our data says so."""
+    """Why a package lacks an operation that our data has, if the data says so."""
     versions, source, note = (provenance.get(name, "") for name in ("versions", "source", "note"))
     if versions:
         return f"{versions} only" if versions.split()[-1] < theirs.sends else ""
@@ -160,7 +160,7 @@ def _short(scope: str) -> str:
 
 
 def _why_unused(scope: str, ours: Data, reasons: Mapping[str, str]) -> str:
-    """Why no operation of a package needs a scope: each of ours that does must differ for a known reason."""
+    """Why a package needs a scope nowhere: what needs it in our data must differ for a known reason."""
     asking = [
         key for key, operation in ours.operations.items() if any(scope in some for some in operation.scopes)
     ]

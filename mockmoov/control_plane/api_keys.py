@@ -1,7 +1,6 @@
 """The API keys, as resources of the control plane. Only creation returns the secret."""
 
 from collections.abc import Mapping
-from secrets import token_hex, token_urlsafe
 from typing import Any
 
 from msgspec.structs import asdict, replace
@@ -14,7 +13,7 @@ from mockmoov.oauth.records import ApiKey
 from mockmoov.oauth.responses import render_empty, render_json
 from mockmoov.oauth.scopes import CATALOGUES, did_you_mean
 from mockmoov.server.authorization_server import AuthorizationServer
-from mockmoov.storage.repository import MAX_API_KEYS
+from mockmoov.server.new_api_keys import ApiKeyConflictError, create_api_key, new_credentials
 
 _INTERNAL = ("epoch", "floor", "created_at")  # members that requests and responses don't have
 
@@ -26,15 +25,12 @@ def list_all(request: ControlRequest) -> HttpResponse:
 
 def create(request: ControlRequest) -> HttpResponse:
     """Create a key. Generates the credentials that are missing."""
-    repository = request.server.repository
-    generated = {"client_id": token_urlsafe(12), "client_secret": token_urlsafe(24)}
     members = {name: value for name, value in request.body.items() if value is not None}
-    now = request.server.simulation.now(None)
-    api_key = replace(_make({**generated, **members}, request.server), epoch=token_hex(8), created_at=now)
-    if repository.count_api_keys() >= MAX_API_KEYS:
-        raise ResourceError(409, f"the limit of {MAX_API_KEYS} API keys is reached: delete some")
-    if not repository.create_api_key(api_key):
-        raise ResourceError(409, "an API key with this client_id already exists")
+    api_key = _make({**new_credentials(), **members}, request.server)
+    try:
+        create_api_key(request.server.repository, api_key, request.server.simulation.now(None))
+    except ApiKeyConflictError as error:
+        raise ResourceError(409, str(error)) from None
     return render_json({**_public_members(api_key), "client_secret": api_key.client_secret}, status=201)
 
 

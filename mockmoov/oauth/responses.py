@@ -23,7 +23,7 @@ _JSON = ("content-type", "application/json")
 
 def render_malformed_version(sent: tuple[str, ...], default: "Contract") -> HttpResponse:
     """The 404 for a malformed `X-Moov-Version` (docs, live)."""
-    known = "dev, which SDKs built from their main branch send, is no version: " if sent == ("dev",) else ""
+    known = "dev, which SDKs built from their main branch send, isn't a version: " if sent == ("dev",) else ""
     return render_error(
         404,
         f"X-Moov-Version is malformed: {known}send vYYYY.MM.BB, vYYYY.MM or latest, once; "

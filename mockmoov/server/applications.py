@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from secrets import token_hex, token_urlsafe
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +14,8 @@ from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.records import ApiKey
 from mockmoov.oauth.responses import render_error, render_invalid_field, render_json
-from mockmoov.storage.repository import MAX_API_KEYS, Repository
+from mockmoov.server.new_api_keys import ApiKeyConflictError, create_api_key, new_credentials
+from mockmoov.storage.repository import Repository
 
 BASIC_ONLY = frozenset(("listApplications", "createApplicationKey"))
 """The operations that take an API key with HTTP Basic, and no token."""
@@ -47,27 +47,18 @@ def create_application_key(
         return render_error(404, "there is no such application of this API key: see GET /applications")
     try:
         members = _read(body)
-        api_key = make_api_key(
-            {
-                "client_id": token_urlsafe(12),
-                "client_secret": token_urlsafe(24),
-                "origins": members.get("origins", []),
-            }
+        api_key = replace(
+            make_api_key({**new_credentials(), "origins": members.get("origins", [])}),
+            account_id=caller.account_id,
+            application_id=caller.application_id,
+            scopes=caller.scopes,
+            grants=caller.grants,
         )
+        create_api_key(repository, api_key, now)
     except FieldError as error:
         return render_invalid_field(error)
-    if repository.count_api_keys() >= MAX_API_KEYS:
-        return render_error(409, f"the limit of {MAX_API_KEYS} API keys is reached: delete some")
-    api_key = replace(
-        api_key,
-        account_id=caller.account_id,
-        application_id=caller.application_id,
-        scopes=caller.scopes,
-        grants=caller.grants,
-        epoch=token_hex(8),
-        created_at=now,
-    )
-    repository.create_api_key(api_key)
+    except ApiKeyConflictError as error:
+        return render_error(409, str(error))
     created = {
         "applicationKeyID": str(uuid4()),
         "applicationID": api_key.application_id,

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping
 from functools import partial
-from secrets import token_hex
 from typing import Any, cast
 
 from msgspec.structs import replace
@@ -20,6 +19,7 @@ from mockmoov.oauth.scopes import CATALOGUES
 from mockmoov.server.context import RequestContext
 from mockmoov.server.endpoints import Endpoints, Route, forward, matching_route, moov_routes, protected_route
 from mockmoov.server.issuing import Issuer
+from mockmoov.server.new_api_keys import with_new_epoch
 from mockmoov.server.steps import Delay, Forward, ReadBody, Steps, run_in_process
 from mockmoov.server.validation import TokenValidator
 from mockmoov.simulation import fault_effects
@@ -104,7 +104,7 @@ class AuthorizationServer:
     def reset(self) -> None:
         """Start over with the initial signing keys and API keys; every token becomes invalid."""
         now = self.simulation.now(None)
-        keys = [replace(key, epoch=token_hex(8), created_at=now) for key in self.settings.api_keys]
+        keys = [with_new_epoch(key, now) for key in self.settings.api_keys]
         self.repository.reset(self._signing_keys, keys)
 
     def handle(self, request: HttpRequest) -> HttpResponse | None:

@@ -36,7 +36,6 @@ from mockmoov.storage.memory import MemoryStore
 
 _SIGNING_KEYS = "signing-keys"
 _KEYS, _FAMILY, _BUCKET = Decoder(IssuerKeys), Decoder(TokenFamily), Decoder(Bucket)
-MAX_API_KEYS = 10_000
 _log = logging.getLogger("mockmoov")
 
 

@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable
 from types import FrameType
 
 import uvicorn
@@ -88,7 +88,7 @@ class _Server(uvicorn.Server):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve on an event loop of its own. Some releases of uvicorn would set the policy of the process."""
+        """Serve on a new event loop. Some releases of uvicorn would set the policy of the process."""
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(self.serve(sockets=sockets))
 
@@ -110,10 +110,10 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop; at a second SIGINT without waiting for exchanges.
 
-        `should_exit` stays false: some releases of uvicorn would leave out the shutdown of a server that gets
-        the signal while it starts.
+        uvicorn doesn't learn of it: it would raise the signal again at the end, for another exit code than 0, and
+        some releases would leave out the shutdown of a server that gets it at its start.
         """
-        self.force_exit = self._is_signaled and sig == signal.SIGINT
+        self.force_exit = self.force_exit or (self._is_signaled and sig == signal.SIGINT)
         self._is_signaled = True
         self.end()
 
@@ -150,12 +150,6 @@ class _Server(uvicorn.Server):
             if time.monotonic() >= deadline:
                 break
             await asyncio.sleep(_POLL_SECONDS)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Handle signals as uvicorn does, but do not raise them again: the exit code is 0."""
-        with super().capture_signals():
-            yield
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

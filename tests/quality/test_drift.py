@@ -88,7 +88,7 @@ def differing(theirs: Package = ZOO, ours: Data = OURS) -> list[tuple[str, str, 
 
 
 def absent(provenance: dict[str, str]) -> list[str]:
-    """The reasons for an operation of ours, and its scope, that the zoo's SDK doesn't have."""
+    """The reasons for an operation and its scope that only our data has."""
     key, scope = ("GET", "/tigers"), "/tigers.read"
     tigers = Operation(name="listTigers", scopes=frozenset([frozenset([scope])]), responses={})
     ours = Data(

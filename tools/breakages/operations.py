@@ -38,10 +38,10 @@ def _operation(rule: str, **attributes: Any) -> Breakage:
 HEADS: dict[str, Breakage] = {
     "head-unknown": Breakage(rule="HEAD is answered as GET is", bend=_of(status(405), method="HEAD")),
     "head-open": Breakage(
-        rule="HEAD wants a token as GET does", bend=_of(status(200), method="HEAD", status=401)
+        rule="HEAD requires a token as GET does", bend=_of(status(200), method="HEAD", status=401)
     ),
     "head-of-any-scope": Breakage(
-        rule="HEAD wants the scope of GET", bend=_of(status(200), method="HEAD", status=403)
+        rule="HEAD requires the scope of GET", bend=_of(status(200), method="HEAD", status=403)
     ),
     "head-of-token-200": Breakage(
         rule="there is no HEAD where there is no GET",
@@ -57,7 +57,7 @@ HEADS: dict[str, Breakage] = {
 
 
 def _with_sets(change: Callable[[ScopeSets], ScopeSets]) -> type[Endpoints]:
-    """Operations want other scopes than theirs."""
+    """Operations require the scopes of others."""
 
     class OfOtherScopes(Endpoints):
         def authorize(
@@ -103,7 +103,7 @@ OPERATIONS: dict[str, Breakage] = {
         bend=lambda request, r: status(404)(r) if request.path.endswith("/issued-cards") else r,
     ),
     "operation-of-any-scope": _operation(
-        "an operation wants its scope", bend=_of(status(200), path="/issuing/", status=403)
+        "an operation requires its scope", bend=_of(status(200), path="/issuing/", status=403)
     ),
     "operation-of-any-account": _operation(
         "a scope of an account is for that account", endpoints=_AnyAccount

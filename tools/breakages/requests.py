@@ -102,7 +102,7 @@ VERSIONS: dict[str, Breakage] = {
         understand=when(lambda r: _version(r) in ("v9000.00.00", "v2024.00.00"), _unknown_version),
     ),
     "version-dev-served": Breakage(
-        rule="dev is no version", understand=when(lambda r: _version(r) == "dev", ignoring(_VERSION))
+        rule="dev isn't a version", understand=when(lambda r: _version(r) == "dev", ignoring(_VERSION))
     ),
     "version-empty-is-none": Breakage(
         rule="an empty version is malformed", understand=when(lambda r: not _version(r), ignoring(_VERSION))

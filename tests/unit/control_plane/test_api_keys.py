@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from mockmoov.control_plane import api_keys
 from mockmoov.oauth.messages import HttpRequest
 from mockmoov.oauth.records import Exchange
+from mockmoov.server import new_api_keys
 from mockmoov.server.context import RequestContext
 from mockmoov.server.steps import Delay, ReadBody
 from tests.support.control import Desk
@@ -65,7 +65,7 @@ def test_keys_are_listed_in_order_without_secrets(desk: Desk) -> None:
 
 
 def test_the_number_of_keys_is_limited(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_keys, "MAX_API_KEYS", 2)
+    monkeypatch.setattr(new_api_keys, "MAX_API_KEYS", 2)
     desk.new_key(client_id="second")
     answer = desk.post("/api-keys")
     assert answer.problem == (409, "the limit of 2 API keys is reached: delete some", None)

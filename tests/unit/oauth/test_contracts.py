@@ -233,7 +233,7 @@ def test_errors_without_a_body_have_no_content_type() -> None:
     not_allowed = render_error(405, "no\nline", (("allow", "POST"),))
     assert parts(not_allowed) == (405, b"", {"allow": "POST", **UNCACHED, REASON_HEADER: r"no\nline"})
     advice = "send vYYYY.MM.BB, vYYYY.MM or latest, once; without the header you get contract 2023-sdk"
-    dev = "dev, which SDKs built from their main branch send, is no version: "
+    dev = "dev, which SDKs built from their main branch send, isn't a version: "
     for sent, note in {("v1",): "", ("latest", "latest"): "", ("dev", "dev"): "", ("dev",): dev}.items():
         reason = f"X-Moov-Version is malformed: {note}{advice}"
         refused = render_malformed_version(sent, CONTRACT_2023_SDK)

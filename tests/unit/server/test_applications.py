@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from mockmoov.oauth.api_keys import EXAMPLE
-from mockmoov.server import applications
+from mockmoov.server import new_api_keys
 from mockmoov.server.authorization_server import AuthorizationServer
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.servers import CLIENT_ID, Clock, Header, another_key, basic, bearer, new_server, sender
@@ -134,7 +134,7 @@ def test_another_application_is_404(send: Send) -> None:
 
 
 def test_new_keys_count_towards_the_limit(send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(applications, "MAX_API_KEYS", 3)
+    monkeypatch.setattr(new_api_keys, "MAX_API_KEYS", 3)
     created(send, {"name": "third"})
     status, headers, body = create(send, {"name": "fourth"})
     assert (status, body) == (409, b"")

@@ -1,0 +1,34 @@
+"""Creates API keys: their credentials, their epoch, and the limit on how many there may be."""
+
+from secrets import token_hex, token_urlsafe
+
+from msgspec.structs import replace
+
+from mockmoov.oauth.records import ApiKey
+from mockmoov.storage.repository import Repository
+
+MAX_API_KEYS = 10_000
+
+
+class ApiKeyConflictError(Exception):
+    """The API key cannot be created; the message says why."""
+
+
+def new_credentials() -> dict[str, str]:
+    """A random client id and secret."""
+    return {"client_id": token_urlsafe(12), "client_secret": token_urlsafe(24)}
+
+
+def with_new_epoch(api_key: ApiKey, now: float) -> ApiKey:
+    """The API key as created `now` (Unix seconds); tokens of an earlier one with its id are refused."""
+    return replace(api_key, epoch=token_hex(8), created_at=now)
+
+
+def create_api_key(repository: Repository, api_key: ApiKey, now: float) -> ApiKey:
+    """Store a new API key; raises `ApiKeyConflictError`."""
+    if repository.count_api_keys() >= MAX_API_KEYS:
+        raise ApiKeyConflictError(f"the limit of {MAX_API_KEYS} API keys is reached: delete some")
+    created = with_new_epoch(api_key, now)
+    if not repository.create_api_key(created):
+        raise ApiKeyConflictError("an API key with this client_id already exists")
+    return created
