@@ -110,8 +110,8 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop; at a second SIGINT without waiting for exchanges.
 
-        uvicorn doesn't learn of it: it would raise the signal again at the end, for an exit code other than 0.
-        Some releases would also leave out the shutdown of a server that gets it at its start.
+        uvicorn doesn't learn of it. It would raise the signal again at the end, and the exit code must be 0;
+        and some releases would leave out the shutdown of a server that gets it at its start.
         """
         self.force_exit = self.force_exit or (self._is_signaled and sig == signal.SIGINT)
         self._is_signaled = True
