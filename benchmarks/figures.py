@@ -87,7 +87,7 @@ def table(figures: Sequence[Figure]) -> str:
     rows = []
     for figure in figures:
         cells = [_cell(figure.values.get(column)) for column in columns]
-        budget = [f"{figure.budget or ''}{' **over**' if figure.is_over else ''}"] if budgets else []
+        budget = [f"{figure.budget or ''}{' **missed**' if figure.is_over else ''}"] if budgets else []
         rows.append([figure.name, *cells, *budget])
     return markdown(["", *columns, *(["budget"] if budgets else [])], rows)
 

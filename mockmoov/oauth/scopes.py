@@ -113,7 +113,8 @@ def _advice(scope: str, known: _Known) -> str:
         return f"; replace {ACCOUNT_ID} with the UUID of an account"
     if "," in scope:
         return "; separate scopes with spaces"
-    return did_you_mean(scope)
+    hint = did_you_mean(scope)
+    return f"{hint} (replace {ACCOUNT_ID} with the UUID of an account)" if ACCOUNT_ID in hint else hint
 
 
 def did_you_mean(scope: str) -> str:
@@ -126,8 +127,7 @@ def did_you_mean(scope: str) -> str:
         suggestion = (same or _by_name()[near])[0]
         return suggestion.replace(ACCOUNT_ID, account[1] if account else ACCOUNT_ID)
 
-    hint = nearest(slash + name, _by_name(), spell, likeness=0.8)
-    return f"{hint} (replace {ACCOUNT_ID} with the UUID of an account)" if ACCOUNT_ID in hint else hint
+    return nearest(slash + name, _by_name(), spell, likeness=0.8)
 
 
 @cache

@@ -206,7 +206,7 @@ def answer_ping(_context: RequestContext, _contract: Contract, _caller: Authoriz
 def not_implemented(context: RequestContext, _contract: Contract, _caller: AuthorizedClient) -> HttpResponse:
     """The 501 of an operation that nothing answers."""
     return responses.render_error(
-        501, f"the token is sufficient, but nothing answers {context.endpoint} here: set upstream"
+        501, f"the credentials are sufficient, but no server answers {context.endpoint}: set upstream"
     )
 
 

@@ -71,7 +71,7 @@ def test_tables_have_a_column_a_server_and_dashes() -> None:
         "|  | mockmoov | bare | other | budget |",
         "| --- | --: | --: | --: | --: |",
         "| tokens <memory> | 4,000 | 5,000 (0.80) | 2,000 (2.00) | ≥ 0.8 |",
-        "| growth | 12.3 | - | - | ≤ 10 **over** |",
+        "| growth | 12.3 | - | - | ≤ 10 **missed** |",
     ]
     assert latency_table([RATE]).splitlines()[-1] == "| tokens <memory> | 3.50 / 9.00 | - | - |"
 

@@ -255,8 +255,7 @@ UNLIKE = ["/nope.read", "/webhooks.read", "/customers.read", "/disputes.read", "
 
 def test_most_similar_scope_is_suggested() -> None:
     for scope, suggestion in SUGGESTIONS.items():
-        hint = " (replace {accountID} with the UUID of an account)" if "{accountID}" in suggestion else ""
-        assert did_you_mean(scope) == f"; did you mean {suggestion}?{hint}"
+        assert did_you_mean(scope) == f"; did you mean {suggestion}?"
     assert {did_you_mean(scope) for scope in UNLIKE} == {""}
 
 
@@ -270,6 +269,6 @@ def test_typo_of_one_letter_suggests_a_known_scope(scope: str, place: int, lette
     start = scope.rindex("/") + 1
     place = start + place % (len(scope) - start)
     answer = did_you_mean(scope[:place] + letter + scope[place + 1 :])
-    match = re.fullmatch(r"; did you mean (.+)\?(?: \(.*\))?", answer)
+    match = re.fullmatch(r"; did you mean (.+)\?", answer)
     assert match is not None
     assert STRICT(match[1].replace(ACCOUNT_ID, ACCOUNT))

@@ -305,6 +305,7 @@ def test_token_is_valid_until_the_moment_it_expires() -> None:
     times = {0: "", NOW: "", NOW + 3599.999: ""}
     times |= {NOW + 3600 + age: f"{EXPIRED}, {age:.0f} s ago, at {date}" for age in (0, 0.001, 7200)}
     assert {now: rejection(now) for now in times} == times
+    assert rejection(exp=0) == f"{EXPIRED}, {NOW:.0f} s ago, at Thu, 01 Jan 1970 00:00:00 GMT"
     assert {rejection(exp=expiry) for expiry in (-1, -(10**400), -1e300)} == {EXPIRED}
     assert {rejection(float(NOW), exp=expiry) for expiry in (NOW + 0.001, 1e300, 10**400)} == {""}
     for expiry in NOT_NUMBERS:
