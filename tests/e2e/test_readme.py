@@ -118,10 +118,9 @@ def promised(comment: str, place: str, allowed: Sequence[str]) -> str:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """As if in the project's environment, with nothing set that configures mockmoov or pytest."""
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("MOCKMOOV_", "PYTEST_"))
-    }
+    """As if in the project's environment, with nothing set that configures mockmoov, pytest or coverage."""
+    configuring = ("MOCKMOOV_", "PYTEST_", "COVERAGE_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(configuring)}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
     # asyncio warns where nobody chooses a loop scope, as a page need not; the others take seconds to import.
     unused = ("asyncio", "cacheprovider", "schemathesis", "hypothesispytest", "pytest_cov")
