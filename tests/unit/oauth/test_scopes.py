@@ -182,6 +182,8 @@ def test_only_what_looks_like_a_scope_is_quoted() -> None:
 
 def test_unknown_scope_is_rejected_with_advice() -> None:
     assert rejection("/acounts.write") == "scope /acounts.write is not known; did you mean /accounts.write?"
+    in_braces = "did you mean /accounts/{accountID}/cards.read? (replace {accountID} with the UUID of an account)"
+    assert rejection("/accounts/{accountId}/cards.read").endswith(f" is not known; {in_braces}")
     for scope, catalogue in product(TEMPLATES, (STRICT, OPEN)):
         advice = "replace {accountID} with the UUID of an account"
         assert rejection(scope, catalogue) == f"scope {scope} is not known; {advice}"
