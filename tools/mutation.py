@@ -141,7 +141,7 @@ REASONS = {
         "oauth.signing_keys._derive",
         "HKDF(SHA256(), 32, info=info)",
     ): "no salt is what the library takes if none is given",
-    ("oauth.tokens._bounded_int", "raise ValueError("): "its text goes nowhere: the token is none of ours",
+    ("oauth.tokens._bounded_int", "raise ValueError("): "its text goes nowhere: the token is just unknown",
     ("oauth.tokens.fingerprint", "UTF-8"): SAME_ENCODING,
     ("oauth.tokens.read_refresh_token", "text.rpartition"): "the text has exactly one full stop by then",
     ("oauth.contracts.select_contract", '("XXXX",)'): "no pinned client is called that either",

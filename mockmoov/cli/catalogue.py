@@ -18,7 +18,8 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON,
 def scopes(as_json: bool) -> None:
     """List the scopes that Moov is known to accept, each with its sources."""
     if as_json:
-        click.echo(json.dumps([{"scope": scope, "sources": SCOPES[scope]} for scope in SCOPES], indent=1))
+        documents = [{"scope": scope, "sources": sources} for scope, sources in SCOPES.items()]
+        click.echo(json.dumps(documents, indent=1))
         return
     for scope, sources in SCOPES.items():
         click.echo(f"{scope:<55} {', '.join(sources)}")

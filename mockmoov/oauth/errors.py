@@ -34,6 +34,13 @@ class OAuthError(Exception):
         self.parameter = parameter
 
 
+class ExpiredTokenError(OAuthError):
+    """The token is genuine, but has expired."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(ErrorCode.INVALID_CLIENT, reason)
+
+
 # The errors of one code, made from a reason; of the last two, the parameter at fault is always the same.
 invalid_request = partial(OAuthError, ErrorCode.INVALID_REQUEST)
 invalid_client = partial(OAuthError, ErrorCode.INVALID_CLIENT)

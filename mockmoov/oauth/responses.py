@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
-from mockmoov.oauth.errors import FieldError, OAuthError, printable
+from mockmoov.oauth.errors import ExpiredTokenError, FieldError, OAuthError, printable
 from mockmoov.oauth.messages import Fields, HttpResponse, TokenResponse
 
 if TYPE_CHECKING:
@@ -53,9 +53,10 @@ def render_empty(status: int) -> HttpResponse:
     return HttpResponse(status=status, headers=NO_STORE)
 
 
-def render_unauthorized(_contract: "Contract", error: OAuthError) -> HttpResponse:
+def render_unauthorized(contract: "Contract", error: OAuthError) -> HttpResponse:
     """The 401 of protected paths in every contract: no body, no `WWW-Authenticate` (live)."""
-    return render_error(401, error.reason)
+    hint = contract.expiry_hint if isinstance(error, ExpiredTokenError) else ""
+    return render_error(401, error.reason + hint)
 
 
 def render_oauth_error(contract: "Contract", error: OAuthError) -> HttpResponse:

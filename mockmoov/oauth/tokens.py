@@ -19,6 +19,7 @@ from typing import TypeGuard
 from msgspec.json import Decoder
 
 from mockmoov.oauth.encoding import INTEGERS, decode, encode, encode_json, to_json
+from mockmoov.oauth.errors import ExpiredTokenError, OAuthError, invalid_client
 from mockmoov.oauth.records import AccessToken, ApiKey, ClientType, IssuerKeys, RefreshToken
 from mockmoov.oauth.signing_keys import ALGORITHM, key_pair, key_pairs
 
@@ -109,7 +110,6 @@ def _bounded_int(digits: str) -> int:
     return number
 
 
-EXPIRED = "the token has expired"
 _DOTS = 2  # in a compact JWS
 _CLAIMS = json.JSONDecoder(parse_int=_bounded_int, parse_constant=_bounded_int)
 
@@ -136,20 +136,22 @@ def claimed_client_id(claims: Mapping[str, object]) -> str | None:
     return client_id if isinstance(client_id, str) else None
 
 
-def claims_rejection_reason(claims: Mapping[str, object], now: float, policy: IssuerPolicy) -> str:
-    """Why these claims are invalid at this time (Unix seconds), or "" if they are valid (RFC 7519 §4.1)."""
+def claims_error(claims: Mapping[str, object], now: float, policy: IssuerPolicy) -> OAuthError | None:
+    """What is wrong with these claims at this time (Unix seconds), or None (RFC 7519 §4.1)."""
     expires, not_before = claims.get("exp"), claims.get("nbf", 0)
     failures = {
         "the token has the wrong issuer": claims.get("iss") != policy.issuer,
         "the token is not for this audience": policy.audiences[0] not in _audiences(claims),
-        "the token has no valid exp claim": not _is_number(expires),
-        EXPIRED: _is_number(expires) and not now < expires,
         "the token is not valid yet": not (_is_number(not_before) and not_before <= now),
     }
-    reason = next((reason for reason, failed in failures.items() if failed), "")
-    if reason == EXPIRED and _is_number(expires) and expires >= 0:
-        return f"{EXPIRED}, {now - expires:.0f} s ago, at {formatdate(expires, usegmt=True)}"
-    return reason
+    if reason := next((reason for reason, failed in failures.items() if failed), ""):
+        return invalid_client(reason)
+    if not _is_number(expires):
+        return invalid_client("the token has no valid exp claim")
+    if now < expires:
+        return None
+    since = f", {now - expires:.0f} s ago, at {formatdate(expires, usegmt=True)}" if expires >= 0 else ""
+    return ExpiredTokenError(f"the token has expired{since}")
 
 
 def read_claims(claims: Mapping[str, object]) -> AccessToken | None:

@@ -26,7 +26,7 @@ from mockmoov.server.context import RequestContext
 from mockmoov.server.issuing import Issuer
 from mockmoov.server.routing import Routes
 from mockmoov.server.steps import Forward
-from mockmoov.server.validation import ExpiredTokenError, TokenValidator
+from mockmoov.server.validation import TokenValidator
 from mockmoov.storage.repository import Repository
 
 CLIENT_ID_HEADER = "x-mockmoov-client-id"
@@ -161,11 +161,7 @@ class Endpoints:
         return AuthorizedClient(self._authenticate(requests.parse_basic(credentials)), None)
 
     def _bearer(self, context: RequestContext, credentials: str) -> AuthorizedClient:
-        try:
-            api_key, token = self.validator.live_access_token(credentials, context.now)
-        except ExpiredTokenError as error:
-            hint = context.contract.expiry_hint if context.contract else ""
-            raise OAuthError(error.code, error.reason + hint) from None
+        api_key, token = self.validator.live_access_token(credentials, context.now)
         if token.client_type == "web":
             reason = origins.origin_rejection_reason(
                 self.origin_policy, context.request.headers, token.audiences

@@ -1,17 +1,16 @@
 """Validates access and refresh tokens, and revokes them."""
 
 from mockmoov.oauth import tokens
-from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.errors import ErrorCode, OAuthError, invalid_client
 from mockmoov.oauth.records import AccessToken, ApiKey, RefreshToken
 from mockmoov.storage.repository import Repository
 
 
-class ExpiredTokenError(OAuthError):
-    """The token is genuine, but has expired."""
-
-
 class TokenValidator:
-    """Decides whether a token is genuine and still good. Times are Unix seconds."""
+    """Decides whether a token is genuine and still good. Times are Unix seconds.
+
+    The error of a token that isn't: a 401 without a code at a protected path, nothing at revocation.
+    """
 
     def __init__(self, repository: Repository, policy: tokens.IssuerPolicy) -> None:
         self._repository = repository
@@ -28,15 +27,14 @@ class TokenValidator:
         if claims is None:
             claims = self._repository.opaque_token(tokens.fingerprint(text))
         if claims is None:
-            raise _bad(
+            raise invalid_client(
                 "the token is unknown: it was altered, signed by another key, or issued by another server"
             )
-        if reason := tokens.claims_rejection_reason(claims, now, self._policy):
-            error = ExpiredTokenError if reason.startswith(tokens.EXPIRED) else OAuthError
-            raise error(ErrorCode.INVALID_CLIENT, reason)
+        if error := tokens.claims_error(claims, now, self._policy):
+            raise error
         token = tokens.read_claims(claims)
         if token is None:
-            raise _bad("the token lacks claims that every access token of mockmoov has")
+            raise invalid_client("the token lacks claims that every access token of mockmoov has")
         return token
 
     def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
@@ -45,11 +43,11 @@ class TokenValidator:
         is_revoked = self._repository.is_revoked(jti=token.jti, family=token.family)  # before the key is read
         keys = self._repository.api_keys([token.client_id])
         if not keys or not keys[0].enabled:
-            raise _bad("the token's API key was deleted or disabled")
+            raise invalid_client("the token's API key was deleted or disabled")
         if reason := keys[0].rejection_reason(token):
-            raise _bad(f"the token {reason}")
+            raise invalid_client(f"the token {reason}")
         if is_revoked:
-            raise _bad("the token was revoked")
+            raise invalid_client("the token was revoked")
         return keys[0], token
 
     def live_refresh_token(self, text: str, api_key: ApiKey, now: float) -> RefreshToken | None:
@@ -87,8 +85,3 @@ class TokenValidator:
 def _require_owner(client_id: str, api_key: ApiKey) -> None:
     if client_id != api_key.client_id:
         raise OAuthError(ErrorCode.UNAUTHORIZED_CLIENT, "the token was issued to another client")
-
-
-def _bad(reason: str) -> OAuthError:
-    # On the way to a protected path this becomes a 401 without a code; on the way to revocation, nothing.
-    return OAuthError(ErrorCode.INVALID_CLIENT, reason)

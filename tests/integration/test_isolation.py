@@ -298,7 +298,8 @@ def new_life() -> Iterator[Callable[[int], Life]]:
 @pytest.mark.slow
 def test_lives_at_the_same_time_share_a_server_only(new_life: Callable[[int], Life]) -> None:
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda number: new_life(number).live(), range(24)))
+        lives = [threads.submit(new_life(number).live) for number in range(24)]
+    assert [life.exception() for life in lives] == [None] * 24
 
 
 @pytest.mark.slow

@@ -134,10 +134,13 @@ def test_tokens_that_a_call_uses_up_are_minted_for_each_request(kind: Kind) -> N
 
 @pytest.mark.parametrize("floor", ["bare_starlette", "bare_asgi"])
 def test_floors_answer_every_kind_of_call(floor: str) -> None:
-    asyncio.run(call_every_kind(import_module(f"benchmarks.floors.{floor}").app))
+    statuses = asyncio.run(call_every_kind_twice(import_module(f"benchmarks.floors.{floor}").app))
+    again = {kind.name: kind.status for kind in KINDS} | {"refreshes": 400}
+    assert statuses == {kind.name: [kind.status, again[kind.name]] for kind in KINDS}
 
 
-async def call_every_kind(app: ASGIApp) -> None:
+async def call_every_kind_twice(app: ASGIApp) -> dict[str, list[int]]:
+    statuses = {}
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://floor") as client:
 
         async def send(request: bytes) -> httpx2.Response:
@@ -148,9 +151,8 @@ async def call_every_kind(app: ASGIApp) -> None:
         for kind in KINDS:
             minted = [(await send(mint())).content]
             (request,) = pool(kind, 1, partial(minted_before, minted))
-            assert (await send(request)).status_code == kind.status
-            if kind.name == "refreshes":
-                assert (await send(request)).status_code == 400
+            statuses[kind.name] = [(await send(request)).status_code for _ in range(2)]
+    return statuses
 
 
 def minted_before(bodies: Sequence[bytes], _requests: Sequence[bytes]) -> Sequence[bytes]:

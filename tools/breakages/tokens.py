@@ -214,7 +214,7 @@ class Lenient(TokenValidator):
         if claims is not None:
             mended = {**claims, **self._mended(claims, now)}
             token = tokens.read_claims(mended)
-            if token and not tokens.claims_rejection_reason(mended, now, self._policy):
+            if token and not tokens.claims_error(mended, now, self._policy):
                 return token
         return super().access_token(text, now)
 
@@ -252,7 +252,7 @@ class UnsignedGood(TokenValidator):
     def access_token(self, text: str, now: float) -> AccessToken:
         claims = tokens.unverified_claims(text)
         token = tokens.read_claims(claims) if claims else None
-        if claims and token and not tokens.claims_rejection_reason(claims, now, self._policy):
+        if claims and token and not tokens.claims_error(claims, now, self._policy):
             return token
         return super().access_token(text, now)
 

@@ -21,7 +21,7 @@ from mockmoov.oauth.contracts import (
     contract_named,
     select_contract,
 )
-from mockmoov.oauth.errors import ErrorCode, FieldError, OAuthError
+from mockmoov.oauth.errors import ErrorCode, ExpiredTokenError, FieldError, OAuthError
 from mockmoov.oauth.messages import HttpResponse, TokenResponse
 from mockmoov.oauth.responses import (
     REASON_HEADER,
@@ -230,6 +230,10 @@ def test_errors_without_a_body_have_no_content_type() -> None:
     rejected = OAuthError(ErrorCode.INVALID_CLIENT, "because")
     for contract in CONTRACTS:
         assert parts(render_unauthorized(contract, rejected)) == (401, b"", {**UNCACHED, **BECAUSE})
+    expired = ExpiredTokenError("because")
+    hints = [headers(render_unauthorized(contract, expired))[REASON_HEADER] for contract in CONTRACTS]
+    hint = "; expires_in of this contract is a Unix time, not a number of seconds"
+    assert hints == ["because", "because", f"because{hint}"]
     not_allowed = render_error(405, "no\nline", (("allow", "POST"),))
     assert parts(not_allowed) == (405, b"", {"allow": "POST", **UNCACHED, REASON_HEADER: r"no\nline"})
     advice = "send vYYYY.MM.BB, vYYYY.MM or latest, once; without the header you get contract 2023-sdk"
