@@ -5,6 +5,7 @@ files, so that a faked file system or a zipped package cannot take the tables aw
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -28,10 +29,7 @@ def operations_module() -> str:
     """The text of `mockmoov/data/operations.py`."""
     rows = ""
     for path, methods in _operations().items():
-        row = {
-            method: (item["name"], tuple(tuple(scopes) for scopes in (item["scopes"], *item.get("or", []))))
-            for method, item in methods.items()
-        }
+        row = {method: (item["name"], _scope_sets(item)) for method, item in methods.items()}
         rows += f"    {path!r}: {row!r},\n"
     return f'''"""Moov's operations and their scopes; generated from operations.json by `make tables`."""
 
@@ -39,6 +37,12 @@ def operations_module() -> str:
 OPERATIONS: dict[str, dict[str, tuple[str, tuple[tuple[str, ...], ...]]]] = {{
 {rows}}}
 '''
+
+
+def _scope_sets(item: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    """The alternatives of an operation; none if its scopes are null: it takes no token."""
+    sets = [] if item["scopes"] is None else [item["scopes"], *item.get("or", [])]
+    return tuple(map(tuple, sets))
 
 
 def operation_sources_module() -> str:

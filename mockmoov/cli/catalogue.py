@@ -40,7 +40,7 @@ def operations(as_json: bool) -> None:
                 "operation": name,
                 "method": method,
                 "path": path,
-                "scopes": sets[0],
+                "scopes": sets[0] if sets else None,
                 **({"or": sets[1:]} if sets[1:] else {}),
                 **source,
             }

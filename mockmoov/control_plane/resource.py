@@ -13,6 +13,7 @@ from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.records import ApiKey
 from mockmoov.oauth.requests import JSON
 from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.server.routing import declared_method
 from mockmoov.server.steps import Step
 
 NO_API_KEY = "there is no API key with this client_id"
@@ -66,7 +67,7 @@ def read_request(
     Of a repeated parameter of the query the last counts. A change must be labelled as JSON, which a web
     page of another origin cannot do without a preflight.
     """
-    read_only = request.method == "GET"
+    read_only = declared_method(request.method) == "GET"
     if not read_only:
         media_types = request.headers.get("content-type", ("",))
         if len(media_types) != 1 or media_types[0].partition(";")[0].strip().lower() != JSON:

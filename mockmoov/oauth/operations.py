@@ -12,7 +12,9 @@ ACCOUNT_PARAMETER = ACCOUNT_ID[1:-1]  # the name of the path parameter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One of Moov's operations. It requires all scopes of one of its sets; an empty one takes any token.
+    """One of Moov's operations. It requires all scopes of one of its sets; an empty set takes any token.
+
+    Without a set it takes no token, only an API key with HTTP Basic.
 
     In a scope `{accountID}` is the account in the path, `{partnerAccountID}` that of the API key.
     """
@@ -46,7 +48,7 @@ def missing_scope_reason(
         if not (reason := _missing_reason(granted, scoped, parameters)):
             return ""
         reasons.append(reason)
-    return reasons[0]
+    return reasons[0] if reasons else "no token is enough here: send the API key with HTTP Basic"
 
 
 def _missing_reason(granted: Sequence[str], needed: Iterable[str], parameters: Mapping[str, str]) -> str:

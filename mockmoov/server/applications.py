@@ -17,9 +17,6 @@ from mockmoov.oauth.responses import render_error, render_invalid_field, render_
 from mockmoov.server.new_api_keys import ApiKeyConflictError, create_api_key, new_credentials
 from mockmoov.storage.repository import Repository
 
-BASIC_ONLY = frozenset(("listApplications", "createApplicationKey"))
-"""The operations that take an API key with HTTP Basic, and no token."""
-
 _MAX_TEXT = 200  # characters of a name or a description (choice)
 
 

@@ -115,7 +115,8 @@ class AuthorizationServer:
         """The steps that answer a request to one of Moov's paths."""
         request = context.request
         methods, context.path_parameters = self.routes.find(request.path) or _NO_ROUTE
-        context.methods, context.route = methods, matching_route(methods, request.method)
+        context.route = matching_route(methods, request.method)
+        context.routing_error = self.routes.error(methods, request)
         return self._respond(context)
 
     def guard(
@@ -125,8 +126,7 @@ class AuthorizationServer:
         request = context.request
         methods, _ = self.routes.find(request.path) or _NO_ROUTE
         route = matching_route(methods, request.method)
-        guarded = protected_route(self._endpoints, route.name if route else "", (scopes,), forward)
-        context.methods, context.route = {request.method: guarded}, guarded
+        context.route = protected_route(self._endpoints, route.name if route else "", (scopes,), forward)
         context.path_parameters = path_parameters
         return self._respond(context)
 
@@ -140,7 +140,7 @@ class AuthorizationServer:
             if context.route is not None and context.route.reads_body:
                 body: bytes = yield ReadBody(MAX_BODY)
                 context.request = request = replace(context.request, body=body)
-                if len(body) <= MAX_BODY:
+                if context.route.has_parameters and len(body) <= MAX_BODY:
                     context.parameters = read_parameters(request)
             self._identify(context)
             contract = context.contract or self._default_contract
@@ -206,10 +206,9 @@ class AuthorizationServer:
 
     def _authorize(self, context: RequestContext, contract: Contract) -> Any:
         """What the route needs to answer the request, or the `HttpResponse` that refuses it."""
-        request = context.request
-        if error := self.routes.error(context.methods, request):
-            return error
-        route = context.methods[request.method]
+        request, route = context.request, context.route
+        if context.routing_error or route is None:
+            return context.routing_error
         if context.contract is None:
             sent = request.headers.get("x-moov-version", ())
             return responses.render_malformed_version(sent, self._default_contract)
@@ -225,7 +224,7 @@ class AuthorizationServer:
         """The real response, which may be the upstream's."""
         if isinstance(authorized, HttpResponse):
             return authorized
-        route, fault = context.methods[context.request.method], context.fault
+        route, fault = cast("Route", context.route), context.fault  # who is authorized has a route
         try:
             answer = route.answer(context, contract, authorized)
         except OAuthError as refused:

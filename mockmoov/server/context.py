@@ -32,7 +32,8 @@ def new_request_id() -> str:
 class RequestContext(Struct, eq=False):
     """One request on its way. The server fills it in as it learns more.
 
-    `methods` are the routes of its path by method, `route` the one that it is for; `path_parameters` are raw.
+    `route` is the one that it is for, and `routing_error` the 404 or 405 if it has no such method;
+    `path_parameters` are raw.
     `contract` is None if the version is malformed. `client` is the API key that the request claims, if there
     is one, with the time on its clock. `network_error` says how the connection fails, because of a fault, and
     `reason` explains a response that is not sent. `has_failed`: mockmoov itself failed, and sends a 500.
@@ -40,8 +41,8 @@ class RequestContext(Struct, eq=False):
 
     request: HttpRequest
     request_id: str = field(default_factory=new_request_id)
-    methods: Mapping[str, "Route"] = field(default_factory=dict)
     route: "Route | None" = None
+    routing_error: HttpResponse | None = None
     path_parameters: Mapping[str, str] = field(default_factory=dict)
     redacted_path: str = ""
     parameters: Parameters = NO_PARAMETERS

@@ -4,7 +4,7 @@ The contract has been chosen already, and faults are somebody else's business.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -24,7 +24,7 @@ from mockmoov.oauth.scopes import is_scope_token
 from mockmoov.server import applications
 from mockmoov.server.context import RequestContext
 from mockmoov.server.issuing import Issuer
-from mockmoov.server.routing import Routes
+from mockmoov.server.routing import Routes, declared_method
 from mockmoov.server.steps import Forward
 from mockmoov.server.validation import TokenValidator
 from mockmoov.storage.repository import Repository
@@ -34,7 +34,6 @@ ACCOUNT_ID_HEADER = "x-mockmoov-account-id"
 SCOPES_HEADER = "x-mockmoov-scopes"
 ANY_SCOPE = "*"  # the scopes of Basic, which scopes do not narrow (docs)
 ScopeSets: TypeAlias = tuple[tuple[str, ...], ...]
-_ANY_TOKEN: ScopeSets = ((),)
 _Message: TypeAlias = TokenRequest | RevocationRequest
 _TOKEN_TYPE_HINTS = (None, "access_token", "refresh_token")  # RFC 7009 §2.1
 
@@ -132,21 +131,6 @@ class Endpoints:
             return responses.render_error(403, reason)
         return caller
 
-    def authorize_basic(self, context: RequestContext, contract: Contract) -> AuthorizedClient | HttpResponse:
-        """The caller, if it is an API key that came with HTTP Basic; a token gets 403 (choice)."""
-        caller = self.authorize(_ANY_TOKEN, context, contract)
-        if isinstance(caller, AuthorizedClient) and caller.scopes is not None:
-            return responses.render_error(
-                403, f"{context.endpoint} takes an API key with HTTP Basic, not a token"
-            )
-        return caller
-
-    def list_applications(
-        self, _context: RequestContext, _contract: Contract, caller: AuthorizedClient
-    ) -> HttpResponse:
-        """The caller's application (sdk: moov-go)."""
-        return applications.list_applications(caller.api_key)
-
     def create_application_key(
         self, context: RequestContext, _contract: Contract, caller: AuthorizedClient
     ) -> HttpResponse:
@@ -199,6 +183,13 @@ def answer_ping(_context: RequestContext, _contract: Contract, _caller: Authoriz
     return responses.render_empty(200)
 
 
+def list_applications(
+    _context: RequestContext, _contract: Contract, caller: AuthorizedClient
+) -> HttpResponse:
+    """The caller's application (sdk: moov-go)."""
+    return applications.list_applications(caller.api_key)
+
+
 def not_implemented(context: RequestContext, _contract: Contract, _caller: AuthorizedClient) -> HttpResponse:
     """The 501 of an operation that nothing answers."""
     return responses.render_error(
@@ -229,36 +220,37 @@ class Route:
 
     `authorize` decides whether the client may use the endpoint. Its result goes to `answer`, unless it is a
     response. A planned success comes between the two, so that it cannot replace a refusal. Both may raise
-    `OAuthError`, which `render_error` renders.
+    `OAuthError`, which `render_error` renders. `reads_body`: they need the body, which may have the
+    parameters of an OAuth request (`has_parameters`).
     """
 
     name: str
     authorize: Callable[[RequestContext, Contract], Any]
     answer: Callable[[RequestContext, Contract, Any], HttpResponse | Forward]
     render_error: Callable[[Contract, OAuthError], HttpResponse]
-    reads_body: bool
+    reads_body: bool = False
+    has_parameters: bool = False
 
 
 Answer: TypeAlias = Callable[[RequestContext, Contract, AuthorizedClient], HttpResponse | Forward]
 
 
 def moov_routes(endpoints: Endpoints, *, forwards: bool) -> Routes[Route]:
-    """The routes of Moov's paths; with `forwards` the upstream answers the operations, save `/ping`."""
+    """The routes of Moov's paths; with `forwards` the upstream answers all operations but a few."""
     others = forward if forwards else not_implemented
-    answered_here: Mapping[str, Answer] = {
-        "ping": answer_ping,
-        "listApplications": endpoints.list_applications,
-        "createApplicationKey": endpoints.create_application_key,
+    answered_here: Mapping[str, tuple[Answer, bool]] = {  # and whether it needs the body
+        "ping": (answer_ping, False),
+        "listApplications": (list_applications, False),
+        "createApplicationKey": (endpoints.create_application_key, True),
     }
 
     def route_of(operation: Operation) -> Route:
-        answer = answered_here.get(operation.name, others)
-        route = protected_route(endpoints, operation.name, operation.scope_sets, answer)
-        if operation.name in applications.BASIC_ONLY:
-            return replace(route, authorize=endpoints.authorize_basic, reads_body=True)
-        return route
+        answer, reads_body = answered_here.get(operation.name, (others, False))
+        return protected_route(endpoints, operation.name, operation.scope_sets, answer, reads_body=reads_body)
 
-    oauth_route = partial(Route, render_error=responses.render_oauth_error, reads_body=True)
+    oauth_route = partial(
+        Route, render_error=responses.render_oauth_error, reads_body=True, has_parameters=True
+    )
     return Routes(
         {
             "/oauth2/token": {
@@ -283,18 +275,19 @@ def moov_routes(endpoints: Endpoints, *, forwards: bool) -> Routes[Route]:
     )
 
 
-def protected_route(endpoints: Endpoints, name: str, scope_sets: ScopeSets, answer: Answer) -> Route:
-    """A route that requires all scopes of one of these sets."""
+def protected_route(
+    endpoints: Endpoints, name: str, scope_sets: ScopeSets, answer: Answer, *, reads_body: bool = False
+) -> Route:
+    """A route that requires all scopes of one of these sets; without any, an API key with HTTP Basic."""
     return Route(
         name=name,
         authorize=partial(endpoints.authorize, scope_sets),
         answer=answer,
         render_error=responses.render_unauthorized,
-        reads_body=False,
+        reads_body=reads_body,
     )
 
 
 def matching_route(methods: Mapping[str, Route], method: str) -> Route | None:
     """The route that a request is for: the only one of its path whatever the method, else by method."""
-    first = next(iter(methods.values()), None)
-    return first if all(route is first for route in methods.values()) else methods.get(method)
+    return next(iter(methods.values())) if len(methods) == 1 else methods.get(declared_method(method))

@@ -38,7 +38,6 @@ class Routes(Generic[T]):
 
     def __init__(self, table: Mapping[str, Mapping[str, T]], *, likeness: float = _LIKENESS) -> None:
         self._likeness = likeness
-        table = {template: _with_head(methods) for template, methods in table.items()}
         self.templates = tuple(table)
         self.methods = tuple(table.values())
         self._plain = {template: methods for template, methods in table.items() if "{" not in template}
@@ -65,15 +64,15 @@ class Routes(Generic[T]):
     def endpoint(self, request: HttpRequest) -> tuple[T, dict[str, str]] | HttpResponse:
         """What answers this request, with the path's parameters; or the 404 or 405."""
         methods, parameters = self.find(request.path) or ({}, {})
-        return self.error(methods, request) or (methods[request.method], parameters)
+        return self.error(methods, request) or (methods[declared_method(request.method)], parameters)
 
     def error(self, methods: Mapping[str, object], request: HttpRequest) -> HttpResponse | None:
         """The 404 of an unknown path, or the 405 of a path without this method; None if there is neither."""
         if not methods:
             return render_error(404, "no such path" + (_ROOTS.get(request.path) or self._near(request.path)))
-        if request.method not in methods:
-            allowed = ("allow", ", ".join(methods))
-            return render_error(405, "no such method on this path", (allowed,))
+        if declared_method(request.method) not in methods:
+            allowed = ("GET, HEAD" if method == "GET" else method for method in methods)
+            return render_error(405, "no such method on this path", (("allow", ", ".join(allowed)),))
         return None
 
     def _near(self, path: str) -> str:
@@ -81,14 +80,9 @@ class Routes(Generic[T]):
         return nearest(path, self._plain, likeness=self._likeness) if len(path) <= _LONGEST_SLIP else ""
 
 
-def _with_head(methods: Mapping[str, T]) -> Mapping[str, T]:
-    """The methods, and HEAD wherever there is GET (RFC 9110 §9.3.2)."""
-    named: dict[str, T] = {}
-    for method, item in methods.items():
-        named[method] = item
-        if method == "GET":
-            named["HEAD"] = item
-    return named
+def declared_method(method: str) -> str:
+    """The method under which a table has what answers this one: HEAD is answered as GET (RFC 9110 §9.3.2)."""
+    return "GET" if method == "HEAD" else method
 
 
 def _read(path: str) -> str:

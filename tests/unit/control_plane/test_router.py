@@ -44,6 +44,12 @@ def test_other_methods_are_405_with_allow(desk: Desk) -> None:
     assert wrong == []
 
 
+def test_head_is_answered_as_get_is(desk: Desk) -> None:
+    for method, path in ENDPOINTS:
+        if method == "GET":
+            assert desk.ask("HEAD", target(path)).status == desk.ask("GET", target(path)).status, path
+
+
 def test_resources_of_an_unknown_key_are_404(desk: Desk) -> None:
     required: dict[str, dict[str, object]] = {
         "shift": {"seconds": 1}, "move-to": {"to": 1}, "faults": {"status": 500}, "tokens": {},

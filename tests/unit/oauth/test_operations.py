@@ -42,7 +42,7 @@ def test_operations_are_those_of_the_data_file() -> None:
     assert found == {
         (method, path): (
             item["name"],
-            [item["scopes"], *item.get("or", [])],
+            [] if item["scopes"] is None else [item["scopes"], *item.get("or", [])],
             {name: item[name] for name in item.keys() - {"name", "scopes", "or"}},
         )
         for path, methods in document["operations"].items()

@@ -66,8 +66,8 @@ OPERATIONS = [
         name=entry["name"],
         method=method,
         template=template,
-        scopes=tuple(entry["scopes"]),
-        is_basic_only=entry.get("note") == "Basic only",
+        scopes=tuple(entry["scopes"] or ()),
+        is_basic_only=entry["scopes"] is None,
     )
     for template, methods in DATA.items()
     for method, entry in methods.items()
