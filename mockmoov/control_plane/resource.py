@@ -1,14 +1,12 @@
 """What a resource of the control plane gets and returns: how a request is read, and how it fails."""
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
-import msgspec
-
 from mockmoov.control_plane.validation import require_known
-from mockmoov.oauth.encoding import INTEGERS
+from mockmoov.oauth.encoding import read_json_object
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.records import ApiKey
 from mockmoov.oauth.requests import JSON
@@ -17,7 +15,6 @@ from mockmoov.server.routing import declared_method
 from mockmoov.server.steps import Step
 
 NO_API_KEY = "there is no API key with this client_id"
-_MAX_DEPTH = 64  # levels of JSON that any parser can handle
 
 
 class ResourceError(Exception):
@@ -76,34 +73,12 @@ def read_request(
         server=server,
         parameters={name: unquote(value) for name, value in parameters.items()},
         query=dict(parse_qsl(request.query.decode("latin-1"), keep_blank_values=True)),
-        body={} if read_only or not request.body else _read_body(request.body),
+        body={} if read_only else _read_body(request.body),
     )
 
 
 def _read_body(body: bytes) -> dict[str, Any]:
     try:
-        document = msgspec.json.decode(body)
-        msgspec.json.encode(document)  # refuses a lone surrogate, which can be read but not written
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise ResourceError(400, "the body is not JSON") from error
-    if not isinstance(document, dict):
-        raise ResourceError(400, "the JSON body is not an object")
-    _check_bounds(document)
-    return document
-
-
-def _check_bounds(document: object) -> None:
-    """Refuse JSON that other parsers can't handle: deep nesting, integers beyond 64 bits."""
-    level = [document]
-    for _ in range(_MAX_DEPTH):
-        if any(isinstance(value, int) and value not in INTEGERS for value in level):
-            raise ResourceError(400, "the JSON body has an integer beyond 64 bits")
-        level = [child for value in level for child in _children(value)]
-    if level:
-        raise ResourceError(400, f"the JSON body is nested deeper than {_MAX_DEPTH} levels")
-
-
-def _children(value: object) -> Iterable[object]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
+        return read_json_object(body) if body else {}
+    except ValueError as error:
+        raise ResourceError(400, str(error)) from None

@@ -1,11 +1,10 @@
 """The resources of the whole server: its reset and its settings."""
 
-from secrets import token_hex
-
 from mockmoov.config.settings import SETTINGS, Settings
 from mockmoov.control_plane.resource import ControlRequest
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.responses import render_json
+from mockmoov.storage.repository import new_epoch
 
 _SECRET = "(set)"  # noqa: S105 - replaces the value of a secret setting
 
@@ -17,7 +16,7 @@ def reset(request: ControlRequest) -> HttpResponse:
     if owner is None:
         request.server.reset()
     else:
-        request.server.repository.reset_api_key(owner, epoch=token_hex(8))
+        request.server.repository.reset_api_key(owner, epoch=new_epoch())
     return render_json({"client_id": owner})
 
 

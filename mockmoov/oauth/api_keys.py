@@ -30,7 +30,7 @@ def make_api_key(members: Mapping[str, Any]) -> ApiKey:
     """Make an API key from JSON-like members; raises `FieldError`.
 
     `client_id` and `client_secret` are required. Default ids are derived from the client id, so that each
-    key has its own account. The repository sets the epoch.
+    key has its own account. The epoch is set when the key is stored.
     """
     for name in members:
         if name not in _MEMBERS:

@@ -1,11 +1,16 @@
 """Compact JSON and base64url, as JOSE uses them."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
+from typing import Any
 
+from msgspec import MsgspecError
 from msgspec.json import Encoder
+from msgspec.json import decode as from_json
 
 to_json = Encoder().encode  # compact, UTF-8
 INTEGERS = range(-(2**63), 2**64)  # what `to_json` can write, so what is accepted on reading
+MAX_DEPTH = 64  # levels of JSON that any parser can handle
 
 
 def encode(data: bytes) -> str:
@@ -21,3 +26,31 @@ def encode_json(value: object) -> str:
 def decode(text: str) -> bytes:
     """Decode base64url without padding; raises `ValueError`."""
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def read_json_object(body: bytes) -> dict[str, Any]:
+    """Read a JSON object that can be written again; raises `ValueError` with the reason.
+
+    Refuses what other parsers can't handle: deep nesting, integers beyond 64 bits, a lone surrogate.
+    """
+    try:
+        document = from_json(body)
+        to_json(document)  # refuses a lone surrogate, which can be read but not written
+    except (MsgspecError, UnicodeError, RecursionError):
+        raise ValueError("the body is not JSON") from None
+    if not isinstance(document, dict):
+        raise ValueError("the JSON body is not an object")
+    level: list[object] = [document]
+    for _ in range(MAX_DEPTH):
+        if any(isinstance(value, int) and value not in INTEGERS for value in level):
+            raise ValueError("the JSON body has an integer beyond 64 bits")
+        level = [child for value in level for child in _children(value)]
+    if level:
+        raise ValueError(f"the JSON body is nested deeper than {MAX_DEPTH} levels")
+    return document
+
+
+def _children(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()

@@ -1,6 +1,5 @@
 """Moov's applications: the one of the caller, and new API keys for it (sdk: moov-go; not in the spec)."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +9,7 @@ from msgspec.structs import replace
 
 from mockmoov.data.scopes import SCOPES
 from mockmoov.oauth.api_keys import make_api_key
+from mockmoov.oauth.encoding import read_json_object
 from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.records import ApiKey
@@ -81,11 +81,9 @@ def _rfc3339(seconds: float) -> str:
 def _read(body: bytes) -> Mapping[str, Any]:
     """The members of a new key, without nulls; raises `FieldError`."""
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise FieldError("name", "the body must be a JSON object with a name")
+        document = read_json_object(body)
+    except ValueError as error:
+        raise FieldError("name", str(error)) from None
     members = {name: value for name, value in document.items() if value is not None}
     for name in ("name", "description"):
         text = members.get(name, "")

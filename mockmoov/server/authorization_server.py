@@ -19,7 +19,7 @@ from mockmoov.oauth.scopes import CATALOGUES
 from mockmoov.server.context import RequestContext
 from mockmoov.server.endpoints import Endpoints, Route, forward, matching_route, moov_routes, protected_route
 from mockmoov.server.issuing import Issuer
-from mockmoov.server.new_api_keys import with_new_epoch
+from mockmoov.server.new_api_keys import as_created
 from mockmoov.server.steps import Delay, Forward, ReadBody, Steps, run_in_process
 from mockmoov.server.validation import TokenValidator
 from mockmoov.simulation import fault_effects
@@ -103,8 +103,8 @@ class AuthorizationServer:
 
     def reset(self) -> None:
         """Start over with the initial signing keys and API keys; every token becomes invalid."""
-        now = self.simulation.now(None)
-        keys = [with_new_epoch(key, now) for key in self.settings.api_keys]
+        now = self.repository.wall()  # as the clocks show it after the reset
+        keys = [as_created(key, now) for key in self.settings.api_keys]
         self.repository.reset(self._signing_keys, keys)
 
     def handle(self, request: HttpRequest) -> HttpResponse | None:

@@ -1,11 +1,11 @@
-"""Creates API keys: their credentials, their epoch, and the limit on how many there may be."""
+"""Creates API keys: their credentials, and the limit on how many there may be."""
 
-from secrets import token_hex, token_urlsafe
+from secrets import token_urlsafe
 
 from msgspec.structs import replace
 
 from mockmoov.oauth.records import ApiKey
-from mockmoov.storage.repository import Repository
+from mockmoov.storage.repository import Repository, new_epoch
 
 MAX_API_KEYS = 10_000
 
@@ -19,16 +19,14 @@ def new_credentials() -> dict[str, str]:
     return {"client_id": token_urlsafe(12), "client_secret": token_urlsafe(24)}
 
 
-def with_new_epoch(api_key: ApiKey, now: float) -> ApiKey:
-    """The API key as created `now` (Unix seconds); tokens of an earlier one with its id are refused."""
-    return replace(api_key, epoch=token_hex(8), created_at=now)
+def as_created(api_key: ApiKey, now: float) -> ApiKey:
+    """The API key as created `now` (Unix seconds), with an epoch of its own."""
+    return replace(api_key, epoch=new_epoch(), created_at=now)
 
 
-def create_api_key(repository: Repository, api_key: ApiKey, now: float) -> ApiKey:
-    """Store a new API key; raises `ApiKeyConflictError`."""
+def create_api_key(repository: Repository, api_key: ApiKey, now: float) -> None:
+    """Store an API key as created `now` (Unix seconds); raises `ApiKeyConflictError`."""
     if repository.count_api_keys() >= MAX_API_KEYS:
         raise ApiKeyConflictError(f"the limit of {MAX_API_KEYS} API keys is reached: delete some")
-    created = with_new_epoch(api_key, now)
-    if not repository.create_api_key(created):
+    if not repository.create_api_key(as_created(api_key, now)):
         raise ApiKeyConflictError("an API key with this client_id already exists")
-    return created

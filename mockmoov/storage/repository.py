@@ -39,6 +39,11 @@ _KEYS, _FAMILY, _BUCKET = Decoder(IssuerKeys), Decoder(TokenFamily), Decoder(Buc
 _log = logging.getLogger("mockmoov")
 
 
+def new_epoch() -> str:
+    """A random epoch of an API key; tokens of an earlier one are refused."""
+    return token_hex(8)
+
+
 class Repository:
     """API keys, signing keys, and the records of tokens. Times are Unix seconds.
 
@@ -49,7 +54,7 @@ class Repository:
         self, store: MemoryStore, *, wall: Callable[[], float] = time.time, bound: Usage = MAX_USAGE
     ) -> None:
         self._store = store
-        self._wall = wall
+        self.wall = wall
         self._bound = bound
         self._evicting = Lock()
         self._has_warned = False
@@ -70,7 +75,7 @@ class Repository:
                 return after
 
     def reset(self, keys: IssuerKeys, api_keys: Iterable[ApiKey]) -> None:
-        """Remove everything, and start again with these keys."""
+        """Remove everything, clocks too, and start again with these keys."""
         records = [(API_KEYS, _name(api_key.client_id), to_json(api_key)) for api_key in api_keys]
         self._store.clear([(SERVER, _SIGNING_KEYS, to_json(keys)), *records])
         self._store.journal.clear()
@@ -210,7 +215,7 @@ class Repository:
         return None if value is None else cast("dict[str, object]", json.loads(value))
 
     def _times(self, issued_at: float, expires_at: float, now: float) -> TokenTimes:
-        return TokenTimes(issued_at, expires_at, max(expires_at, self._wall() + expires_at - now))
+        return TokenTimes(issued_at, expires_at, max(expires_at, self.wall() + expires_at - now))
 
     # --- eviction of token records ----------------------------------------------------------------
 
@@ -224,17 +229,17 @@ class Repository:
 
     def _evict(self) -> None:
         epochs = {group_of(api_key.client_id): api_key.epoch for api_key in self.all_api_keys()}
-        records, wall, new_epoch = self._store.token_records(), self._wall(), token_hex(8)  # after the epochs
+        records, wall, next_epoch = self._store.token_records(), self.wall(), new_epoch()  # after the epochs
         groups = list({record.group for record in records})
         shown = read_clocks(self._store, map(client_id_of, groups), wall=wall)
         clocks = dict(zip(groups, shown, strict=True))
         for group, evicted, floor, live in plan_evictions(records, clocks, wall=wall, bound=self._bound):
             epoch = epochs.get(group)
-            change = partial(_raise_floor, epoch=epoch, floor=floor, now=clocks[group], new_epoch=new_epoch)
+            change = partial(_raise_floor, epoch=epoch, floor=floor, now=clocks[group], new_epoch=next_epoch)
             api_key = self.change_api_key(client_id_of(group), change)
             if api_key is None or api_key.epoch == epoch:
                 self._store.evict(evicted)
-            elif api_key.epoch == new_epoch:
+            elif api_key.epoch == next_epoch:
                 self._store.evict(record for record in records if record.group == group)
             if live:
                 self._warn()

@@ -11,9 +11,10 @@ from jsonschema import Draft202012Validator
 from schemathesis.generation import GenerationMode
 
 from mockmoov.config.settings import SETTINGS
-from mockmoov.control_plane import exchanges, resource, router
+from mockmoov.control_plane import exchanges, router
 from mockmoov.control_plane.tokens import _MintBody
 from mockmoov.oauth.contracts import CONTRACT_2023, CONTRACT_2023_SDK, CONTRACT_DATED
+from mockmoov.oauth.encoding import MAX_DEPTH
 from mockmoov.oauth.grants import GRANTS
 from mockmoov.oauth.messages import HttpRequest
 from mockmoov.oauth.records import ApiKey, ClientType, Exchange
@@ -147,7 +148,7 @@ def test_queries_are_those_of_the_code() -> None:
 def test_limits_are_those_of_the_code() -> None:
     assert PARAMETERS["timeout"]["schema"]["maximum"] == exchanges.LONGEST_WAIT
     responses = DOCUMENT["components"]["responses"]
-    assert f"{resource._MAX_DEPTH} levels" in responses["NotJson"]["description"]
+    assert f"{MAX_DEPTH} levels" in responses["NotJson"]["description"]
     assert f"{MAX_BODY:,} bytes" in responses["TooLarge"]["description"]
     assert SCHEMAS["UnixTime"]["exclusiveMaximum"] == LAST
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mockmoov.control_plane import resource, router
+from mockmoov.control_plane import router
+from mockmoov.oauth.encoding import MAX_DEPTH
 from mockmoov.oauth.messages import HttpRequest
 from mockmoov.server.authorization_server import MAX_BODY
 from tests.support.control import JSON, Desk
@@ -183,7 +184,7 @@ def test_bad_bodies_are_400_with_the_reason(desk: Desk) -> None:
             if reply.problem != (400, message, None):
                 wrong.append((body[:20], reply))
     assert wrong == []
-    assert resource._MAX_DEPTH == 64
+    assert MAX_DEPTH == 64
 
 
 def test_bodies_are_accepted_up_to_their_bounds(desk: Desk) -> None:

@@ -9,6 +9,7 @@ import pytest
 from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.server import new_api_keys
 from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.simulation.clock import ClockSetting
 from tests.support.contract_fixtures import Answer, Send
 from tests.support.servers import CLIENT_ID, Clock, Header, another_key, basic, bearer, new_server, sender
 from tests.support.tokens import mint, ping
@@ -55,6 +56,20 @@ def test_the_callers_application_is_listed(send: Send) -> None:
     }
     (narrow,) = json.loads(send("GET", "/applications", [basic("narrow", NARROW["client_secret"])], b"")[2])
     assert narrow["allowedScopes"] == ["/ping.read"]
+
+
+def test_a_reset_creates_the_keys_anew(server: AuthorizationServer, send: Send) -> None:
+    server.simulation.set_clock(None, lambda _setting, _base: ClockSetting(offset=10.0**6))
+    server.reset()
+    (application,) = json.loads(send("GET", "/applications", [basic()], b"")[2])
+    assert application["createdOn"] == AT
+
+
+def test_a_body_does_not_choose_the_key(server: AuthorizationServer, send: Send) -> None:
+    token = bearer(mint(send)["access_token"])
+    create(send, {"name": "a", "client_id": "narrow"}, token)
+    assert server.simulation.journal().exchanges[-1].client_id == CLIENT_ID
+    assert send("GET", "/applications", [basic()], b"x" * 70_000)[0] == 200
 
 
 def test_a_new_key_belongs_to_the_application_and_works(send: Send) -> None:
@@ -106,11 +121,12 @@ def test_bad_input_is_422_with_the_member_named(server: AuthorizationServer, sen
     text = "origins of an API key must be a list of strings"
     origin = "origins of an API key must be a list of origins such as https://shop.example, without a path"
     expected: list[tuple[object, dict[str, str]]] = [
-        ([], {"name": "the body must be a JSON object with a name"}),
+        ([], {"name": "the JSON body is not an object"}),
+        ({"name": "a", "origins": ["https://\ud800.example"]}, {"name": "the body is not JSON"}),
         ({}, {"name": "is required"}),
         ({"name": ""}, {"name": "is required"}),
         ({"name": " "}, {"name": "is required"}),
-        *(({"name": bad}, {"name": printable}) for bad in (1, "a\n", "\ud800", "a" * 201)),
+        *(({"name": bad}, {"name": printable}) for bad in (1, "a\n", "a" * 201)),
         ({"name": "a", "description": []}, {"description": printable}),
         ({"name": "a", "origins": "https://shop.example"}, {"origins": text}),
         ({"name": "a", "origins": ["https://shop.example/path"]}, {"origins": origin}),
