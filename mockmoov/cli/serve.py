@@ -15,7 +15,7 @@ from mockmoov.cli.options import fail, option
 from mockmoov.config.settings import SETTINGS, Layer, Settings, SettingsError, load
 from mockmoov.config.sources import PREFIX, from_environment, from_file
 from mockmoov.oauth.api_keys import EXAMPLE
-from mockmoov.oauth.contracts import RECOMMENDED_VERSION
+from mockmoov.oauth.contracts import RECOMMENDED_VERSION, contract_named
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -123,7 +123,8 @@ def _startup_lines(settings: Settings, urls: Sequence[str], contract: str) -> li
         f"client_id {key.client_id}" + (f", client_secret {example}" if key.client_secret == example else "")
         for key in settings.api_keys
     ]
-    today = "" if contract == "dated" else f"; for today's Moov: --default-version {RECOMMENDED_VERSION}"
+    is_today = contract_named(default) is contract_named(RECOMMENDED_VERSION)
+    today = "" if is_today else f"; for today's Moov: --default-version {RECOMMENDED_VERSION}"
     return [
         f"mockmoov {__version__} listens on {' and '.join(urls)}",
         *([f"public URL {settings.public_url}"] if settings.public_url else []),

@@ -1,12 +1,12 @@
 """Moov's wire contracts: what differs between versions, as data.
 
-No other module knows about versions: `select_contract` chooses a contract for each request, and the code
-reads what it needs from it. No code checks which contract it got.
+`select_contract` chooses a contract for each request, and the code reads what it needs from it. No code
+checks which contract it got, and what a version looks like is known here only.
 """
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,7 +17,7 @@ from mockmoov.oauth.messages import Fields, Headers, TokenResponse
 RECOMMENDED_VERSION = "v2026.10.00"
 """The newest version that Moov documents. Its `latest` is a legacy alias (docs)."""
 # The last part is optional in SDKs of January 2025; moov-go exports v9000.00.00 as its latest (docs, sdk).
-_VERSION = re.compile(r"v[0-9]{4}\.[0-9]{2}(?:\.[0-9]{2})?|latest")
+VERSION = re.compile(r"v[0-9]{4}\.[0-9]{2}(?:\.[0-9]{2})?|latest")
 
 
 class ErrorFormat(Struct, frozen=True, kw_only=True):
@@ -140,5 +140,14 @@ def select_contract(headers: Headers, default: Contract) -> Contract | None:
     return next((contract for pattern, contract in _PINNED_CLIENTS if pattern.fullmatch(agent)), default)
 
 
+def malformed_version_reason(versions: Sequence[str], default: Contract) -> str:
+    """Why these values of the version header select no contract, and what to send instead."""
+    known = "dev, which SDKs built from their main branch send, isn't a version: "
+    return (
+        f"X-Moov-Version is malformed: {known if versions == ('dev',) else ''}"
+        f"send vYYYY.MM.BB, vYYYY.MM or latest, once; without the header you get contract {default.name}"
+    )
+
+
 def _dated(version: str) -> Contract | None:
-    return CONTRACT_DATED if _VERSION.fullmatch(version) else None
+    return CONTRACT_DATED if VERSION.fullmatch(version) else None

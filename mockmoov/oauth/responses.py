@@ -21,16 +21,6 @@ NO_STORE = (("cache-control", "no-store"), ("pragma", "no-cache"))
 _JSON = ("content-type", "application/json")
 
 
-def render_malformed_version(sent: tuple[str, ...], default: "Contract") -> HttpResponse:
-    """The 404 for a malformed `X-Moov-Version` (docs, live)."""
-    known = "dev, which SDKs built from their main branch send, isn't a version: " if sent == ("dev",) else ""
-    return render_error(
-        404,
-        f"X-Moov-Version is malformed: {known}send vYYYY.MM.BB, vYYYY.MM or latest, once; "
-        f"without the header you get contract {default.name}",
-    )
-
-
 def render_json(document: object, status: int = 200) -> HttpResponse:
     """A response with a JSON body."""
     return HttpResponse(status=status, headers=(_JSON, *NO_STORE), body=to_json(document))

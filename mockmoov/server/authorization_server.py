@@ -210,8 +210,9 @@ class AuthorizationServer:
         if context.routing_error or route is None:
             return context.routing_error
         if context.contract is None:
-            sent = request.headers.get("x-moov-version", ())
-            return responses.render_malformed_version(sent, self._default_contract)
+            sent = request.headers["x-moov-version"]
+            reason = contracts.malformed_version_reason(sent, self._default_contract)
+            return responses.render_error(404, reason)  # (docs, live)
         if route.reads_body and len(request.body) > MAX_BODY:
             return responses.render_too_large(MAX_BODY)
         self._log_default(request, contract)

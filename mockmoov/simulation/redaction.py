@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 
+from mockmoov.oauth.contracts import VERSION
 from mockmoov.oauth.errors import printable
 from mockmoov.oauth.messages import Headers
 from mockmoov.oauth.origins import request_origin
@@ -20,11 +21,10 @@ METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS",
 _MAX_SCOPES = 20  # per request
 _UUID = re.compile(UUID)
 _JTI = re.compile(r"[0-9a-f]{32}")
-_VERSION = re.compile(r"v[0-9]{4}\.[0-9]{2}(?:\.[0-9]{2})?|latest|dev")
 _MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z.+-]{1,40}(?: ?; ?charset=[a-z0-9-]{1,12})?", re.IGNORECASE)
 _LONG_WORD = re.compile(r"[A-Za-z0-9_+=~-]{16,}")
 _WORD = re.compile(r"[^\s;,()]+")
-_PLAIN = re.compile(r"[A-Za-z0-9_./:@-]+")  # a product, a version, a word of a comment
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@+-]+")  # a product, a version, a word of a comment
 _READABLE = re.compile(r"(?!.{33})[A-Z]?[a-z]+(?:-?[A-Z][a-z]+|-[a-z]+)*")  # AppleWebKit, moov-sdk-typescript
 _GRANT_TYPES = frozenset(("client_credentials", "refresh_token", "password", "authorization_code"))
 _CLIENT_TYPES = frozenset(("web", "device", "service", "w", "d", "s"))
@@ -118,7 +118,7 @@ def _origin(value: str) -> str:
 
 
 def _user_agent(value: str) -> str:
-    """Hide all words but those of a product or a comment; a secret may have any character."""
+    """Hide long words that don't look like words, and words with characters that names of products lack."""
     text = _without_credentials(value)
     return _WORD.sub(lambda word: word[0] if _PLAIN.fullmatch(word[0]) else HIDDEN, text)
 
@@ -136,5 +136,5 @@ _HEADERS: Mapping[str, Callable[[str], str]] = {
     "referer": _origin,
     "user-agent": _user_agent,
     "x-idempotency-key": partial(_matching, _UUID),
-    "x-moov-version": partial(_matching, _VERSION),
+    "x-moov-version": lambda value: value if VERSION.fullmatch(value) or value == "dev" else HIDDEN,
 }

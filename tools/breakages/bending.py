@@ -29,7 +29,7 @@ def status(value: int) -> Change:
     return lambda response: replace(response, status=value)
 
 
-def members(change: Callable[[dict[str, Any]], object]) -> Change:
+def members(change: Callable[[Any], object]) -> Change:
     """Change the members of a JSON body, if there is one."""
 
     def bend(response: HttpResponse) -> HttpResponse:
@@ -61,13 +61,15 @@ def body(value: int, text: bytes, content_type: str = "application/json") -> Cha
     return bend
 
 
-def where(change: Change, *, path: str = TOKEN, status: int = 200, reason: str = "") -> Bend:
-    """Bend only the answers of this path with this status whose reason has this in it."""
+def where(
+    change: Change, *, method: str | None = None, path: str = TOKEN, status: int = 200, reason: str = ""
+) -> Bend:
+    """Bend only the answers with this status, at a path that begins so, whose reason has this in it."""
 
     def bend(request: HttpRequest, response: HttpResponse) -> HttpResponse:
         told = dict(response.headers).get(REASON_HEADER, "")
-        fits = (request.path, response.status) == (path, status) and reason in told
-        return change(response) if fits else response
+        asked = request.path.startswith(path) and method in (None, request.method)
+        return change(response) if asked and response.status == status and reason in told else response
 
     return bend
 

@@ -7,26 +7,20 @@ from typing import Any
 from msgspec.structs import replace
 
 from mockmoov.oauth.contracts import Contract
-from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.oauth.messages import HttpResponse
 from mockmoov.server.context import RequestContext
 from mockmoov.server.endpoints import AuthorizedClient, Endpoints, ScopeSets
-from tools.breakages.bending import PING, body, header, status
+from tools.breakages.bending import PING, Change, body, header, members, status, where
 from tools.breakages.reading import given, when, with_parameters
 from tools.breakages.seams import Bend, Breakage
 
 _UNSEEN = "they use no operation but ping"
 _PARTNER = "{partnerAccountID}"
-_Change = Callable[[HttpResponse], HttpResponse]
 
 
-def _of(change: _Change, *, method: str = "GET", path: str = PING, status: int = 200) -> Bend:
-    """Bend the answers to this method whose path begins so and whose status is this one."""
-
-    def bend(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        fits = (request.method, response.status) == (method, status) and request.path.startswith(path)
-        return change(response) if fits else response
-
-    return bend
+def _of(change: Change, *, method: str = "GET", path: str = PING, status: int = 200) -> Bend:
+    """Bend the answers to this method, by default of successful pings."""
+    return where(change, method=method, path=path, status=status)
 
 
 def _operation(rule: str, **attributes: Any) -> Breakage:
@@ -134,29 +128,22 @@ def _application(rule: str, **attributes: Any) -> Breakage:
 
 def _listed(**changes: object) -> Bend:
     """List the application with other members."""
-
-    def change(response: HttpResponse) -> HttpResponse:
-        (document,) = json.loads(response.body)
-        return replace(response, body=json.dumps([document | changes]).encode())
-
-    return _of(change, path=_APPLICATIONS)
+    return _of(members(lambda document: document[0].update(changes)), path=_APPLICATIONS)
 
 
 def _created(change: Callable[[dict[str, Any]], Mapping[str, object]]) -> Bend:
     """Answer with other members of a new key."""
-
-    def bend(response: HttpResponse) -> HttpResponse:
-        document = json.loads(response.body)
-        return replace(response, body=json.dumps(document | change(document)).encode())
-
-    return _of(bend, method="POST", path=_APPLICATIONS)
+    change_all = members(lambda document: document.update(change(document)))
+    return _of(change_all, method="POST", path=_APPLICATIONS)
 
 
 class _OfAnyToken(Endpoints):
     """Applications are for tokens too."""
 
-    def authorize_basic(self, context: RequestContext, contract: Contract) -> AuthorizedClient | HttpResponse:
-        return self.authorize(((),), context, contract)
+    def authorize(
+        self, scope_sets: ScopeSets, context: RequestContext, contract: Contract
+    ) -> AuthorizedClient | HttpResponse:
+        return super().authorize(scope_sets or ((),), context, contract)
 
 
 class _Forgetting(Endpoints):

@@ -81,8 +81,10 @@ class BrokenServer(AuthorizationServer):
                 step = steps.send(result)
                 result = yield step
                 if isinstance(step, ReadBody):
-                    context.request = understand(replace(context.request, body=result))
-                    result = context.request.body
+                    context.request = request = understand(replace(context.request, body=result))
+                    methods, _ = self.routes.find(request.path) or ({}, {})
+                    context.routing_error = self.routes.error(methods, request)
+                    result = request.body
         except StopIteration as end:
             response: HttpResponse | None = end.value
             return response and self.breakage.bend(context.request, response)

@@ -19,6 +19,7 @@ from mockmoov.oauth.contracts import (
     Contract,
     ErrorFormat,
     contract_named,
+    malformed_version_reason,
     select_contract,
 )
 from mockmoov.oauth.errors import ErrorCode, ExpiredTokenError, FieldError, OAuthError
@@ -29,7 +30,6 @@ from mockmoov.oauth.responses import (
     render_error,
     render_invalid_field,
     render_json,
-    render_malformed_version,
     render_oauth_error,
     render_rate_limited,
     render_token_response,
@@ -240,8 +240,7 @@ def test_errors_without_a_body_have_no_content_type() -> None:
     dev = "dev, which SDKs built from their main branch send, isn't a version: "
     for sent, note in {("v1",): "", ("latest", "latest"): "", ("dev", "dev"): "", ("dev",): dev}.items():
         reason = f"X-Moov-Version is malformed: {note}{advice}"
-        refused = render_malformed_version(sent, CONTRACT_2023_SDK)
-        assert parts(refused) == (404, b"", {**UNCACHED, REASON_HEADER: reason})
+        assert malformed_version_reason(sent, CONTRACT_2023_SDK) == reason
     invalid = {"content-type": "application/json", **UNCACHED, REASON_HEADER: "name: is required"}
     assert parts(render_invalid_field(FieldError("name", "is required"))) == (
         422, b'{"name":"is required"}', invalid,
