@@ -36,7 +36,7 @@ serve: $(VENV)/.installed
 	@$(BIN)/mockmoov serve $(ARGS)
 
 test: $(VENV)/.installed-dev
-	@$(PYTEST) -n $(WORKERS) -m 'not slow and not soak' $(ARGS)
+	@$(PYTEST) -n $(WORKERS) -m 'not slow and not soak and not quality' $(ARGS)
 
 test-all: $(VENV)/.installed-dev
 	@$(BIN)/coverage erase

@@ -29,6 +29,7 @@ from mockmoov.verify.checks import CHECKS
 from mockmoov.verify.expectations import RECOMMENDED_VERSION
 from tests.e2e.foreign_clients.clients import CLIENT_ID, CLIENT_SECRET
 from tests.e2e.foreign_clients.programs import clean_environment, run, tool_environment
+from tools.markdown import line
 from tools.other_fakes import FAKES, HERE, PRISM, Fake
 
 ROOT = Path(__file__).parents[1]
@@ -199,10 +200,6 @@ def _short(body: str) -> str:
 
 
 # --- the report ----------------------------------------------------------------------------------------
-
-
-def line(*cells: object) -> str:
-    return f"| {' | '.join(map(str, cells))} |"
 
 
 def kept(checks: Sequence[Check], found: Ended) -> str:

@@ -27,6 +27,7 @@ from mockmoov.data.operations import OPERATIONS
 from mockmoov.data.scopes import SCOPES
 from mockmoov.oauth.contracts import CONTRACT_DATED, contract_named
 from mockmoov.oauth.errors import ErrorCode, OAuthError, invalid_client, invalid_request
+from tools.markdown import line
 from tools.sdk_packages import TYPESCRIPT, Key, Operation, Package, Responses, ScopeSets, fetch_packages
 
 ROOT = Path(__file__).parents[1]
@@ -177,10 +178,6 @@ def _format_sets(sets: ScopeSets) -> str:
 
 def _format_fields(fields: frozenset[str] | None) -> str:
     return "not listed" if fields is None else ", ".join(sorted(fields)) or "no fields"
-
-
-def line(*cells: object) -> str:
-    return f"| {' | '.join(map(str, cells))} |"
 
 
 def compared_with(packages: Sequence[Package], today: str) -> str:

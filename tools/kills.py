@@ -30,6 +30,7 @@ from mockmoov.verify.target import Key, Target
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, sender
 from tests.support.verifying import sending
 from tools.breakages import BREAKAGES, NONE, UNBROKEN, Breakage, BrokenControl, BrokenServer
+from tools.markdown import line
 
 ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "reports" / "kills.md"
@@ -108,10 +109,6 @@ def complaints() -> list[Kill]:
 
 
 # --- the report ----------------------------------------------------------------------------------------
-
-
-def line(*cells: object) -> str:
-    return f"| {' | '.join(map(str, cells))} |"
 
 
 def named(name: str) -> str:

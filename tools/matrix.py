@@ -31,6 +31,7 @@ from tests.e2e.foreign_clients.programs import (
     run_program,
 )
 from tools.breakages import FOR_CLIENTS, NONE, UNBROKEN
+from tools.markdown import line
 
 ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "reports" / "matrix.md"
@@ -149,10 +150,6 @@ def tool_versions() -> Iterator[str]:
 def unnoticed(rows: Mapping[str, Row]) -> list[str]:
     """The breakages that no client notices."""
     return [name for name in FOR_CLIENTS if not any(cell.noticed for cell in rows[name].values())]
-
-
-def line(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def table(rows: Mapping[str, Row], clients: Sequence[str]) -> str:

@@ -52,7 +52,9 @@ class Package:
     def scopes(self) -> frozenset[str]:
         """The scopes that any operation asks for, as templates."""
         sets = (scopes for operation in self.operations.values() for scopes in operation.scopes)
-        return frozenset(scope.replace("{partnerA", "{a") for scopes in sets for scope in scopes)
+        return frozenset(
+            scope.replace("{partnerAccountID}", "{accountID}") for scopes in sets for scope in scopes
+        )
 
 
 def fetch_packages(folder: Path) -> Iterator[Package]:

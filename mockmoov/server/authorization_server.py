@@ -35,12 +35,12 @@ _NO_ROUTE: tuple[Mapping[str, Route], Mapping[str, str]] = ({}, {})
 _log = logging.getLogger("mockmoov")
 
 
-def with_request_id(response: HttpResponse, now: float, request_id: str | None) -> HttpResponse:
-    """The response with the date and with the id that every response of Moov has (spec), if there is one."""
-    stamped = (*response.headers, ("date", http_date(int(now))))
+def stamped(response: HttpResponse, now: float, request_id: str | None) -> HttpResponse:
+    """The response with its date, and the id that every response of Moov has (spec) unless it is None."""
+    stamps = [("date", http_date(int(now)))]
     if request_id is not None:
-        stamped = (*stamped, (REQUEST_ID_HEADER, request_id))
-    return HttpResponse(status=response.status, headers=stamped, body=response.body)
+        stamps.append((REQUEST_ID_HEADER, request_id))
+    return HttpResponse(status=response.status, headers=(*response.headers, *stamps), body=response.body)
 
 
 def render_internal_error(request_id: str) -> HttpResponse:
@@ -154,7 +154,7 @@ class AuthorizationServer:
         except Exception:
             response = self._fail(context)
         has_id = context.fault is None or context.has_failed or fault_effects.has_request_id(context.fault)
-        return response and with_request_id(response, context.now, context.request_id if has_id else None)
+        return response and stamped(response, context.now, context.request_id if has_id else None)
 
     def _fail(self, context: RequestContext) -> HttpResponse:
         """Answer 500, and journal it, unless it is the journal that failed."""

@@ -66,7 +66,7 @@ def apply_to_response(
     members = fault.set
     if fault.other_expires_in and issued is not None:
         members = {"expires_in": contract.other_expires_in(issued), **members}
-    if fault.content_type is not None and response.body:
+    if fault.content_type is not None and any(name == "content-type" for name, _ in response.headers):
         changes["content-type"] = fault.content_type
     body = response.body
     if body and response.status == 200 and (fault.drop or members):

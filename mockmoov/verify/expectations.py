@@ -132,5 +132,5 @@ _VERSION = re.compile(r"latest|v[0-9]{4}\.[0-9]{2}(?:\.[0-9]{2})?")  # docs; sdk
 def expectations_of(version: str) -> Expectations:
     """The contract that a value of `X-Moov-Version` selects. Raises `CannotRun` if it is malformed."""
     if not _VERSION.fullmatch(version):
-        raise CannotRun(f"--moov-version {version!r} must be `latest` or look like v2026.10.00")
+        raise CannotRun(f"--moov-version {version!r} must be `latest` or look like {RECOMMENDED_VERSION}")
     return replace(DATED, label=version, version=version)

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.responses import REASON_HEADER, render_error
-from mockmoov.server.authorization_server import with_request_id
+from mockmoov.server.authorization_server import stamped
 from mockmoov.server.context import RequestContext, new_request_id
 from mockmoov.server.hosts import UNKNOWN_HOST, is_known
 from mockmoov.simulation.redaction import redact_method, redact_path
@@ -27,7 +27,7 @@ async def send_own_response(response: HttpResponse, scope: Scope, receive: Recei
     """Send a response that needs neither the body nor an API key."""
     client = ClientConnection(request_of(scope), receive)
     client.discard_body()
-    await send_response(with_request_id(response, time.time(), new_request_id()), client, send)
+    await send_response(stamped(response, time.time(), new_request_id()), client, send)
 
 
 def raw_paths(app: ASGIApp) -> ASGIApp:

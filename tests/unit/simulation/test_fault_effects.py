@@ -195,11 +195,13 @@ def test_only_a_success_with_a_json_object_is_changed() -> None:
         assert changed(Fault(delay=1, times=2), response) == response
 
 
-def test_content_type_is_changed_only_with_a_body() -> None:
+def test_content_type_is_changed_only_where_there_is_one() -> None:
     fault = Fault(content_type="text/plain")
     assert headers(changed(fault)) == {**headers(REAL), "content-type": "text/plain"}
     assert headers(changed(fault, ERROR)) == {"content-type": "text/plain"}
     assert changed(fault, EMPTY) == EMPTY
+    head = replace(REAL, body=b"")  # an upstream's response to HEAD
+    assert headers(changed(fault, head)) == headers(changed(fault))
 
 
 def test_headers_are_added_or_replaced() -> None:
