@@ -47,6 +47,7 @@ def integer(low: int, high: int) -> Callable[[object], int]:
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
+_ALIAS = re.compile(r"[a-z0-9_.-]{1,253}")  # of a container, which may have an underscore
 _SWITCH = dict.fromkeys(("on", "true", "yes", "1"), True) | dict.fromkeys(("off", "false", "no", "0"), False)
 
 
@@ -115,6 +116,15 @@ def host_names(value: object) -> tuple[str, ...]:
     parsed = tuple(item.lower() for item in text_list(value))
     if not all(_HOST_NAME.fullmatch(item) or _is_address(item) for item in parsed):
         raise ValueError("must be host names or IP addresses, without a port")
+    return parsed
+
+
+def hosts(value: object) -> tuple[str, ...]:
+    """Parse values of the header Host: names or addresses, each with or without a port."""
+    parsed = tuple(item.lower() for item in text_list(value))
+    names = [re.sub(r":[0-9]{1,5}\Z", "", item) for item in parsed]
+    if not all(_ALIAS.fullmatch(name) or _is_address(name.strip("[]")) for name in names):
+        raise ValueError("must be hosts as in a URL, such as mockmoov or mockmoov:8080")
     return parsed
 
 

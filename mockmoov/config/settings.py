@@ -41,7 +41,7 @@ class Settings:
     )
     port: int = _setting(parsers.integer(0, 65535), 8080, "Port to listen on; 0 picks a free one.")
     allowed_hosts: tuple[str, ...] = _setting(
-        parsers.text_list,
+        parsers.hosts,
         "",
         "Hosts to accept on a loopback address besides loopback names: mockmoov (any port) or mockmoov:8080.",
     )

@@ -197,36 +197,66 @@ class ApiKeys:
 
 
 class MoovKey(_Controls):
-    """An API key. Its `clock`, `faults`, `exchanges` and tokens are its own: changes affect no other key."""
+    """An API key. Its `clock`, `faults`, `exchanges` and tokens are its own: changes affect no other key.
 
-    client_secret: str  # empty unless this handle created the key, or `change` has set it
+    Its attributes can only be read; `change` changes them.
+    """
 
     def __init__(
         self, url: str, transport: InProcessTransport | HttpTransport, document: Mapping[str, Any]
     ) -> None:
         path = f"/api-keys/{quote(document['client_id'], safe='')}"
         super().__init__(url, Control(transport, path))
-        self.client_secret = ""
-        self._update(document)
+        self._members = document
 
-    def _update(self, document: Mapping[str, Any]) -> None:
-        scopes = document["scopes"]
-        self.client_id: str = document["client_id"]
-        self.account_id: str = document["account_id"]
-        self.application_id: str = document["application_id"]
-        self.origins: tuple[str, ...] = tuple(document["origins"])
-        self.scopes: tuple[str, ...] | None = None if scopes is None else tuple(scopes)
-        self.grants: tuple[str, ...] = tuple(document["grants"])
-        self.enabled: bool = document["enabled"]
-        self.client_secret = document.get("client_secret", self.client_secret)
+    @property
+    def client_id(self) -> str:
+        """The client id."""
+        return str(self._members["client_id"])
+
+    @property
+    def client_secret(self) -> str:
+        """The secret; empty unless this handle created the key, or `change` has set it."""
+        return str(self._members.get("client_secret", ""))
+
+    @property
+    def account_id(self) -> str:
+        """The account, which is the claim `caid`."""
+        return str(self._members["account_id"])
+
+    @property
+    def application_id(self) -> str:
+        """The application, which is the claim `aid`."""
+        return str(self._members["application_id"])
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The registered origins."""
+        return tuple(self._members["origins"])
+
+    @property
+    def scopes(self) -> tuple[str, ...] | None:
+        """The scopes that the key may request; None: all."""
+        scopes = self._members["scopes"]
+        return None if scopes is None else tuple(scopes)
+
+    @property
+    def grants(self) -> tuple[str, ...]:
+        """The grant types that the key may use."""
+        return tuple(self._members["grants"])
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the key and its tokens are accepted."""
+        return bool(self._members["enabled"])
 
     def __repr__(self) -> str:
         return f"MoovKey(client_id={self.client_id!r}, url={self.url!r})"
 
     def change(self, **members: Unpack[KeyChanges]) -> None:
         """Change attributes; None restores the default. Existing tokens stay valid."""
-        self._update(self._control("PATCH", "", members))
-        self.client_secret = members.get("client_secret") or self.client_secret
+        secret = members.get("client_secret") or self.client_secret
+        self._members = {**self._control("PATCH", "", members), "client_secret": secret}
 
     def disable(self) -> None:
         """Refuse this key and its tokens until `enable`."""

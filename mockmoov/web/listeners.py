@@ -50,7 +50,9 @@ def open_listeners(settings: Settings) -> Listeners:
         sockets = [cleanup.enter_context(item) for item in bind(settings.host, settings.port)]
         secure = https_url = None
         if context is not None:
-            secure = TlsListeners(sockets=bind(settings.host, settings.tls_port), context=context)
+            secure = TlsListeners(
+                sockets=bind(settings.host, settings.tls_port, setting="tls_port"), context=context
+            )
             https_url = base_url(settings.host, secure.sockets, scheme="https")
         cleanup.pop_all()
     return Listeners(
@@ -63,8 +65,8 @@ def open_listeners(settings: Settings) -> Listeners:
     )
 
 
-def bind(host: str, port: int) -> list[socket.socket]:
-    """Sockets bound to host and port, 0 for any free port; raises `BindError`.
+def bind(host: str, port: int, *, setting: str = "port") -> list[socket.socket]:
+    """Sockets bound to host and port, 0 for any free port; raises `BindError`, which names the setting.
 
     On a machine with only IPv4 or only IPv6, `localhost` means that one.
     """
@@ -77,7 +79,8 @@ def bind(host: str, port: int) -> list[socket.socket]:
             reason = error
             if port != 0 or error.errno != errno.EADDRINUSE:
                 break
-    hint = "; another mockmoov? port 0 picks a free one" if port and reason.errno == errno.EADDRINUSE else ""
+    is_taken = port and reason.errno == errno.EADDRINUSE
+    hint = f"; another mockmoov? {setting} 0 picks a free one" if is_taken else ""
     why = reason.strerror if isinstance(reason, socket.gaierror) else os.strerror(reason.errno or 0)
     raise BindError(f"cannot listen on {host} port {port}: {why}{hint}") from None
 

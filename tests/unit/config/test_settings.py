@@ -72,7 +72,10 @@ VALUES: Mapping[str, tuple[st.SearchStrategy[Any], list[Any]]] = {
         for name, words in CHOICES.items()
     },
     "host": (WORD, ["", "a\nb", 1, None]),
-    "allowed_hosts": (st.lists(WORD, max_size=3), [1, [1], ["a", ""], ",", None, {}]),
+    "allowed_hosts": (
+        st.lists(st.sampled_from(["moov", "My_Moov:8080", "10.0.0.1", "[::1]:80", "a.example"]), max_size=3),
+        [1, [1], ["a", ""], ",", None, {}, "http://a", "a/b", "a:", "a:123456", "é"],
+    ),
     "public_url": (
         st.sampled_from(["https://moov.example", "http://localhost:1/moov"]),
         ["", "moov.example", "ftp://a", "https://", "https://a?b", "https://a#b", "https://a b", 1],

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mockmoov.oauth.contracts import CONTRACT_2023, CONTRACT_DATED
 from mockmoov.oauth.messages import HttpResponse, TokenResponse
