@@ -130,7 +130,11 @@ def test_run_uses_moovs_paths_and_given_scopes_and_revokes_all() -> None:
 
 def test_a_key_that_a_check_makes_is_deleted() -> None:
     right = sender(new_server())
-    verify(Counting(right), "--only", "*.another-client")
+    server = Counting(right)
+    code, output = verify(server, "--only", "*.another-client")
+    assert code == 0, output
+    asked = zip(server.requests, server.answers, strict=True)
+    assert 201 in [answer[0] for request, answer in asked if request[:2] == ("POST", "/_mockmoov/api-keys")]
     _, _, body = right("GET", "/_mockmoov/api-keys", [], b"")
     assert [key["client_id"] for key in json.loads(body)["api_keys"]] == [CLIENT_ID]
 

@@ -1,13 +1,11 @@
 """Each breakage breaks the rule that it names, as the documented exchanges see it."""
 
-import asyncio
-
-import httpx2
 import pytest
 from msgspec.structs import replace
 
 from mockmoov.config.settings import Layer, Settings, load
 from mockmoov.web.app import create_app
+from tests.support.asgi import ask
 from tests.support.contract_fixtures import CONTRACTS, load_api_keys, load_exchanges, run_exchange
 from tests.support.servers import VERSIONS, sender
 from tools.breakages import BREAKAGES, UNBROKEN, Breakage, BrokenServer
@@ -50,10 +48,4 @@ def test_application_serves_a_broken_server() -> None:
         bend=lambda request, response: replace(response, status=418) if request.path == "/bent" else response,
     )
     app = create_app(BrokenServer(Settings(), broken), exposure="process")
-
-    async def status() -> int:
-        transport = httpx2.ASGITransport(app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return (await client.get("/ping")).status_code
-
-    assert asyncio.run(status()) == 418
+    assert ask(app, "GET", "/ping").status_code == 418

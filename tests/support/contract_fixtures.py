@@ -320,7 +320,8 @@ def run_exchange(exchange: Exchange, send: Send, state: State | None = None) -> 
     `state` is what placeholders mean. An exchange whose answer it has is not run again as setup; the answers
     of all that runs are added to it.
     """
-    known = state or {name: _texts(key) for name, key in load_api_keys(exchange.contract).items()}
+    keys = load_api_keys(exchange.contract)
+    known = {name: _texts(key) for name, key in keys.items()} if state is None else state
     for earlier in exchange.setup:
         if earlier.id not in known:
             run_exchange(earlier, send, known)

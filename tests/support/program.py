@@ -33,8 +33,3 @@ class Program:
 
 def ping(http: httpx2.Client, url: str, token: str) -> httpx2.Response:
     return http.get(f"{url}/ping", headers={"authorization": f"Bearer {token}"})
-
-
-def reason_of(response: httpx2.Response) -> tuple[int, str]:
-    """Status and reason."""
-    return response.status_code, response.headers.get("x-mockmoov-reason", "")

@@ -1,12 +1,26 @@
-"""A store in which something happens at the wrong moment, for tests of races."""
+"""What tests of races need: a store in which something happens at the wrong moment, and a held lock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from threading import Lock
 from typing import Any, TypeVar
 
 from mockmoov.storage.eviction import TokenRecord
 from mockmoov.storage.memory import MemoryStore
 
 Answer = TypeVar("Answer")
+
+
+def ended_without(lock: Lock, calls: Mapping[str, Callable[[], object]]) -> set[str]:
+    """The names of the calls that end while somebody else has the lock."""
+    with ThreadPoolExecutor(len(calls)) as pool, lock:
+        futures = {pool.submit(call): name for name, call in calls.items()}
+        return {futures[future] for future in wait(futures, timeout=0.1).done}
+
+
+def methods_of(kind: type) -> set[str]:
+    """The names of the public methods of a class."""
+    return {name for name in vars(kind) if not name.startswith("_")}
 
 
 class OvertakenStore(MemoryStore):

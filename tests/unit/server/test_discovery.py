@@ -278,6 +278,7 @@ def test_no_answer_contains_a_secret() -> None:
     keys = server.repository.signing_keys()
     secrets = (CLIENT_SECRET, keys.private_key, keys.refresh_secret, token)
     for path, method in ENDPOINTS.items():
-        answer = send(method, path, [basic()], f"token={token}".encode())
+        answer = send(method, path, [basic(), FORM], f"token={token}".encode())
+        assert answer[0] == 200, path
         text = repr(answer) + base64.b64encode(answer[2]).decode()
         assert not any(secret in text for secret in secrets), path

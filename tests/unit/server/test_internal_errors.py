@@ -4,14 +4,13 @@ import asyncio
 import logging
 from typing import Any, cast
 
-import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message
+from starlette.types import Message
 
 from mockmoov.asgi import Guard, requires
 from mockmoov.control_plane.resource import ControlRequest
@@ -26,6 +25,7 @@ from mockmoov.testing import MockMoov
 from mockmoov.web import gateway
 from mockmoov.web.app import create_app, run_steps
 from mockmoov.web.asgi_io import ClientConnection
+from tests.support.asgi import ask
 from tests.support.control import Desk
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, basic, new_server, sender
 from tests.support.upstream import recording
@@ -58,17 +58,6 @@ def broken(
     return AuthorizationServer(server.settings, repository(store), state, signing_keys=keys)
 
 
-def ask(app: ASGIApp, method: str, target: str, **options: Any) -> httpx2.Response:
-    """Send a request of the example key."""
-
-    async def go() -> httpx2.Response:
-        transport = httpx2.ASGITransport(app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return await client.request(method, target, auth=AUTH, **options)
-
-    return asyncio.run(go())
-
-
 def fail_driver(steps: Steps) -> HttpResponse:
     """The response when a driver fails at the step that it is at."""
     with pytest.raises(StopIteration) as ended:
@@ -83,7 +72,7 @@ def fail_driver(steps: Steps) -> HttpResponse:
 def test_internal_error_is_a_500_in_log_and_journal(caplog: pytest.LogCaptureFixture) -> None:
     server = broken(BrokenRepository)
     form = {"grant_type": "client_credentials", "scope": "/ping.read"}
-    response = ask(create_app(server, exposure="process"), "POST", "/oauth2/token", data=form)
+    response = ask(create_app(server, exposure="process"), "POST", "/oauth2/token", data=form, auth=AUTH)
     assert (response.status_code, response.content) == (500, b"")
     assert "traceback" in response.headers["x-mockmoov-reason"]
     (exchange,) = server.simulation.journal().exchanges
@@ -134,14 +123,14 @@ def test_gateway_that_fails_is_a_500(
 
     monkeypatch.setattr(gateway.UpstreamCall, "forward", fail)
     app = create_app(new_server(upstream="http://localhost:1"), exposure="process")
-    assert ask(app, "GET", "/accounts").status_code == 500
+    assert ask(app, "GET", "/accounts", auth=AUTH).status_code == 500
     assert "ZeroDivisionError" in caplog.text
 
 
 def test_500_has_no_body_of_the_upstream() -> None:
     with recording() as upstream:
         server = broken(simulation=BrokenJournal, upstream=upstream.url)
-        response = ask(create_app(server, exposure="process"), "GET", "/accounts")
+        response = ask(create_app(server, exposure="process"), "GET", "/accounts", auth=AUTH)
     assert (response.status_code, response.content) == (500, b"")
 
 
@@ -154,7 +143,7 @@ def test_500_has_no_body_of_a_guarded_application() -> None:
         server = broken(simulation=BrokenJournal)
 
     guard = Middleware(Guard, moov=cast("MockMoov", Handle))
-    response = ask(Starlette(routes=[Route("/own", own)], middleware=[guard]), "GET", "/own")
+    response = ask(Starlette(routes=[Route("/own", own)], middleware=[guard]), "GET", "/own", auth=AUTH)
     assert (response.status_code, response.content) == (500, b"")
 
 

@@ -34,7 +34,6 @@ SENDERS = {
     for contract in CONTRACTS
     for token_format in FORMATS
 }
-any_contract = st.sampled_from(CONTRACTS)
 each_contract = pytest.mark.parametrize("contract", CONTRACTS)
 
 

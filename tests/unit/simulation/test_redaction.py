@@ -237,7 +237,7 @@ def test_redacted_header_is_one_line_of_ascii(value: str) -> None:
         redacted = header(name, value)
         assert redacted is not None
         assert redacted.isascii()
-        assert name == "authorization" or redacted.isprintable() or not redacted
+        assert redacted.isprintable()
         assert len(redacted) < 300
 
 

@@ -2,7 +2,7 @@
 
 import gc
 import tracemalloc
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -10,8 +10,10 @@ from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import Exchange
+from mockmoov.simulation.journal import Query
 from mockmoov.storage.journal import MemoryJournal
 from tests.support.records import EXCHANGE
+from tests.support.stores import ended_without, methods_of
 
 OWNERS = ["a", "b", ""]
 SHORT, LONG = 300, 900  # bytes
@@ -112,15 +114,20 @@ def test_reading_or_clearing_an_unknown_owner_leaves_no_trace() -> None:
     assert "nobody" not in journal._owners
 
 
-def test_threads_that_append_get_a_number_each() -> None:
+def test_every_method_waits_for_the_lock() -> None:
     journal = MemoryJournal()
-    with ThreadPoolExecutor(20) as pool:
-        numbers = range(200)
-        list(pool.map(lambda n: journal.append(replace(EXCHANGE, at=n, client_id=str(n % 3))), numbers))
-    exchanges, dropped = journal.read()
-    assert ([each.number for each in exchanges], dropped) == ([*range(1, 201)], 0)
-    assert sorted(each.at for each in exchanges) == [*range(200)]
-    assert sum(len(journal.read(str(owner))[0]) for owner in range(3)) == 200
+    watch = journal.watch(None, Query(), 1, lambda: None)
+    calls: dict[str, Callable[[], object]] = {
+        "append": lambda: journal.append(EXCHANGE),
+        "read": journal.read,
+        "clear": journal.clear,
+        "watch": lambda: journal.watch(None, Query(status=200), 1, lambda: None),
+        "close_watch": watch.close,
+        "read_tally": watch.found,
+        "dropped": lambda: watch.dropped,
+    }
+    assert calls.keys() == methods_of(MemoryJournal)
+    assert ended_without(journal._lock, calls) == set()
 
 
 def test_bound_in_bytes_is_about_the_memory_it_takes() -> None:

@@ -1,8 +1,8 @@
 """Stores: whatever the order of events, they hold what a dict would."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from threading import Barrier, Event
 
 import pytest
 from hypothesis import settings
@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from mockmoov.storage.eviction import TokenRecord, TokenTimes, Usage
 from mockmoov.storage.memory import MemoryStore
+from tests.support.stores import ended_without, methods_of
 
 KEYS = ["a", "b", "c", "family:ü", ""]
 GROUPS = ["x", "y", ""]
@@ -152,21 +153,19 @@ def test_every_method_changes_what_it_names() -> None:
     assert (store.scan("g"), store.count("g"), store.version("x")) == ([b"6"], 1, 0)
 
 
-def test_threads_that_swap_until_they_win_lose_no_increment() -> None:
-    store, start = MemoryStore(), Barrier(20)
+def test_nobody_writes_between_comparing_and_swapping() -> None:
+    store, writes = MemoryStore(), list[Future[None]]()
+    store.put("key", b"before", group="g")
 
-    def increment(_: int) -> None:
-        start.wait(timeout=60)
-        for _ in range(10):
-            while True:
-                (before,) = store.get_many(["count"])
-                after = b"%d" % (int(before or b"0") + 1)
-                if store.compare_and_swap("count", before, after, group="g"):
-                    break
+    class Expected(bytes):
+        def __ne__(self, other: object) -> bool:
+            writes.append(pool.submit(store.put, "key", b"theirs", group="g"))
+            wait(writes, timeout=0.1)
+            return super().__ne__(other)
 
-    with ThreadPoolExecutor(20) as pool:
-        list(pool.map(increment, range(20)))
-    assert store.get_many(["count"]) == [b"200"]
+    with ThreadPoolExecutor(1) as pool:
+        assert store.compare_and_swap("key", Expected(b"before"), b"ours", group="g")
+    assert store.get_many(["key"]) == [b"theirs"]  # written after ours
 
 
 def test_forgotten_group_is_gone_and_others_are_whole() -> None:
@@ -180,18 +179,35 @@ def test_forgotten_group_is_gone_and_others_are_whole() -> None:
 
 
 def test_nobody_sees_a_store_that_is_half_cleared() -> None:
-    store, done = MemoryStore(), Event()
-    store.clear([("group", "key", b"0")])
+    store, looks = MemoryStore(), list[Future[list[bytes]]]()
+    store.clear([("group", "key", b"before")])
 
-    def look() -> set[tuple[bool, int]]:
-        seen = set()
-        while not done.is_set():
-            seen.add((store.get_many(["key"]) == [None], len(store.scan("group"))))
-        return seen
+    def entries() -> Iterator[tuple[str, str, bytes]]:
+        looks.append(pool.submit(store.scan, "group"))
+        wait(looks, timeout=0.1)
+        yield "group", "key", b"after"
 
-    with ThreadPoolExecutor(2) as pool:
-        lookers = [pool.submit(look) for _ in range(2)]
-        for number in range(500):
-            store.clear([("group", "key", b"%d" % number)])
-        done.set()
-        assert set().union(*(looker.result() for looker in lookers)) <= {(False, 1)}
+    with ThreadPoolExecutor(1) as pool:
+        store.clear(entries())
+    (look,) = looks
+    assert look.result() in ([b"before"], [b"after"])
+
+
+def test_every_method_waits_for_the_lock() -> None:
+    store = MemoryStore()
+    calls: dict[str, Callable[[], object]] = {
+        "get_many": lambda: store.get_many(["a"]),
+        "put": lambda: store.put("a", b"1", group="x"),
+        "compare_and_swap": lambda: store.compare_and_swap("b", None, b"1", group="x"),
+        "delete": lambda: store.delete("a"),
+        "scan": lambda: store.scan("x"),
+        "count": lambda: store.count("x"),
+        "version": lambda: store.version("x"),
+        "usage": store.usage,
+        "token_records": store.token_records,
+        "evict": lambda: store.evict([]),
+        "forget": lambda: store.forget("x"),
+        "clear": lambda: store.clear([]),
+    }
+    assert calls.keys() == methods_of(MemoryStore)
+    assert ended_without(store._lock, calls) == set()

@@ -116,6 +116,7 @@ def test_head_gets_the_head_of_get_and_no_body() -> None:
     for path in ("/ping", "/applications", "/_mockmoov/health", "/.well-known/jwks.json"):
         got, head = (connect(app, method, path, headers=[AUTHORIZED[1]]) for method in ("GET", "HEAD"))
         assert (head.status, head.body) == (got.status, b"") == (200, b"")
+        assert head.headers.keys() == got.headers.keys()
         assert head.headers.items() ^ got.headers.items() <= {
             (name, each.headers.get(name)) for each in (got, head) for name in (b"x-request-id", b"date")
         }

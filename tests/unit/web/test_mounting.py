@@ -3,12 +3,12 @@
 import asyncio
 from typing import Any
 
-import httpx2
 from starlette.applications import Starlette
 from starlette.routing import Host, Mount
 from starlette.types import ASGIApp, Message
 
 from mockmoov.web.app import create_app
+from tests.support.asgi import ask_all
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, new_server
 from tests.support.upstream import recording
 
@@ -16,12 +16,8 @@ AUTH = (CLIENT_ID, CLIENT_SECRET)
 
 
 def statuses(app: ASGIApp, *paths: str) -> list[int]:
-    async def ask() -> list[int]:
-        transport = httpx2.ASGITransport(app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost", auth=AUTH) as client:
-            return [(await client.get(path)).status_code for path in paths]
-
-    return asyncio.run(ask())
+    requests = [("GET", path, {"auth": AUTH}) for path in paths]
+    return [response.status_code for response in ask_all(app, requests)]
 
 
 def test_mounted_application_answers_without_a_lifespan() -> None:
