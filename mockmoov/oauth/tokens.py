@@ -144,8 +144,9 @@ def claims_error(claims: Mapping[str, object], now: float, policy: IssuerPolicy)
         "the token is not for this audience": policy.audiences[0] not in _audiences(claims),
         "the token is not valid yet": not (_is_number(not_before) and not_before <= now),
     }
-    if reason := next((reason for reason, failed in failures.items() if failed), ""):
-        return invalid_client(reason)
+    for reason, failed in failures.items():
+        if failed:
+            return invalid_client(reason)
     if not _is_number(expires):
         return invalid_client("the token has no valid exp claim")
     if now < expires:

@@ -95,6 +95,12 @@ def test_a_partner_acts_with_scopes_for_its_own_account() -> None:
     assert passing == {"the account's", "the partner's"}
 
 
+def test_without_a_set_no_token_is_enough() -> None:
+    reason = "no token is enough here: send the API key with HTTP Basic"
+    assert missing_scope_reason([*SCOPES], (), {}, PARTNER) == reason
+    assert missing_scope_reason([], ((),), {}, PARTNER) == ""
+
+
 def test_reason_names_the_missing_scopes_and_what_there_is() -> None:
     cards, files = "/accounts/{accountID}/cards.read", "/accounts/{accountID}/files.read"
     mine, others = of(ACCOUNT, cards, files), of(OTHER, cards, files)

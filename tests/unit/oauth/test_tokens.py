@@ -303,6 +303,7 @@ def rejection(now: float = NOW, **changes: object) -> str:
 
 def reason_of(claims: Mapping[str, object], now: float = NOW) -> str:
     error = claims_error(claims, now, POLICY)
+    assert error is None or error.code == "invalid_client"
     return error.reason if error else ""
 
 
