@@ -84,11 +84,10 @@ def test_keys_are_listed_in_the_order_of_creation(moov: MockMoov) -> None:
         key.delete()
 
 
-def test_attributes_of_a_key_cannot_be_set(moov: MockMoov) -> None:
-    key = moov.new_api_key()
+def test_attributes_of_a_key_cannot_be_set(program: Program) -> None:
     for name in ("client_id", "client_secret", "origins", "scopes", "enabled"):
         with pytest.raises(AttributeError):
-            setattr(key, name, None)
+            setattr(program.key, name, None)
 
 
 def test_change_of_a_key_takes_effect_at_once(program: Program) -> None:
