@@ -3,10 +3,20 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mockmoov.testing import Clock, ControlError, Exchange, Fault, MintedToken, MockMoov, MoovKey
+    from mockmoov.testing import Clock, ControlError, Exchange, Fault, MintedToken, MockMoov, MoovKey, Stub
 
 __version__ = "0.1.0"
-__all__ = ["Clock", "ControlError", "Exchange", "Fault", "MintedToken", "MockMoov", "MoovKey", "__version__"]
+__all__ = [
+    "Clock",
+    "ControlError",
+    "Exchange",
+    "Fault",
+    "MintedToken",
+    "MockMoov",
+    "MoovKey",
+    "Stub",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -109,14 +109,14 @@ class _GuardedRequest:
         steps = self._server.guard(self._context, scopes, path_parameters)
         try:
             step = next(steps)
-            while isinstance(step, Delay):
-                await anyio.sleep(step.seconds)
+            while not isinstance(step, Forward):
+                if isinstance(step, Delay):
+                    await anyio.sleep(step.seconds)
                 step = steps.send(None)
         except StopIteration as end:
             rejection: HttpResponse = end.value or HttpResponse(status=503)  # a fault may send none
             self._rejection = rejection
             raise HTTPException(rejection.status, "mockmoov answers this request itself") from None
-        assert isinstance(step, Forward)
         self._steps, self._needs_body = steps, step.needs_body
         headers = dict(step.headers)
         granted = headers[SCOPES_HEADER]

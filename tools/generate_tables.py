@@ -5,9 +5,9 @@ files, so that a faked file system or a zipped package cannot take the tables aw
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from textwrap import fill
+from textwrap import indent, wrap
 from typing import Any
 
 DATA = Path(__file__).parents[1] / "mockmoov" / "data"
@@ -63,16 +63,26 @@ SOURCES: dict[tuple[str, str], dict[str, str]] = {{
 def operation_names_module() -> str:
     """The text of `mockmoov/data/operation_names.py`, which only type checkers need."""
     names = dict.fromkeys(item["name"] for methods in _operations().values() for item in methods.values())
-    literal = fill(", ".join(map(repr, names)), 110, initial_indent="    ", subsequent_indent="    ")
-    return f'''"""Names of Moov's operations as a type; generated from operations.json by `make tables`."""
+    paths = (f"{method} {path}" for path, methods in _operations().items() for method in methods)
+    return f'''"""Names of Moov's operations as types; generated from operations.json by `make tables`."""
 
 from typing import Literal
 
 # fmt: off
 OperationName = Literal[
-{literal},
+{_lines(names)},
+]
+OperationPath = Literal[
+{_lines(paths)},
 ]
 '''
+
+
+def _lines(names: Iterable[str]) -> str:
+    """The names as lines of literals; none is broken at a space or a hyphen."""
+    literals = ", ".join(repr(name).replace(" ", "\0") for name in names)
+    lines = wrap(literals, 106, break_long_words=False, break_on_hyphens=False)
+    return indent("\n".join(lines), "    ").replace("\0", " ")
 
 
 def _operations() -> dict[str, dict[str, Any]]:

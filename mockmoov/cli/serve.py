@@ -28,7 +28,7 @@ def _settings_options(command: _Command) -> _Command:
     """Add an option for each setting. Its value stays text until the settings are loaded."""
     for name, item in reversed(list(SETTINGS.items())):
         default = "the documented example" if name == "api_keys" else item.metadata["default"]
-        source = f"[env: {PREFIX}{name.upper()}; default: {'none' if default in ('', None) else default}]"
+        source = f"[env: {PREFIX}{name.upper()}; default: {'none' if default in ('', None, []) else default}]"
         flag_value = item.metadata["flag_value"]
         switch = {"is_flag": False, "flag_value": flag_value} if flag_value else {}
         command = click.option(

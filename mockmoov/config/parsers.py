@@ -6,13 +6,18 @@ Each parser raises `ValueError` with a message that continues the name of the se
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any
 
 from mockmoov.oauth.api_keys import make_api_key
 from mockmoov.oauth.contracts import RECOMMENDED_VERSION, contract_named
+from mockmoov.oauth.encoding import read_json_object, to_json
 from mockmoov.oauth.origins import serialize_origin
 from mockmoov.oauth.records import ApiKey
 from mockmoov.oauth.suggestions import nearest
+from mockmoov.simulation.matching import check_size
+from mockmoov.simulation.stubs import Stub, make_stub
 
 
 def text(value: object) -> str:
@@ -147,15 +152,25 @@ def version(value: object) -> str:
     return str(value)
 
 
+def stubs(value: object) -> tuple[Stub, ...]:
+    """Parse stubs, given as JSON text or as a list of objects."""
+    items = _objects(value, '[{"endpoint": "listAccounts", "json": []}]')
+    try:
+        # Written and read again, so that it has only what JSON has, as from the control plane.
+        members = read_json_object(to_json({"stubs": items}))["stubs"]
+        parsed = tuple(
+            replace(make_stub(item), id=f"settings-{number}") for number, item in enumerate(members, 1)
+        )
+        check_size(parsed, "stubs")
+    except (TypeError, ValueError, RecursionError) as error:  # FieldError, too
+        raise ValueError(f"contains an invalid stub: {error}") from None
+    return parsed
+
+
 def api_keys(value: object) -> tuple[ApiKey, ...]:
     """Parse API keys, given as JSON text or as a list of objects."""
-    try:
-        items = json.loads(value) if isinstance(value, str) else value
-    except (ValueError, RecursionError):
-        raise ValueError(
-            'must be a JSON list of objects such as [{"client_id": "a", ...}], and this is not JSON'
-        ) from None
-    if not isinstance(items, list | tuple) or not items or not all(isinstance(item, dict) for item in items):
+    items = _objects(value, '[{"client_id": "a", ...}]')
+    if not items:
         raise ValueError("must be a list of one or more objects")
     try:
         keys = tuple(map(make_api_key, items))
@@ -164,3 +179,13 @@ def api_keys(value: object) -> tuple[ApiKey, ...]:
     if len({key.client_id for key in keys}) < len(keys):
         raise ValueError("must not repeat a client_id")
     return keys
+
+
+def _objects(value: object, example: str) -> Sequence[dict[str, Any]]:
+    try:
+        items = json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        raise ValueError(f"must be a JSON list of objects such as {example}, and this is not JSON") from None
+    if not isinstance(items, list | tuple) or not all(isinstance(item, dict) for item in items):
+        raise ValueError(f"must be a list of objects such as {example}")
+    return items

@@ -12,6 +12,7 @@ from mockmoov.oauth.origins import ORIGIN_POLICIES
 from mockmoov.oauth.records import ApiKey, TokenFormat
 from mockmoov.oauth.scopes import CATALOGUES, did_you_mean
 from mockmoov.oauth.suggestions import nearest
+from mockmoov.simulation.stubs import Stub
 
 
 class SettingsError(ValueError):
@@ -134,9 +135,15 @@ class Settings:
     api_keys: tuple[ApiKey, ...] = _setting(
         parsers.api_keys, [EXAMPLE], "API keys, as a JSON list of objects."
     )
+    stubs: tuple[Stub, ...] = _setting(
+        parsers.stubs, [], "Stubs: answers to Moov's operations, as a JSON list of objects."
+    )
     access_log: bool = _setting(parsers.switch, "on", "Whether to log each request in one line.")
     journal_size: int = _setting(
         parsers.integer(0, 10**6), 10000, "Exchanges that the journal keeps, up to 16 MiB; 0 keeps none."
+    )
+    journal_bodies: bool = _setting(
+        parsers.switch, "on", "Whether the journal keeps the JSON bodies of operations, up to 16 KiB each."
     )
     control: str = _setting(
         parsers.choice(("auto", "on", "off")),

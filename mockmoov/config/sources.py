@@ -28,7 +28,7 @@ def from_environment(environ: Mapping[str, str], warn: Callable[[str], None]) ->
 
 
 def from_file(path: str) -> Layer:
-    """Read the settings in a TOML file; API keys are `[[api_keys]]` tables. Raises `SettingsError`."""
+    """Read the settings in a TOML file, with `[[api_keys]]` and `[[stubs]]`; raises `SettingsError`."""
     import tomllib  # noqa: PLC0415 - only a configuration file needs it
 
     try:
@@ -37,13 +37,14 @@ def from_file(path: str) -> Layer:
         raise SettingsError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path}: not TOML: {error}") from None
-    if name := _misplaced_setting(settings.get("api_keys")):
-        raise SettingsError(f"{path}: {name} is a setting of the server: put it above [[api_keys]]")
+    for table in ("api_keys", "stubs"):
+        if name := _misplaced_setting(settings.get(table)):
+            raise SettingsError(f"{path}: {name} is a setting of the server: put it above [[{table}]]")
     return Layer(settings=settings, source=f"{path}: ")
 
 
-def _misplaced_setting(api_keys: object) -> str:
-    """A setting inside an `[[api_keys]]` table, which is where TOML puts keys written below it."""
-    tables = api_keys if isinstance(api_keys, list) else []
+def _misplaced_setting(value: object) -> str:
+    """A setting inside a table of an array, which is where TOML puts keys written below it."""
+    tables = value if isinstance(value, list) else []
     names = (name for table in tables if isinstance(table, dict) for name in table)
     return next((name for name in names if name in SETTINGS), "")

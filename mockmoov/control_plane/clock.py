@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mockmoov.control_plane.resource import ControlRequest
-from mockmoov.control_plane.validation import parse_as, read_time
+from mockmoov.control_plane.validation import read_time
 from mockmoov.oauth.errors import FieldError
+from mockmoov.oauth.fields import parse_as
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.responses import render_json
 from mockmoov.simulation import clock

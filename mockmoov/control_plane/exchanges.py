@@ -6,12 +6,19 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from mockmoov.control_plane.resource import ControlRequest, ResourceError, Waiting
-from mockmoov.control_plane.validation import parse_as, read_time, require_selectors
+from mockmoov.control_plane.validation import read_selectors, read_time
+from mockmoov.oauth.encoding import read_json_object
+from mockmoov.oauth.errors import FieldError
+from mockmoov.oauth.fields import parse_as
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.records import Exchange
 from mockmoov.oauth.responses import render_empty, render_json
+from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.steps import WaitForExchanges
 from mockmoov.simulation.journal import Query, matching
+from mockmoov.simulation.masking import masked_condition
+from mockmoov.simulation.matching import Where
+from mockmoov.simulation.stubs import check_where
 from mockmoov.storage.journal import TooManyWatchesError
 
 LONGEST_WAIT = 60.0  # seconds
@@ -26,6 +33,11 @@ class _List(Query):
 class _Wait(Query):
     count: Annotated[int, Meta(ge=1, le=10**6)] = 1
     timeout: Annotated[float, Meta(ge=0, le=LONGEST_WAIT)] = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Where:
+    where: Where
 
 
 def list_all(request: ControlRequest) -> HttpResponse:
@@ -67,11 +79,30 @@ def clear(request: ControlRequest) -> HttpResponse:
 
 def _query(request: ControlRequest) -> dict[str, Any]:
     values: dict[str, Any] = dict(request.query)
-    require_selectors(values.get("endpoint"), values.get("grant_type"), request.server.endpoint_names)
+    values["endpoint"] = read_selectors(values.get("endpoint"), values.get("grant_type"))
     for name in ("since", "until"):
         if name in values:
             values[name] = read_time(name, values[name])
+    if "where" in values:
+        values["where"] = _where(request.server, values["where"])
     return values
+
+
+def _where(server: AuthorizationServer, text: str) -> dict[str, Any]:
+    """The conditions of a query; raises `FieldError` for one that the journal can't tell."""
+    try:
+        members = {"where": read_json_object(text.encode())}
+    except ValueError as error:
+        raise FieldError("where", f"where must be a JSON object: {error}") from None
+    check_where(members)
+    where = parse_as(members, _Where).where
+    masked = masked_condition(where)
+    if where.path not in (None, server.redact_path(where.path or "")):
+        masked = "path"
+    if masked is not None:
+        reason = f"{masked} can't be searched for, as the journal masks it: match it in the where of a stub"
+        raise FieldError("where", reason)
+    return members["where"]
 
 
 def _document(owner: str | None, found: list[Exchange], dropped: int) -> dict[str, Any]:

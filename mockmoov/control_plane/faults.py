@@ -1,17 +1,20 @@
 """The planned faults of the server and of each API key, as resources of the control plane."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from secrets import randbelow, token_hex
 from typing import Any
 
-from mockmoov.control_plane import validation
 from mockmoov.control_plane.resource import ControlRequest, ResourceError
+from mockmoov.control_plane.validation import read_selectors, read_time
 from mockmoov.oauth.errors import FieldError
+from mockmoov.oauth.fields import parse_as, require_one_of
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.responses import render_empty, render_json
 from mockmoov.simulation import fault_effects
-from mockmoov.simulation.faults import MAX_COUNT, PRESETS, Fault, Where
+from mockmoov.simulation.faults import PRESETS, Fault, is_success
+from mockmoov.simulation.matching import MAX_COUNT
+from mockmoov.simulation.stubs import check_where
 
 _ASSIGNED = ("id", "matched", "triggered")  # the server sets these members
 # Members that only select exchanges, and `preset`, which is replaced by its own members.
@@ -24,17 +27,18 @@ _SELECTORS = {
 def list_all(request: ControlRequest) -> HttpResponse:
     """List the faults in order, with how often each one matched and triggered."""
     owner = request.owner()
-    return render_json({"client_id": owner, "faults": request.server.simulation.faults(owner)})
+    return render_json({"client_id": owner, "faults": request.server.simulation.faults.read(owner)})
 
 
 def add(request: ControlRequest) -> HttpResponse:
     """Add a fault at the end of the plan."""
     owner = request.owner()
-    fault = replace(_parse(request.body, request.server.endpoint_names), id=token_hex(8))
+    fault = replace(_parse(request.body), id=token_hex(8))
     if (problem := fault_effects.invalid_member(fault)) is not None:
         raise FieldError(problem[0], " ".join(problem))
+    _check_success(fault)
     try:
-        request.server.simulation.add_fault(owner, fault)
+        request.server.simulation.faults.add(owner, fault)
     except ValueError as error:
         raise ResourceError(409, str(error)) from None
     return render_json({"client_id": owner, "fault": fault}, status=201)
@@ -43,7 +47,7 @@ def add(request: ControlRequest) -> HttpResponse:
 def remove(request: ControlRequest) -> HttpResponse:
     """Remove one fault."""
     request.allow_members()
-    if not request.server.simulation.remove_faults(request.owner(), request.parameters["fault_id"]):
+    if not request.server.simulation.faults.remove(request.owner(), request.parameters["fault_id"]):
         raise ResourceError(404, "there is no fault with this id in the plan")
     return render_empty(204)
 
@@ -51,14 +55,14 @@ def remove(request: ControlRequest) -> HttpResponse:
 def remove_all(request: ControlRequest) -> HttpResponse:
     """Remove all faults."""
     request.allow_members()
-    request.server.simulation.remove_faults(request.owner())
+    request.server.simulation.faults.remove(request.owner())
     return render_empty(204)
 
 
-def _parse(body: Mapping[str, Any], endpoints: Iterable[str]) -> Fault:
+def _parse(body: Mapping[str, Any]) -> Fault:
     members = _members(body)
-    fault = validation.parse_as(members, Fault, hidden=_ASSIGNED)
-    validation.require_selectors(fault.endpoint, fault.grant_type, endpoints)
+    fault = parse_as(members, Fault, hidden=_ASSIGNED)
+    fault = replace(fault, endpoint=read_selectors(fault.endpoint, fault.grant_type))
     if fault.start is not None and fault.end is not None and fault.end <= fault.start:
         raise FieldError("end", "end must be after start")
     if not members.keys() - _SELECTORS:
@@ -69,15 +73,24 @@ def _parse(body: Mapping[str, Any], endpoints: Iterable[str]) -> Fault:
     return fault if has_seed else replace(fault, seed=randbelow(MAX_COUNT))
 
 
+def _check_success(fault: Fault) -> None:
+    """A planned success is for the OAuth endpoints; stubs answer operations, after the guard."""
+    if is_success(fault) and fault.endpoint not in ("token", "revoke"):
+        operation = fault.endpoint or "listAccounts"
+        raise FieldError(
+            "status",
+            'a fault below 400 needs endpoint="token" or "revoke"; to answer an operation, use a stub: '
+            f'stubs.add("{operation}", json={{}})',
+        )
+
+
 def _members(body: Mapping[str, Any]) -> dict[str, Any]:
     """The members of a fault, those of its preset included, with times in Unix seconds."""
     members = dict(body)
     if (preset := body.get("preset")) is not None:
-        members = {**PRESETS[validation.require_one_of("preset", preset, PRESETS)], **body}
+        members = {**PRESETS[require_one_of("preset", preset, PRESETS)], **body}
     for name in ("start", "end"):
         if members.get(name) is not None:
-            members[name] = validation.read_time(name, members[name])
-    if isinstance(members.get("where"), dict):
-        for name in members["where"]:
-            validation.require_known(name, Where.__slots__, "field of where named")
+            members[name] = read_time(name, members[name])
+    check_where(members)
     return members

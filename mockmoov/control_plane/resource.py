@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
-from mockmoov.control_plane.validation import require_known
 from mockmoov.oauth.encoding import read_json_object
+from mockmoov.oauth.fields import require_known
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.records import ApiKey
 from mockmoov.oauth.requests import JSON

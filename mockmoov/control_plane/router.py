@@ -6,14 +6,14 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from mockmoov.control_plane import api_keys, clock, exchanges, faults, server, tokens
+from mockmoov.control_plane import api_keys, clock, exchanges, faults, server, stubs, tokens
 from mockmoov.control_plane.access import ControlAccess
 from mockmoov.control_plane.resource import Resource, ResourceError, Waiting, read_request
 from mockmoov.oauth import responses
 from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.server.authorization_server import MAX_BODY as MAX_OPEN_BODY
 from mockmoov.server.authorization_server import (
-    MAX_BODY,
     REQUEST_ID_HEADER,
     AuthorizationServer,
     render_internal_error,
@@ -25,6 +25,7 @@ from mockmoov.server.steps import ReadBody, Steps, run_in_process
 from mockmoov.simulation.clock import http_date
 
 BASE = "/_mockmoov"
+MAX_BODY = 2**20  # bytes: as much as a plan may have
 _MARK = (("x-mockmoov-extension", "not part of Moov's API"),)
 # The resources of the server, which each API key has too.
 _OF_OWNER: Mapping[str, Mapping[str, Resource]] = {
@@ -35,6 +36,8 @@ _OF_OWNER: Mapping[str, Mapping[str, Resource]] = {
     "/clock/resume": {"POST": clock.resume},
     "/faults": {"GET": faults.list_all, "POST": faults.add, "DELETE": faults.remove_all},
     "/faults/{fault_id}": {"DELETE": faults.remove},
+    "/stubs": {"GET": stubs.list_all, "POST": stubs.add, "DELETE": stubs.remove_all},
+    "/stubs/{stub_id}": {"DELETE": stubs.remove},
     "/exchanges": {"GET": exchanges.list_all, "DELETE": exchanges.clear},
     "/exchanges/wait": {"GET": exchanges.wait},
     "/tokens": {"POST": tokens.mint},
@@ -79,7 +82,7 @@ class ControlPlane:
     def respond(self, request: HttpRequest) -> Steps:
         """The steps that answer a request to one of mockmoov's own paths."""
         try:
-            body = yield ReadBody(MAX_BODY)
+            body = yield ReadBody(MAX_OPEN_BODY if self.is_open(request.path) else MAX_BODY)
             response = yield from self._respond(replace(request, body=body))
         except Exception:
             request_id = new_request_id()

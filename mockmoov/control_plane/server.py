@@ -34,5 +34,7 @@ def _value(settings: Settings, name: str) -> object:
     value = getattr(settings, name)
     if name == "api_keys":
         return [api_key.client_id for api_key in settings.api_keys]
+    if name == "stubs":
+        return [stub.endpoint for stub in settings.stubs]
     is_secret = not SETTINGS[name].repr
     return _SECRET if is_secret and value is not None else value

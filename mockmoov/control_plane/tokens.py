@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from mockmoov.control_plane.resource import NO_API_KEY, ControlRequest, ResourceError
-from mockmoov.control_plane.validation import parse_as, require_one_of
 from mockmoov.oauth import signing_keys as keys
 from mockmoov.oauth.errors import FieldError
+from mockmoov.oauth.fields import parse_as, require_one_of
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.records import ApiKey, ClientType, IssuerKeys
 from mockmoov.oauth.responses import render_empty, render_json

@@ -29,7 +29,15 @@ def decode(text: str) -> bytes:
 
 
 def read_json_object(body: bytes) -> dict[str, Any]:
-    """Read a JSON object that can be written again; raises `ValueError` with the reason.
+    """Read a JSON object that can be written again; raises `ValueError` with the reason."""
+    document = read_json(body)
+    if not isinstance(document, dict):
+        raise ValueError("the JSON body is not an object")
+    return document
+
+
+def read_json(body: bytes) -> Any:
+    """Read JSON that can be written again; raises `ValueError` with the reason.
 
     Refuses what other parsers can't handle: deep nesting, integers beyond 64 bits, a lone surrogate.
     """
@@ -37,8 +45,6 @@ def read_json_object(body: bytes) -> dict[str, Any]:
         document = from_json(body)  # which refuses a lone surrogate, unlike the standard library
     except (MsgspecError, UnicodeError, RecursionError):
         raise ValueError("the body is not JSON") from None
-    if not isinstance(document, dict):
-        raise ValueError("the JSON body is not an object")
     level: list[object] = [document]
     for _ in range(MAX_DEPTH):
         if any(isinstance(value, int) and value not in INTEGERS for value in level):

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from mockmoov.data.operations import OPERATIONS
 from mockmoov.oauth import scopes
+from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.scopes import ACCOUNT_ID
+from mockmoov.oauth.suggestions import nearest
 
 ACCOUNT_PARAMETER = ACCOUNT_ID[1:-1]  # the name of the path parameter
 
@@ -29,6 +31,26 @@ BY_PATH: Mapping[str, Mapping[str, Operation]] = {
     path: {method: Operation(name=name, scope_sets=sets) for method, (name, sets) in methods.items()}
     for path, methods in OPERATIONS.items()
 }
+
+OPERATION_NAMES = tuple(dict.fromkeys(item.name for methods in BY_PATH.values() for item in methods.values()))
+# Every way to name an endpoint, and its name: `getAccount` and `GET /accounts/{accountID}` are the same one.
+ENDPOINTS: Mapping[str, str] = {
+    **{name: name for name in ("token", "revoke", *OPERATION_NAMES)},
+    "POST /oauth2/token": "token",
+    "POST /oauth2/revoke": "revoke",
+    **{
+        f"{method} {path}": item.name for path, methods in BY_PATH.items() for method, item in methods.items()
+    },
+}
+
+
+def endpoint_name(endpoint: str) -> str:
+    """The name of an endpoint, given its name or its method and path; raises `FieldError`."""
+    name = ENDPOINTS.get(endpoint)
+    if name is None:
+        expected = "token, revoke or an operation, such as listAccounts or GET /accounts/{accountID}"
+        raise FieldError("endpoint", f"endpoint must be {expected}{nearest(endpoint, ENDPOINTS)}")
+    return name
 
 
 def missing_scope_reason(

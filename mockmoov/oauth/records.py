@@ -1,7 +1,7 @@
 """The records that outlive a request, in the store or inside a token."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -132,9 +132,12 @@ class Exchange(Struct, frozen=True, kw_only=True):
 
     `at` is in Unix seconds on the clock of the API key. `client_id` is the claimed one, None if there is no
     such API key. `endpoint` is token, revoke or the name of an operation (ping, listCards), None for an
-    unknown path. `status` is None if no response was sent. `fault` is the id of the triggered fault.
-    `headers` and `parameters` are redacted. `issued` identifies the issued tokens: access tokens by `jti`,
-    others by a short hash.
+    unknown path. `status` is None if no response was sent. `fault` is the id of the triggered fault, `stub`
+    that of the stub that answered. `headers` and `parameters` (of an OAuth request) are redacted. `issued`
+    identifies the issued tokens: access tokens by `jti`, others by a short hash.
+
+    What an operation was sent: `path_parameters` and `query`, decoded, and `body`, its JSON body of up to 16
+    KiB, else None; secrets, card numbers and account numbers in them are masked.
     """
 
     at: float
@@ -150,4 +153,8 @@ class Exchange(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     parameters: Mapping[str, str]
     issued: Mapping[str, str]
+    stub: str | None = None
+    path_parameters: Mapping[str, str] = {}
+    query: Mapping[str, tuple[str, ...]] = {}
+    body: Any = None
     number: int = 0

@@ -72,6 +72,15 @@ def read_parameters(request: HttpRequest) -> Parameters:
     return Parameters(by_name=by_name)
 
 
+def has_json_body(headers: Headers, limit: int) -> bool:
+    """Whether a request has a JSON body that isn't declared longer than `limit` bytes."""
+    media_type = headers.get("content-type", ("",))[0].partition(";")[0].strip().lower()
+    if media_type != JSON and not media_type.endswith("+json"):
+        return False
+    length = headers.get("content-length", ("",))[0]
+    return "transfer-encoding" in headers or (length.isdecimal() and 0 < int(length[:18]) <= limit)
+
+
 def parse_token_request(headers: Headers, parameters: Parameters) -> TokenRequest:
     """Parse a request to the token endpoint (RFC 6749 §4.4.2, §6); raises `OAuthError`."""
     values = _known(parameters, _TOKEN_PARAMETERS)

@@ -19,8 +19,9 @@ _KEY = pytest.StashKey["MoovKey | None"]()  # the key of `moov`; None once the f
 _SERVERS = pytest.StashKey[dict[str, "MockMoov"]]()
 _Result = TypeVar("_Result")
 _MARKER = """\
-mockmoov(faults=[...], scope="...", untriggered_faults="fail", **others): configure `moov` for this test. \
-`faults`: preset names or mappings; `scope`: that of `moov_token`; `untriggered_faults`: fail or ignore; \
+mockmoov(faults=[...], stubs=[...], scope="...", untriggered="fail", **others): configure `moov` for this \
+test. `faults`: preset names or mappings; `stubs`: mappings; `scope`: that of `moov_token`; \
+`untriggered`: fail or ignore, if a fault or stub is never used; \
 `others`: attributes of the API key (scopes, origins, ...) or server settings (default_version, ...). \
 Tests with equal server settings share a server."""
 
@@ -36,8 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("mockmoov_control_token", "The control_token of the mockmoov at that URL.", default="")
     parser.addini("mockmoov_ca_file", "PEM file with the CA certificate for an https URL.", default="")
     parser.addini("mockmoov_settings", "Server settings, one NAME = VALUE per line.", type="linelist")
-    untriggered = "What to do if a planned fault never happens: fail (default) or ignore."
-    parser.addini("mockmoov_untriggered_faults", untriggered, default="fail")
+    untriggered = "What to do if a planned fault or stub is never used: fail (default) or ignore."
+    parser.addini("mockmoov_untriggered", untriggered, default="fail")
     exchanges = "Number of exchanges that a failed test shows; default 20, 0 for none."
     parser.addini("mockmoov_exchanges", exchanges, default="20")
 
@@ -45,8 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and check the options."""
     config.addinivalue_line("markers", _MARKER)
-    if config.getini("mockmoov_untriggered_faults") not in ("fail", "ignore"):
-        raise pytest.UsageError("mockmoov_untriggered_faults must be fail or ignore")
+    if config.getini("mockmoov_untriggered") not in ("fail", "ignore"):
+        raise pytest.UsageError("mockmoov_untriggered must be fail or ignore")
     if not re.fullmatch("[0-9]{1,9}", config.getini("mockmoov_exchanges")):
         raise pytest.UsageError("mockmoov_exchanges must be a whole number")
     if not re.fullmatch(r"(https?://[^\s@]+)?", _url(config)):
@@ -79,7 +80,7 @@ def mockmoov(pytestconfig: pytest.Config) -> "MockMoov":
 
 @pytest.fixture
 def moov(request: pytest.FixtureRequest) -> Iterator["MoovKey"]:
-    """A new API key with its own clock, faults and exchanges; deleted after the test."""
+    """A new API key with its own clock, faults, stubs and exchanges; deleted after the test."""
     options, stash = _marker_options(request.node), request.node.stash
     server: MockMoov = (
         _server(request.config, options.settings) if options.settings else request.getfixturevalue("mockmoov")
@@ -90,6 +91,9 @@ def moov(request: pytest.FixtureRequest) -> Iterator["MoovKey"]:
         for fault in options.faults:
             with _fail_in_one_line():
                 key.faults.add(**fault)
+        for stub in options.stubs:
+            with _fail_in_one_line():
+                key.stubs.add(**stub)
         stash[_KEY] = key
         yield key
     finally:
@@ -166,7 +170,7 @@ def _new_server(config: pytest.Config, settings: Mapping[str, Any]) -> "MockMoov
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Fail a test that passed if its marker had no effect or a planned fault never happened."""
+    """Fail a test that passed if its marker had no effect, or a planned fault or stub was never used."""
     result = yield
     is_marked = any(marker.name == "mockmoov" for marker in item.own_markers)  # not its class or module
     if is_marked and _KEY not in item.stash and "moov" not in getattr(item, "fixturenames", ()):
@@ -175,13 +179,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         )
     key = item.stash.get(_KEY, None)
     if key is not None:
-        from mockmoov.pytest_plugin.reports import untriggered_faults  # noqa: PLC0415
+        from mockmoov.pytest_plugin.reports import untriggered_plans  # noqa: PLC0415
 
-        marker_option = _marker_options(item).untriggered_faults
-        if (marker_option or item.config.getini("mockmoov_untriggered_faults")) == "fail":
-            faults = _unless_deleted(key.faults.untriggered)
-            if faults:
-                pytest.fail(untriggered_faults(faults), pytrace=False)
+        marker_option = _marker_options(item).untriggered
+        if (marker_option or item.config.getini("mockmoov_untriggered")) == "fail":
+            faults = _unless_deleted(key.faults.untriggered) or ()
+            stubs = _unless_deleted(key.stubs.untriggered) or ()
+            if message := untriggered_plans(faults, stubs):
+                pytest.fail(message, pytrace=False)
     return result
 
 

@@ -7,7 +7,9 @@ from typing import Any
 from mockmoov.oauth.suggestions import nearest
 from mockmoov.testing.types import KeyArguments, SettingArguments
 
-_OWN_ARGUMENTS = ("faults", "scope", "untriggered_faults")  # the others are of the API key or the server
+_OWN_ARGUMENTS = ("faults", "stubs", "scope", "untriggered")  # the others are of the API key or the server
+
+_SHORT_FORMS = {"preset": "a preset name", "endpoint": "an operation name"}  # of a fault and of a stub
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +22,9 @@ class MarkerOptions:
     attributes: Mapping[str, Any]
     settings: Mapping[str, Any]
     faults: tuple[Mapping[str, Any], ...]
+    stubs: tuple[Mapping[str, Any], ...]
     scope: str
-    untriggered_faults: str | None
+    untriggered: str | None
 
 
 def read_marker(arguments: Mapping[str, Any]) -> MarkerOptions:
@@ -29,15 +32,17 @@ def read_marker(arguments: Mapping[str, Any]) -> MarkerOptions:
     attributes, settings = KeyArguments.__annotations__, SettingArguments.__annotations__
     known = (*_OWN_ARGUMENTS, *attributes, *settings)
     _check_names("argument", arguments, known)
-    faults, untriggered = _faults(arguments.get("faults", ())), arguments.get("untriggered_faults")
+    untriggered = arguments.get("untriggered")
     if untriggered not in (None, "fail", "ignore"):
-        raise ValueError("untriggered_faults must be fail or ignore")
+        raise ValueError("untriggered must be fail or ignore")
+    others = {name: value for name, value in arguments.items() if name not in _OWN_ARGUMENTS}
     return MarkerOptions(
-        attributes={name: value for name, value in arguments.items() if name in attributes},
-        settings={name: value for name, value in arguments.items() if name in settings},
-        faults=faults,
+        attributes={name: value for name, value in others.items() if name in attributes},
+        settings={name: value for name, value in others.items() if name in settings},
+        faults=_plan("faults", "preset", arguments.get("faults", ())),
+        stubs=_plan("stubs", "endpoint", arguments.get("stubs", ())),
         scope=arguments.get("scope", "/ping.read"),
-        untriggered_faults=untriggered,
+        untriggered=untriggered,
     )
 
 
@@ -55,16 +60,18 @@ def _check_names(what: str, names: Iterable[str], known: Collection[str]) -> Non
             raise ValueError(f"unknown {what} {name}{nearest(name, known)}")
 
 
-def _faults(value: object) -> tuple[Mapping[str, Any], ...]:
+def _plan(name: str, short: str, value: object) -> tuple[Mapping[str, Any], ...]:
+    """The faults or stubs of a marker; an item that is only a text is the member `short`."""
     if not isinstance(value, list | tuple):
-        raise ValueError("faults must be a list of preset names or mappings")
-    return tuple(map(_fault, value))
+        raise ValueError(f"{name} must be a list of {_SHORT_FORMS[short].partition(' ')[2]}s or mappings")
+    return tuple(_members(name, short, item) for item in value)
 
 
-def _fault(value: object) -> Mapping[str, Any]:
+def _members(name: str, short: str, value: object) -> Mapping[str, Any]:
     match value:
         case str():
-            return {"preset": value}
-        case Mapping() if all(isinstance(name, str) for name in value):
+            return {short: value}
+        case Mapping() if all(isinstance(member, str) for member in value):
             return value
-    raise ValueError("each fault must be a preset name, or a mapping from names to values")
+    one = name.removesuffix("s")
+    raise ValueError(f"each {one} must be {_SHORT_FORMS[short]}, or a mapping from names to values")

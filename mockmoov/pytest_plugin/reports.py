@@ -1,10 +1,11 @@
-"""What a failed test shows: errors in the plugin's words, faults that never happened, the last exchanges."""
+"""What a failed test shows: errors in the plugin's words, what was planned in vain, the last exchanges."""
 
 import re
 from collections.abc import Iterable
 
 from mockmoov.simulation.faults import Fault, describe_fault
 from mockmoov.simulation.journal import format_line
+from mockmoov.simulation.stubs import Stub, describe_stub
 from mockmoov.testing.mock_moov import MoovKey
 from mockmoov.testing.transport import ControlError
 
@@ -24,17 +25,24 @@ def with_option_names(error: Exception) -> str:
     return message
 
 
-def untriggered_faults(faults: Iterable[Fault]) -> str:
-    """List the planned faults that never happened, and say what to do about them."""
-    return "\n".join(
-        [
-            "These planned faults never happened:",
-            *(f"  - {describe_fault(fault)}" for fault in faults),
+def untriggered_plans(faults: Iterable[Fault], stubs: Iterable[Stub]) -> str:
+    """List the planned faults and stubs that were never used; "" if there are none."""
+    lines = [
+        *_list("These planned faults never happened:", map(describe_fault, faults)),
+        *_list("These stubs answered nothing:", map(describe_stub, stubs)),
+    ]
+    if lines:
+        lines += [
             "The program sent fewer or different requests than planned: see the exchanges below.",
-            "To allow this, use @pytest.mark.mockmoov(untriggered_faults='ignore')"
-            " or set mockmoov_untriggered_faults = ignore.",
+            "To allow this, use @pytest.mark.mockmoov(untriggered='ignore')"
+            " or set mockmoov_untriggered = ignore.",
         ]
-    )
+    return "\n".join(lines)
+
+
+def _list(heading: str, items: Iterable[str]) -> list[str]:
+    lines = [f"  - {item}" for item in items]
+    return [heading, *lines] if lines else []
 
 
 def last_exchanges(key: MoovKey, limit: int) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
@@ -10,26 +11,29 @@ from msgspec.structs import replace
 from mockmoov.config.settings import Settings
 from mockmoov.oauth import contracts, grants, responses, tokens
 from mockmoov.oauth.contracts import Contract
+from mockmoov.oauth.encoding import read_json
 from mockmoov.oauth.errors import OAuthError
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.origins import ORIGIN_POLICIES
 from mockmoov.oauth.records import IssuerKeys
-from mockmoov.oauth.requests import bearer_token, claimed_client_ids, read_parameters
+from mockmoov.oauth.requests import bearer_token, claimed_client_ids, has_json_body, read_parameters
 from mockmoov.oauth.scopes import CATALOGUES
 from mockmoov.server.context import RequestContext
 from mockmoov.server.endpoints import Endpoints, Route, forward, matching_route, moov_routes, protected_route
 from mockmoov.server.issuing import Issuer
 from mockmoov.server.new_api_keys import as_created
-from mockmoov.server.steps import Delay, Forward, ReadBody, Steps, run_in_process
+from mockmoov.server.steps import Delay, Forward, PeekBody, ReadBody, Steps, run_in_process
 from mockmoov.server.validation import TokenValidator
 from mockmoov.simulation import fault_effects
 from mockmoov.simulation.clock import http_date
-from mockmoov.simulation.faults import NO_RESPONSE, Fault
+from mockmoov.simulation.faults import NO_RESPONSE
 from mockmoov.simulation.redaction import redact_path
+from mockmoov.simulation.stubs import stub_response
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
 
 MAX_BODY = 64 * 1024  # bytes (choice)
+MAX_JOURNALED_BODY = 16 * 1024  # bytes (choice)
 REQUEST_ID_HEADER = "x-request-id"
 _NO_ROUTE: tuple[Mapping[str, Route], Mapping[str, str]] = ({}, {})
 _log = logging.getLogger("mockmoov")
@@ -89,9 +93,6 @@ class AuthorizationServer:
             rate_limit=settings.rate_limit,
         )
         self.routes = moov_routes(self._endpoints, forwards=settings.upstream is not None)
-        self.endpoint_names = tuple(
-            dict.fromkeys(route.name for methods in self.routes.methods for route in methods.values())
-        )
         self._paths = frozenset(self.routes.templates)
         self._path_words = frozenset("/".join(self.routes.templates).split("/"))
         self.reset()
@@ -102,10 +103,16 @@ class AuthorizationServer:
         return self._default_contract.name
 
     def reset(self) -> None:
-        """Start over with the initial signing keys and API keys; every token becomes invalid."""
+        """Start over with the initial signing keys, API keys and stubs; every token becomes invalid."""
         now = self.repository.wall()  # as the clocks show it after the reset
         keys = [as_created(key, now) for key in self.settings.api_keys]
         self.repository.reset(self._signing_keys, keys)
+        for stub in self.settings.stubs:
+            self.simulation.stubs.add(None, stub)
+
+    def redact_path(self, path: str) -> str:
+        """The path as the journal has it."""
+        return path if path in self._paths else redact_path(path, self._path_words)
 
     def handle(self, request: HttpRequest) -> HttpResponse | None:
         """The response to a request inside the process; None if a fault sends none (hang, reset)."""
@@ -134,14 +141,9 @@ class AuthorizationServer:
 
     def _respond(self, context: RequestContext) -> Steps:
         """Read, decide, respond. Everything in between waits for nothing; what has to wait is a step."""
-        path = context.request.path
-        context.redacted_path = path if path in self._paths else redact_path(path, self._path_words)
+        context.redacted_path = self.redact_path(context.request.path)
         try:
-            if context.route is not None and context.route.reads_body:
-                body: bytes = yield ReadBody(MAX_BODY)
-                context.request = request = replace(context.request, body=body)
-                if context.route.has_parameters and len(body) <= MAX_BODY:
-                    context.parameters = read_parameters(request)
+            yield from self._read_body(context)
             self._identify(context)
             contract = context.contract or self._default_contract
             if context.client.has_faults:
@@ -168,6 +170,23 @@ class AuthorizationServer:
             _log.exception("request %s is missing in the journal", context.request_id)
         return response
 
+    def _read_body(self, context: RequestContext) -> Steps:
+        """Read what the endpoint, a plan or the journal needs of the body."""
+        route, request = context.route, context.request
+        if route is not None and route.reads_body:
+            context.request = request = replace(request, body=(yield ReadBody(MAX_BODY)))
+            if route.has_parameters:
+                if len(request.body) <= MAX_BODY:
+                    context.parameters = read_parameters(request)
+                return None
+        if route is not None and has_json_body(request.headers, MAX_BODY):
+            body = yield PeekBody(MAX_BODY)
+            if body is not None and len(body) <= MAX_BODY:
+                with suppress(ValueError):
+                    context.json_body = read_json(body)
+                context.keeps_body = self.settings.journal_bodies and len(body) <= MAX_JOURNALED_BODY
+        return None
+
     def _identify(self, context: RequestContext) -> None:
         """Find out the contract, and the API key that the request claims."""
         request = context.request
@@ -183,16 +202,15 @@ class AuthorizationServer:
 
         A planned success waits until the request is authorized, so that it never replaces a refusal.
         """
-        owners = (None,) if context.client_id is None else (context.client_id, None)
         take = partial(self.simulation.take_fault, facts=context.facts(), now=context.now)
-        fault, pending = take(owners, is_authorized=None)
+        fault, pending = take(context.owners, is_authorized=None)
         authorized = None
         if pending:
             authorized = self._authorize(context, contract)
             fault, _ = take(pending, is_authorized=not isinstance(authorized, HttpResponse))
         context.fault = fault
         if fault is not None:
-            yield from self._delay(context, fault)
+            yield from self._delay(context, fault.delay)
             context.network_error = fault.network_error
             if fault.network_error in NO_RESPONSE:
                 context.reason = f"fault {fault.id}"
@@ -222,9 +240,14 @@ class AuthorizationServer:
             return route.render_error(contract, refused)
 
     def _answer(self, context: RequestContext, contract: Contract, authorized: Any) -> Steps:
-        """The real response, which may be the upstream's."""
+        """The real response, which may be a stub's or the upstream's."""
         if isinstance(authorized, HttpResponse):
             return authorized
+        if context.endpoint in context.client.stubbed:
+            context.stub = stub = self.simulation.take_stub(context.owners, context.facts())
+            if stub is not None:
+                yield from self._delay(context, stub.delay)
+                return stub_response(stub, context.decoded_path_parameters)
         route, fault = cast("Route", context.route), context.fault  # who is authorized has a route
         try:
             answer = route.answer(context, contract, authorized)
@@ -240,9 +263,9 @@ class AuthorizationServer:
             context.reason = "the client left before the upstream answered"
         return response
 
-    def _delay(self, context: RequestContext, fault: Fault) -> Steps:
-        if fault.delay:
-            yield Delay(fault.delay)
+    def _delay(self, context: RequestContext, seconds: float) -> Steps:
+        if seconds:
+            yield Delay(seconds)
             client_id = context.client_id  # meanwhile clocks went on, or were moved
             now = self.simulation.claimed_client([client_id] if client_id else []).now
             context.client = replace(context.client, now=now)

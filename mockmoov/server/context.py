@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote
 
 from msgspec import Struct, field
 
@@ -12,8 +13,11 @@ from mockmoov.oauth.messages import HttpRequest, HttpResponse, TokenResponse
 from mockmoov.oauth.records import Exchange
 from mockmoov.oauth.requests import NO_PARAMETERS, Parameters
 from mockmoov.oauth.responses import REASON_HEADER
-from mockmoov.simulation.faults import Fault, NetworkError, RequestFacts
+from mockmoov.simulation.faults import Fault, NetworkError
+from mockmoov.simulation.masking import mask_json, mask_query
+from mockmoov.simulation.matching import RequestFacts, Values
 from mockmoov.simulation.redaction import redact_headers, redact_method, redact_parameters, short_hash
+from mockmoov.simulation.stubs import Stub
 from mockmoov.storage.simulation import ClaimedClient
 
 if TYPE_CHECKING:
@@ -33,7 +37,8 @@ class RequestContext(Struct, eq=False):
     """One request on its way. The server fills it in as it learns more.
 
     `route` is the one that it is for, and `routing_error` the 404 or 405 if it has no such method;
-    `path_parameters` are raw.
+    `path_parameters` are raw. `json_body` is the JSON body of a request to an operation, None if there is
+    none or it is too long; the journal keeps it if `keeps_body`.
     `contract` is None if the version is malformed. `client` is the API key that the request claims, if there
     is one, with the time on its clock. `network_error` says how the connection fails, because of a fault, and
     `reason` explains a response that is not sent. `has_failed`: mockmoov itself failed, and sends a 500.
@@ -48,7 +53,10 @@ class RequestContext(Struct, eq=False):
     parameters: Parameters = NO_PARAMETERS
     contract: Contract | None = None
     client: ClaimedClient = _NOBODY
+    json_body: Any = None
+    keeps_body: bool = False
     fault: Fault | None = None
+    stub: Stub | None = None
     issued: TokenResponse | None = None
     reason: str | None = None
     has_failed: bool = False
@@ -75,14 +83,36 @@ class RequestContext(Struct, eq=False):
         given = self.parameters.by_name.get("grant_type")
         return _GRANT_NAMES.get(given) if isinstance(given, str) else None
 
+    @property
+    def owners(self) -> tuple[str | None, ...]:
+        """Whose plans the request is subject to, in their order: the claimed API key's and the server's."""
+        return (None,) if self.client_id is None else (self.client_id, None)
+
+    @property
+    def decoded_path_parameters(self) -> Mapping[str, str]:
+        """The parameters of the path, percent-decoded."""
+        return {name: unquote(value) for name, value in self.path_parameters.items()}
+
+    @property
+    def query(self) -> Values:
+        """The query of a request to an operation: the values of each name, percent-decoded."""
+        is_operation = self.route is not None and not self.route.has_parameters
+        if not is_operation or not self.request.query:
+            return {}
+        values = parse_qs(self.request.query.decode("latin-1"), keep_blank_values=True)
+        return {name: tuple(sent) for name, sent in values.items()}
+
     def facts(self) -> RequestFacts:
-        """What planned faults can match."""
+        """What faults and stubs can match."""
         return RequestFacts(
             endpoint=self.endpoint,
             method=self.request.method,
             path=self.request.path,
             headers=self.request.headers,
             parameters=self.parameters.by_name,
+            path_parameters=self.decoded_path_parameters,
+            query=self.query,
+            body=self.json_body,
         )
 
     def exchange(self, response: HttpResponse | None, contract: Contract) -> Exchange:
@@ -103,6 +133,10 @@ class RequestContext(Struct, eq=False):
             headers=redact_headers(self.request.headers, secret),
             parameters=redact_parameters(self.parameters.by_name, client_id),
             issued=_issued_names(self.issued) if self.issued else {},
+            stub=self.stub.id if self.stub else None,
+            path_parameters=mask_json(self.decoded_path_parameters, secret),
+            query=mask_query(self.query, secret),
+            body=mask_json(self.json_body, secret) if self.keeps_body else None,
         )
 
 

@@ -192,9 +192,11 @@ def list_applications(
 
 def not_implemented(context: RequestContext, _contract: Contract, _caller: AuthorizedClient) -> HttpResponse:
     """The 501 of an operation that nothing answers."""
-    return responses.render_error(
-        501, f"the credentials are sufficient, but no server answers {context.endpoint}: set upstream"
+    reason = (
+        f"the credentials are sufficient, but nothing answers {context.endpoint} here: add a stub, such as "
+        f'stubs.add("{context.endpoint}", json={{}}), or set upstream'
     )
+    return responses.render_error(501, reason)
 
 
 def forward(_context: RequestContext, _contract: Contract, caller: AuthorizedClient) -> Forward:

@@ -39,7 +39,6 @@ class Routes(Generic[T]):
     def __init__(self, table: Mapping[str, Mapping[str, T]], *, likeness: float = _LIKENESS) -> None:
         self._likeness = likeness
         self.templates = tuple(table)
-        self.methods = tuple(table.values())
         self._plain = {template: methods for template, methods in table.items() if "{" not in template}
         self._root: _Node[T] = _Node()
         for template, methods in table.items():

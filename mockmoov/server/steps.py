@@ -32,6 +32,15 @@ class ReadBody(Struct, frozen=True):
     limit: int
 
 
+class PeekBody(Struct, frozen=True):
+    """Read the body, which an upstream gets all the same. Result: bytes, more than `limit` if it is longer.
+
+    None if a program reads the body itself.
+    """
+
+    limit: int
+
+
 class Delay(Struct, frozen=True):
     """Wait that many seconds, or until the client leaves. No result."""
 
@@ -58,7 +67,7 @@ class WaitForExchanges(Struct):
     seconds: float
 
 
-Step: TypeAlias = ReadBody | Delay | Forward | WaitForExchanges
+Step: TypeAlias = ReadBody | PeekBody | Delay | Forward | WaitForExchanges
 Steps: TypeAlias = Generator[Step, Any, HttpResponse | None]
 
 
@@ -75,7 +84,7 @@ def run_in_process(
         while True:
             step = steps.send(result)
             result = None
-            if isinstance(step, ReadBody):
+            if isinstance(step, ReadBody | PeekBody):
                 result = body
             elif isinstance(step, Forward):
                 result = forward(step)

@@ -1,43 +1,36 @@
 """What a triggered fault does to a response: replace it, change it, or lose it on the way."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
-from mockmoov.oauth.messages import Fields, HttpResponse, TokenResponse
+from mockmoov.oauth.messages import HttpResponse, TokenResponse
 from mockmoov.oauth.responses import NO_STORE, REASON_HEADER
 from mockmoov.simulation.faults import Fault, has_response
+from mockmoov.simulation.planned_headers import (
+    REQUEST_ID,
+    WITHOUT_BODY,
+    invalid_header,
+    is_field_value,
+    set_headers,
+)
 
 if TYPE_CHECKING:
     from mockmoov.oauth.contracts import Contract
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # RFC 9110 §5.6.2
-_FIELD_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,2000}[\x21-\x7e])?")  # RFC 9110 §5.5, ASCII only
-_REQUEST_ID = "x-request-id"
-# Headers that the server sets itself.
-_RESERVED = frozenset(
-    {"connection", "content-length", "date", "trailer", "transfer-encoding", REASON_HEADER, _REQUEST_ID}
-)
-_WITHOUT_BODY = frozenset({204, 205, 304})  # RFC 9110 §15.3.5, §15.3.6, §15.4.5
-
 
 def invalid_member(fault: Fault) -> tuple[str, str] | None:
     """Return the first member of a fault that can't be sent, and why, as a predicate; None if all can."""
-    for name, value in fault.headers.items():
-        reserved = _RESERVED - {_REQUEST_ID} if value is None else _RESERVED
-        if not _TOKEN.fullmatch(name) or name.lower() in reserved:
-            return "headers", "contains an invalid header name, or a header that the server sets itself"
-        if value is not None and not _FIELD_VALUE.fullmatch(value):
-            return "headers", "contains a value that is not printable ASCII"
-    if fault.content_type is not None and not _FIELD_VALUE.fullmatch(fault.content_type):
+    if (problem := invalid_header(fault.headers)) is not None:
+        return "headers", problem
+    if fault.content_type is not None and not is_field_value(fault.content_type):
         return "content_type", "must be printable ASCII"
     if fault.body is not None and fault.text is not None:
         return "text", "cannot be combined with body"
-    if fault.status in _WITHOUT_BODY and _body(fault):
+    if fault.status in WITHOUT_BODY and _body(fault):
         return "status", f"{fault.status} cannot have a body"
     return None
 
@@ -51,14 +44,14 @@ def planned_response(fault: Fault, contract: "Contract") -> HttpResponse | None:
         usual = "text/plain" if fault.body is None else "application/json"
         headers["content-type"] = fault.content_type or usual
     headers |= dict(NO_STORE) | {REASON_HEADER: f"fault {fault.id}"} | _retry_after(fault, contract)
-    sent, body = _set_headers(headers.items(), fault.headers), _body(fault)[: fault.truncate]
+    sent, body = set_headers(headers.items(), fault.headers), _body(fault)[: fault.truncate]
     return HttpResponse(status=fault.status or 200, headers=sent, body=body)
 
 
 def apply_to_response(
     fault: Fault, response: HttpResponse, contract: "Contract", issued: TokenResponse | None = None
 ) -> HttpResponse:
-    """Change the real response as a fault says. `drop` and `set` change only a 200 with a JSON object.
+    """Change the real response as a fault says. `drop` and `set` change only a success with a JSON object.
 
     `issued` are the tokens in it, if there are any.
     """
@@ -69,9 +62,9 @@ def apply_to_response(
     if fault.content_type is not None and any(name == "content-type" for name, _ in response.headers):
         changes["content-type"] = fault.content_type
     body = response.body
-    if body and response.status == 200 and (fault.drop or members):
+    if body and response.status < 300 and (fault.drop or members):
         body = _change_members(fault.drop, members, body)
-    headers = _set_headers(_set_headers(response.headers, changes), fault.headers)
+    headers = set_headers(set_headers(response.headers, changes), fault.headers)
     return replace(response, headers=headers, body=body[: fault.truncate])
 
 
@@ -83,7 +76,7 @@ def needs_whole_body(fault: Fault) -> bool:
 
 def has_request_id(fault: Fault) -> bool:
     """Whether the response has a request id: only a fault leaves it out."""
-    return all(name.lower() != _REQUEST_ID for name in fault.headers)
+    return all(name.lower() != REQUEST_ID for name in fault.headers)
 
 
 def _change_members(dropped: Iterable[str], members: Mapping[str, object], body: bytes) -> bytes:
@@ -102,9 +95,3 @@ def _retry_after(fault: Fault, contract: "Contract") -> dict[str, str]:
 
 def _body(fault: Fault) -> bytes:
     return (fault.text or "").encode() if fault.body is None else to_json(fault.body)
-
-
-def _set_headers(headers: Iterable[tuple[str, str]], changes: Mapping[str, str | None]) -> Fields:
-    changed = {name.lower(): value for name, value in changes.items()}
-    kept = (field for field in headers if field[0] not in changed)
-    return (*kept, *((name, value) for name, value in changed.items() if value is not None))

@@ -7,37 +7,30 @@ sends a success waits until the request is authorized, so that no plan lets an i
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
-from mockmoov.oauth.messages import Headers
+from mockmoov.simulation.matching import (
+    Count,
+    Planned,
+    RequestFacts,
+    Seconds,
+    count_match,
+    count_trigger,
+    is_due,
+    is_used_up,
+    matches,
+)
 
-MAX_COUNT = 10**9
-Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
-Positive = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
-Seconds = Annotated[float, Meta(ge=0, le=3600)]
 Text = Annotated[str, Meta(max_length=64 * 1024)]
 NetworkError = Literal["hang", "reset", "cut"]
 NO_RESPONSE = ("hang", "reset")  # network errors that send no response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Where:
-    """The request that a fault matches. None for a header or parameter: it must be absent. All else is exact.
-
-    `path` is raw; header names are matched without case, and one of several values is enough.
-    """
-
-    method: str | None = None
-    path: str | None = None
-    headers: Mapping[str, str | None] = field(default_factory=dict)
-    parameters: Mapping[str, str | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(Planned):
     """A planned fault: which exchanges it affects, when, and how. All conditions must be met.
 
     Which: `endpoint` (token, revoke or the name of an operation: ping, listCards), `grant_type`, `where`.
@@ -53,14 +46,8 @@ class Fault:
     `matched` counts the exchanges that matched, `triggered` those that were affected.
     """
 
-    id: str = ""
     preset: str | None = None
-    endpoint: str | None = None
     grant_type: str | None = None
-    where: Where = field(default_factory=Where)
-    after: Count = 0
-    every: Positive = 1
-    times: Positive | None = None
     probability: Annotated[float, Meta(gt=0, le=1)] = 1.0
     seed: Count = 0
     start: float | None = None
@@ -77,8 +64,6 @@ class Fault:
     other_expires_in: bool = False
     truncate: Count | None = None
     network_error: NetworkError | None = None
-    matched: int = 0
-    triggered: int = 0
 
 
 Plan: TypeAlias = tuple[Fault, ...]
@@ -94,7 +79,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "gateway-timeout": {"status": 504},
     "rate-limited": {"status": 429, "retry_after": 1},
     "html": {"status": 502, "text": _HTML, "content_type": "text/html"},
-    "empty-body": {"status": 200, "text": "", "content_type": "application/json"},
+    "empty-body": {"truncate": 0},
     "truncated-json": {"truncate": 40},
     "wrong-content-type": {"content_type": "text/plain"},
     "missing-access-token": {"drop": ["access_token"]},
@@ -116,16 +101,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "reset": {"network_error": "reset"},
     "cut": {"network_error": "cut"},
 }
-
-
-class RequestFacts(Struct, frozen=True, kw_only=True):
-    """What faults are compared with: `endpoint` is None for an unknown path, `path` is raw."""
-
-    endpoint: str | None
-    method: str
-    path: str
-    headers: Headers
-    parameters: Mapping[str, object]
 
 
 def has_response(fault: Fault) -> bool:
@@ -155,49 +130,34 @@ def select_fault(
             continue
         if is_authorized is None and is_success(fault):
             return fault, plan
-        matched = replace(fault, matched=fault.matched + 1)
-        if _is_due(matched):
-            triggered = replace(matched, triggered=matched.triggered + 1)
+        matched = count_match(fault)
+        if is_due(matched) and _draw(matched.seed, matched.matched) < matched.probability:
+            triggered = count_trigger(matched)
             return triggered, (*counted, triggered, *plan[index + 1 :])
         counted.append(matched)
     return None, tuple(counted)
 
 
-def untriggered(plan: Plan) -> Plan:
-    """Return the faults of a plan that were never triggered."""
-    return tuple(fault for fault in plan if not fault.triggered)
-
-
 def describe_fault(fault: Fault) -> str:
     """Describe a fault in one line: every field that isn't at its default, except those in `_OMITTED`."""
-    values = {item.name: getattr(fault, item.name) for item in fields(Fault) if item.name not in _OMITTED}
+    names = ("preset", *(item.name for item in fields(Fault)))
+    values = {name: getattr(fault, name) for name in names if name not in _OMITTED}
     return ", ".join(
         f"{name}={value!r}" for name, value in values.items() if value != getattr(_DEFAULT, name)
     )
 
 
 def _is_open(fault: Fault, now: float) -> bool:
-    used_up = fault.times is not None and fault.triggered >= fault.times
     started = fault.start is None or now >= fault.start
-    return started and not used_up and (fault.end is None or now < fault.end)
+    return started and not is_used_up(fault) and (fault.end is None or now < fault.end)
 
 
 def _matches(fault: Fault, facts: RequestFacts) -> bool:
-    where, parameters = fault.where, facts.parameters
     return (
         fault.endpoint in (None, facts.endpoint)
-        and fault.grant_type in (None, parameters.get("grant_type"))
-        and where.method in (None, facts.method)
-        and where.path in (None, facts.path)
-        and all(value in facts.headers.get(name.lower(), (None,)) for name, value in where.headers.items())
-        and all(parameters.get(name) == value for name, value in where.parameters.items())
+        and fault.grant_type in (None, facts.parameters.get("grant_type"))
+        and matches(fault.where, facts)
     )
-
-
-def _is_due(fault: Fault) -> bool:
-    """Whether the latest match, already counted, triggers the fault."""
-    number = fault.matched - fault.after
-    return number > 0 and number % fault.every == 0 and _draw(fault.seed, fault.matched) < fault.probability
 
 
 def _draw(seed: int, number: int) -> float:

@@ -1,10 +1,15 @@
 """The journal's queries: which exchanges match, and how an exchange is printed in one line."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.clock import http_date
+from mockmoov.simulation.matching import Mismatch, RequestFacts, Where, mismatches
+
+# The fields of a query that an exchange has, too, and which must be equal.
+EXACT = ("endpoint", "grant_type", "status", "method", "fault", "stub")
+_NEAREST = 3  # exchanges in a message about a count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +17,7 @@ class Query:
     """The exchanges to select: every field that isn't None must match.
 
     `since` (inclusive) and `until` (exclusive) are Unix seconds on the clock of the exchange's API key;
-    `fault` is the id of a fault.
+    `fault` and `stub` are ids. `where` is compared with the exchange as the journal has it.
     """
 
     endpoint: str | None = None
@@ -20,24 +25,52 @@ class Query:
     status: int | None = None
     method: str | None = None
     fault: str | None = None
+    stub: str | None = None
     since: float | None = None
     until: float | None = None
+    where: Where | None = None
 
 
 def matching(exchanges: Iterable[Exchange], query: Query) -> list[Exchange]:
     """Return the exchanges that match a query, in their order."""
-    return [exchange for exchange in exchanges if _matches(exchange, query)]
+    return [exchange for exchange in exchanges if next(_misses(exchange, query), None) is None]
 
 
-def _matches(exchange: Exchange, query: Query) -> bool:
-    return (
-        query.endpoint in (None, exchange.endpoint)
-        and query.grant_type in (None, exchange.grant_type)
-        and query.status in (None, exchange.status)
-        and query.method in (None, exchange.method)
-        and query.fault in (None, exchange.fault)
-        and (query.since is None or query.since <= exchange.at)
-        and (query.until is None or exchange.at < query.until)
+def nearest_misses(exchanges: Iterable[Exchange], query: Query) -> list[str]:
+    """Describe the exchanges that meet most conditions of a query, but not all, in one line each."""
+    misses = [(exchange, list(_misses(exchange, query))) for exchange in exchanges]
+    ranked = sorted((found for found in misses if found[1]), key=lambda found: len(found[1]))
+    return [
+        f"{format_line(exchange)}; " + ", ".join(f"{name} is {actual!r}" for name, _, actual in missed)
+        for exchange, missed in ranked[:_NEAREST]
+    ]
+
+
+def _misses(exchange: Exchange, query: Query) -> Iterator[Mismatch]:
+    """The conditions of a query that an exchange doesn't meet."""
+    for name in EXACT:
+        expected, actual = getattr(query, name), getattr(exchange, name)
+        if expected not in (None, actual):
+            yield Mismatch(name, expected, actual)
+    if query.since is not None and exchange.at < query.since:
+        yield Mismatch("since", query.since, exchange.at)
+    if query.until is not None and exchange.at >= query.until:
+        yield Mismatch("until", query.until, exchange.at)
+    if query.where is not None:
+        yield from mismatches(query.where, _facts(exchange))
+
+
+def _facts(exchange: Exchange) -> RequestFacts:
+    """A request as the journal has it."""
+    return RequestFacts(
+        endpoint=exchange.endpoint,
+        method=exchange.method,
+        path=exchange.path,
+        headers={name: (value,) for name, value in exchange.headers.items()},
+        parameters=exchange.parameters,
+        path_parameters=exchange.path_parameters,
+        query=exchange.query,
+        body=exchange.body,
     )
 
 

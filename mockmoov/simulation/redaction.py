@@ -25,7 +25,7 @@ _MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z.+-]{1,40}(?: ?; ?charset=[a-z0-9-]{1
 _LONG_WORD = re.compile(r"[A-Za-z0-9_+=~-]{16,}")
 _WORD = re.compile(r"[^\s;,()]+")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@+-]+")  # a product, a version, a word of a comment
-_READABLE = re.compile(r"(?!.{33})[A-Z]?[a-z]+(?:-?[A-Z][a-z]+|-[a-z]+)*")  # AppleWebKit, moov-sdk-typescript
+READABLE = re.compile(r"(?!.{33})[A-Z]?[a-z]+(?:-?[A-Z][a-z]+|-[a-z]+)*")  # AppleWebKit, moov-sdk-typescript
 _GRANT_TYPES = frozenset(("client_credentials", "refresh_token", "password", "authorization_code"))
 _CLIENT_TYPES = frozenset(("web", "device", "service", "w", "d", "s"))
 _HINTS = frozenset(("access_token", "refresh_token"))
@@ -125,7 +125,7 @@ def _user_agent(value: str) -> str:
 
 def _without_credentials(text: str) -> str:
     """Hide long words that don't look like words, as credentials do."""
-    return _LONG_WORD.sub(lambda word: word[0] if _READABLE.fullmatch(word[0]) else HIDDEN, printable(text))
+    return _LONG_WORD.sub(lambda word: word[0] if READABLE.fullmatch(word[0]) else HIDDEN, printable(text))
 
 
 # How to redact each header; one that isn't listed is left out.
@@ -135,6 +135,6 @@ _HEADERS: Mapping[str, Callable[[str], str]] = {
     "origin": _origin,
     "referer": _origin,
     "user-agent": _user_agent,
-    "x-idempotency-key": partial(_matching, _UUID),
+    "x-idempotency-key": lambda value: token_name(value) if unverified_claims(value) else printable(value),
     "x-moov-version": lambda value: value if VERSION.fullmatch(value) or value == "dev" else HIDDEN,
 }

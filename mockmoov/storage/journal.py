@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import Exchange
-from mockmoov.simulation.journal import Query, matching
+from mockmoov.simulation.journal import EXACT, Query, matching
 
 MAX_WATCHES = 2_000  # (choice)
 _EXCHANGE = Decoder(Exchange)
@@ -109,7 +109,7 @@ class MemoryJournal:
         self._max_exchanges = max_exchanges
         self._max_bytes = max_bytes
         self._lock = Lock()
-        self._tallies: dict[str | None, dict[Query, Tally]] = {}  # by owner, without empty ones
+        self._tallies: dict[str | None, dict[bytes, Tally]] = {}  # by owner and query, without empty ones
         self._open = 0  # watches
         self._clearings = 0  # how often numbering began again
         self._start()
@@ -192,23 +192,24 @@ class MemoryJournal:
 
     def watch(self, owner: str | None, query: Query, count: int, notify: Callable[[], None]) -> Watch:
         """Wait for exchanges of an owner, or (None) any; raises `TooManyWatchesError`."""
+        key = to_json(query)
         with self._lock:
             if self._open >= MAX_WATCHES:
                 raise TooManyWatchesError
             clearings, last = self._clearings, self._number
-            known = query in self._tallies.get(owner, {})
+            known = key in self._tallies.get(owner, {})
             encoded = [] if known else self._encoded(owner)
         found = _matching(encoded, query)  # takes a while, so without the lock
         with self._lock:
             if clearings != self._clearings:
                 found, last = [], 0
             tallies = self._tallies.setdefault(owner, {})
-            if query not in tallies:
+            if key not in tallies:
                 after = 0 if known else last  # a tally that was known may be gone
                 numbers = [number for number in found if number in self._owner_of]
                 numbers += _matching(self._encoded(owner, after), query)
-                tallies[query] = Tally(owner, query, deque(numbers))
-            watch = Watch(self, tallies[query], count, notify)
+                tallies[key] = Tally(owner, query, deque(numbers))
+            watch = Watch(self, tallies[key], count, notify)
             watch.tally.watches.setdefault(count, set()).add(watch)
             self._open += 1
         return watch
@@ -225,7 +226,7 @@ class MemoryJournal:
             if not same_count:
                 del tally.watches[watch.count]
             if not tally.watches:
-                del self._tallies[tally.owner][tally.query]
+                del self._tallies[tally.owner][to_json(tally.query)]
             if not self._tallies[tally.owner]:
                 del self._tallies[tally.owner]
 
@@ -260,7 +261,7 @@ def _decode(encoded: Iterable[tuple[int, bytes]]) -> list[Exchange]:
 
 def _matching(encoded: Iterable[tuple[int, bytes]], query: Query) -> list[int]:
     """The numbers of the encoded exchanges that match a query. Most others are passed over undecoded."""
-    exact = {name: getattr(query, name) for name in ("endpoint", "grant_type", "status", "method", "fault")}
+    exact = {name: getattr(query, name) for name in EXACT}
     members = [to_json({name: value})[1:-1] for name, value in exact.items() if value is not None]
     return [
         number

@@ -1,13 +1,12 @@
-"""What a test controls, in a store: clocks, planned faults and the journal.
+"""What a test controls, in a store: clocks, planned faults, stubs and the journal.
 
 The server has each of these, and so has every API key; `owner` is a client id, or None for the server. A
-request is subject to the clock of the API key that it claims, and to the faults of that key before those of
-the server. It is recorded in the journal under that key. Times are Unix seconds.
+request is subject to the clock of the API key that it claims, and to the faults and stubs of that key before
+those of the server. It is recorded in the journal under that key. Times are Unix seconds.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache, partial
-from typing import TypeVar
+from functools import partial
 
 from msgspec import Struct
 from msgspec.json import Decoder
@@ -15,27 +14,30 @@ from msgspec.json import Decoder
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import ApiKey, Exchange
 from mockmoov.simulation.clock import ClockSetting
-from mockmoov.simulation.faults import Fault, Plan, RequestFacts, is_success, select_fault
+from mockmoov.simulation.faults import Fault, Plan, is_success, select_fault
 from mockmoov.simulation.journal import Query
+from mockmoov.simulation.matching import RequestFacts
+from mockmoov.simulation.stubs import Stub, StubPlan, select_stub
 from mockmoov.storage.entries import decode_api_key, decode_clock, entry_name, group_of
 from mockmoov.storage.journal import Journal, Watch
 from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.plans import Plans
 
-MOST_FAULTS = 1000  # in a plan
-MOST_BYTES = 2**20  # of a plan, which is read and written with every request that it matches
-_OF_A_KEY = ("api-key", "clock", "faults")  # the entries that a request needs of an API key
-_PLAN = Decoder(Plan)
-_Answer = TypeVar("_Answer")
+_OF_A_KEY = ("api-key", "clock", "faults", "stubs")  # the entries that a request needs of an API key
 
 ClockChange = Callable[[ClockSetting, float], ClockSetting]
 
 
 class ClaimedClient(Struct, frozen=True, kw_only=True):
-    """What a request is subject to: the API key that it claims, if there is one, its time, and any faults."""
+    """What a request is subject to: the API key that it claims, if there is one, its time, and any plans.
+
+    `stubbed` has the operations with stubs.
+    """
 
     api_key: ApiKey | None
     now: float
     has_faults: bool
+    stubbed: frozenset[str | None] = frozenset()
 
 
 class SimulationState:
@@ -44,19 +46,30 @@ class SimulationState:
     def __init__(self, store: MemoryStore, *, wall: Callable[[], float]) -> None:
         self._store = store
         self._wall = wall
+        self.faults: Plans[Fault] = Plans(store, "faults", Decoder(Plan))
+        self.stubs: Plans[Stub] = Plans(store, "stubs", Decoder(StubPlan))
 
     def claimed_client(self, client_ids: Iterable[str]) -> ClaimedClient:
         """What a request is subject to that claims these API keys: the first that exists counts."""
         names = [f"{record}:{client_id}" for client_id in client_ids for record in _OF_A_KEY]
-        server_clock, server_faults, *own = self._store.get_many(["clock", "faults", *names])
+        server_clock, *others = self._store.get_many(["clock", "faults", "stubs", *names])
+        server_plans, own = others[:2], others[2:]
         now = decode_clock(server_clock).read(self._wall())
         for start in range(0, len(own), len(_OF_A_KEY)):
-            api_key, clock, faults = own[start : start + len(_OF_A_KEY)]
+            api_key, clock, *plans = own[start : start + len(_OF_A_KEY)]
             if api_key is not None:
-                has_faults = bool(_read_plan(server_faults) or _read_plan(faults))
                 now = decode_clock(clock).read(now)
-                return ClaimedClient(api_key=decode_api_key(api_key), now=now, has_faults=has_faults)
-        return ClaimedClient(api_key=None, now=now, has_faults=bool(_read_plan(server_faults)))
+                return self._claimed(decode_api_key(api_key), now, server_plans, plans)
+        return self._claimed(None, now, server_plans)
+
+    def _claimed(self, api_key: ApiKey | None, now: float, *plans: Sequence[bytes | None]) -> ClaimedClient:
+        """`plans` are the faults and stubs of each owner."""
+        return ClaimedClient(
+            api_key=api_key,
+            now=now,
+            has_faults=any(self.faults.decode(faults) for faults, _ in plans),
+            stubbed=frozenset().union(*(self.stubs.endpoints(stubs) for _, stubs in plans)),
+        )
 
     # --- clocks -----------------------------------------------------------------------------------
 
@@ -81,32 +94,6 @@ class SimulationState:
 
     # --- faults -----------------------------------------------------------------------------------
 
-    def faults(self, owner: str | None = None) -> Plan:
-        """The planned faults of an owner, in order."""
-        return _read_plan(self._get("faults", owner))
-
-    def add_fault(self, owner: str | None, fault: Fault) -> None:
-        """Add a fault at the end of a plan; raises `ValueError` if it is full."""
-
-        def add(plan: Plan) -> tuple[None, Plan]:
-            after = (*plan, fault)
-            if len(after) > MOST_FAULTS:
-                raise ValueError(f"there are {MOST_FAULTS} faults in the plan, which is the limit")
-            if len(to_json(after)) > MOST_BYTES:
-                raise ValueError(f"the plan would be larger than {MOST_BYTES} bytes, which is the limit")
-            return None, after
-
-        self._change_plan(owner, add)
-
-    def remove_faults(self, owner: str | None, fault_id: str | None = None) -> int:
-        """Remove a fault, or (None) all of a plan; return how many."""
-
-        def remove(plan: Plan) -> tuple[int, Plan]:
-            left = tuple(fault for fault in plan if fault_id not in (None, fault.id))
-            return len(plan) - len(left), left
-
-        return self._change_plan(owner, remove)
-
     def take_fault(
         self, owners: Sequence[str | None], facts: RequestFacts, now: float, *, is_authorized: bool | None
     ) -> tuple[Fault | None, Sequence[str | None]]:
@@ -119,20 +106,19 @@ class SimulationState:
         for position, owner in enumerate(owners):
             shown = self.now() if owner is None else now
             select = partial(select_fault, facts=facts, now=shown, is_authorized=is_authorized)
-            fault = self._change_plan(owner, select)
+            fault = self.faults.change(owner, select)
             if fault is not None and is_authorized is None and is_success(fault):
                 return None, owners[position:]
             if fault is not None:
                 return fault, ()
         return None, ()
 
-    def _change_plan(self, owner: str | None, change: Callable[[Plan], tuple[_Answer, Plan]]) -> _Answer:
-        while True:
-            value = self._get("faults", owner)
-            before = _read_plan(value)
-            answer, after = change(before)
-            if after == before or self._swap("faults", owner, value, to_json(after)):
-                return answer
+    # --- stubs ------------------------------------------------------------------------------------
+
+    def take_stub(self, owners: Iterable[str | None], facts: RequestFacts) -> Stub | None:
+        """The stub that answers a request, of the plans of these owners, in their order."""
+        select = partial(select_stub, facts=facts)
+        return next(filter(None, (self.stubs.change(owner, select) for owner in owners)), None)
 
     # --- the journal ------------------------------------------------------------------------------
 
@@ -163,8 +149,3 @@ class SimulationState:
     def _swap(self, record: str, owner: str | None, expected: bytes | None, value: bytes) -> bool:
         name = entry_name(record, owner)
         return self._store.compare_and_swap(name, expected, value, group=group_of(owner))
-
-
-@lru_cache(maxsize=64)
-def _read_plan(value: bytes | None) -> Plan:
-    return () if value is None else _PLAN.decode(value)

@@ -1,22 +1,28 @@
-"""What a test controls on a server or on one API key: clock, faults, exchanges, tokens and signing keys."""
+"""What a test controls on a server or on one API key: clock, faults, stubs, exchanges and signing keys."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Unpack
+from typing import Any, ClassVar, Generic, TypeVar, Unpack
 from urllib.parse import quote
 
 import anyio.to_thread
 import msgspec
 
 from mockmoov.control_plane.exchanges import LONGEST_WAIT
+from mockmoov.data.operation_names import OperationName, OperationPath
+from mockmoov.oauth.encoding import to_json
+from mockmoov.oauth.operations import endpoint_name
 from mockmoov.oauth.records import Exchange
-from mockmoov.simulation.faults import Fault, untriggered
-from mockmoov.simulation.journal import format_line
+from mockmoov.simulation.faults import Fault
+from mockmoov.simulation.journal import Query, format_line, nearest_misses
+from mockmoov.simulation.matching import Planned, untriggered
+from mockmoov.simulation.stubs import Stub
 from mockmoov.testing.transport import Control, hide_traceback
-from mockmoov.testing.types import FaultArguments, PresetName, QueryArguments, Time
+from mockmoov.testing.types import FaultArguments, PresetName, QueryArguments, StubArguments, Time
 
 __tracebackhide__ = hide_traceback
+P = TypeVar("P", bound=Planned)
 _MAX_LINES = 20  # exchanges in an error message
 _LONGEST_THREAD_WAIT = 0.5  # seconds until the thread of a cancelled `wait_async` ends
 
@@ -78,8 +84,40 @@ def _time(document: Mapping[str, Any]) -> datetime:
     return datetime.fromtimestamp(document["now"], UTC)
 
 
-class Faults(_Handle):
-    """The planned faults of a server or of an API key, in the order in which they were added."""
+class _Plan(_Handle, Generic[P]):
+    """A plan, in the order in which it was added."""
+
+    _name: ClassVar[str]
+    _type: type[P]
+
+    def list(self) -> tuple[P, ...]:
+        """Everything that is planned, with the counts `matched` and `triggered`."""
+        document = self._control("GET", f"/{self._name}")
+        return tuple(msgspec.convert(item, self._type) for item in document[self._name])
+
+    def untriggered(self) -> tuple[P, ...]:
+        """Those that have not applied to any request."""
+        return untriggered(self.list())
+
+    def remove(self, planned: P) -> None:
+        """Remove one."""
+        self._control("DELETE", f"/{self._name}/{planned.id}")
+
+    def clear(self) -> None:
+        """Remove all."""
+        self._control("DELETE", f"/{self._name}")
+
+    def __iter__(self) -> Iterator[P]:
+        return iter(self.list())
+
+    def __len__(self) -> int:
+        return len(self.list())
+
+
+class Faults(_Plan[Fault]):
+    """The planned faults of a server or of an API key. Of those that match, the first one added applies."""
+
+    _name, _type = "faults", Fault
 
     def add(self, preset: PresetName | None = None, **members: Unpack[FaultArguments]) -> Fault:
         """Add a fault to the end of the plan: a preset, members, or both; members override the preset."""
@@ -90,27 +128,19 @@ class Faults(_Handle):
         body = {name: value for name, value in body.items() if value is not None}
         return msgspec.convert(self._control("POST", "/faults", body)["fault"], Fault)
 
-    def list(self) -> tuple[Fault, ...]:
-        """Every planned fault, with the counts `matched` and `triggered`."""
-        return msgspec.convert(self._control("GET", "/faults")["faults"], tuple[Fault, ...])
 
-    def untriggered(self) -> tuple[Fault, ...]:
-        """The faults that have not happened."""
-        return untriggered(self.list())
+class Stubs(_Plan[Stub]):
+    """The stubs of a server or of an API key. Of those that match, the last one added answers."""
 
-    def remove(self, fault: Fault) -> None:
-        """Remove one fault."""
-        self._control("DELETE", f"/faults/{fault.id}")
+    _name, _type = "stubs", Stub
 
-    def clear(self) -> None:
-        """Remove all faults."""
-        self._control("DELETE", "/faults")
+    def add(self, endpoint: OperationName | OperationPath, **members: Unpack[StubArguments]) -> Stub:
+        """Answer an operation: `add("listAccounts", json=[])` or `add("GET /accounts", json=[])`.
 
-    def __iter__(self) -> Iterator[Fault]:
-        return iter(self.list())
-
-    def __len__(self) -> int:
-        return len(self.list())
+        `Stub` explains the members. The answer is a 200 without a body if there are none.
+        """
+        given = {name: value for name, value in members.items() if value is not None or name == "json"}
+        return msgspec.convert(self._control("POST", "/stubs", {"endpoint": endpoint, **given})["stub"], Stub)
 
 
 class Exchanges(_Handle):
@@ -123,6 +153,29 @@ class Exchanges(_Handle):
     def count(self, **query: Unpack[QueryArguments]) -> int:
         """The number of exchanges that match."""
         return int(self._control("GET", "/exchanges", query={**_query(query), "limit": 0})["count"])
+
+    def exactly(self, count: int, **query: Unpack[QueryArguments]) -> list[Exchange]:
+        """The exchanges that match, in order; raises `AssertionError` unless there are `count`.
+
+        The message lists them, and those that come nearest if some are missing.
+        """
+        found = self(**query)
+        if len(found) != count:
+            raise AssertionError(self._count_message(count, found, query))
+        return found
+
+    def one(self, **query: Unpack[QueryArguments]) -> Exchange:
+        """The only exchange that matches; raises `AssertionError` if there is none, or more than one."""
+        return self.exactly(1, **query)[0]
+
+    def _count_message(self, count: int, found: list[Exchange], query: QueryArguments) -> str:
+        conditions = ", ".join(f"{name}={value!r}" for name, value in query.items())
+        lines = [f"expected {count} exchanges with {conditions or 'no conditions'}, found {len(found)}"]
+        lines += map(format_line, found[-_MAX_LINES:])
+        if len(found) < count:
+            misses = nearest_misses(self(), _journal_query(query))
+            lines += ["the nearest others:", *misses] if misses else ["there are no others"]
+        return "\n  ".join(lines)
 
     def wait(self, count: int = 1, *, timeout: float = 5, **query: Unpack[QueryArguments]) -> list[Exchange]:
         """Wait until `count` exchanges match, and return them.
@@ -169,7 +222,22 @@ def _split(timeout: float, longest: float) -> Iterator[float]:
 
 
 def _query(query: QueryArguments) -> dict[str, Any]:
-    return {name: unix_time(value) if isinstance(value, datetime) else value for name, value in query.items()}
+    """The conditions as parameters of a query string."""
+    given: dict[str, Any] = {**query}
+    for name in ("since", "until"):
+        if name in given:
+            given[name] = unix_time(given[name])
+    if "where" in given:
+        given["where"] = to_json(given["where"]).decode()
+    return given
+
+
+def _journal_query(query: QueryArguments) -> Query:
+    """The conditions as the journal compares them."""
+    members = {**_query(query), "where": query.get("where")}
+    if "endpoint" in members:
+        members["endpoint"] = endpoint_name(members["endpoint"])
+    return msgspec.convert(members, Query)
 
 
 def _exchanges(document: Mapping[str, Any]) -> list[Exchange]:

@@ -14,7 +14,7 @@ from mockmoov.oauth.records import ClientType
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.factory import create_server
 from mockmoov.testing.environment import SecretMapping, environment
-from mockmoov.testing.handles import Clock, Exchanges, Faults, MintedToken, SigningKeys
+from mockmoov.testing.handles import Clock, Exchanges, Faults, MintedToken, SigningKeys, Stubs
 from mockmoov.testing.transport import (
     Control,
     ControlError,
@@ -37,6 +37,7 @@ class _Controls:
         self.url = url
         self.clock = Clock(control)
         self.faults = Faults(control)
+        self.stubs = Stubs(control)
         self.exchanges = Exchanges(control)
         self._control = control
 
@@ -63,9 +64,10 @@ class _Controls:
         return token
 
     def reset(self) -> None:
-        """Restore the clock, remove all faults and exchanges, and invalidate all tokens.
+        """Restore the clock, remove all faults, stubs and exchanges, and invalidate all tokens.
 
-        Resetting a server also deletes the API keys that were created after its start.
+        Resetting a server also deletes the API keys that were created after its start; the stubs in its
+        settings stay.
         """
         self._control("POST", "/reset", {})
 
@@ -74,7 +76,8 @@ class MockMoov(_Controls):
     """A mockmoov server: `MockMoov(**settings)` starts one on a free port, in a thread of this process.
 
     It accepts requests at once. Raises `BindError` or `SettingsError`. Call `stop`, or use `with`. Servers in
-    one process share nothing. `clock`, `faults`, `exchanges`, `api_keys` and `signing_keys` control it.
+    one process share nothing. `clock`, `faults`, `stubs`, `exchanges`, `api_keys` and `signing_keys` control
+    it.
 
     The methods are thread-safe and work in sync and async tests: each takes microseconds, or one HTTP
     request after `connect`; only `exchanges.wait` blocks for longer.
@@ -197,7 +200,7 @@ class ApiKeys:
 
 
 class MoovKey(_Controls):
-    """An API key. Its `clock`, `faults`, `exchanges` and tokens are its own: changes affect no other key.
+    """An API key. Its `clock`, `faults`, `stubs`, `exchanges` and tokens are its own: no other key changes.
 
     Its attributes can only be read; `change` changes them.
     """

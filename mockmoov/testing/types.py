@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal, TypedDict
 
-from mockmoov.data.operation_names import OperationName
+from mockmoov.data.operation_names import OperationName, OperationPath
 from mockmoov.oauth.records import TokenFormat
 from mockmoov.simulation.faults import NetworkError
 
 Time = datetime | float
 """An aware datetime, or Unix seconds."""
 
-EndpointName = Literal["token", "revoke", OperationName]
+EndpointName = Literal["token", "revoke", OperationName, OperationPath]
 GrantType = Literal["client_credentials", "refresh_token"]
 PresetName = Literal[
     "server-error", "unavailable", "gateway-timeout", "rate-limited", "html", "empty-body",
@@ -60,8 +60,10 @@ class SettingArguments(TypedDict, total=False):
     seed: str
     signing_key: str
     api_keys: Iterable[Mapping[str, Any]]
+    stubs: Iterable[Mapping[str, Any]]
     access_log: bool
     journal_size: int
+    journal_bodies: bool
     control: Literal["auto", "on", "off"]
     control_token: str
 
@@ -111,13 +113,30 @@ class FaultArguments(TypedDict, total=False):
     network_error: NetworkError | None
 
 
+class StubArguments(TypedDict, total=False):
+    """The members of a stub; `mockmoov.Stub` explains them."""
+
+    status: int
+    headers: Mapping[str, str]
+    json: Any
+    text: str | None
+    body: bytes | None
+    delay: float
+    where: Mapping[str, Any]
+    after: int
+    every: int
+    times: int | None
+
+
 class QueryArguments(TypedDict, total=False):
-    """The conditions that exchanges must meet; `fault` is the id of a fault."""
+    """The conditions that exchanges must meet; `fault` and `stub` are ids."""
 
     endpoint: EndpointName
     grant_type: GrantType
     status: int
     method: str
     fault: str
+    stub: str
     since: Time
     until: Time
+    where: Mapping[str, Any]

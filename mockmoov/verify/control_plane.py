@@ -73,6 +73,10 @@ class ControlPlaneClient:
         """Plan a fault for a key."""
         self._change("POST", f"{_path(key)}/faults", fault)
 
+    def add_stub(self, key: Key, operation: str) -> None:
+        """Answer an operation of a key with 200 and no body."""
+        self._change("POST", f"{_path(key)}/stubs", {"endpoint": operation})
+
     def mint(self, key: Key, **options: Any) -> str:
         """Mint an access token, with or without a defect."""
         token = _printable(self._change("POST", f"{_path(key)}/tokens", options), "access_token")

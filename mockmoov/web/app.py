@@ -18,7 +18,7 @@ from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.responses import REASON_HEADER
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
-from mockmoov.server.steps import Forward, ReadBody, Step, Steps, WaitForExchanges
+from mockmoov.server.steps import Forward, PeekBody, ReadBody, Step, Steps, WaitForExchanges
 from mockmoov.web import asgi_io
 from mockmoov.web.cors import CorsPolicy, cors
 from mockmoov.web.middleware import CONTEXT, access_log, host_rule, raw_paths, write_log_line
@@ -154,6 +154,8 @@ async def run_steps(
 async def _perform(step: Step, client: asgi_io.ClientConnection, forward: ForwardStep | None) -> object:
     if isinstance(step, ReadBody):
         return await client.read(step.limit)
+    if isinstance(step, PeekBody):
+        return await client.peek(step.limit)
     if isinstance(step, Forward):
         return forward and await forward(step)
     if isinstance(step, WaitForExchanges):

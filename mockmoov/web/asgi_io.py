@@ -64,33 +64,42 @@ class ClientConnection:
         self.expects_continue = "expect" in headers
         self.has_unread_body = self.has_body
         self._body_ended: anyio.Event | None = None  # made by whoever waits for it
+        self._peeked = b""
+        self._has_more = True
 
     async def pieces(self) -> Stream:
-        """The body, piece by piece; raises `ClientLeftError`."""
-        more = True
-        while more:
-            piece, more = await self._next()
+        """The body, piece by piece, from its start; raises `ClientLeftError`."""
+        piece, self._peeked = self._peeked, b""
+        while piece or self._has_more:
             if piece:
                 yield piece
+            piece = await self._next() if self._has_more else b""
         self.discard_body()
 
     async def read(self, limit: int) -> bytes:
         """The body, or as much of it as shows that it is longer than `limit`; raises `ClientLeftError`."""
-        body, more = b"", True
-        while more and len(body) <= limit:
-            piece, more = await self._next()
-            body += piece
+        body = await self.peek(limit)
         self.discard_body()
         return body
 
-    async def _next(self) -> tuple[bytes, bool]:
+    async def peek(self, limit: int) -> bytes:
+        """The same, but `pieces` has the whole body all the same."""
+        while self._has_more and len(self._peeked) <= limit:
+            self._peeked += await self._next()
+        if not self._has_more:
+            self.discard_body()
+        return self._peeked
+
+    async def _next(self) -> bytes:
         message = await self._receive()
         if message["type"] == "http.disconnect":
             raise ClientLeftError
-        return message.get("body", b""), message.get("more_body", False)
+        self._has_more = message.get("more_body", False)
+        piece: bytes = message.get("body", b"")
+        return piece
 
     def discard_body(self) -> None:
-        """Give up what is left of the body: nobody will read it."""
+        """Nothing is left of the body that anybody will read from the client."""
         self.has_unread_body = False
         if self._body_ended is not None:
             self._body_ended.set()

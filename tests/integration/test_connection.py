@@ -8,7 +8,8 @@ import pytest
 
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.simulation.clock import http_date
-from mockmoov.simulation.faults import Fault, Where
+from mockmoov.simulation.faults import Fault
+from mockmoov.simulation.matching import Where
 from mockmoov.web.uvicorn_protocol import MAX_HEAD
 from tests.support.listening import listening
 from tests.support.servers import basic, new_server
@@ -189,13 +190,13 @@ def affected(
     server: AuthorizationServer, address: tuple[str, int], fault: Fault, sent: bytes
 ) -> tuple[bytes, bool]:
     """What comes back for these bytes when a fault happens to the first request."""
-    server.simulation.add_fault(None, fault)
+    server.simulation.faults.add(None, fault)
     try:
         with socket.create_connection(address, timeout=10) as connection:
             connection.sendall(sent)
             return until_it_ends(connection)
     finally:
-        server.simulation.remove_faults(None)
+        server.simulation.faults.remove(None)
 
 
 def test_a_reset_comes_without_a_byte_before_it(
@@ -221,14 +222,14 @@ def test_a_cut_response_announces_its_body_and_ends_halfway(
 def test_a_hanging_connection_stays_open_and_silent(
     server: AuthorizationServer, address: tuple[str, int]
 ) -> None:
-    server.simulation.add_fault(None, Fault(id="f", where=Where(path="/hang"), network_error="hang"))
+    server.simulation.faults.add(None, Fault(id="f", where=Where(path="/hang"), network_error="hang"))
     with socket.create_connection(address, timeout=10) as connection:
         connection.sendall(request(line=b"GET /hang HTTP/1.1"))
         assert statuses(address, PING) == [200, 404]  # what was sent before has been read by now
         connection.setblocking(False)
         with pytest.raises(BlockingIOError):
             connection.recv(1)
-    server.simulation.remove_faults(None)
+    server.simulation.faults.remove(None)
 
 
 def test_a_reset_affects_no_other_connection(server: AuthorizationServer, address: tuple[str, int]) -> None:

@@ -96,7 +96,7 @@ def impatient(upstream: Upstream) -> Iterator[Client]:
 @pytest.fixture
 def plan(server: AuthorizationServer) -> Plan:
     """Plan a fault for every request."""
-    return lambda **members: server.simulation.add_fault(None, Fault(id="planned", **members))
+    return lambda **members: server.simulation.faults.add(None, Fault(id="planned", **members))
 
 
 @pytest.fixture
@@ -602,11 +602,11 @@ def test_request_with_half_a_body_is_not_forwarded(
 # --- the journal, the log and faults ------------------------------------------------------------
 
 
-def test_journal_and_log_have_the_status_but_not_the_query(
+def test_journal_and_log_have_the_status_but_no_secret(
     http: Client, upstream: Upstream, caplog: pytest.LogCaptureFixture, exchanges: Exchanges
 ) -> None:
     upstream.answer = b"HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\nX-Mockmoov-Reason: theirs\r\n\r\n"
-    http.post(CARDS, auth=KEY, json={"card": "very-secret"})
+    http.post(CARDS, auth=KEY, json={"cardNumber": "very-secret"})
     upstream.answer = close
     with caplog.at_level(logging.INFO):
         http.get(f"{CARDS}?secret=very-secret", auth=KEY)
@@ -617,6 +617,10 @@ def test_journal_and_log_have_the_status_but_not_the_query(
     assert broken in ours
     assert f"GET {CARDS} 502" in ours
     assert "very-secret" not in f"{ours}{exchanges()}"
+    assert [(item.query, item.body) for item in exchanges()] == [
+        ({}, {"cardNumber": "..."}),
+        ({"secret": ("...",)}, None),
+    ]
 
 
 def test_fault_answers_in_place_of_the_upstream(http: Client, upstream: Upstream, plan: Plan) -> None:

@@ -237,11 +237,17 @@ def test_marker_configures_key_token_and_faults(suite: Suite) -> None:
 
         BAD_GATEWAY = {"status": 502, "endpoint": "ping"}
 
-        @pytest.mark.mockmoov(faults=["unavailable", BAD_GATEWAY], untriggered_faults="ignore")
+        @pytest.mark.mockmoov(faults=["unavailable", BAD_GATEWAY], untriggered="ignore")
         def test_plan(moov, moov_client):
             assert [fault.status for fault in moov.faults] == [503, 502]
             with pytest.raises(ServerError):
                 moov_client.create(scope="/ping.read")
+
+        LIST_ACCOUNTS = {"endpoint": "listAccounts", "json": []}
+
+        @pytest.mark.mockmoov(stubs=["getAccount", LIST_ACCOUNTS], untriggered="ignore")
+        def test_stubs(moov):
+            assert [stub.endpoint for stub in moov.stubs] == ["getAccount", "listAccounts"]
 
         @pytest.mark.mockmoov(scope="/fed.read")
         def test_by_another_fixture(moov_token):
@@ -262,7 +268,7 @@ def test_marker_configures_key_token_and_faults(suite: Suite) -> None:
             @pytest.mark.mockmoov(client_id="mine")
             def test_it(self, moov): assert moov == "own"
         """
-    ).assert_outcomes(passed=6)
+    ).assert_outcomes(passed=7)
 
 
 @pytest.mark.slow
@@ -306,7 +312,11 @@ INVALID_MARKERS = [
     ("faults='unavailable'", f"{OURS}faults must be a list of preset names or mappings"),
     ("faults=[503]", ONE_FAULT),
     ("faults=[{1: 2}]", ONE_FAULT),
-    ("untriggered_faults='never'", f"{OURS}untriggered_faults must be fail or ignore"),
+    ("stubs={}", f"{OURS}stubs must be a list of operation names or mappings"),
+    ("stubs=[1]", f"{OURS}each stub must be an operation name, or a mapping from names to values"),
+    ("stubs=['listAcounts']", "mockmoov: endpoint must be token, revoke or an operation"),
+    ("stubs=['token']", "mockmoov: a stub answers an operation, not token"),
+    ("untriggered='never'", f"{OURS}untriggered must be fail or ignore"),
     ("faults=['unavialable']", "mockmoov: preset must be one of cut, "),
     ("faults=[{'status': object()}]", "mockmoov: this cannot be written as JSON"),
     ("scopes=['/pign.read']", "mockmoov: there is no scope /pign.read; did you mean /ping.read?"),
@@ -346,7 +356,8 @@ def test_marker_of_a_test_without_moov_fails_in_one_line(suite: Suite) -> None:
 
 
 def test_marker_takes_every_attribute_and_setting() -> None:
-    keys, settings = set(KeyArguments.__annotations__), set(SettingArguments.__annotations__)
+    keys = set(KeyArguments.__annotations__)
+    settings = set(SettingArguments.__annotations__) - {"stubs"}  # which the marker adds to the key
     assert not keys & settings
     read = marker.read_marker(dict.fromkeys([*keys, *settings]))
     assert (set(read.attributes), set(read.settings)) == (keys, settings)
@@ -460,7 +471,7 @@ def test_impossible_settings_fail_in_one_line(suite: Suite, elsewhere: MockMoov)
 
 NO_URL = "--mockmoov-url (mockmoov_url) must start with http:// or https:// and contain no user name"
 INVALID_OPTIONS = {
-    "mockmoov_untriggered_faults = never": "mockmoov_untriggered_faults must be fail or ignore",
+    "mockmoov_untriggered = never": "mockmoov_untriggered must be fail or ignore",
     "mockmoov_exchanges = -1": "mockmoov_exchanges must be a whole number",
     "mockmoov_exchanges = many": "mockmoov_exchanges must be a whole number",
     "mockmoov_settings = port 1": "mockmoov_settings: each line must be NAME = VALUE, not 'port 1'",
@@ -588,6 +599,8 @@ UNTRIGGERED = """
     @pytest.mark.mockmoov(faults=["unavailable"]{option})
     def test_it(moov, moov_client):
         moov.faults.add("slow", endpoint="revoke", times=2)
+        where = {{"query": {{"count": "1"}}, "body": []}}
+        moov.stubs.add("listAccounts", status=404, times=2, where=where)
 """
 
 
@@ -599,15 +612,17 @@ def test_untriggered_fault_fails_the_test_unless_allowed(suite: Suite) -> None:
         "These planned faults never happened:",
         "  - preset='unavailable', status=503",
         "  - preset='slow', endpoint='revoke', times=2, delay=2.0",
+        "These stubs answered nothing:",
+        "  - 'listAccounts', times=2, status=404, where query and body",
         "The program sent fewer or different requests than planned: see the exchanges below.",
-        "To allow this, use @pytest.mark.mockmoov(untriggered_faults='ignore')"
-        " or set mockmoov_untriggered_faults = ignore.",
+        "To allow this, use @pytest.mark.mockmoov(untriggered='ignore')"
+        " or set mockmoov_untriggered = ignore.",
     ]
     assert "no exchanges of MoovKey(" in text_of(result)
-    ignored = "mockmoov_untriggered_faults = ignore"
-    suite(UNTRIGGERED.format(option=", untriggered_faults='ignore'")).assert_outcomes(passed=1)
+    ignored = "mockmoov_untriggered = ignore"
+    suite(UNTRIGGERED.format(option=", untriggered='ignore'")).assert_outcomes(passed=1)
     suite(UNTRIGGERED.format(option=""), ini=ignored).assert_outcomes(passed=1)
-    suite(UNTRIGGERED.format(option=", untriggered_faults='fail'"), ini=ignored).assert_outcomes(failed=1)
+    suite(UNTRIGGERED.format(option=", untriggered='fail'"), ini=ignored).assert_outcomes(failed=1)
 
 
 def test_other_outcomes_do_not_mention_planned_faults(suite: Suite) -> None:

@@ -213,7 +213,7 @@ def background(
     """A server in the background with these planned faults, and its URL."""
     server = new_server()
     for fault in faults:
-        server.simulation.add_fault(None, fault)
+        server.simulation.faults.add(None, fault)
     sockets = listeners.bind(host, 0)
     url = listeners.base_url(host, sockets)
     running = uvicorn_server.BackgroundServer(create_app(server, exposure="loopback"), sockets)

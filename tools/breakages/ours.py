@@ -4,7 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from mockmoov.simulation.faults import Fault
+from msgspec.json import Decoder
+
+from mockmoov.simulation.faults import Fault, Plan
+from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.plans import Plans
 from mockmoov.storage.simulation import SimulationState
 from tools.breakages.bending import body, header, members, where
 from tools.breakages.seams import Bend, Breakage
@@ -70,9 +74,14 @@ OURS: dict[str, Breakage] = {
 def _planning(change: Callable[[Fault], Fault]) -> type[SimulationState]:
     """Plans another fault than the one that was asked for."""
 
+    class PlannedFaults(Plans[Fault]):
+        def add(self, owner: str | None, item: Fault) -> None:
+            super().add(owner, change(item))
+
     class Planning(SimulationState):
-        def add_fault(self, owner: str | None, fault: Fault) -> None:
-            super().add_fault(owner, change(fault))
+        def __init__(self, store: MemoryStore, *, wall: Callable[[], float]) -> None:
+            super().__init__(store, wall=wall)
+            self.faults = PlannedFaults(store, "faults", Decoder(Plan))
 
     return Planning
 

@@ -39,8 +39,26 @@ API_KEY = st.fixed_dictionaries(
 API_KEYS = st.dictionaries(
     WORD.filter(lambda word: ":" not in word and word not in (".", "..")), API_KEY, min_size=1, max_size=2
 ).map(lambda keys: [{"client_id": client_id, **members} for client_id, members in keys.items()])
+STUBS = st.lists(
+    st.fixed_dictionaries(
+        {"endpoint": st.sampled_from(["listAccounts", "GET /accounts/{accountID}"])},
+        optional={
+            "status": st.sampled_from([200, 404]),
+            "json": st.lists(st.booleans() | st.just({"id": "{accountID}"}), max_size=2),
+            "where": st.just({"query": {"count": "1"}, "body": {"amount": {"value": 100}}}),
+            "times": st.integers(1, 9),
+        },
+    ),
+    max_size=2,
+)
+INVALID_STUBS: Mapping[str, Any] = {
+    "endpoint is missing": {}, "a stub answers an operation, not token": {"endpoint": "token"},
+    "endpoint must be a string or null": {"endpoint": 1}, "; did you mean times?": {"time": 1},
+    "status must be an integer >= 200": {"endpoint": "ping", "status": 20},
+    "has an integer beyond 64 bits": {"endpoint": "ping", "json": 2**63 * 2},
+}  # fmt: skip
 TEXTS = ("tls_ca_file", "tls_ca_folder", "tls_cert", "tls_key", "issuer", "seed", "signing_key")
-SWITCHES = ("tls", "refresh_rotation", "refresh_reuse_detection", "access_log")
+SWITCHES = ("tls", "refresh_rotation", "refresh_reuse_detection", "access_log", "journal_bodies")
 RANGES = {
     "port": (0, 65535), "tls_port": (0, 65535), "access_token_lifetime": (1, 10**8),
     "refresh_token_lifetime": (1, 10**8), "refresh_grace_seconds": (0, 10**8), "rate_limit": (0, 10**6),
@@ -103,6 +121,7 @@ VALUES: Mapping[str, tuple[st.SearchStrategy[Any], list[Any]]] = {
         ],
     ),
     "api_keys": (API_KEYS, ["", "[]", "{}", "[1]", "null", [], {}, 1, "[" * 100_000, f"[{'9' * 5000}]"]),
+    "stubs": (STUBS, ["", "{}", "[1]", "null", "[" * 100_000, {}, 1, [1]]),
     "control_token": (HEADER_VALUE, ["", "a\nb", "\x7f", 42, [], "schlüssel", " a", "a "]),
 }
 GOOD = {name: strategy for name, (strategy, _) in VALUES.items()}
@@ -130,7 +149,7 @@ def as_text(name: str, value: Any, pick: int = 0) -> str:
     """The value as an environment variable or a flag gives it."""
     if isinstance(value, bool):
         return SPELLED[value][pick % len(SPELLED[value])]
-    if name == "api_keys":
+    if name in ("api_keys", "stubs"):
         return json.dumps(value)
     return (",", " ", ", ")[pick % 3].join(value) if isinstance(value, list) else str(value)
 
@@ -321,24 +340,35 @@ def test_settings_of_tls_need_tls() -> None:
         load(Layer(settings={"port": 0, "tls": tls, "tls_port": 0}))
 
 
-def test_a_setting_below_the_api_keys_is_misplaced(toml: Path) -> None:
+def test_a_setting_below_a_table_is_misplaced(toml: Path) -> None:
     key = '[[api_keys]]\nclient_id = "a"\nclient_secret = "very-secret"\n'
-    for name in SETTINGS.keys() - {"api_keys"}:
-        toml.write_text(f"{key}{key}{name} = 1\n")
-        with pytest.raises(SettingsError) as caught:
-            from_file(str(toml))
-        assert str(caught.value) == f"{toml}: {name} is a setting of the server: put it above [[api_keys]]"
+    stub = '[[stubs]]\nendpoint = "listAccounts"\n'
+    for table, text in (("api_keys", key), ("stubs", stub)):
+        for name in SETTINGS.keys() - {table}:
+            toml.write_text(f"{text}{text}{name} = 1\n")
+            with pytest.raises(SettingsError) as caught:
+                from_file(str(toml))
+            assert str(caught.value) == f"{toml}: {name} is a setting of the server: put it above [[{table}]]"
 
 
 def test_api_keys_must_be_tables_or_json(toml: Path) -> None:
     for value in ("1", '["port"]', "{port = 1}"):
         toml.write_text(f"api_keys = {value}\n")
-        message = f"{toml}: api_keys must be a list of one or more objects"
+        message = f'{toml}: api_keys must be a list of objects such as [{{"client_id": "a", ...}}]'
         assert message_of(from_file(str(toml))) == message
     for text in ("[{'client_id':'a'}]", "nonsense", "[" * 100_000):
         message = message_of(environment({"api_keys": text}))
         assert message.startswith(f"{PREFIX}API_KEYS must be a JSON list of objects such as ")
         assert message.endswith(", and this is not JSON")
+
+
+def test_invalid_stubs_are_named() -> None:
+    for problem, stub in INVALID_STUBS.items():
+        message = message_of(Layer(settings={"stubs": [stub]}))
+        assert message.startswith("stubs contains an invalid stub: ")
+        assert problem in message
+    message = message_of(Layer(settings={"stubs": [{"endpoint": "ping"}] * 1001}))
+    assert message == "stubs contains an invalid stub: there are 1000 stubs in the plan, which is the limit"
 
 
 def test_a_switch_without_a_value_is_on() -> None:

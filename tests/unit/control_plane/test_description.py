@@ -17,21 +17,22 @@ from mockmoov.oauth.contracts import CONTRACT_2023, CONTRACT_2023_SDK, CONTRACT_
 from mockmoov.oauth.encoding import MAX_DEPTH
 from mockmoov.oauth.grants import GRANTS
 from mockmoov.oauth.messages import HttpRequest
+from mockmoov.oauth.operations import OPERATION_NAMES
 from mockmoov.oauth.records import ApiKey, ClientType, Exchange
 from mockmoov.oauth.token_defects import DEFECTS
-from mockmoov.server.authorization_server import MAX_BODY
 from mockmoov.simulation.clock import LAST
-from mockmoov.simulation.faults import PRESETS, Fault, NetworkError, Where
+from mockmoov.simulation.faults import PRESETS, Fault, NetworkError
 from mockmoov.simulation.journal import Query
+from mockmoov.simulation.matching import Where
+from mockmoov.simulation.stubs import Stub
 from tests.support.contract_fixtures import load_openapi, resolved_openapi
 from tests.support.control import Desk, at_once, checked
-from tests.support.servers import CLIENT_ID, new_server
+from tests.support.servers import CLIENT_ID
 
 DOCUMENT = resolved_openapi("control")
 SCHEMAS: Mapping[str, Any] = DOCUMENT["components"]["schemas"]
 PARAMETERS: Mapping[str, Any] = DOCUMENT["components"]["parameters"]
 METHODS = ("get", "post", "patch", "delete")
-SERVER = new_server()
 SCHEMA = schemathesis.openapi.from_dict(load_openapi("control"))
 OPERATIONS = [
     (path, method) for path, item in DOCUMENT["paths"].items() for method in METHODS if method in item
@@ -99,7 +100,7 @@ def test_enumerations_are_those_of_the_code() -> None:
         "Preset": PRESETS,
         "Defect": DEFECTS,
         "GrantType": GRANTS,
-        "Endpoint": SERVER.endpoint_names,
+        "Endpoint": ("token", "revoke", *OPERATION_NAMES),
         "ClientType": get_args(ClientType),
         "NetworkError": get_args(NetworkError),
     }
@@ -117,6 +118,8 @@ INTERNAL = {"epoch", "floor", "created_at"}
 MEMBERS = {
     "FaultInput": names_of(Fault) - {"id", "matched", "triggered"},
     "Fault": names_of(Fault),
+    "StubInput": names_of(Stub) - {"id", "matched", "triggered"},
+    "Stub": names_of(Stub),
     "Where": names_of(Where),
     "Exchange": names_of(Exchange),
     "ApiKey": names_of(ApiKey) - {"client_secret", *INTERNAL},
@@ -133,8 +136,8 @@ def test_members_are_those_of_the_code() -> None:
         described = SCHEMAS[schema]
         assert described["properties"].keys() == names, schema
         assert described["additionalProperties"] is False, schema
-        if schema in ("Fault", "Exchange", "ApiKey", "CreatedApiKey"):
-            assert set(described["required"]) == names, schema
+        if schema in ("Fault", "Stub", "Exchange", "ApiKey", "CreatedApiKey"):
+            assert set(described["required"]) == names - {"json"}, schema
     settings = SCHEMAS["Config"]["properties"]["settings"]
     assert settings["properties"].keys() == set(settings["required"]) == SETTINGS.keys()
 
@@ -149,15 +152,16 @@ def test_limits_are_those_of_the_code() -> None:
     assert PARAMETERS["timeout"]["schema"]["maximum"] == exchanges.LONGEST_WAIT
     responses = DOCUMENT["components"]["responses"]
     assert f"{MAX_DEPTH} levels" in responses["NotJson"]["description"]
-    assert f"{MAX_BODY:,} bytes" in responses["TooLarge"]["description"]
+    assert f"{router.MAX_BODY:,} bytes" in responses["TooLarge"]["description"]
     assert SCHEMAS["UnixTime"]["exclusiveMaximum"] == LAST
 
 
 def test_defaults_are_those_of_the_code() -> None:
-    described = SCHEMAS["FaultInput"]["properties"]
-    given = {name: schema["default"] for name, schema in described.items() if "default" in schema}
-    assert given == {name: getattr(Fault(), name) for name in given}
-    assert given
+    for form, default in (("FaultInput", Fault()), ("StubInput", Stub())):
+        described = SCHEMAS[form]["properties"]
+        given = {name: schema["default"] for name, schema in described.items() if "default" in schema}
+        assert given == {name: getattr(default, name) for name in given}
+        assert given
     for schema in ("MintRequest", "KeyMintRequest"):
         assert SCHEMAS[schema]["properties"]["scope"]["default"] == _MintBody().scope
     for name in ("count", "timeout"):

@@ -89,8 +89,20 @@ def test_a_limit_keeps_the_last_and_counts_all(desk: Desk) -> None:
 
 BAD_QUERIES: list[tuple[str, str, str]] = [  # query, the field that is blamed, and part of the message
     ("endpoint=tokn", "endpoint", (
-        "endpoint must be token, revoke or the name of an operation, such as ping; did you mean token?"
+        "or an operation, such as listAccounts or GET /accounts/{accountID}; did you mean token?"
     )),
+    ("operation=ping", "operation", "there is no field operation; it is called endpoint"),
+    ("where=[]", "where", "where must be a JSON object: the JSON body is not an object"),
+    ("where={", "where", "where must be a JSON object: the body is not JSON"),
+    ('where={"header":{}}', "header", "there is no field of where named header; did you mean headers?"),
+    ('where={"body":{"card":{"cardNumber":"x"}}}', "where", (
+        "body.card.cardNumber can't be searched for, as the journal masks it"
+    )),
+    ('where={"query":{"id":"4111111111111111"}}', "where", "query.id can't be searched for"),
+    ('where={"headers":{"Authorization":"Bearer x"}}', "where", "headers.Authorization can't be"),
+    ('where={"headers":{"cookie":null}}', "where", "headers.cookie can't be searched for"),
+    ('where={"parameters":{"client_secret":"x"}}', "where", "parameters.client_secret can't be searched for"),
+    ('where={"path":"/accounts/5"}', "where", "path can't be searched for"),
     ("grant_type=", "grant_type", "grant_type must be one of client_credentials, refresh_token"),
     ("status=2xx", "status", "status must be an integer or null, got a string"),
     ("since=now", "since", "since must be Unix seconds or ISO 8601 with an offset"),
@@ -272,7 +284,7 @@ def test_no_secret_is_listed_wherever_it_was_sent() -> None:
         "token_type_hint",
         "x",
     ]
-    places = ["user-agent", "referer", "origin", "x-moov-version", "x-idempotency-key", "cookie", "x-api-key"]
+    places = ["user-agent", "referer", "origin", "x-moov-version", "cookie", "x-api-key"]
     for name in names:
         given_members = {"grant_type": "client_credentials", "client_id": "k", name: secret}
         post_form(desk.send, "/oauth2/token", **given_members)
@@ -280,9 +292,12 @@ def test_no_secret_is_listed_wherever_it_was_sent() -> None:
     for place in places:
         desk.send("GET", "/ping", [basic("k", key["client_secret"]), (place, secret)], b"")
         desk.send("GET", "/ping", [(place, f"https://{secret}.example/{secret}?a={secret}")], b"")
+    for path in (f"/accounts/{secret}/cards", f"/accounts?{secret}={secret}", f"/accounts?token=x{secret}"):
+        desk.send("GET", path, [], b"")
+        desk.send("GET", path, [basic("k", secret), ("x-idempotency-key", f"of {secret}")], b"")
     for scheme in ("Basic", "Bearer", "Token"):
         desk.send("GET", f"/{secret}?{secret}", [("authorization", f"{scheme} {secret}")], b"")
     desk.send(secret, "/ping", [("authorization", secret)], b"")
     document = json.dumps(desk.get("/exchanges").document)
     assert secret not in document
-    assert len(desk.get("/exchanges")["exchanges"]) == 2 * len(names) + 2 * len(places) + 4
+    assert len(desk.get("/exchanges")["exchanges"]) == 2 * len(names) + 2 * len(places) + 6 + 4

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from mockmoov.simulation.faults import MAX_COUNT, PRESETS
-from mockmoov.storage import simulation
+from mockmoov.simulation import matching
+from mockmoov.simulation.faults import PRESETS
+from mockmoov.simulation.matching import MAX_COUNT
 from tests.support.control import Desk
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, basic, post_form
 
@@ -51,7 +52,7 @@ def test_times_of_a_window_are_listed_in_unix_seconds(desk: Desk) -> None:
 
 
 def test_a_full_plan_is_409(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulation, "MOST_FAULTS", 2)
+    monkeypatch.setattr(matching, "MOST_PLANNED", 2)
     assert [desk.post("/faults", status=500).status for _ in range(3)] == [201, 201, 409]
     assert desk.post(f"{KEY}/faults", status=500).status == 201
     full = desk.post("/faults", status=500)
@@ -105,13 +106,15 @@ def test_faults_do_not_affect_the_control_plane(desk: Desk) -> None:
     assert desk.get("/faults")["faults"][0]["matched"] == 0
 
 
-ENDPOINT = "endpoint must be token, revoke or the name of an operation, such as ping; did you mean token?"
+ENDPOINT = "or an operation, such as listAccounts or GET /accounts/{accountID}; did you mean token?"
+USE_A_STUB = 'a fault below 400 needs endpoint="token" or "revoke"; to answer an operation, use a stub: '
 BAD_WITH_A_STATUS: list[tuple[dict[str, Any], str, str]] = [
     ({"endpoint": "tokens"}, "endpoint", ENDPOINT),
     ({"endpoint": 1}, "endpoint", "endpoint must be a string or null, got an integer"),
     ({"grant_type": "refresh"}, "grant_type", (
         "client_credentials, refresh_token; did you mean refresh_token?"
     )),
+    ({"operation": "ping"}, "operation", "there is no field operation; it is called endpoint"),
     ({"satus": 500}, "satus", "there is no field satus; did you mean status?"),
     ({"id": "x"}, "id", "there is no field id"),
     ({"triggered": 1}, "triggered", "there is no field triggered"),
@@ -161,6 +164,10 @@ BAD: list[tuple[dict[str, Any], str, str]] = [  # body, the field that is blamed
     ({"status": 500.5}, "status", "must be an integer or null, got a number"),
     ({"status": True}, "status", "must be an integer or null, got a boolean"),
     ({"status": 204, "body": {}}, "status", "status 204 cannot have a body"),
+    ({"status": 399}, "status", USE_A_STUB + 'stubs.add("listAccounts", json={})'),
+    ({"status": 200, "endpoint": "GET /ping"}, "status", USE_A_STUB + 'stubs.add("ping", json={})'),
+    ({"body": {}, "endpoint": "getAccount"}, "status", USE_A_STUB + 'stubs.add("getAccount", json={})'),
+    ({"text": "", "network_error": "cut"}, "status", USE_A_STUB),
     *(({"status": 500, **members}, field, message) for members, field, message in BAD_WITH_A_STATUS),
 ]  # fmt: skip
 
@@ -172,6 +179,6 @@ def test_bad_faults_are_named_and_not_planned(desk: Desk, of: str) -> None:
 
 
 def test_the_longest_header_is_sent(desk: Desk) -> None:
-    assert desk.post("/faults", headers={"x": "y" * 2002}, status=204).status == 201
+    assert desk.post("/faults", headers={"x": "y" * 2002}, endpoint="token", status=204).status == 201
     assert desk.token(CLIENT_ID, CLIENT_SECRET) == 204
     assert desk.post("/faults", headers={"x": "y" * 2003}).status == 422

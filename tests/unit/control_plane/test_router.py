@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from mockmoov.control_plane import router
 from mockmoov.oauth.encoding import MAX_DEPTH
 from mockmoov.oauth.messages import HttpRequest
-from mockmoov.server.authorization_server import MAX_BODY
 from tests.support.control import JSON, Desk
 from tests.support.servers import CLIENT_ID
 
@@ -107,9 +106,9 @@ def test_access_rules_hold_for_every_endpoint(status: int) -> None:
 
 
 def test_too_large_bodies_are_413_everywhere(desk: Desk) -> None:
-    replies = [desk.ask_raw(method, target(path), b"x" * (MAX_BODY + 1)) for method, path in ENDPOINTS]
+    replies = [desk.ask_raw(method, target(path), b"x" * (router.MAX_BODY + 1)) for method, path in ENDPOINTS]
     assert {(reply.status, reply.headers["connection"]) for reply in replies} == {(413, "close")}
-    assert desk.ask_raw("POST", "/reset", b"x" * MAX_BODY, content_type=JSON).status == 400
+    assert desk.ask_raw("POST", "/reset", b"x" * router.MAX_BODY, content_type=JSON).status == 400
 
 
 def test_changes_need_a_json_content_type(desk: Desk) -> None:
@@ -133,7 +132,13 @@ def test_changes_need_a_json_content_type(desk: Desk) -> None:
 
 
 def test_unknown_members_are_named_with_the_nearest(desk: Desk) -> None:
-    misspelled = {"faults": "statuss", "tokens": "scopes", "shift": "secondss", "move-to": "too"}
+    misspelled = {
+        "faults": "statuss",
+        "stubs": "endpont",
+        "tokens": "scopes",
+        "shift": "secondss",
+        "move-to": "too",
+    }
     misspelled["freeze"] = "att"
     wrong = []
     for method, path in CHANGES:
@@ -166,6 +171,7 @@ def test_bad_bodies_are_400_with_the_reason(desk: Desk) -> None:
 
 def test_deepest_body_can_be_stored_and_sent(desk: Desk) -> None:
     body = b'{"body":' + b"[" * (MAX_DEPTH - 1) + b"]" * (MAX_DEPTH - 1) + b"}"
+    body = body.replace(b'{"body"', b'{"endpoint":"token","body"')
     assert desk.ask_raw("POST", "/faults", body, content_type=JSON).status == 201
     assert desk.token() == 200  # a planned body replaces that of the answer
 

@@ -1,4 +1,4 @@
-"""A planned fault never turns a refusal into a success, whatever the plan and the credentials."""
+"""No plan of faults and stubs turns a refusal into a success, whatever answers and whatever was sent."""
 
 import json
 from typing import Any
@@ -7,8 +7,11 @@ import httpx2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.operations import BY_PATH
 from mockmoov.oauth.token_defects import DEFECTS
+from mockmoov.server.context import RequestContext
+from mockmoov.server.steps import run_in_process
 from mockmoov.simulation.faults import PRESETS
 from tests.support.control import Desk
 from tests.support.listening import listening
@@ -23,20 +26,24 @@ OPERATIONS = [
 ]
 
 
+OPTIONAL = {
+    "endpoint": st.sampled_from([name for _, _, name in OPERATIONS]),
+    "where": st.just({"headers": {"x-none": None}}),
+    "after": st.integers(0, 1),
+    "times": st.integers(1, 3),
+    "headers": st.just({"content-type": "application/json"}),
+}
+CHANGES = {
+    "network_error": st.just("cut"),
+    "retry_after": st.just(1),
+    "truncate": st.integers(0, 3),
+    "drop": st.just(["a"]),
+    "set": st.just({"a": 1}),
+}
+
+
 def _fault(**members: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    optional = {
-        "endpoint": st.sampled_from([name for _, _, name in OPERATIONS]),
-        "where": st.just({"headers": {"x-none": None}}),
-        "after": st.integers(0, 1),
-        "times": st.integers(1, 3),
-        "headers": st.just({"content-type": "application/json"}),
-        "network_error": st.just("cut"),
-        "retry_after": st.just(1),
-        "truncate": st.integers(0, 3),
-        "drop": st.just(["a"]),
-        "set": st.just({"a": 1}),
-    }
-    return st.fixed_dictionaries(members, optional=optional)
+    return st.fixed_dictionaries(members, optional={**OPTIONAL, **CHANGES})
 
 
 FAULTS = (
@@ -45,12 +52,24 @@ FAULTS = (
     | _fault(text=st.just("x"))
     | _fault(preset=st.sampled_from(sorted(PRESETS.keys() - {"hang", "reset", "slow"})))
 )
-PLANS = st.lists(FAULTS, min_size=1, max_size=4)
+STUBS = st.fixed_dictionaries(
+    {"endpoint": OPTIONAL["endpoint"], "status": st.integers(200, 599)},
+    optional={**{name: OPTIONAL[name] for name in ("where", "after", "times")}, "json": st.just({"a": 1})},
+)
+PLANS = st.lists(
+    FAULTS.map(lambda fault: ("/faults", fault)) | STUBS.map(lambda stub: ("/stubs", stub)),
+    min_size=1,
+    max_size=5,
+)
+Plan = list[tuple[str, dict[str, Any]]]
+ANSWERS: list[dict[str, Any]] = [{}, {"upstream": "http://localhost:1"}]  # what answers an operation
 KINDS = ("none", "noise", "wrong secret", "unknown key", "disabled key", "another scope")
 
 
-def new_desk() -> Desk:
-    return Desk(keys=[{"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}, another_key("off")])
+def new_desk(**settings: Any) -> Desk:
+    return Desk(
+        keys=[{"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}, another_key("off")], **settings
+    )
 
 
 def insufficient(desk: Desk, kind: str) -> list[Header]:
@@ -71,65 +90,83 @@ def insufficient(desk: Desk, kind: str) -> list[Header]:
     return [bearer(desk.post("/tokens", scope="/ping.read", defect=kind)["access_token"])]
 
 
-def add_plan(desk: Desk, plan: list[dict[str, Any]]) -> None:
-    """Plan half of the faults for the server, half of them for the key."""
-    for number, fault in enumerate(plan):
+def add_plan(desk: Desk, plan: Plan) -> None:
+    """Plan half of it for the server, half of it for the key. A success can be no fault of an operation."""
+    for number, (path, members) in enumerate(plan):
         owner = "" if number % 2 else f"/api-keys/{CLIENT_ID}"
-        assert desk.post(f"{owner}/faults", **fault).status == 201
+        reply = desk.post(owner + path, **members)
+        assert reply.status == 201 or "use a stub" in reply.problem[1]
 
 
-@given(plan=PLANS, kind=st.sampled_from([*KINDS, *DEFECTS]), operation=st.sampled_from(OPERATIONS))
+def status_of(desk: Desk, method: str, path: str, headers: list[Header]) -> int:
+    """The status of the response; an upstream would answer 200."""
+    sent = {name: (value,) for name, value in headers}
+    steps = desk.server.respond(RequestContext(HttpRequest(method=method, path=path, headers=sent)))
+    response = run_in_process(steps, b"", lambda _: HttpResponse(status=200))
+    assert response is not None
+    return response.status
+
+
+@given(
+    plan=PLANS,
+    kind=st.sampled_from([*KINDS, *DEFECTS]),
+    operation=st.sampled_from(OPERATIONS),
+    settings=st.sampled_from(ANSWERS),
+)
 def test_no_plan_turns_a_refusal_into_a_success(
-    plan: list[dict[str, Any]], kind: str, operation: tuple[str, str, str]
+    plan: Plan, kind: str, operation: tuple[str, str, str], settings: dict[str, Any]
 ) -> None:
-    desk = new_desk()
+    desk = new_desk(**settings)
     credentials = insufficient(desk, kind)
     add_plan(desk, plan)
     for _ in range(3):
-        assert desk.send(*operation[:2], credentials, b"")[0] >= 400
+        assert status_of(desk, *operation[:2], credentials) >= 400
 
 
-def test_planned_success_replaces_no_refusal_over_http() -> None:
+def test_stub_replaces_no_refusal_over_http() -> None:
     desk = new_desk()
-    desk.post("/faults", status=200, body=[])
+    desk.post("/stubs", endpoint="listAccounts", json=[])
     with listening(desk.server) as url, httpx2.Client(base_url=url, trust_env=False) as client:
         for kind in KINDS:
             response = client.get("/accounts", headers=insufficient(desk, kind))
             assert response.status_code == (403 if kind == "another scope" else 401), kind
-        assert client.get("/accounts", headers=[basic()]).status_code == 200
+        response = client.get("/accounts", headers=[basic()])
+        assert (response.status_code, response.json()) == (200, [])
 
 
 def test_planned_success_waits_for_client_authentication() -> None:
-    for path in ("/oauth2/token", "/oauth2/revoke"):
+    for endpoint in ("token", "revoke"):
         desk = new_desk()
-        desk.post("/faults", status=200, body={"planned": True})
+        desk.post("/faults", endpoint=endpoint, status=200, body={"planned": True})
         form = {"grant_type": "client_credentials", "token": "x"}
+        path = f"/oauth2/{endpoint}"
         for kind in ("none", "wrong secret", "unknown key", "disabled key"):
             assert post_form(desk.send, path, *insufficient(desk, kind), **form)[0] == 401, (path, kind)
         status, _, body = post_form(desk.send, path, basic(), **form)
         assert (status, json.loads(body)) == (200, {"planned": True})
 
 
-def test_planned_success_is_used_by_authorized_requests_only() -> None:
+def test_only_authorized_requests_use_up_a_stub() -> None:
     desk = new_desk()
     token = desk.post("/tokens", scope="/accounts.read")["access_token"]
-    fault = desk.post("/faults", endpoint="listAccounts", status=200, body=[], times=1)["fault"]["id"]
+    stub = desk.post("/stubs", endpoint="listAccounts", json=[], times=1)["stub"]["id"]
     assert desk.send("GET", "/accounts", [], b"")[0] == 401
-    assert desk.get("/faults")["faults"][0]["matched"] == 0
+    assert desk.get("/stubs")["stubs"][0]["matched"] == 0
     assert [desk.send("GET", "/accounts", [bearer(token)], b"")[0] for _ in range(2)] == [200, 501]
     exchanges = desk.get("/exchanges")["exchanges"]
-    assert [(each["status"], each["fault"]) for each in exchanges] == [(401, None), (200, fault), (501, None)]
+    assert [(each["status"], each["stub"]) for each in exchanges] == [(401, None), (200, stub), (501, None)]
 
 
 def test_planned_success_keeps_its_place_in_the_plan() -> None:
-    success, outage = {"status": 202, "times": 1}, {"status": 503}
+    success = {"endpoint": "token", "status": 202}
+    outage = {"status": 503}
     cases: list[tuple[list[dict[str, Any]], list[int], list[int]]] = [
         # a plan, and the statuses of three authorized and of three other requests
-        ([success, outage], [202, 503, 503], [503, 503, 503]),
-        ([{**outage, "times": 1}, {"status": 202}], [503, 202, 202], [503, 401, 401]),
-        ([success, {"headers": {"x-a": "b"}}], [202, 200, 200], [401, 401, 401]),
-        ([{"status": 202, "every": 2}], [200, 202, 200], [401, 401, 401]),
-        ([outage, {**success, "of": "key"}], [202, 503, 503], [503, 503, 503]),
+        ([{**success, "times": 1}, outage], [202, 503, 503], [503, 503, 503]),
+        ([{**outage, "times": 1}, success], [503, 202, 202], [503, 401, 401]),
+        ([{**success, "times": 1}, {"headers": {"x-a": "b"}}], [202, 200, 200], [401, 401, 401]),
+        ([{**success, "every": 2}], [200, 202, 200], [401, 401, 401]),
+        ([outage, {**success, "times": 1, "of": "key"}], [202, 503, 503], [503, 503, 503]),
     ]
     wrong = []
     for plan, authorized, refused in cases:
@@ -138,15 +175,16 @@ def test_planned_success_keeps_its_place_in_the_plan() -> None:
             for fault in plan:
                 owner = f"/api-keys/{CLIENT_ID}" if "of" in fault else ""
                 desk.post(f"{owner}/faults", **{name: fault[name] for name in fault if name != "of"})
-            statuses = [desk.send("GET", "/ping", [basic(CLIENT_ID, secret)], b"")[0] for _ in range(3)]
+            statuses = [desk.token(CLIENT_ID, secret) for _ in range(3)]
             if statuses != expected:
                 wrong.append((plan, secret, statuses))
     assert wrong == []
 
 
-def test_planned_success_does_not_make_a_path_exist() -> None:
+def test_stub_does_not_make_a_path_exist() -> None:
     desk = new_desk()
-    desk.post("/faults", status=200, body=[])
+    desk.post("/stubs", endpoint="listAccounts", json=[])
+    desk.post("/stubs", endpoint="ping", json=[])
     assert desk.send("GET", "/none", [basic()], b"")[0] == 404
     assert desk.send("GET", "/accounts/", [basic()], b"")[0] == 404
     assert desk.send("PUT", "/ping", [basic()], b"")[0] == 405

@@ -9,15 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from mockmoov.simulation.faults import (
-    Fault,
-    Plan,
-    RequestFacts,
-    Where,
-    describe_fault,
-    select_fault,
-    untriggered,
-)
+from mockmoov.simulation.faults import Fault, Plan, describe_fault, select_fault
+from mockmoov.simulation.matching import RequestFacts, Where, untriggered
 
 TOKEN = RequestFacts(
     endpoint="token",

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from mockmoov.oauth.api_keys import make_api_key
 from mockmoov.oauth.records import ApiKey
 from mockmoov.oauth.signing_keys import make_issuer_keys
-from mockmoov.simulation import clock
+from mockmoov.simulation import clock, matching
 from mockmoov.simulation.clock import UNCHANGED, ClockSetting
-from mockmoov.simulation.faults import Fault, RequestFacts
-from mockmoov.storage import simulation
+from mockmoov.simulation.faults import Fault
+from mockmoov.simulation.matching import RequestFacts
 from mockmoov.storage.journal import Journal
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
@@ -50,10 +50,10 @@ class World:
         return fault.id if fault else None
 
     def fault_ids(self, owner: str | None) -> list[str]:
-        return [fault.id for fault in self.simulation.faults(owner)]
+        return [fault.id for fault in self.simulation.faults.read(owner)]
 
     def counts(self, owner: str | None) -> list[tuple[int, int]]:
-        return [(fault.matched, fault.triggered) for fault in self.simulation.faults(owner)]
+        return [(fault.matched, fault.triggered) for fault in self.simulation.faults.read(owner)]
 
 
 @pytest.fixture
@@ -94,9 +94,9 @@ def test_request_knows_whether_faults_are_planned_for_it(
     def has_faults() -> list[bool]:
         return [world.simulation.claimed_client(claimed).has_faults for claimed in ([], ["a"], ["b"])]
 
-    world.simulation.add_fault(owner, Fault(id="f"))
+    world.simulation.faults.add(owner, Fault(id="f"))
     assert has_faults() == expected
-    world.simulation.remove_faults(owner)
+    world.simulation.faults.remove(owner)
     assert has_faults() == [False] * 3
 
 
@@ -141,33 +141,33 @@ def test_invalid_change_leaves_the_clock(world: World) -> None:
 @each_owner
 def test_faults_are_added_last_and_removed_by_id_or_all(world: World, owner: str | None) -> None:
     for name in "xyzx":
-        world.simulation.add_fault(owner, Fault(id=name, status=500, body={"a": [1.5, None, "é"]}))
+        world.simulation.faults.add(owner, Fault(id=name, status=500, body={"a": [1.5, None, "é"]}))
     assert world.fault_ids(owner) == list("xyzx")
     assert [world.fault_ids(other) for other in OWNERS if other != owner] == [[], []]
-    removed = [world.simulation.remove_faults(owner, name) for name in ("x", "x", None, None)]
+    removed = [world.simulation.faults.remove(owner, name) for name in ("x", "x", None, None)]
     assert (removed, world.fault_ids(owner)) == ([2, 0, 2, 0], [])
 
 
 def test_plan_is_limited_in_faults_and_bytes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.simulation.add_fault("a", Fault(id="x", text="é" * 100))
+    world.simulation.faults.add("a", Fault(id="x", text="é" * 100))
     size = len(world.store.get_many(["faults:a"])[0] or b"")
     with monkeypatch.context() as patched:
-        patched.setattr(simulation, "MOST_BYTES", size)
-        world.simulation.add_fault("b", Fault(id="x", text="é" * 100))
+        patched.setattr(matching, "MOST_BYTES", size)
+        world.simulation.faults.add("b", Fault(id="x", text="é" * 100))
         limit = f"^the plan would be larger than {size} bytes, which is the limit$"
         with pytest.raises(ValueError, match=limit):
-            world.simulation.add_fault("b", Fault(id="y"))
-    monkeypatch.setattr(simulation, "MOST_FAULTS", 2)
-    world.simulation.add_fault("a", Fault(id="x"))
+            world.simulation.faults.add("b", Fault(id="y"))
+    monkeypatch.setattr(matching, "MOST_PLANNED", 2)
+    world.simulation.faults.add("a", Fault(id="x"))
     with pytest.raises(ValueError, match=r"^there are 2 faults in the plan, which is the limit$"):
-        world.simulation.add_fault("a", Fault(id="y"))
+        world.simulation.faults.add("a", Fault(id="y"))
     assert (world.fault_ids("a"), world.fault_ids("b")) == (["x", "x"], ["x"])
 
 
 def test_faults_of_the_key_come_before_the_servers(world: World) -> None:
-    world.simulation.add_fault(None, Fault(id="server", times=3))
-    world.simulation.add_fault("a", Fault(id="late", after=5))
-    world.simulation.add_fault("a", Fault(id="key", times=1))
+    world.simulation.faults.add(None, Fault(id="server", times=3))
+    world.simulation.faults.add("a", Fault(id="late", after=5))
+    world.simulation.faults.add("a", Fault(id="key", times=1))
     assert [world.take(owner) for owner in ("b", "a", "a", None, None, "a")] == [
         "server", "key", "server", "server", None, None,
     ]  # fmt: skip
@@ -175,8 +175,8 @@ def test_faults_of_the_key_come_before_the_servers(world: World) -> None:
 
 
 def test_windows_follow_the_clock_of_the_plans_owner(world: World) -> None:
-    world.simulation.add_fault(None, Fault(id="server", start=NOW + 10, end=NOW + 20))
-    world.simulation.add_fault("a", Fault(id="key", start=NOW + 100))
+    world.simulation.faults.add(None, Fault(id="server", start=NOW + 10, end=NOW + 20))
+    world.simulation.faults.add("a", Fault(id="key", start=NOW + 100))
     assert world.take("a", NOW + 15) is None
     assert world.take("a", NOW + 100) == "key"
     world.shift(None, 10)
@@ -184,7 +184,7 @@ def test_windows_follow_the_clock_of_the_plans_owner(world: World) -> None:
 
 
 def test_success_waits_with_the_plans_that_are_left(world: World) -> None:
-    world.simulation.add_fault(None, Fault(id="success", status=200))
+    world.simulation.faults.add(None, Fault(id="success", status=200))
     first = world.simulation.take_fault(["a", None], FACTS, NOW, is_authorized=None)
     assert (first, world.counts(None)) == ((None, [None]), [(0, 0)])
     rejected = world.simulation.take_fault([None], FACTS, NOW, is_authorized=False)
@@ -195,14 +195,14 @@ def test_success_waits_with_the_plans_that_are_left(world: World) -> None:
 
 
 def test_deleted_key_has_no_faults(world: World) -> None:
-    world.simulation.add_fault("a", Fault(id="x"))
+    world.simulation.faults.add("a", Fault(id="x"))
     world.repository.delete_api_key("a")
     assert world.take("a") is None
     assert world.store.get_many(["faults:a", "clock:a"]) == [None, None]
 
 
 def test_threads_trigger_a_fault_as_often_as_planned(world: World) -> None:
-    world.simulation.add_fault(None, Fault(id="x", times=50))
+    world.simulation.faults.add(None, Fault(id="x", times=50))
     with ThreadPoolExecutor(4) as pool:
         taken = list(pool.map(world.take, "a" * 100))
     assert (taken.count("x"), taken.count(None)) == (50, 50)
@@ -215,7 +215,7 @@ def test_overtaken_change_is_made_again(world: World) -> None:
     theirs("clock", b'{"offset":5.0}')
     world.shift(None, 1)
     theirs("faults", b'[{"id":"theirs"}]')
-    world.simulation.add_fault(None, Fault(id="ours"))
+    world.simulation.faults.add(None, Fault(id="ours"))
     assert world.simulation.clock().offset == 6
     assert world.fault_ids(None) == ["theirs", "ours"]
 
@@ -241,8 +241,8 @@ FAULTS = st.builds(
 @given(fault=FAULTS)
 def test_fault_comes_back_as_planned(fault: Fault) -> None:
     state = SimulationState(MemoryStore(), wall=lambda: NOW)
-    state.add_fault("a", fault)
-    assert state.faults("a") == (fault,)
+    state.faults.add("a", fault)
+    assert state.faults.read("a") == (fault,)
 
 
 # --- the journal ------------------------------------------------------------------------------------

@@ -20,16 +20,32 @@ import pytest
 
 import mockmoov
 from mockmoov import testing
-from mockmoov.config.settings import SETTINGS, Layer, Settings, load
+from mockmoov.config.settings import SETTINGS, Layer, load
 from mockmoov.oauth.api_keys import _MEMBERS, EXAMPLE
 from mockmoov.oauth.grants import GRANTS
+from mockmoov.oauth.operations import ENDPOINTS
 from mockmoov.oauth.token_defects import DEFECTS
-from mockmoov.server.factory import create_server
 from mockmoov.simulation.faults import PRESETS
 from mockmoov.simulation.journal import Query
-from mockmoov.testing import BindError, ControlError, Fault, MintedToken, MockMoov, MoovKey, SettingsError
+from mockmoov.testing import (
+    BindError,
+    ControlError,
+    Fault,
+    MintedToken,
+    MockMoov,
+    MoovKey,
+    SettingsError,
+    Stub,
+)
 from mockmoov.testing.environment import VARIABLES
-from mockmoov.testing.types import FaultArguments, KeyArguments, KeyChanges, QueryArguments, SettingArguments
+from mockmoov.testing.types import (
+    FaultArguments,
+    KeyArguments,
+    KeyChanges,
+    QueryArguments,
+    SettingArguments,
+    StubArguments,
+)
 from tests.support.asgi import client_of
 from tests.support.program import Program, ping
 from tests.unit.testing.conftest import CONTROL_TOKEN
@@ -332,9 +348,9 @@ def test_typed_arguments_are_those_the_server_knows() -> None:
     assert list(SettingArguments.__annotations__) == list(SETTINGS)
     assert set(KeyArguments.__annotations__) == set(_MEMBERS)
     assert set(KeyChanges.__annotations__) == set(_MEMBERS) - {"client_id"}
-    ours = {"id", "preset", "matched", "triggered"}  # `preset` is an argument of its own
-    members = [item.name for item in fields(Fault) if item.name not in ours]
-    assert list(FaultArguments.__annotations__) == members
+    assigned = {"id", "matched", "triggered"}
+    assert {*FaultArguments.__annotations__, "preset"} == {item.name for item in fields(Fault)} - assigned
+    assert {*StubArguments.__annotations__, "endpoint"} == {item.name for item in fields(Stub)} - assigned
     assert list(QueryArguments.__annotations__) == [item.name for item in fields(Query)]
 
 
@@ -342,7 +358,8 @@ def test_typed_values_are_those_the_server_accepts() -> None:
     assert get_args(testing.PresetName) == tuple(PRESETS)
     assert get_args(testing.DefectName) == DEFECTS
     assert get_args(testing.GrantType) == tuple(GRANTS)
-    assert set(get_args(testing.EndpointName)) == set(create_server(Settings()).endpoint_names)
+    oauth_paths = {"POST /oauth2/token", "POST /oauth2/revoke"}
+    assert set(get_args(testing.EndpointName)) == ENDPOINTS.keys() - oauth_paths
     hints = get_type_hints(SettingArguments)
     literals = {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
     assert list(literals) == ["token_format", "scope_catalogue", "origin_policy", "control"]
@@ -355,7 +372,7 @@ def test_typed_values_are_those_the_server_accepts() -> None:
 TYPED_PROGRAM = """\
 from typing import assert_type
 
-from mockmoov import Clock, ControlError, Exchange, Fault, MintedToken, MockMoov, MoovKey
+from mockmoov import Clock, ControlError, Exchange, Fault, MintedToken, MockMoov, MoovKey, Stub
 
 moov = MockMoov(token_format="opaque", port=0)
 MockMoov(token_format="opake")  # error: arg-type
@@ -372,6 +389,14 @@ assert_type(key.clock, Clock)
 key.clock.shift(2)  # error: arg-type
 assert_type(key.faults.add("unavailable", endpoint="listAccounts", times=2), Fault)
 key.faults.add(endpoint="token", grant_type="refresh_token", network_error="cut")
+assert_type(key.stubs.add("listAccounts", json=[], times=2), Stub)
+key.stubs.add("GET /accounts/{accountID}", where={"query": {"count": "1"}}, body=b"x", headers={"a": "b"})
+key.stubs.add("listAcounts", json=[])  # error: arg-type
+key.stubs.add("token", json={})  # error: arg-type
+key.stubs.add("listAccounts", jsn=[])  # error: call-arg
+assert_type(key.stubs.untriggered(), tuple[Stub, ...])
+assert_type(key.exchanges.one(endpoint="createTransfer", where={"body": {}}), Exchange)
+assert_type(key.exchanges.exactly(2, endpoint="POST /accounts"), list[Exchange])
 key.faults.add("unavailabel")  # error: arg-type
 key.faults.add("html", endpoint="tokne")  # error: arg-type
 key.faults.add("html", grant_type="refresh")  # error: arg-type
@@ -434,7 +459,7 @@ def test_no_repr_shows_a_secret_or_a_whole_token() -> None:
 
 
 def test_package_has_only_its_public_names() -> None:
-    names = {"Clock", "ControlError", "Exchange", "Fault", "MintedToken", "MockMoov", "MoovKey"}
+    names = {"Clock", "ControlError", "Exchange", "Fault", "MintedToken", "MockMoov", "MoovKey", "Stub"}
     assert {*mockmoov.__all__} == {*names, "__version__"}
     for name in names:
         assert getattr(mockmoov, name) is getattr(testing, name)

@@ -196,7 +196,7 @@ def test_client_that_leaves_within_its_body_changes_nothing() -> None:
         ):
             assert not connect(app, "POST", path, chunk(sent, more=True), LEFT, headers=headers).sent
     assert not lines
-    assert server.simulation.faults() == ()
+    assert server.simulation.faults.read() == ()
     assert ask(app, "GET", "/ping", headers=[bearer(pair["access_token"])]).status_code == 200
     assert connect(app, "POST", "/oauth2/token", chunk(refresh), headers=AUTHORIZED).status == 200
     assert connect(app, "POST", "/_mockmoov/faults", chunk(fault), headers=typed).status == 201
@@ -208,7 +208,7 @@ def test_client_that_leaves_within_its_body_changes_nothing() -> None:
 def test_delayed_response_is_made_when_it_is_sent() -> None:
     clock = Clock()
     server = new_server(clock=clock, default_version="latest")
-    server.simulation.add_fault(CLIENT_ID, Fault(id="f", delay=0.01))
+    server.simulation.faults.add(CLIENT_ID, Fault(id="f", delay=0.01))
 
     class Patient(Connection):
         async def receive(self) -> Message:
@@ -232,7 +232,7 @@ def test_request_is_done_though_its_client_leaves_in_a_delay() -> None:
     server = new_server()
     app = create_app(server, exposure="process")
     token = mint(app)["access_token"]
-    server.simulation.add_fault(None, Fault(id="f", delay=3600, times=1))
+    server.simulation.faults.add(None, Fault(id="f", delay=3600, times=1))
     body = chunk(form(token=token))
     assert connect(app, "POST", "/oauth2/revoke", body, LEFT, headers=AUTHORIZED).unread == []
     response = ask(app, "GET", "/ping", headers=[bearer(token)])
@@ -302,7 +302,7 @@ class Listener:
 def failing_app(network_error: NetworkError, text: str | None = None) -> ASGIApp:
     server = new_server()
     status = None if text is None else 503
-    server.simulation.add_fault(None, Fault(id="f", network_error=network_error, status=status, text=text))
+    server.simulation.faults.add(None, Fault(id="f", network_error=network_error, status=status, text=text))
     return create_app(server, exposure="process")
 
 

@@ -73,8 +73,8 @@ def responses(origin: str | None, **settings: Any) -> list[tuple[int, httpx2.Res
     app = create_app(server, exposure="loopback", ca_pem=b"a CA")
     found = ask_all(app, requests[:-2])
     headers = {"Access-Control-Allow-Origin": "*", "Vary": "Accept"}
-    server.simulation.add_fault(None, Fault(id="f", status=503, headers=headers, times=1))
-    server.simulation.add_fault(None, Fault(id="g", status=503))
+    server.simulation.faults.add(None, Fault(id="f", status=503, headers=headers, times=1))
+    server.simulation.faults.add(None, Fault(id="g", status=503))
     found += ask_all(app, requests[-2:])
     return [(status, response) for (status, *_), response in zip(REQUESTS, found, strict=True)]
 
@@ -106,7 +106,7 @@ def test_only_allowed_pages_may_read_and_they_read_all(
 
 def test_page_may_read_a_truncated_response() -> None:
     server, closed = new_server(), list[str]()
-    server.simulation.add_fault(None, Fault(id="f", status=503, text="long", network_error="cut"))
+    server.simulation.faults.add(None, Fault(id="f", status=503, text="long", network_error="cut"))
     app = create_app(server, exposure="loopback")
     extensions = {"mockmoov.connection": {"close": lambda: closed.append("close")}}
     headers = [(b"host", b"localhost"), (b"origin", PAGE.encode())]
@@ -228,15 +228,15 @@ def test_preflight_repeats_only_header_names(requested: str) -> None:
 def test_preflight_is_logged_but_is_no_exchange(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     server = new_server(rate_limit=1, keys=[KEY])
-    server.simulation.add_fault(None, Fault(id="f", status=503))
+    server.simulation.faults.add(None, Fault(id="f", status=503))
     for _ in range(3):
         assert ask(server, "OPTIONS", "/ping", headers=PREFLIGHT).status_code == 204
     assert [line.rsplit(" ", 1)[0] for line in caplog.messages if line.startswith("OPTIONS")] == [
         "OPTIONS /ping 204 client=- grant=- reason='-'"
     ] * 3
     assert server.simulation.journal().exchanges == []
-    assert server.simulation.faults()[0].matched == 0
-    server.simulation.remove_faults(None)
+    assert server.simulation.faults.read()[0].matched == 0
+    server.simulation.faults.remove(None)
     assert ask(server, "POST", "/oauth2/token", data=MINT, auth=AUTH).status_code == 200
 
 

@@ -1,0 +1,74 @@
+"""Turns members of JSON objects, query strings and configuration files into checked values."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from mockmoov.oauth.errors import FieldError
+from mockmoov.oauth.suggestions import nearest
+
+_Input = TypeVar("_Input")
+_NAME = re.compile(r"[a-z_]{1,40}")
+_PLACE = re.compile(r"(.*) - at `(?:key in )?\$\.?([^`]*)`")
+_TYPES = re.compile("`([^`]*)`")
+_TYPE_NAMES = {
+    "array": "a list",
+    "bool": "a boolean",
+    "float": "a number",
+    "int": "an integer",
+    "object": "an object",
+    "str": "a string",
+}
+_OTHER_NAMES = {"operation": "endpoint"}  # names that other tools use, and what they are called here
+
+
+def require_known(name: str, known_names: Iterable[str], kind: str) -> None:
+    """Raise `FieldError` with the nearest known name, unless the name is known.
+
+    `kind` says what it names, such as "field". An odd name isn't repeated: it may be a secret.
+    """
+    if name not in known_names:
+        printed = name if _NAME.fullmatch(name) else "..."
+        other = _OTHER_NAMES.get(name, "")
+        hint = f"; it is called {other}" if other in known_names else nearest(name, known_names)
+        raise FieldError(printed, f"there is no {kind} {printed}{hint}")
+
+
+def require_one_of(field: str, value: object, options: Iterable[str], description: str = "") -> str:
+    """Return the value if it is an option, or raise `FieldError` with the options or their description."""
+    choices = sorted(options)
+    if value not in choices:
+        expected = description or f"one of {', '.join(choices)}"
+        raise FieldError(field, f"{field} must be {expected}{nearest(str(value), choices)}")
+    return str(value)
+
+
+def parse_as(
+    members: Mapping[str, Any], form: type[_Input], *, hidden: Iterable[str] = (), strict: bool = True
+) -> _Input:
+    """Convert members to a dataclass; raises `FieldError`. The `hidden` fields can't be set by a request.
+
+    With `strict=False` it converts text to numbers, for query strings.
+    """
+    names = [field.name for field in fields(cast("Any", form)) if field.name not in hidden]
+    for name in members:
+        require_known(name, names, "field")
+    try:
+        return msgspec.convert(members, form, strict=strict)
+    except msgspec.ValidationError as error:
+        place = _PLACE.fullmatch(str(error))
+        field = (place[2] if place else "") or "..."
+        raise FieldError(field, f"{field}{_describe(place[1] if place else str(error))}") from None
+
+
+def _describe(problem: str) -> str:
+    """Reword msgspec's "Expected `int | null`, got `str`" so that it can follow the name of a field."""
+    if not problem.startswith("Expected "):
+        return f": {problem[0].lower()}{problem[1:]}"
+    plain = _TYPES.sub(
+        lambda types: " or ".join(_TYPE_NAMES.get(n, n) for n in types[1].split(" | ")), problem
+    )
+    return f" must be {plain.removeprefix('Expected ')}"

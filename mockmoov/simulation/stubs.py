@@ -1,0 +1,156 @@
+"""Stubs: answers that a test plans for operations.
+
+A stub answers a request that the guard has let pass, so it never replaces a refusal. A plan is a tuple of
+stubs in the order they were added; the last one that matches answers. One that isn't due, or is used up,
+leaves the request to those before it.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, TypeAlias
+
+from msgspec import UNSET, Meta
+
+from mockmoov.oauth.encoding import to_json
+from mockmoov.oauth.errors import FieldError
+from mockmoov.oauth.fields import parse_as, require_known
+from mockmoov.oauth.messages import HttpResponse
+from mockmoov.oauth.operations import endpoint_name
+from mockmoov.oauth.responses import REASON_HEADER
+from mockmoov.simulation.matching import (
+    Planned,
+    RequestFacts,
+    Seconds,
+    Where,
+    count_match,
+    count_trigger,
+    is_due,
+    is_used_up,
+    matches,
+)
+from mockmoov.simulation.planned_headers import WITHOUT_BODY, invalid_header, set_headers
+
+_ASSIGNED = ("id", "matched", "triggered")  # the server sets these members
+_CONTENT_TYPES = {
+    "json": "application/json",
+    "text": "text/plain; charset=utf-8",
+    "body": "application/octet-stream",
+}
+_PLACEHOLDER = re.compile(r"\{\{|\{([A-Za-z0-9]+)\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stub(Planned):
+    """A planned answer to an operation: `status`, `headers`, and one of `json`, `text` and `body` (bytes).
+
+    It is sent after `delay` seconds. In `text` and in the strings of `json`, `{accountID}` is replaced with
+    the path parameter of that name, if the operation has one; `{{` is a literal brace.
+    """
+
+    status: Annotated[int, Meta(ge=200, le=599)] = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    json: Any = UNSET
+    text: str | None = None
+    body: bytes | None = None
+    delay: Seconds = 0.0
+
+
+StubPlan: TypeAlias = tuple[Stub, ...]
+
+
+def make_stub(members: Mapping[str, Any]) -> Stub:
+    """Make a stub from its members; raises `FieldError`."""
+    check_where(members)
+    stub = parse_as(members, Stub, hidden=_ASSIGNED)
+    stub = replace(stub, endpoint=_operation_name(stub.endpoint))
+    contents = _contents(stub)
+    if len(contents) > 1:
+        raise FieldError(contents[1], f"{contents[1]} cannot be combined with {contents[0]}")
+    if (problem := invalid_header(stub.headers)) is not None:
+        raise FieldError("headers", f"headers {problem}")
+    if stub.status in WITHOUT_BODY and contents:
+        raise FieldError("status", f"status {stub.status} cannot have a body")
+    return stub
+
+
+def check_where(members: Mapping[str, Any]) -> None:
+    """Reject unknown members of `where`; raises `FieldError`."""
+    where = members.get("where")
+    for name in where if isinstance(where, Mapping) else ():
+        require_known(name, Where.__slots__, "field of where named")
+
+
+def select_stub(plan: StubPlan, facts: RequestFacts) -> tuple[Stub | None, StubPlan]:
+    """Return the stub that answers a request, or None, and the plan with updated counts."""
+    counted = list(plan)
+    for index in reversed(range(len(plan))):
+        stub = plan[index]
+        if stub.endpoint != facts.endpoint or is_used_up(stub) or not matches(stub.where, facts):
+            continue
+        counted[index] = matched = count_match(stub)
+        if is_due(matched):
+            counted[index] = answering = count_trigger(matched)
+            return answering, tuple(counted)
+    return None, tuple(counted)
+
+
+def stub_response(stub: Stub, path_parameters: Mapping[str, str]) -> HttpResponse:
+    """Make the response of a stub; `path_parameters` are those of the request, decoded."""
+    headers = {REASON_HEADER: f"stub {stub.id}"}
+    for kind in _contents(stub):
+        headers["content-type"] = _CONTENT_TYPES[kind]
+    return HttpResponse(
+        status=stub.status,
+        headers=set_headers(headers.items(), stub.headers),
+        body=_body(stub, path_parameters),
+    )
+
+
+def describe_stub(stub: Stub) -> str:
+    """Describe a stub in one line, without its contents."""
+    counts = {"after": 0, "every": 1, "times": None, "status": 200}
+    values = {name: getattr(stub, name) for name, default in counts.items() if getattr(stub, name) != default}
+    conditions = [name for name in Where.__slots__ if getattr(stub.where, name) not in (None, {})]
+    where = f", where {' and '.join(conditions)}" if conditions else ""
+    return ", ".join([repr(stub.endpoint), *(f"{name}={value}" for name, value in values.items())]) + where
+
+
+def _operation_name(endpoint: str | None) -> str:
+    if endpoint is None:
+        raise FieldError("endpoint", "endpoint is missing: name an operation, such as listAccounts")
+    name = endpoint_name(endpoint)
+    if name in ("token", "revoke"):
+        raise FieldError("endpoint", f"a stub answers an operation, not {name}: plan a fault for it")
+    return name
+
+
+def _contents(stub: Stub) -> list[str]:
+    """Which of `json`, `text` and `body` a stub has."""
+    given = {"json": stub.json is not UNSET, "text": stub.text is not None, "body": stub.body is not None}
+    return [name for name, is_given in given.items() if is_given]
+
+
+def _body(stub: Stub, path_parameters: Mapping[str, str]) -> bytes:
+    if stub.json is not UNSET:
+        return to_json(_fill(stub.json, path_parameters))
+    if stub.text is not None:
+        return _fill_text(stub.text, path_parameters).encode()
+    return stub.body or b""
+
+
+def _fill(value: Any, path_parameters: Mapping[str, str]) -> Any:
+    """A JSON value with path parameters filled into its strings; names of members stay as they are."""
+    if isinstance(value, str):
+        return _fill_text(value, path_parameters)
+    if isinstance(value, Mapping):
+        return {name: _fill(member, path_parameters) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_fill(item, path_parameters) for item in value]
+    return value
+
+
+def _fill_text(text: str, path_parameters: Mapping[str, str]) -> str:
+    if "{" not in text:
+        return text
+    return _PLACEHOLDER.sub(lambda found: path_parameters.get(found[1], found[0]) if found[1] else "{", text)
