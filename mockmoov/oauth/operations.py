@@ -49,7 +49,8 @@ def endpoint_name(endpoint: str) -> str:
     name = ENDPOINTS.get(endpoint)
     if name is None:
         expected = "token, revoke or an operation, such as listAccounts or GET /accounts/{accountID}"
-        raise FieldError("endpoint", f"endpoint must be {expected}{nearest(endpoint, ENDPOINTS)}")
+        alike = [known for known in ENDPOINTS if ("/" in known) == ("/" in endpoint)]
+        raise FieldError("endpoint", f"endpoint must be {expected}{nearest(endpoint, alike)}")
     return name
 
 

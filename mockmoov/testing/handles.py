@@ -161,21 +161,14 @@ class Exchanges(_Handle):
         """
         found = self(**query)
         if len(found) != count:
-            raise AssertionError(self._count_message(count, found, query))
+            conditions = ", ".join(f"{name}={value!r}" for name, value in query.items()) or "no conditions"
+            message = f"expected {count} exchanges with {conditions}, found {len(found)}"
+            raise AssertionError(self._explain(message, count, found, query))
         return found
 
     def one(self, **query: Unpack[QueryArguments]) -> Exchange:
         """The only exchange that matches; raises `AssertionError` if there is none, or more than one."""
         return self.exactly(1, **query)[0]
-
-    def _count_message(self, count: int, found: list[Exchange], query: QueryArguments) -> str:
-        conditions = ", ".join(f"{name}={value!r}" for name, value in query.items())
-        lines = [f"expected {count} exchanges with {conditions or 'no conditions'}, found {len(found)}"]
-        lines += map(format_line, found[-_MAX_LINES:])
-        if len(found) < count:
-            misses = nearest_misses(self(), _journal_query(query))
-            lines += ["the nearest others:", *misses] if misses else ["there are no others"]
-        return "\n  ".join(lines)
 
     def wait(self, count: int = 1, *, timeout: float = 5, **query: Unpack[QueryArguments]) -> list[Exchange]:
         """Wait until `count` exchanges match, and return them.
@@ -186,7 +179,7 @@ class Exchanges(_Handle):
             document = self._wait_once(count, seconds, query)
             if document["complete"]:
                 return _exchanges(document)
-        raise _too_few(count, timeout, document)
+        raise self._too_few(count, timeout, document, query)
 
     async def wait_async(
         self, count: int = 1, *, timeout: float = 5, **query: Unpack[QueryArguments]
@@ -197,11 +190,25 @@ class Exchanges(_Handle):
             document = await anyio.to_thread.run_sync(wait_once, abandon_on_cancel=True)
             if document["complete"]:
                 return _exchanges(document)
-        raise _too_few(count, timeout, document)
+        raise self._too_few(count, timeout, document, query)
 
     def _wait_once(self, count: int, seconds: float, query: QueryArguments) -> Mapping[str, Any]:
         parameters = {**_query(query), "count": count, "timeout": seconds}
         return dict(self._control("GET", "/exchanges/wait", query=parameters, timeout=seconds))
+
+    def _too_few(
+        self, count: int, timeout: float, document: Mapping[str, Any], query: QueryArguments
+    ) -> TimeoutError:
+        found = _exchanges(document)
+        message = f"waited {timeout} s for {count} matching exchanges, found {len(found)}"
+        return TimeoutError(self._explain(message, count, found, query))
+
+    def _explain(self, message: str, count: int, found: list[Exchange], query: QueryArguments) -> str:
+        """The message, with the exchanges that match, and those that come nearest if some are missing."""
+        lines = [message, *map(format_line, found[-_MAX_LINES:])]
+        if len(found) < count and (misses := nearest_misses(self(), _journal_query(query))):
+            lines += ["nearest misses:", *misses]
+        return "\n  ".join(lines)
 
     @property
     def dropped(self) -> int:
@@ -242,12 +249,6 @@ def _journal_query(query: QueryArguments) -> Query:
 
 def _exchanges(document: Mapping[str, Any]) -> list[Exchange]:
     return msgspec.convert(document["exchanges"], list[Exchange])
-
-
-def _too_few(count: int, timeout: float, document: Mapping[str, Any]) -> TimeoutError:
-    exchanges = _exchanges(document)
-    first_line = f"waited {timeout} s for {count} matching exchanges, found {len(exchanges)}"
-    return TimeoutError("\n  ".join([first_line, *map(format_line, exchanges[-_MAX_LINES:])]))
 
 
 class SigningKeys(_Handle):

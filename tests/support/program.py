@@ -26,6 +26,14 @@ class Program:
         url = f"{self.key.url}/_mockmoov/introspect"
         return self.http.post(url, auth=self.auth, data={"token": token}).json()
 
+    def get(self, path: str) -> httpx2.Response:
+        """Use an operation with the credentials of the key."""
+        return self.http.get(f"{self.key.url}{path}", auth=self.auth)
+
+    def post(self, path: str, body: object) -> httpx2.Response:
+        """Send JSON to an operation with the credentials of the key."""
+        return self.http.post(f"{self.key.url}{path}", auth=self.auth, json=body)
+
     @property
     def auth(self) -> tuple[str, str]:
         return self.key.client_id, self.key.client_secret

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mockmoov.oauth.records import Exchange
-from mockmoov.simulation.journal import Query, format_line, matching
+from mockmoov.simulation.journal import Query, format_line, matching, nearest_misses
+from mockmoov.simulation.matching import Where
 
 EXCHANGE = Exchange(
     number=7, at=784_111_777.9, client_id="id", endpoint="token", method="POST", path="/oauth2/token",
     contract="2023", grant_type="client_credentials", status=200, reason=None, fault="f1", headers={},
     parameters={"grant_type": "client_credentials", "scope": "/ping.read", "client_id": "id"}, issued={},
+    stub="s1", path_parameters={"cardID": "c"}, query={"a": ("1", "2")}, body={"b": 1, "c": 2},
 )  # fmt: skip
 # Each member of a query, with a value that matches the exchange and one that doesn't.
 MEMBERS: dict[str, tuple[Any, Any]] = {
@@ -22,8 +24,15 @@ MEMBERS: dict[str, tuple[Any, Any]] = {
     "status": (200, 201),
     "method": ("POST", "GET"),
     "fault": ("f1", "f2"),
+    "stub": ("s1", "s2"),
     "since": (784_111_777.9, 784_111_778.0),
     "until": (784_111_778.0, 784_111_777.9),
+    "where": (
+        Where(
+            path_parameters={"cardID": "c"}, query={"a": "2"}, parameters={"client_id": "id"}, body={"c": 2}
+        ),
+        Where(body={"c": 3}),
+    ),
 }
 QUERIES = st.fixed_dictionaries({}, optional={name: st.sampled_from(MEMBERS[name]) for name in MEMBERS})
 
@@ -71,3 +80,24 @@ TOKEN = "POST /oauth2/token client_credentials /ping.read (contract 2023)"
 )
 def test_exchange_is_printed_in_one_line(changes: dict[str, Any], line: str) -> None:
     assert format_line(replace(EXCHANGE, **changes)) == f"#7 Sun, 06 Nov 1994 08:49:37 GMT {line}"
+
+
+def test_nearest_misses_are_three_of_those_with_the_fewest_differences() -> None:
+    query = Query(endpoint="token", status=200, where=Where(body={"b": 1}))
+    exchanges = [
+        EXCHANGE,
+        replace(EXCHANGE, number=1, endpoint="ping", status=401, body=None),
+        *(replace(EXCHANGE, number=number, status=500 + number) for number in (2, 3)),
+        replace(EXCHANGE, number=4, body={"b": 2}),
+        replace(EXCHANGE, number=5, status=500, endpoint="ping"),
+    ]
+    misses = nearest_misses(exchanges, query)
+    assert [line.partition(" -> ")[2] for line in misses] == [
+        "502; status is 502",
+        "503; status is 503",
+        "200; body.b is 2",
+    ]
+    assert [line.partition(" ")[0] for line in misses] == ["#2", "#3", "#4"]
+    window = Query(since=784_111_778.0, until=784_111_777.0)
+    assert nearest_misses([EXCHANGE], window)[0].endswith("; since is 784111777.9, until is 784111777.9")
+    assert nearest_misses([EXCHANGE], Query()) == []

@@ -11,7 +11,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any, cast, get_args
+from typing import Any, Final, cast, get_args
 from urllib.parse import parse_qs
 
 import anyio
@@ -129,6 +129,40 @@ def test_member_overrides_its_preset_and_none_is_left_out(program: Program) -> N
     assert (limited.status_code, limited.headers["retry-after"]) == (429, "7")
 
 
+# --- stubs --------------------------------------------------------------------------------------
+
+
+def test_stub_answers_the_requests_of_its_key(program: Program, other: Program) -> None:
+    stubs = program.key.stubs
+    stub = stubs.add("getAccount", json={"accountID": "{accountID}", "note": None}, times=1)
+    image = stubs.add("GET /images/{publicID}", body=b"\x89PNG", headers={"content-type": "image/png"})
+    nothing = stubs.add("listAccounts", json=None, text=None, where={"query": {"count": "1"}})
+    assert stubs.list() == tuple(stubs) == (stub, image, nothing)
+    assert len(stubs) == 3
+    assert (stub.endpoint, stub.json, image.endpoint, image.body) == (
+        *("getAccount", {"accountID": "{accountID}", "note": None}, "getPublicImage", b"\x89PNG"),
+    )
+    account = program.key.account_id
+    responses = [each.get(f"/accounts/{account}") for each in (program, other, program)]
+    assert [response.status_code for response in responses] == [200, 501, 501]
+    assert responses[0].json() == {"accountID": account, "note": None}
+    assert program.get("/images/x").content == b"\x89PNG"
+    assert program.get("/accounts?count=1").json() is None
+    assert stubs.untriggered() == ()
+    stubs.remove(image)
+    assert [each.id for each in stubs] == [stub.id, nothing.id]
+    stubs.clear()
+    assert stubs.list() == ()
+
+
+def test_invalid_stub_is_named(key: MoovKey) -> None:
+    with pytest.raises(ControlError, match="did you mean listAccounts") as caught:
+        key.stubs.add("listAcounts")  # type: ignore[arg-type]
+    assert (caught.value.status, caught.value.field) == (422, "endpoint")
+    with pytest.raises(ControlError, match="did you mean status"):
+        key.stubs.add("ping", stauts=1)  # type: ignore[call-arg]
+
+
 # --- exchanges ----------------------------------------------------------------------------------
 
 
@@ -201,10 +235,43 @@ def test_wait_in_vain_lists_the_matching_exchanges(program: Program) -> None:
     line = r"  #\d+ \w{3}, .* GMT POST /oauth2/token client_credentials /ping.read \(contract 2023\) -> 200"
     assert re.fullmatch(line, second)
     assert re.search(r"/nope.read \(contract 2023\) -> 400: scope /nope.read is not known", third)
-    with pytest.raises(TimeoutError, match=r"^waited 0 s for 1 matching exchanges, found 0$"):
+    with pytest.raises(TimeoutError) as caught:
         program.key.exchanges.wait(timeout=0, endpoint="revoke")
+    first, second, *misses = str(caught.value).splitlines()
+    assert (first, second) == ("waited 0 s for 1 matching exchanges, found 0", "  nearest misses:")
+    assert all(miss.endswith("; endpoint is 'token'") for miss in misses)
     with pytest.raises(TimeoutError, match=r"^waited 0\.01 s for 3 matching exchanges, found 2\n"):
         asyncio.run(program.key.exchanges.wait_async(3, timeout=0.01))
+
+
+def test_count_that_differs_lists_what_was_found_and_the_nearest(program: Program) -> None:
+    exchanges, account = program.key.exchanges, program.key.account_id
+    path = f"/accounts/{account}/transfers"
+    endpoint: Final = "POST /accounts/{accountID}/transfers"
+    for value in (100, 250):
+        program.post(path, {"amount": {"value": value}, "description": "rent"})
+    program.get("/accounts?count=1")
+    sent = exchanges.one(endpoint="createTransfer", where={"body": {"amount": {"value": 250}}})
+    assert sent.body == {"amount": {"value": 250}, "description": "rent"}
+    assert exchanges.exactly(2, endpoint=endpoint, since=LONG_AGO) == exchanges(endpoint="createTransfer")
+    assert exchanges.one(where={"query": {"count": "1"}}).query == {"count": ("1",)}
+    with pytest.raises(AssertionError) as caught:
+        exchanges.one(endpoint=endpoint, where={"body": {"amount": {"value": 200}, "description": "rent"}})
+    first, *lines = str(caught.value).splitlines()
+    assert first.startswith(f"expected 1 exchanges with endpoint='{endpoint}', where={{'body': ")
+    assert first.endswith(", found 0")
+    assert lines[0] == "  nearest misses:"
+    assert [line.partition(" -> 501: ")[2].partition("; ")[2] for line in lines[1:]] == [
+        "body.amount.value is 100",
+        "body.amount.value is 250",
+        "endpoint is 'listAccounts', body is None",
+    ]
+    with pytest.raises(AssertionError) as caught:
+        exchanges.one(status=501)
+    first, *lines = str(caught.value).splitlines()
+    assert (first, len(lines)) == ("expected 1 exchanges with status=501, found 3", 3)
+    with pytest.raises(AssertionError, match=r"^expected 0 exchanges with no conditions, found 3\n"):
+        exchanges.exactly(0)
 
 
 def test_wait_async_lets_the_event_loop_run(program: Program) -> None:
@@ -225,6 +292,8 @@ class Silent:
         self.waits: list[float] = []
 
     def send(self, method: str, path: str, query: str, body: bytes, timeout: float) -> tuple[int, str, bytes]:
+        if path == "/exchanges":  # to explain why the wait was in vain
+            return 200, "", b'{"exchanges": []}'
         assert (method, path, body) == ("GET", "/exchanges/wait", b"")
         assert parse_qs(query)["timeout"] == [str(timeout)]
         self.waits.append(timeout)
