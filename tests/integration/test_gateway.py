@@ -23,6 +23,7 @@ from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.oauth.records import Exchange
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.simulation.faults import Fault
+from mockmoov.simulation.stubs import make_stub
 from mockmoov.web.app import create_app
 from mockmoov.web.gateway import MAX_WHOLE_BODY
 from tests.support.asgi import client_of
@@ -254,6 +255,28 @@ def test_a_body_keeps_its_framing_and_loses_its_trailers(url: str, http: Client,
     assert first.values("content-length") == [str(len(body))]
     assert first.values("transfer-encoding") == second.values("content-length") == []
     assert "forged" not in str(third.fields)
+
+
+def test_json_body_is_forwarded_whole_and_journaled_up_to_a_limit(
+    http: Client, upstream: Upstream, exchanges: Exchanges
+) -> None:
+    small, large = b'{"amount": 100}', json.dumps({"text": "x " * 100_000}).encode()
+    json_type = {"content-type": "application/json"}
+    for content in (small, large, iter([small[:5], small[5:]]), iter([large[:70_000], large[70_000:]])):
+        assert http.post(CARDS, auth=KEY, content=content, headers=json_type).status_code == 200
+    assert [request.body for request in upstream.requests] == [small, large] * 2
+    lengths = [request.values("content-length") for request in upstream.requests]
+    assert lengths == [[str(len(small))], [str(len(large))], [], []]
+    assert [exchange.body for exchange in exchanges()] == [{"amount": 100}, None] * 2
+
+
+def test_stub_answers_in_place_of_the_upstream(
+    http: Client, upstream: Upstream, server: AuthorizationServer
+) -> None:
+    stub = make_stub({"endpoint": "linkCard", "status": 201, "where": {"body": {"a": 1}}})
+    server.simulation.stubs.add(None, stub)
+    assert [http.post(CARDS, auth=KEY, json={"a": number}).status_code for number in (1, 2)] == [201, 200]
+    assert [json.loads(request.body) for request in upstream.requests] == [{"a": 2}]
 
 
 def test_a_response_keeps_its_length_or_is_chunked(http: Client, upstream: Upstream) -> None:
