@@ -16,11 +16,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mockmoov.data.scopes import SCOPES
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.operations import ACCOUNT_PARAMETER
+from mockmoov.oauth.requests import has_json_body
 from mockmoov.oauth.scopes import did_you_mean, template
-from mockmoov.server.authorization_server import REQUEST_ID_HEADER, AuthorizationServer
+from mockmoov.server.authorization_server import MAX_BODY, REQUEST_ID_HEADER, AuthorizationServer
 from mockmoov.server.context import RequestContext
 from mockmoov.server.endpoints import ACCOUNT_ID_HEADER, ANY_SCOPE, CLIENT_ID_HEADER, SCOPES_HEADER
-from mockmoov.server.steps import Delay, Forward, Steps
+from mockmoov.server.steps import Delay, Forward, PeekBody, Steps
 from mockmoov.testing import MockMoov
 from mockmoov.web.asgi_io import ClientConnection, fail_connection, request_of, send_response, start_message
 
@@ -80,7 +81,7 @@ class Guard:
             return
         guarded = _GuardedRequest(self._server, scope, receive, send)
         try:
-            await self._app({**scope, _GUARDED: guarded}, receive, guarded.send)
+            await self._app({**scope, _GUARDED: guarded}, guarded.receive, guarded.send)
         except Exception:
             if not await guarded.end():
                 raise
@@ -94,7 +95,10 @@ class _GuardedRequest:
     def __init__(self, server: AuthorizationServer, scope: Scope, receive: Receive, send: Send) -> None:
         self._server = server
         self._scope = scope
+        self._receive = receive
         self._send = send
+        self._body = b""  # as far as the application has read it
+        self._has_whole_body = False
         self._context = RequestContext(request_of(scope))
         self._client = ClientConnection(self._context.request, receive)
         self._steps: Steps | None = None  # from the moment when the application is to answer
@@ -112,7 +116,7 @@ class _GuardedRequest:
             while not isinstance(step, Forward):
                 if isinstance(step, Delay):
                     await anyio.sleep(step.seconds)
-                step = steps.send(None)
+                step = steps.send(self._body if self._has_whole_body and isinstance(step, PeekBody) else None)
         except StopIteration as end:
             rejection: HttpResponse = end.value or HttpResponse(status=503)  # a fault may send none
             self._rejection = rejection
@@ -125,6 +129,14 @@ class _GuardedRequest:
             account_id=headers[ACCOUNT_ID_HEADER],
             scopes=None if granted == ANY_SCOPE else tuple(granted.split()),
         )
+
+    async def receive(self) -> Message:
+        """Receive for the application; the journal gets the body that it has read."""
+        message = await self._receive()
+        if message["type"] == "http.request" and len(self._body) <= MAX_BODY:
+            self._body += message.get("body", b"")
+            self._has_whole_body = not message.get("more_body", False)
+        return message
 
     async def send(self, message: Message) -> None:
         """Send what the application answers, or mockmoov's own response in place of it."""
@@ -169,6 +181,8 @@ class _GuardedRequest:
         """The response as the server's steps leave it: altered by a fault, journaled, with its request id."""
         steps, self._steps = self._steps, None
         assert steps is not None
+        if self._has_whole_body and has_json_body(self._context.request.headers, MAX_BODY):
+            self._server.keep_body(self._context, self._body)
         try:
             steps.send(response)
         except StopIteration as end:

@@ -180,12 +180,15 @@ class AuthorizationServer:
                     context.parameters = read_parameters(request)
                 return None
         if route is not None and has_json_body(request.headers, MAX_BODY):
-            body = yield PeekBody(MAX_BODY)
-            if body is not None and len(body) <= MAX_BODY:
-                with suppress(ValueError):
-                    context.json_body = read_json(body)
-                context.keeps_body = self.settings.journal_bodies and len(body) <= MAX_JOURNALED_BODY
+            self.keep_body(context, (yield PeekBody(MAX_BODY)))
         return None
+
+    def keep_body(self, context: RequestContext, body: bytes | None) -> None:
+        """Keep the JSON body of a request to an operation for its plans and the journal; None: not known."""
+        if body is not None and len(body) <= MAX_BODY:
+            with suppress(ValueError):
+                context.json_body = read_json(body)
+            context.keeps_body = self.settings.journal_bodies and len(body) <= MAX_JOURNALED_BODY
 
     def _identify(self, context: RequestContext) -> None:
         """Find out the contract, and the API key that the request claims."""

@@ -349,3 +349,38 @@ def test_cut_response_has_no_date_of_mockmoovs(moov: MockMoov, key: MoovKey) -> 
         connect(with_starlette(moov), "GET", cards_of(key), connection=connection, headers=headers)
     assert (connection.status, connection.body) == (500, b"abc")
     assert b"date" not in connection.headers
+
+
+# --- stubs, and what the journal keeps ----------------------------------------------------------
+
+
+async def link(request: Request) -> Response:
+    """Read the body before or after the check, as the header says."""
+    is_early = request.headers["x-when"] == "early"
+    body = await request.body() if is_early else b""
+    await requires("/accounts/{accountID}/cards.write")(request)
+    return PlainTextResponse(body or await request.body(), status_code=201)
+
+
+def test_stub_answers_in_place_of_the_program_and_the_journal_has_the_body(
+    moov: MockMoov, key: MoovKey
+) -> None:
+    app = Guard(Starlette(routes=[Route(CARDS, link, methods=["POST"])]), moov)
+    key.stubs.add("linkCard", status=202, where={"body": {"a": 1}})
+    token = bearing(key.mint(f"/accounts/{key.account_id}/cards.write"))
+    long = {"text": "x " * 40_000}
+
+    async def go() -> list[int]:
+        async with client_of(app) as http:
+            return [
+                (await http.post(cards_of(key), json=body, headers={**headers, "x-when": when})).status_code
+                for when in ("early", "late")
+                for body in ({"a": 1}, long)
+                for headers in (token, {})
+            ]
+
+    # Only a body that was read before the check can be matched.
+    assert anyio.run(go) == [202, 401, 201, 401, 201, 401, 201, 401]
+    bodies = [exchange.body for exchange in key.exchanges(endpoint="linkCard", status=201)]
+    assert bodies == [None, {"a": 1}, None]
+    assert key.exchanges.one(status=202).body == {"a": 1}
