@@ -17,8 +17,7 @@ from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.steps import WaitForExchanges
 from mockmoov.simulation.journal import Query, matching
 from mockmoov.simulation.masking import masked_condition
-from mockmoov.simulation.matching import Where
-from mockmoov.simulation.stubs import check_where
+from mockmoov.simulation.matching import Where, check_where
 from mockmoov.storage.journal import TooManyWatchesError
 
 LONGEST_WAIT = 60.0  # seconds

@@ -13,8 +13,7 @@ from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.responses import render_empty, render_json
 from mockmoov.simulation import fault_effects
 from mockmoov.simulation.faults import PRESETS, Fault, is_success
-from mockmoov.simulation.matching import MAX_COUNT
-from mockmoov.simulation.stubs import check_where
+from mockmoov.simulation.matching import MAX_COUNT, check_where
 
 _ASSIGNED = ("id", "matched", "triggered")  # the server sets these members
 # Members that only select exchanges, and `preset`, which is replaced by its own members.

@@ -7,6 +7,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from msgspec import Meta, Struct
 
 from mockmoov.oauth.encoding import to_json
+from mockmoov.oauth.fields import require_known
 from mockmoov.oauth.messages import Headers
 
 MAX_COUNT = 10**9
@@ -89,6 +90,13 @@ def check_size(plan: Sequence[Planned], name: str) -> None:
         raise ValueError(f"there are {MOST_PLANNED} {name} in the plan, which is the limit")
     if len(to_json(plan)) > MOST_BYTES:
         raise ValueError(f"the plan would be larger than {MOST_BYTES} bytes, which is the limit")
+
+
+def check_where(members: Mapping[str, Any]) -> None:
+    """Reject unknown members of `where`; raises `FieldError`."""
+    where = members.get("where")
+    for name in where if isinstance(where, Mapping) else ():
+        require_known(name, Where.__slots__, "field of where named")
 
 
 def untriggered(plan: Sequence[P]) -> tuple[P, ...]:

@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.errors import FieldError
-from mockmoov.oauth.fields import parse_as, require_known
+from mockmoov.oauth.fields import parse_as
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.operations import endpoint_name
 from mockmoov.oauth.responses import REASON_HEADER
@@ -23,6 +23,7 @@ from mockmoov.simulation.matching import (
     RequestFacts,
     Seconds,
     Where,
+    check_where,
     count_match,
     count_trigger,
     is_due,
@@ -72,13 +73,6 @@ def make_stub(members: Mapping[str, Any]) -> Stub:
     if stub.status in WITHOUT_BODY and contents:
         raise FieldError("status", f"status {stub.status} cannot have a body")
     return stub
-
-
-def check_where(members: Mapping[str, Any]) -> None:
-    """Reject unknown members of `where`; raises `FieldError`."""
-    where = members.get("where")
-    for name in where if isinstance(where, Mapping) else ():
-        require_known(name, Where.__slots__, "field of where named")
 
 
 def select_stub(plan: StubPlan, facts: RequestFacts) -> tuple[Stub | None, StubPlan]:
