@@ -81,7 +81,7 @@ class Mismatch(NamedTuple):
 
 P = TypeVar("P", bound=Planned)
 MOST_PLANNED = 1000  # in a plan
-MOST_BYTES = 2**20  # of a plan, which is read and written with every request that it matches
+MOST_BYTES = 2**20  # of a plan
 
 
 def check_size(plan: Sequence[Planned], name: str) -> None:

@@ -1,6 +1,10 @@
-"""Plans in a store: the faults, or the stubs, of the server and of each API key."""
+"""Plans in a store: the faults, or the stubs, of the server and of each API key.
 
-from collections.abc import Callable
+A plan is written when it changes. Its counts have another record, as most requests change nothing else.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Generic, TypeVar
 
@@ -13,6 +17,7 @@ from mockmoov.storage.memory import MemoryStore
 
 P = TypeVar("P", bound=Planned)
 _Answer = TypeVar("_Answer")
+_COUNTS = Decoder(dict[str, tuple[int, int]])  # matched and triggered, by id
 
 
 class Plans(Generic[P]):
@@ -20,7 +25,7 @@ class Plans(Generic[P]):
 
     def __init__(self, store: MemoryStore, name: str, decoder: Decoder[tuple[P, ...]]) -> None:
         self._store = store
-        self._name = name
+        self._name, self._counts = name, f"{name}-counts"
         self._decode = lru_cache(maxsize=64)(decoder.decode)
         self._endpoints = lru_cache(maxsize=64)(self._read_endpoints)
 
@@ -36,42 +41,66 @@ class Plans(Generic[P]):
         return frozenset(item.endpoint for item in self.decode(value))
 
     def read(self, owner: str | None = None) -> tuple[P, ...]:
-        """The plan of an owner, in the order in which it was added."""
-        return self.decode(self._value(owner))
+        """The plan of an owner with its counts, in the order in which it was added."""
+        return self._counted(*self._values(owner))
 
     def add(self, owner: str | None, item: P) -> None:
         """Add to the end of a plan; raises `ValueError` if it is full."""
 
-        def append(plan: tuple[P, ...]) -> tuple[None, tuple[P, ...]]:
+        def append(plan: tuple[P, ...]) -> tuple[P, ...]:
             after = (*plan, item)
             check_size(after, self._name)
-            return None, after
+            return after
 
-        self.change(owner, append)
+        self._change(owner, append)
 
     def remove(self, owner: str | None, item_id: str | None = None) -> int:
         """Remove one item, or (None) all of a plan; return how many."""
+        before, after = self._change(
+            owner, lambda plan: tuple(item for item in plan if item_id not in (None, item.id))
+        )
+        return len(before) - len(after)
 
-        def remove(plan: tuple[P, ...]) -> tuple[int, tuple[P, ...]]:
-            left = tuple(item for item in plan if item_id not in (None, item.id))
-            return len(plan) - len(left), left
-
-        return self.change(owner, remove)
-
-    def change(
-        self, owner: str | None, change: Callable[[tuple[P, ...]], tuple[_Answer, tuple[P, ...]]]
+    def take(
+        self, owner: str | None, select: Callable[[tuple[P, ...]], tuple[_Answer, tuple[P, ...]]]
     ) -> _Answer:
-        """Replace a plan: `change` gets it, and returns an answer and the new plan."""
+        """Select from a plan: `select` gets it, and returns its answer and the plan with other counts."""
         while True:
-            value = self._value(owner)
-            before = self.decode(value)
-            answer, after = change(before)
-            if after == before or self._swap(owner, value, to_json(after)):
+            plan, counts = self._values(owner)
+            before = self._counted(plan, counts)
+            answer, after = select(before)
+            if after == before or self._swap(self._counts, owner, counts, to_json(_counts_of(after))):
                 return answer
 
-    def _value(self, owner: str | None) -> bytes | None:
-        return self._store.get_many([entry_name(self._name, owner)])[0]
+    def _change(
+        self, owner: str | None, change: Callable[[tuple[P, ...]], tuple[P, ...]]
+    ) -> tuple[tuple[P, ...], tuple[P, ...]]:
+        """Change what is planned; return it before and after."""
+        while True:
+            value, _ = self._values(owner)
+            before = self.decode(value)
+            after = change(before)
+            if after == before or self._swap(self._name, owner, value, to_json(after)):
+                return before, after
 
-    def _swap(self, owner: str | None, expected: bytes | None, value: bytes) -> bool:
-        name = entry_name(self._name, owner)
+    def _counted(self, plan: bytes | None, counts: bytes | None) -> tuple[P, ...]:
+        items = self.decode(plan)
+        if counts is None:
+            return items
+        by_id = _COUNTS.decode(counts)
+        return tuple(_with_counts(item, *by_id[item.id]) if item.id in by_id else item for item in items)
+
+    def _values(self, owner: str | None) -> Sequence[bytes | None]:
+        return self._store.get_many([entry_name(self._name, owner), entry_name(self._counts, owner)])
+
+    def _swap(self, record: str, owner: str | None, expected: bytes | None, value: bytes) -> bool:
+        name = entry_name(record, owner)
         return self._store.compare_and_swap(name, expected, value, group=group_of(owner))
+
+
+def _with_counts(item: P, matched: int, triggered: int) -> P:
+    return replace(item, matched=matched, triggered=triggered)
+
+
+def _counts_of(plan: tuple[P, ...]) -> dict[str, tuple[int, int]]:
+    return {item.id: (item.matched, item.triggered) for item in plan if item.matched}

@@ -106,7 +106,7 @@ class SimulationState:
         for position, owner in enumerate(owners):
             shown = self.now() if owner is None else now
             select = partial(select_fault, facts=facts, now=shown, is_authorized=is_authorized)
-            fault = self.faults.change(owner, select)
+            fault = self.faults.take(owner, select)
             if fault is not None and is_authorized is None and is_success(fault):
                 return None, owners[position:]
             if fault is not None:
@@ -118,7 +118,7 @@ class SimulationState:
     def take_stub(self, owners: Iterable[str | None], facts: RequestFacts) -> Stub | None:
         """The stub that answers a request, of the plans of these owners, in their order."""
         select = partial(select_stub, facts=facts)
-        return next(filter(None, (self.stubs.change(owner, select) for owner in owners)), None)
+        return next(filter(None, (self.stubs.take(owner, select) for owner in owners)), None)
 
     # --- the journal ------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from mockmoov.simulation import clock, matching
 from mockmoov.simulation.clock import UNCHANGED, ClockSetting
 from mockmoov.simulation.faults import Fault
 from mockmoov.simulation.matching import RequestFacts
+from mockmoov.simulation.stubs import Stub
 from mockmoov.storage.journal import Journal
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
@@ -23,6 +24,7 @@ from tests.support.stores import OvertakenStore
 
 NOW = 1000.0
 FACTS = RequestFacts(endpoint="token", method="POST", path="/oauth2/token", headers={}, parameters={})
+PING = RequestFacts(endpoint="ping", method="GET", path="/ping", headers={}, parameters={})
 OWNERS = [None, "a", "b"]
 each_owner = pytest.mark.parametrize("owner", OWNERS)
 
@@ -146,6 +148,32 @@ def test_faults_are_added_last_and_removed_by_id_or_all(world: World, owner: str
     assert [world.fault_ids(other) for other in OWNERS if other != owner] == [[], []]
     removed = [world.simulation.faults.remove(owner, name) for name in ("x", "x", None, None)]
     assert (removed, world.fault_ids(owner)) == ([2, 0, 2, 0], [])
+
+
+def test_counts_survive_changes_of_the_plan_and_go_with_their_fault(world: World) -> None:
+    faults = world.simulation.faults
+    for name in "xy":
+        faults.add("a", Fault(id=name, times=1))
+    assert [world.take("a") for _ in range(2)] == ["x", "y"]
+    faults.add("a", Fault(id="z"))
+    faults.remove("a", "x")
+    assert world.counts("a") == [(1, 1), (0, 0)]
+    assert world.take("a") == "z"
+    assert world.store.get_many(["faults-counts:a"]) == [b'{"y":[1,1],"z":[1,1]}']
+    world.repository.reset_api_key("a", epoch="e")
+    assert world.store.get_many(["faults:a", "faults-counts:a"]) == [None, None]
+
+
+def test_stubs_of_the_key_come_before_the_servers(world: World) -> None:
+    stubs = world.simulation.stubs
+    stubs.add(None, Stub(id="server", endpoint="ping"))
+    stubs.add("a", Stub(id="key", endpoint="ping", times=1))
+    stubs.add("a", Stub(id="other", endpoint="listCards"))
+    taken = [world.simulation.take_stub(("a", None), PING) for _ in range(2)]
+    assert [stub and stub.id for stub in taken] == ["key", "server"]
+    assert world.simulation.take_stub(("a",), PING) is None
+    stubbed = [world.simulation.claimed_client(names).stubbed for names in (["a"], ["b"], [])]
+    assert stubbed == [{"ping", "listCards"}, {"ping"}, {"ping"}]
 
 
 def test_plan_is_limited_in_faults_and_bytes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
