@@ -13,12 +13,14 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from mockmoov.web.lifespan import Lifespan
 from mockmoov.web.listeners import TlsListeners
 from mockmoov.web.uvicorn_protocol import HttpProtocol
 
 _STOP_SECONDS = 0.3  # that an unfinished exchange has before its connection is closed
 _STOP_SECONDS_IN_BACKGROUND = 0.02
 _ABORT_SECONDS = 0.05  # that its handler has to notice
+_JOIN_SECONDS = 10  # that a server in the background has to stop, an upstream application included
 _POLL_SECONDS = 0.002
 _HANDSHAKE_SECONDS = 10
 _PAUSE_SECONDS = 0.1  # after a connection could not be accepted, because too many are open
@@ -45,8 +47,12 @@ class BackgroundServer:
         self._server = _Server(app, self._ready.set, _STOP_SECONDS_IN_BACKGROUND, secure)
         self._thread = threading.Thread(target=self._run, args=(sockets,), name="mockmoov", daemon=True)
         self._thread.start()
+        self._wait()
+
+    def _wait(self) -> None:
         self._ready.wait()
         if self._error is not None:
+            self._thread.join(_JOIN_SECONDS)
             raise self._error
 
     def _run(self, sockets: list[socket.socket]) -> None:
@@ -60,7 +66,7 @@ class BackgroundServer:
     def stop(self) -> None:
         """Stop it and wait until it has; more than once does nothing."""
         self._server.end()
-        self._thread.join(_STOP_SECONDS + 1)
+        self._thread.join(_JOIN_SECONDS)
 
 
 class _Server(uvicorn.Server):
@@ -70,7 +76,7 @@ class _Server(uvicorn.Server):
         config = uvicorn.Config(
             app,
             http=HttpProtocol,
-            lifespan="on",
+            lifespan="off",  # `serve` runs it
             ws="none",
             log_config=None,
             access_log=False,
@@ -79,6 +85,7 @@ class _Server(uvicorn.Server):
             proxy_headers=False,
         )
         super().__init__(config)
+        self._app = app
         self._on_ready = on_ready
         self._stop_seconds = stop_seconds
         self._secure = secure
@@ -91,6 +98,21 @@ class _Server(uvicorn.Server):
         """Serve on a new event loop. Some releases of uvicorn would set the policy of the process."""
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(self.serve(sockets=sockets))
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve for one lifespan of the application; raises what its start raises, where uvicorn exits."""
+        lifespan = Lifespan(self._app, {})
+        try:
+            await lifespan.start()
+            await super().serve(sockets=sockets)
+        finally:
+            self._close(sockets or ())
+            await lifespan.stop()
+
+    def _close(self, sockets: Iterable[socket.socket]) -> None:
+        secure = self._secure.sockets if self._secure else ()
+        for listener in (*sockets, *secure):
+            listener.close()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -129,9 +151,9 @@ class _Server(uvicorn.Server):
         """Stop in time: unfinished exchanges are aborted, so that their handlers see a disconnect."""
         if self._tls_acceptor is not None:
             await self._tls_acceptor.stop()
-        secure = self._secure.sockets if self._secure else ()
-        for listener in (*self.servers, *(sockets or ()), *secure):
+        for listener in self.servers:
             listener.close()
+        self._close(sockets or ())
         for connection in list(self.server_state.connections):
             connection.shutdown()
         await self._finished(self._stop_seconds)
@@ -140,7 +162,6 @@ class _Server(uvicorn.Server):
         await self._finished(_ABORT_SECONDS, forced=True)
         for task in self.server_state.tasks:
             task.cancel()
-        await self.lifespan.shutdown()
 
     async def _finished(self, seconds: float, *, forced: bool = False) -> None:
         """Wait for the exchanges to end, at most that long; after a second signal only if `forced`."""
