@@ -8,8 +8,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
-from typing import Any
+from reprlib import Repr
+from typing import Any, cast
 
+from mockmoov.config.application import Application, AsgiCallable, is_asgi
 from mockmoov.oauth.api_keys import make_api_key
 from mockmoov.oauth.contracts import RECOMMENDED_VERSION, contract_named
 from mockmoov.oauth.encoding import read_json_object, to_json
@@ -98,6 +100,19 @@ def url(value: object) -> str:
             "must be a URL such as http://localhost:8080, without credentials, query or fragment"
         )
     return match[0].rstrip("/")
+
+
+_quoting = Repr()
+_quoting.maxother = _quoting.maxstring = 80  # characters; it never raises
+
+
+def upstream(value: object) -> str | Application:
+    """Parse the base URL of a server; an ASGI application is also accepted."""
+    if isinstance(value, str):
+        return url(value)
+    if not is_asgi(value):
+        raise ValueError(f"must be a URL or an ASGI application, not {_quoting.repr(value)}")
+    return Application(cast("AsgiCallable", value))
 
 
 def audiences(value: object) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mockmoov.config import parsers
+from mockmoov.config.application import Application
 from mockmoov.oauth.api_keys import EXAMPLE, unknown_scope
 from mockmoov.oauth.contracts import RECOMMENDED_VERSION
 from mockmoov.oauth.origins import ORIGIN_POLICIES
@@ -115,8 +116,8 @@ class Settings:
     rate_limit: int = _setting(
         parsers.integer(0, 10**6), 0, "Requests a second that an account may make; 0 means no limit."
     )
-    upstream: str | None = _setting(
-        parsers.url,
+    upstream: str | Application | None = _setting(
+        parsers.upstream,
         None,
         "URL of a server that answers Moov's operations after the token check; without it: 501.",
     )

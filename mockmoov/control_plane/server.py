@@ -36,5 +36,7 @@ def _value(settings: Settings, name: str) -> object:
         return [api_key.client_id for api_key in settings.api_keys]
     if name == "stubs":
         return [stub.endpoint for stub in settings.stubs]
+    if name == "upstream" and value is not None:
+        return str(value)
     is_secret = not SETTINGS[name].repr
     return _SECRET if is_secret and value is not None else value

@@ -77,7 +77,7 @@ class MockMoov(_Controls):
 
     It accepts requests at once. Raises `BindError` or `SettingsError`. Call `stop`, or use `with`. Servers in
     one process share nothing. `clock`, `faults`, `stubs`, `exchanges`, `api_keys` and `signing_keys` control
-    it.
+    it. `upstream` is a URL, or an ASGI application, which runs in the same thread.
 
     The methods are thread-safe and work in sync and async tests: each takes microseconds, or one HTTP
     request after `connect`; only `exchanges.wait` blocks for longer.

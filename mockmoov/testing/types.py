@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal, TypedDict
 
+from starlette.types import ASGIApp
+
 from mockmoov.data.operation_names import OperationName, OperationPath
 from mockmoov.oauth.records import TokenFormat
 from mockmoov.simulation.faults import NetworkError
@@ -55,7 +57,7 @@ class SettingArguments(TypedDict, total=False):
     scope_catalogue: Literal["strict", "open"]
     origin_policy: Literal["if-present", "required", "off"]
     rate_limit: int
-    upstream: str
+    upstream: str | ASGIApp
     upstream_timeout: int
     seed: str
     signing_key: str

@@ -31,7 +31,8 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     """The ASGI application. `exposure` says who can reach the server.
 
     On loopback it accepts only known names in Host. Mount it at the root, at `/` or by `Host(...)`. Starlette
-    runs no lifespan of what is mounted, and nothing here needs one; with one, upstream connections are kept.
+    runs no lifespan of what is mounted, and nothing here needs one; with one, upstream connections are kept,
+    and an upstream application runs its own. Inside the process (`exposure`) the server runs already.
     """
     settings = server.settings
     control_plane = ControlPlane(server, control_access(settings, exposure), ca_pem)
@@ -55,7 +56,7 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
             *([Middleware(host_rule, hosts=settings.known_hosts)] if exposure == "loopback" else []),
             Middleware(cors, policy=policy, is_open=control_plane.is_open),
         ],
-        lifespan=gateway.open if gateway else None,
+        lifespan=gateway.open if gateway and exposure != "process" else None,
     )
     app.router.redirect_slashes = False
     app.router.default = moov  # a target that is no path, such as `*`

@@ -7,8 +7,9 @@ decided before; which header fields pass is decided here (RFC 9110 §7.6).
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from math import inf
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import anyio
@@ -16,10 +17,12 @@ import httpcore2
 from msgspec.structs import replace
 from starlette.types import Send
 
+from mockmoov.config.application import Application
 from mockmoov.oauth.messages import Fields, HttpRequest, HttpResponse
 from mockmoov.oauth.responses import render_error
 from mockmoov.server.steps import Forward
 from mockmoov.web.asgi_io import BrokenStreamError, ClientConnection, ClientLeftError, Stream, send_response
+from mockmoov.web.asgi_upstream import ApplicationError, AsgiUpstream
 
 MAX_WHOLE_BODY = 1024 * 1024  # bytes of a response that is read to its end first
 _TOO_LARGE = (
@@ -48,23 +51,42 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 §5.5
 
 
-class Gateway:
-    """The way to `upstream`, a URL; `timeout` is in seconds, for a response to begin, and for it to go on.
+class Upstream(Protocol):
+    """Where requests are sent. `reads_on`: it may read a request on while it sends the response."""
 
-    `is_clear` says of a path whether it is that of the same operation for whoever decodes it.
-    """
+    name: str
+    reads_on: bool
 
-    def __init__(self, upstream: str, timeout: float, is_clear: Callable[[str], bool]) -> None:
-        self.is_clear = is_clear
-        parts = urlsplit(upstream)
-        self._scheme = parts.scheme.encode()
-        self._host = (parts.hostname or "").encode()
-        self._port = parts.port
-        self._authority = parts.netloc
-        self._base = parts.path.encode()
-        self._timeout = timeout
+    def address(self, request: HttpRequest) -> tuple[httpcore2.URL, str]:
+        """The base URL for a request, and its Host."""
+        ...
+
+    def open(self) -> AbstractAsyncContextManager[None]:
+        """What lives as long as the server."""
+        ...
+
+    async def handle_async_request(self, request: httpcore2.Request) -> httpcore2.Response:
+        """Send a request; the body of the response is still to come. Raises errors of httpcore2."""
+        ...
+
+
+class HttpUpstream:
+    """A server at a URL. Its connections are kept while it is open; otherwise each one is used once."""
+
+    reads_on = False
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.name = parts.netloc
+        self._base = httpcore2.URL(
+            scheme=parts.scheme, host=parts.hostname or "", port=parts.port, target=parts.path
+        )
         self._tls = httpcore2.default_ssl_context() if parts.scheme == "https" else None
         self._pool = self._new_pool(keepalive=0)
+
+    def address(self, _request: HttpRequest) -> tuple[httpcore2.URL, str]:
+        """The base URL for any request, and its Host."""
+        return self._base, self.name
 
     def _new_pool(self, keepalive: int | None) -> httpcore2.AsyncConnectionPool:
         return httpcore2.AsyncConnectionPool(
@@ -75,12 +97,35 @@ class Gateway:
         )
 
     @asynccontextmanager
-    async def open(self, _app: object = None) -> AsyncIterator[None]:
-        """Keep connections alive for as long as this is open; otherwise each one is used once."""
+    async def open(self) -> AsyncIterator[None]:
+        """Keep connections alive."""
         async with self._new_pool(keepalive=None) as pool:
             self._pool, single_use = pool, self._pool
             yield
             self._pool = single_use
+
+    async def handle_async_request(self, request: httpcore2.Request) -> httpcore2.Response:
+        """Send a request; raises errors of httpcore2."""
+        return await self._pool.handle_async_request(request)
+
+
+class Gateway:
+    """The way to an upstream, given by its URL or as an application.
+
+    `timeout` is in seconds, for a response to begin, and for it to go on. `is_clear` says of a path whether
+    it is that of the same operation for whoever decodes it.
+    """
+
+    def __init__(self, upstream: str | Application, timeout: float, is_clear: Callable[[str], bool]) -> None:
+        self.is_clear = is_clear
+        self._timeout = timeout
+        self._upstream: Upstream = (
+            HttpUpstream(upstream) if isinstance(upstream, str) else AsgiUpstream(upstream, timeout)
+        )
+
+    def open(self, _app: object = None) -> AbstractAsyncContextManager[None]:
+        """What the upstream needs for as long as the server runs."""
+        return self._upstream.open()
 
     @asynccontextmanager
     async def call(self, request: HttpRequest, client: ClientConnection) -> AsyncIterator["UpstreamCall"]:
@@ -106,24 +151,23 @@ class Gateway:
             with anyio.fail_after(self._timeout) as limit:
                 if pieces:
                     message.stream = self._timed(first, pieces, limit)
-                response = await self._pool.handle_async_request(message)
+                response = await self._upstream.handle_async_request(message)
         except (TimeoutError, httpcore2.TimeoutException):
             return self._failure(504, f"the upstream did not answer in {self._timeout:g} s")
-        except httpcore2.ConnectError:
-            return self._failure(502, "the upstream cannot be reached")
         except httpcore2.LocalProtocolError:
             return self._failure(400, "the request cannot be sent on: it breaks HTTP's rules")
-        except _BROKEN:
-            return self._failure(502, "the upstream broke off, or does not speak HTTP")
+        except _BROKEN as error:
+            return self._failure(502, _broken_reason(error))
         finally:
-            client.discard_body()  # whatever the upstream did not read of it
+            if not self._upstream.reads_on:
+                client.discard_body()  # whatever the upstream did not read of it
         if not is_valid_response(response.status, response.headers):
             await response.aclose()
             return self._failure(502, "the upstream sent an invalid status or header")
         return response
 
     def _failure(self, status: int, reason: str) -> HttpResponse:
-        _log.warning("%s: %s", self._authority, reason)
+        _log.warning("%s: %s", self._upstream.name, reason)
         return render_error(status, reason)
 
     async def _timed(self, first: bytes, pieces: Stream, limit: anyio.CancelScope) -> Stream:
@@ -143,20 +187,21 @@ class Gateway:
                 yield piece
             await response.aclose()  # before the client sees the end, and sends its next request
         except (httpcore2.TimeoutException, *_BROKEN):
-            _log.warning("%s: the upstream broke off in its response", self._authority)
+            _log.warning("%s: the upstream broke off in its response", self._upstream.name)
             raise BrokenStreamError from None
 
     def _message(
         self, request: HttpRequest, added: Fields, client: ClientConnection, *, plain: bool
     ) -> httpcore2.Request:
         query = b"?" + request.query if request.query else b""
-        target = self._base + request.path.encode("latin-1") + query
-        fields = [("host", self._authority), *request_headers(request, plain=plain), *added]
+        base, host = self._upstream.address(request)
+        target = base.target + request.path.encode("latin-1") + query
+        fields = [("host", host), *request_headers(request, plain=plain), *added]
         if client.has_body:
             fields.append(framing_header(request))
         return httpcore2.Request(
             method=request.method,
-            url=httpcore2.URL(scheme=self._scheme, host=self._host, port=self._port, target=target),
+            url=httpcore2.URL(scheme=base.scheme, host=base.host, port=base.port, target=target),
             headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields],
             extensions={"timeout": {"read": self._timeout}},
         )
@@ -204,7 +249,16 @@ class UpstreamCall:
         is_whole = True
         async with self._client.while_connected():  # which may cancel it
             is_whole = await send_response(response, self._client, send, self.stream)
-        return is_whole  # noqa: RET504
+        self._client.discard_body()  # whatever the upstream did not read of it
+        return is_whole
+
+
+def _broken_reason(error: Exception) -> str:
+    if isinstance(error, ApplicationError):
+        return str(error)
+    if isinstance(error, httpcore2.ConnectError):
+        return "the upstream cannot be reached"
+    return "the upstream broke off, or does not speak HTTP"
 
 
 def _head(response: httpcore2.Response) -> HttpResponse:

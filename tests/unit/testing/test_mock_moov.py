@@ -379,6 +379,9 @@ MockMoov(token_format="opake")  # error: arg-type
 MockMoov(token_fromat="opaque")  # error: call-arg
 MockMoov(origin_policy="requierd")  # error: arg-type
 MockMoov(access_token_lifetime="an hour")  # error: arg-type
+MockMoov(upstream=moov.app)
+MockMoov(upstream="http://localhost:4010")
+MockMoov(upstream=4010)  # error: arg-type
 key = moov.new_api_key(scopes=["/ping.read"], grants=["client_credentials"])
 assert_type(key, MoovKey)
 moov.new_api_key(grants=["client_credential"])  # error: list-item
