@@ -139,9 +139,12 @@ def moov_env(moov: "MoovKey", monkeypatch: pytest.MonkeyPatch) -> Mapping[str, s
 
 
 def _server(config: pytest.Config, settings: Mapping[str, Any]) -> "MockMoov":
-    """The server with these settings and those of the ini file; tests with equal settings share it."""
+    """The server with these settings and those of the ini file; tests with equal settings share it.
+
+    An application equals only itself, whatever its `repr`. Its server keeps it, so that no other gets its id.
+    """
     servers = config.stash.setdefault(_SERVERS, {})
-    name = repr(sorted(settings.items()))
+    name = repr(sorted((key, id(value) if callable(value) else value) for key, value in settings.items()))
     if name not in servers:
         with _fail_in_one_line():
             servers[name] = _new_server(config, settings)

@@ -303,6 +303,42 @@ def test_equal_settings_share_a_server_and_nearest_wins(suite: Suite) -> None:
     ).assert_outcomes(passed=5)
 
 
+def test_only_the_same_application_shares_a_server(suite: Suite) -> None:
+    suite(
+        """
+        import httpx2
+        import pytest
+
+        class Fake:
+            def __init__(self, number):
+                self.number = number
+
+            def __repr__(self):
+                return "Fake()"
+
+            async def __call__(self, scope, receive, send):
+                if scope["type"] == "http":
+                    await send({"type": "http.response.start", "status": 200 + self.number})
+                    await send({"type": "http.response.body"})
+
+        one, other = Fake(1), Fake(2)
+        urls = []
+
+        @pytest.mark.parametrize("expected", [
+            pytest.param(fake.number, marks=pytest.mark.mockmoov(upstream=fake)) for fake in (one, other, one)
+        ])
+        def test_it(moov, expected):
+            auth = (moov.client_id, moov.client_secret)
+            answer = httpx2.get(f"{moov.url}/accounts", auth=auth, trust_env=False)
+            assert answer.status_code == 200 + expected
+            urls.append(moov.url)
+
+        def test_urls():
+            assert urls[0] == urls[2] != urls[1]
+        """
+    ).assert_outcomes(passed=4)
+
+
 OURS = "@pytest.mark.mockmoov: "
 ONE_FAULT = f"{OURS}each fault must be a preset name, or a mapping from names to values"
 INVALID_MARKERS = [
