@@ -59,6 +59,7 @@ class Plans(Generic[P]):
         before, after = self._change(
             owner, lambda plan: tuple(item for item in plan if item_id not in (None, item.id))
         )
+        self.take(owner, lambda plan: (None, plan))  # without the counts of what was removed
         return len(before) - len(after)
 
     def take(
@@ -67,9 +68,9 @@ class Plans(Generic[P]):
         """Select from a plan: `select` gets it, and returns its answer and the plan with other counts."""
         while True:
             plan, counts = self._values(owner)
-            before = self._counted(plan, counts)
-            answer, after = select(before)
-            if after == before or self._swap(self._counts, owner, counts, to_json(_counts_of(after))):
+            answer, after = select(self._counted(plan, counts))
+            new_counts = to_json(_counts_of(after))
+            if new_counts == (counts or b"{}") or self._swap(self._counts, owner, counts, new_counts):
                 return answer
 
     def _change(

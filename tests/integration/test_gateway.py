@@ -11,6 +11,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,8 @@ def impatient(upstream: Upstream) -> Iterator[Client]:
 @pytest.fixture
 def plan(server: AuthorizationServer) -> Plan:
     """Plan a fault for every request."""
-    return lambda **members: server.simulation.faults.add(None, Fault(id="planned", **members))
+    ids = map(str, count())
+    return lambda **members: server.simulation.faults.add(None, Fault(id=next(ids), **members))
 
 
 @pytest.fixture

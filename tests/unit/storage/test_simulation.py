@@ -158,6 +158,7 @@ def test_counts_survive_changes_of_the_plan_and_go_with_their_fault(world: World
     faults.add("a", Fault(id="z"))
     faults.remove("a", "x")
     assert world.counts("a") == [(1, 1), (0, 0)]
+    assert world.store.get_many(["faults-counts:a"]) == [b'{"y":[1,1]}']
     assert world.take("a") == "z"
     assert world.store.get_many(["faults-counts:a"]) == [b'{"y":[1,1],"z":[1,1]}']
     world.repository.reset_api_key("a", epoch="e")

@@ -235,7 +235,7 @@ def test_planned_fault_alters_its_answer() -> None:
     server = new_server(
         upstream=sending(start(200, (b"content-type", b"application/json")), part(b'{"a":1}'))
     )
-    server.simulation.add_fault(None, Fault(id="planned", set={"b": 2}))
+    server.simulation.faults.add(None, Fault(id="planned", set={"b": 2}))
     response = ask(create_app(server, exposure="process"), "GET", CARDS, auth=KEY)
     assert response.json() == {"a": 1, "b": 2}
 
