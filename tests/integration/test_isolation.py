@@ -332,7 +332,7 @@ def http():
     with httpx2.Client(trust_env=False, timeout=60) as client:
         yield client
 
-@pytest.mark.mockmoov(untriggered_faults="ignore")
+@pytest.mark.mockmoov(untriggered="ignore")
 @pytest.mark.parametrize("number", range(200))
 def test_life(number, http, moov):
     Life(moov, http, number).live()
