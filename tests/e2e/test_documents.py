@@ -43,7 +43,7 @@ def settings_table() -> str:
     rows = ["| setting | default | |", "|---|---|---|"]
     for name, item in SETTINGS.items():
         default = "the documented example" if name == "api_keys" else item.metadata["default"]
-        shown = "" if default in (None, "") else f"`{default}`" if name != "api_keys" else default
+        shown = "" if default in (None, "", []) else f"`{default}`" if name != "api_keys" else default
         rows.append(f"| `{name}` | {shown} | {item.metadata['help']} |")
     return "\n".join(rows)
 
