@@ -174,7 +174,8 @@ class AuthorizationServer:
         """Read what the endpoint, a plan or the journal needs of the body."""
         route, request = context.route, context.request
         if route is not None and route.reads_body:
-            context.request = request = replace(request, body=(yield ReadBody(MAX_BODY)))
+            body = yield ReadBody(MAX_BODY)
+            context.request = request = replace(context.request, body=body)
             if route.has_parameters:
                 if len(request.body) <= MAX_BODY:
                     context.parameters = read_parameters(request)

@@ -48,4 +48,5 @@ def test_application_serves_a_broken_server() -> None:
         bend=lambda request, response: replace(response, status=418) if request.path == "/bent" else response,
     )
     app = create_app(BrokenServer(Settings(), broken), exposure="process")
-    assert ask(app, "GET", "/ping").status_code == 418
+    for method, path in (("GET", "/ping"), ("POST", "/oauth2/token")):
+        assert ask(app, method, path).status_code == 418
