@@ -11,7 +11,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.foreign_clients.clients import CLIENT_ID, CLIENT_SECRET, HERE, Client, Command
+import pytest
+
+from tests.e2e.foreign_clients.clients import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    HERE,
+    Client,
+    Command,
+    unavailable,
+)
+from tests.support.missing import without
 
 SECONDS = 240
 
@@ -80,6 +90,19 @@ def prepare(client: Client, parent: Path) -> Path:
         built = run(step, cwd=folder, env=tool_environment(), out=folder)
         assert built.returncode == 0, f"{client.name} does not build:\n{built.stderr}"
     return folder
+
+
+def built(client: Client, parent: Path) -> Path:
+    """The folder of the built program; without a tool or the client, the test is skipped or fails."""
+    try:
+        require_tools(client)
+        return prepare(client, parent)
+    except MissingToolError as missing:
+        without(str(missing))
+    except CannotFetchError as refusal:
+        if absence := unavailable().get(client.name):
+            pytest.skip(f"{client.name} cannot be had: {absence}")
+        without(str(refusal))
 
 
 def run_program(

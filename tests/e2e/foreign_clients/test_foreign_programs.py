@@ -13,17 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.foreign_clients.clients import CHECKS, CLIENTS, HERE, Client, unavailable
-from tests.e2e.foreign_clients.programs import (
-    CannotFetchError,
-    MissingToolError,
-    Outcome,
-    prepare,
-    read_outcome,
-    require_tools,
-    run_program,
-)
+from tests.e2e.foreign_clients.programs import Outcome, built, read_outcome, run_program
 from tests.e2e.foreign_clients.table import table
-from tests.support.missing import without
 from tests.support.serving import serving
 
 ROOT = HERE.parents[2]
@@ -33,19 +24,6 @@ ROOT = HERE.parents[2]
 def url() -> Iterator[str]:
     with serving() as url:
         yield url
-
-
-def built(client: Client, parent: Path) -> Path:
-    """The folder of the built program; without a tool or the client, the test is skipped or fails."""
-    try:
-        require_tools(client)
-        return prepare(client, parent)
-    except MissingToolError as missing:
-        without(str(missing))
-    except CannotFetchError as refusal:
-        if absence := unavailable().get(client.name):
-            pytest.skip(f"{client.name} cannot be had: {absence}")
-        without(str(refusal))
 
 
 @pytest.mark.slow
