@@ -18,7 +18,7 @@ _MARKER = "x-mockmoov-extension"
 
 
 class ControlPlaneClient:
-    """Creates API keys, moves their clocks, plans faults and mints tokens.
+    """Creates API keys, moves their clocks, plans faults, adds stubs, mints tokens and reads the journal.
 
     The methods raise `NoResponse` if the control plane refuses, or sends what cannot be read.
     """
@@ -40,7 +40,7 @@ class ControlPlaneClient:
 
     def create_key(self, **attributes: Any) -> Key:
         """Create a temporary API key."""
-        members = self._change("POST", "/api-keys", attributes)
+        members = self._call("POST", "/api-keys", attributes)
         names = ("client_id", "client_secret", "account_id")
         return self.add_key(**{name: _printable(members, name) for name in names})
 
@@ -56,30 +56,38 @@ class ControlPlaneClient:
 
     def update_key(self, key: Key, **attributes: Any) -> None:
         """Change attributes of a key."""
-        self._change("PATCH", _path(key), attributes)
+        self._call("PATCH", _path(key), attributes)
 
     def shift_clock(self, key: Key, seconds: float) -> None:
         """Move the clock of a key forward."""
-        self._change("POST", f"{_path(key)}/clock/shift", {"seconds": seconds})
+        self._call("POST", f"{_path(key)}/clock/shift", {"seconds": seconds})
 
     def freeze_clock(self, key: Key) -> float:
         """Stop the clock of a key. Returns its time in Unix seconds."""
-        now = self._change("POST", f"{_path(key)}/clock/freeze", {}).get("now")
+        now = self._call("POST", f"{_path(key)}/clock/freeze", {}).get("now")
         if not isinstance(now, int | float):
             raise NoResponse("the control plane does not return the time of the clock")
         return now
 
     def add_fault(self, key: Key, **fault: Any) -> None:
         """Plan a fault for a key."""
-        self._change("POST", f"{_path(key)}/faults", fault)
+        self._call("POST", f"{_path(key)}/faults", fault)
 
-    def add_stub(self, key: Key, operation: str) -> None:
-        """Answer an operation of a key with 200 and no body."""
-        self._change("POST", f"{_path(key)}/stubs", {"endpoint": operation})
+    def add_stub(self, key: Key, operation: str, **members: object) -> str:
+        """Answer an operation of a key, by default with 200 and no body. Returns the id of the stub."""
+        stub = self._call("POST", f"{_path(key)}/stubs", {"endpoint": operation, **members}).get("stub")
+        return _printable(stub if isinstance(stub, dict) else {}, "id")
+
+    def exchanges(self, key: Key) -> list[Mapping[str, object]]:
+        """The journal of a key."""
+        exchanges = self._call("GET", f"{_path(key)}/exchanges").get("exchanges")
+        if not isinstance(exchanges, list) or not all(isinstance(item, dict) for item in exchanges):
+            raise NoResponse("the control plane does not return the exchanges")
+        return exchanges
 
     def mint(self, key: Key, **options: Any) -> str:
         """Mint an access token, with or without a defect."""
-        token = _printable(self._change("POST", f"{_path(key)}/tokens", options), "access_token")
+        token = _printable(self._call("POST", f"{_path(key)}/tokens", options), "access_token")
         self._masking.hide_numbered(token, "MADE_TOKEN")
         return token
 
@@ -89,7 +97,7 @@ class ControlPlaneClient:
             self._sender.reserved -= 1
             self._sender.send_cleanup(self._request("DELETE", _path(self.keys.pop()), {}))
 
-    def _change(self, method: str, path: str, body: Mapping[str, Any]) -> Mapping[str, object]:
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, object]:
         response = self._sender.send(self._request(method, path, body))
         if response.status_code >= 300:
             raise NoResponse(f"the control plane responds to {method} {path} with {response.status_code}")

@@ -172,13 +172,19 @@ class Probe:
         return self.call(PING_PATH, token, *headers, send_origin=send_origin)
 
     def call(
-        self, path: str, token: str | None, *headers: Header, method: str = "GET", send_origin: bool = True
+        self,
+        path: str,
+        token: str | None,
+        *headers: Header,
+        method: str = "GET",
+        body: bytes = b"",
+        send_origin: bool = True,
     ) -> Response:
         """A request with a bearer token, from a registered origin if one is known and none is given."""
         sent = [] if token is None else [("Authorization", f"Bearer {token}")]
         if send_origin and self._state.origin is not None and "Origin" not in dict(headers):
             sent.append(("Origin", self._state.origin))
-        return self.request(method, path, headers=[*sent, *headers])
+        return self.request(method, path, headers=[*sent, *headers], body=body)
 
     def post_concurrently(self, count: int, path: str, parameters: Parameters) -> list[Response]:
         """Post the same form several times at once."""

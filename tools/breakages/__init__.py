@@ -14,6 +14,7 @@ from tools.breakages import (
     ours,
     refusals,
     requests,
+    stubs,
     successes,
     tokens,
     uses,
@@ -27,7 +28,7 @@ TABLES = (
     requests.VERSIONS, requests.CREDENTIALS, requests.BODIES, uses.USES,
     clients.KEYS, grants.GRANTS, families.FAMILIES, families.REVOCATION,
     tokens.CLAIMS, tokens.BEARERS, operations.HEADS, operations.OPERATIONS, operations.APPLICATIONS,
-    ours.OURS, ours.FAULTS,
+    stubs.STUBS, stubs.JOURNAL, ours.OURS, ours.FAULTS,
 )  # fmt: skip
 BREAKAGES: Mapping[str, Breakage] = {name: row for table in TABLES for name, row in table.items()}
 """Every breakage by name."""

@@ -15,13 +15,14 @@ from mockmoov.verify.checks import (
     requests,
     revocation,
     scopes_and_errors,
+    stubs,
     tokens,
     versions,
 )
 
 FILES = (
     tokens, client_authentication, requests, scopes_and_errors, refresh, revocation, protected_resources,
-    operations, applications, versions, faults_and_clock, extensions, open_questions,
+    operations, stubs, applications, versions, faults_and_clock, extensions, open_questions,
 )  # fmt: skip
 """The files in the order in which their checks run."""
 

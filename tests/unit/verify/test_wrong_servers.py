@@ -214,6 +214,9 @@ WRONG_CONTROL = [
     ("/api-keys", other(201, b"nonsense"), "revoke.another-client", "is not a JSON object"),
     ("/api-keys", other(201, b'{"client_id":"a"}'), "revoke.another-client", "does not return client_secret"),
     ("/clock/freeze", other(200, b"{}"), "clock.date", "does not return the time of the clock"),
+    ("/stubs", other(201, b'{"stub":7}'), "stub.journal", "does not return id"),
+    ("/exchanges", other(200, b"{}"), "stub.journal", "does not return the exchanges"),
+    ("/exchanges", other(200, b'{"exchanges":[7]}'), "stub.journal", "does not return the exchanges"),
 ]
 
 
