@@ -5,7 +5,7 @@ Each parser raises `ValueError` with a message that continues the name of the se
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 from reprlib import Repr
@@ -15,6 +15,7 @@ from mockmoov.config.application import Application, AsgiCallable, is_asgi
 from mockmoov.oauth.api_keys import make_api_key
 from mockmoov.oauth.contracts import RECOMMENDED_VERSION, contract_named
 from mockmoov.oauth.encoding import read_json_object, to_json
+from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.origins import serialize_origin
 from mockmoov.oauth.records import ApiKey
 from mockmoov.oauth.suggestions import nearest
@@ -173,13 +174,21 @@ def stubs(value: object) -> tuple[Stub, ...]:
     try:
         # Written and read again, so that it has only what JSON has, as from the control plane.
         members = read_json_object(to_json({"stubs": items}))["stubs"]
-        parsed = tuple(
-            replace(make_stub(item), id=f"settings-{number}") for number, item in enumerate(members, 1)
-        )
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"must be a list of JSON objects: {error}") from None
+    parsed = tuple(_stub(number, item) for number, item in enumerate(members, 1))
+    try:
         check_size(parsed, "stubs")
-    except (TypeError, ValueError, RecursionError) as error:  # FieldError, too
-        raise ValueError(f"contains an invalid stub: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"contains too much: {error}") from None
     return parsed
+
+
+def _stub(number: int, members: Mapping[str, Any]) -> Stub:
+    try:
+        return replace(make_stub(members), id=f"settings-{number}")
+    except FieldError as error:
+        raise ValueError(f"contains an invalid stub, number {number}: {error}") from None
 
 
 def api_keys(value: object) -> tuple[ApiKey, ...]:

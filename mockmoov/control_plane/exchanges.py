@@ -99,8 +99,11 @@ def _where(server: AuthorizationServer, text: str) -> dict[str, Any]:
     if where.path not in (None, server.redact_path(where.path or "")):
         masked = "path"
     if masked is not None:
-        reason = f"{masked} can't be searched for, as the journal masks it: match it in the where of a stub"
-        raise FieldError("where", reason)
+        raise FieldError(
+            "where",
+            f"{masked} can't be searched for, as the journal masks it or leaves it out: "
+            "match it in the where of a stub, and search for what that stub answered",
+        )
     return members["where"]
 
 

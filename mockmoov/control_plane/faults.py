@@ -75,11 +75,11 @@ def _parse(body: Mapping[str, Any]) -> Fault:
 def _check_success(fault: Fault) -> None:
     """A planned success is for the OAuth endpoints; stubs answer operations, after the guard."""
     if is_success(fault) and fault.endpoint not in ("token", "revoke"):
-        operation = fault.endpoint or "listAccounts"
+        example = f': stubs.add("{fault.endpoint}", json={{}})' if fault.endpoint else ""
         raise FieldError(
             "status",
-            'a fault below 400 needs endpoint="token" or "revoke"; to answer an operation, use a stub: '
-            f'stubs.add("{operation}", json={{}})',
+            'a fault below 400 needs endpoint="token" or "revoke"; to answer an operation, use a stub'
+            + example,
         )
 
 

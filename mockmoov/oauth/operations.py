@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mockmoov.data.operations import OPERATIONS
 from mockmoov.oauth import scopes
-from mockmoov.oauth.errors import FieldError
+from mockmoov.oauth.errors import FieldError, printable
 from mockmoov.oauth.scopes import ACCOUNT_ID
 from mockmoov.oauth.suggestions import nearest
 
@@ -25,6 +25,7 @@ class Operation:
     scope_sets: tuple[tuple[str, ...], ...]
 
 
+_QUOTED = 60  # characters of a wrong name in an error
 _PARTNER_ACCOUNT_ID = "{partnerAccountID}"
 # Every operation outside /oauth2, by path template and method.
 BY_PATH: Mapping[str, Mapping[str, Operation]] = {
@@ -48,10 +49,26 @@ def endpoint_name(endpoint: str) -> str:
     """The name of an endpoint, given its name or its method and path; raises `FieldError`."""
     name = ENDPOINTS.get(endpoint)
     if name is None:
-        expected = "token, revoke or an operation, such as listAccounts or GET /accounts/{accountID}"
-        alike = [known for known in ENDPOINTS if ("/" in known) == ("/" in endpoint)]
-        raise FieldError("endpoint", f"endpoint must be {expected}{nearest(endpoint, alike)}")
+        raise _unknown(endpoint, "token, revoke or an operation", ENDPOINTS)
     return name
+
+
+def operation_name(endpoint: str) -> str:
+    """The same for operations only."""
+    name = ENDPOINTS.get(endpoint, "")
+    if name not in OPERATION_NAMES:
+        operations = [known for known, name in ENDPOINTS.items() if name in OPERATION_NAMES]
+        raise _unknown(endpoint, "an operation", operations)
+    return name
+
+
+def _unknown(endpoint: str, expected: str, known: Iterable[str]) -> FieldError:
+    example = "such as listAccounts or GET /accounts/{accountID}"
+    alike = [name for name in known if ("/" in name) == ("/" in endpoint)]
+    hint = nearest(endpoint, alike)
+    return FieldError(
+        "endpoint", f'endpoint must be {expected}, {example}, not "{printable(endpoint, _QUOTED)}"{hint}'
+    )
 
 
 def missing_scope_reason(

@@ -37,13 +37,21 @@ def matching(exchanges: Iterable[Exchange], query: Query) -> list[Exchange]:
 
 
 def nearest_misses(exchanges: Iterable[Exchange], query: Query) -> list[str]:
-    """Describe the exchanges that meet most conditions of a query, but not all, in one line each."""
+    """Describe the exchanges that come nearest to a query, in one line each; at most three.
+
+    They differ in the fewest conditions, but not in the endpoint.
+    """
     misses = [(exchange, list(_misses(exchange, query))) for exchange in exchanges]
-    ranked = sorted((found for found in misses if found[1]), key=lambda found: len(found[1]))
+    near = [found for found in misses if found[1] and found[1][0].name != "endpoint"]
     return [
-        f"{format_line(exchange)}; " + ", ".join(f"{name} is {actual!r}" for name, _, actual in missed)
-        for exchange, missed in ranked[:_NEAREST]
+        f"{', '.join(map(_describe, missed))}: {format_line(exchange)}"
+        for exchange, missed in sorted(near, key=lambda found: len(found[1]))[:_NEAREST]
     ]
+
+
+def _describe(missed: Mismatch) -> str:
+    actual = "absent" if missed.actual is None else repr(missed.actual)
+    return f"{missed.name} is {actual}, not {missed.expected!r}"
 
 
 def _misses(exchange: Exchange, query: Query) -> Iterator[Mismatch]:

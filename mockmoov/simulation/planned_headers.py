@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping
 
+from mockmoov.oauth.errors import printable
 from mockmoov.oauth.messages import Fields
 from mockmoov.oauth.responses import REASON_HEADER
 
 REQUEST_ID = "x-request-id"
 WITHOUT_BODY = frozenset({204, 205, 304})  # RFC 9110 §15.3.5, §15.3.6, §15.4.5
+_QUOTED = 60  # characters of a name in an error
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # RFC 9110 §5.6.2
 _FIELD_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,2000}[\x21-\x7e])?")  # RFC 9110 §5.5, ASCII only
 # Headers that the server sets itself.
@@ -28,10 +30,13 @@ def invalid_header(headers: Mapping[str, str | None]) -> str | None:
     """
     for name, value in headers.items():
         reserved = _RESERVED - {REQUEST_ID} if value is None else _RESERVED
-        if not _TOKEN.fullmatch(name) or name.lower() in reserved:
-            return "contains an invalid header name, or a header that the server sets itself"
+        quoted = f'"{printable(name, _QUOTED)}"'
+        if not _TOKEN.fullmatch(name):
+            return f"contains {quoted}, which is not the name of a header"
+        if name.lower() in reserved:
+            return f"contains {quoted}, which the server sets itself"
         if value is not None and not is_field_value(value):
-            return "contains a value that is not printable ASCII"
+            return f"contains a value of {quoted} that is not printable ASCII"
     return None
 
 

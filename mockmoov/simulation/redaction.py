@@ -20,6 +20,7 @@ HIDDEN = "..."
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
 _MAX_SCOPES = 20  # per request
 _UUID = re.compile(UUID)
+_PLAIN_WORD = re.compile(r"[a-z-]{1,40}")
 _JTI = re.compile(r"[0-9a-f]{32}")
 _MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z.+-]{1,40}(?: ?; ?charset=[a-z0-9-]{1,12})?", re.IGNORECASE)
 _LONG_WORD = re.compile(r"[A-Za-z0-9_+=~-]{16,}")
@@ -136,5 +137,6 @@ _HEADERS: Mapping[str, Callable[[str], str]] = {
     "referer": _origin,
     "user-agent": _user_agent,
     "x-idempotency-key": lambda value: token_name(value) if unverified_claims(value) else printable(value),
+    "x-wait-for": partial(_matching, _PLAIN_WORD),
     "x-moov-version": lambda value: value if VERSION.fullmatch(value) or value == "dev" else HIDDEN,
 }

@@ -16,8 +16,8 @@ from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.fields import parse_as
 from mockmoov.oauth.messages import HttpResponse
-from mockmoov.oauth.operations import endpoint_name
-from mockmoov.oauth.responses import REASON_HEADER
+from mockmoov.oauth.operations import ENDPOINTS, operation_name
+from mockmoov.oauth.responses import NO_STORE, REASON_HEADER
 from mockmoov.simulation.matching import (
     Planned,
     RequestFacts,
@@ -63,8 +63,14 @@ StubPlan: TypeAlias = tuple[Stub, ...]
 def make_stub(members: Mapping[str, Any]) -> Stub:
     """Make a stub from its members; raises `FieldError`."""
     check_where(members)
+    if isinstance(members.get("body"), dict | list):
+        raise FieldError("body", "body must be bytes: for JSON, use json")
     stub = parse_as(members, Stub, hidden=_ASSIGNED)
-    stub = replace(stub, endpoint=_operation_name(stub.endpoint))
+    if stub.endpoint is None:
+        raise FieldError("endpoint", "endpoint is missing: name an operation, such as listAccounts")
+    if ENDPOINTS.get(stub.endpoint) in ("token", "revoke"):
+        raise FieldError("endpoint", f"a stub answers an operation: for {stub.endpoint}, plan a fault")
+    stub = replace(stub, endpoint=operation_name(stub.endpoint))
     contents = _contents(stub)
     if len(contents) > 1:
         raise FieldError(contents[1], f"{contents[1]} cannot be combined with {contents[0]}")
@@ -91,7 +97,7 @@ def select_stub(plan: StubPlan, facts: RequestFacts) -> tuple[Stub | None, StubP
 
 def stub_response(stub: Stub, path_parameters: Mapping[str, str]) -> HttpResponse:
     """Make the response of a stub; `path_parameters` are those of the request, decoded."""
-    headers = {REASON_HEADER: f"stub {stub.id}"}
+    headers = {**dict(NO_STORE), REASON_HEADER: f"stub {stub.id}"}
     for kind in _contents(stub):
         headers["content-type"] = _CONTENT_TYPES[kind]
     return HttpResponse(
@@ -108,15 +114,6 @@ def describe_stub(stub: Stub) -> str:
     conditions = [name for name in Where.__slots__ if getattr(stub.where, name) not in (None, {})]
     where = f", where {' and '.join(conditions)}" if conditions else ""
     return ", ".join([repr(stub.endpoint), *(f"{name}={value}" for name, value in values.items())]) + where
-
-
-def _operation_name(endpoint: str | None) -> str:
-    if endpoint is None:
-        raise FieldError("endpoint", "endpoint is missing: name an operation, such as listAccounts")
-    name = endpoint_name(endpoint)
-    if name in ("token", "revoke"):
-        raise FieldError("endpoint", f"a stub answers an operation, not {name}: plan a fault for it")
-    return name
 
 
 def _contents(stub: Stub) -> list[str]:

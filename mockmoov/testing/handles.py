@@ -162,7 +162,8 @@ class Exchanges(_Handle):
         found = self(**query)
         if len(found) != count:
             conditions = ", ".join(f"{name}={value!r}" for name, value in query.items()) or "no conditions"
-            message = f"expected {count} exchanges with {conditions}, found {len(found)}"
+            exchanges = "1 exchange" if count == 1 else f"{count} exchanges"
+            message = f"expected {exchanges} with {conditions}, found {len(found)}"
             raise AssertionError(self._explain(message, count, found, query))
         return found
 
@@ -231,6 +232,9 @@ def _split(timeout: float, longest: float) -> Iterator[float]:
 def _query(query: QueryArguments) -> dict[str, Any]:
     """The conditions as parameters of a query string."""
     given: dict[str, Any] = {**query}
+    for name in ("fault", "stub"):
+        if isinstance(given.get(name), Planned):
+            given[name] = given[name].id
     for name in ("since", "until"):
         if name in given:
             given[name] = unix_time(given[name])

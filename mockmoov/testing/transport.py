@@ -39,7 +39,9 @@ class ControlError(Exception):
 
 
 # pytest leaves mockmoov's own frames out of the traceback of these errors: the test's line is what matters.
-__tracebackhide__ = hide_traceback = methodcaller("errisinstance", (ControlError, TimeoutError))
+__tracebackhide__ = hide_traceback = methodcaller(
+    "errisinstance", (AssertionError, ControlError, TimeoutError)
+)
 
 
 class InProcessTransport:

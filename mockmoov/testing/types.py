@@ -11,7 +11,8 @@ from starlette.types import ASGIApp
 
 from mockmoov.data.operation_names import OperationName, OperationPath
 from mockmoov.oauth.records import TokenFormat
-from mockmoov.simulation.faults import NetworkError
+from mockmoov.simulation.faults import Fault, NetworkError
+from mockmoov.simulation.stubs import Stub
 
 Time = datetime | float
 """An aware datetime, or Unix seconds."""
@@ -131,14 +132,14 @@ class StubArguments(TypedDict, total=False):
 
 
 class QueryArguments(TypedDict, total=False):
-    """The conditions that exchanges must meet; `fault` and `stub` are ids."""
+    """The conditions that exchanges must meet."""
 
     endpoint: EndpointName
     grant_type: GrantType
     status: int
     method: str
-    fault: str
-    stub: str
+    fault: Fault | str
+    stub: Stub | str
     since: Time
     until: Time
     where: Mapping[str, Any]

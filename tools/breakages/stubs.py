@@ -70,7 +70,10 @@ class _FirstWins(Plans[Stub]):
     """A stub is added before the others."""
 
     def add(self, owner: str | None, item: Stub) -> None:
-        self.change(owner, lambda plan: (None, (item, *plan)))
+        others = self.read(owner)
+        self.remove(owner)
+        for each in (item, *others):
+            super().add(owner, each)
 
 
 class _OfTheServer(Plans[Stub]):

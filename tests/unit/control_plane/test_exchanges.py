@@ -89,7 +89,7 @@ def test_a_limit_keeps_the_last_and_counts_all(desk: Desk) -> None:
 
 BAD_QUERIES: list[tuple[str, str, str]] = [  # query, the field that is blamed, and part of the message
     ("endpoint=tokn", "endpoint", (
-        "or an operation, such as listAccounts or GET /accounts/{accountID}; did you mean token?"
+        'such as listAccounts or GET /accounts/{accountID}, not "tokn"; did you mean token?'
     )),
     ("operation=ping", "operation", "there is no field operation; it is called endpoint"),
     ("where=[]", "where", "where must be a JSON object: the JSON body is not an object"),

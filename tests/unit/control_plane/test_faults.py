@@ -106,8 +106,8 @@ def test_faults_do_not_affect_the_control_plane(desk: Desk) -> None:
     assert desk.get("/faults")["faults"][0]["matched"] == 0
 
 
-ENDPOINT = "or an operation, such as listAccounts or GET /accounts/{accountID}; did you mean token?"
-USE_A_STUB = 'a fault below 400 needs endpoint="token" or "revoke"; to answer an operation, use a stub: '
+ENDPOINT = 'or GET /accounts/{accountID}, not "tokens"; did you mean token?'
+USE_A_STUB = 'a fault below 400 needs endpoint="token" or "revoke"; to answer an operation, use a stub'
 BAD_WITH_A_STATUS: list[tuple[dict[str, Any], str, str]] = [
     ({"endpoint": "tokens"}, "endpoint", ENDPOINT),
     ({"endpoint": 1}, "endpoint", "endpoint must be a string or null, got an integer"),
@@ -153,10 +153,10 @@ BAD: list[tuple[dict[str, Any], str, str]] = [  # body, the field that is blamed
     ({"drop": "access_token"}, "drop", "drop must be a list, got a string"),
     ({"set": []}, "set", "set must be an object, got a list"),
     ({"body": {}, "text": "x"}, "text", "text cannot be combined with body"),
-    ({"headers": {"Content-Length": "5"}}, "headers", "that the server sets itself"),
-    ({"headers": {"DATE": "x"}}, "headers", "that the server sets itself"),
-    ({"headers": {"a b": "x"}}, "headers", "an invalid header name"),
-    ({"headers": {"a": "x\r\nset-cookie: y"}}, "headers", "a value that is not printable ASCII"),
+    ({"headers": {"Content-Length": "5"}}, "headers", "which the server sets itself"),
+    ({"headers": {"DATE": "x"}}, "headers", "which the server sets itself"),
+    ({"headers": {"a b": "x"}}, "headers", "which is not the name of a header"),
+    ({"headers": {"a": "x\r\nset-cookie: y"}}, "headers", "that is not printable ASCII"),
     ({"content_type": "text/html\n"}, "content_type", "content_type must be printable ASCII"),
     ({"status": 199}, "status", "status must be an integer >= 200"),
     ({"status": 600}, "status", "status must be an integer <= 599"),
@@ -164,9 +164,9 @@ BAD: list[tuple[dict[str, Any], str, str]] = [  # body, the field that is blamed
     ({"status": 500.5}, "status", "must be an integer or null, got a number"),
     ({"status": True}, "status", "must be an integer or null, got a boolean"),
     ({"status": 204, "body": {}}, "status", "status 204 cannot have a body"),
-    ({"status": 399}, "status", USE_A_STUB + 'stubs.add("listAccounts", json={})'),
-    ({"status": 200, "endpoint": "GET /ping"}, "status", USE_A_STUB + 'stubs.add("ping", json={})'),
-    ({"body": {}, "endpoint": "getAccount"}, "status", USE_A_STUB + 'stubs.add("getAccount", json={})'),
+    ({"status": 399}, "status", USE_A_STUB),
+    ({"status": 200, "endpoint": "GET /ping"}, "status", USE_A_STUB + ': stubs.add("ping", json={})'),
+    ({"body": {}, "endpoint": "getAccount"}, "status", USE_A_STUB + ': stubs.add("getAccount", json={})'),
     ({"text": "", "network_error": "cut"}, "status", USE_A_STUB),
     *(({"status": 500, **members}, field, message) for members, field, message in BAD_WITH_A_STATUS),
 ]  # fmt: skip

@@ -61,12 +61,18 @@ def test_headers_follow_rfc_9110_and_leave_framing_alone() -> None:
     assert [fault for fault in good if invalid_member(fault) is not None] == []
     left_out = [Fault(headers={name: None}) for name in (*NAMES, "X-Request-Id")]
     assert [fault for fault in left_out if invalid_member(fault) is not None] == []
-    bad_name = ("headers", "contains an invalid header name, or a header that the server sets itself")
-    assert {invalid_member(Fault(headers={"x": "y", name: "v"})) for name in BAD_NAMES} == {bad_name}
-    bad_value = ("headers", "contains a value that is not printable ASCII")
+    problems = [invalid_member(Fault(headers={"x": "y", name: "v"})) for name in BAD_NAMES]
+    assert [problem for problem in problems if not _names_a_bad_name(problem)] == []
+    bad_value = ("headers", 'contains a value of "a" that is not printable ASCII')
     assert {invalid_member(Fault(headers={"x": "y", "a": value})) for value in BAD_VALUES} == {bad_value}
     bad_type = ("content_type", "must be printable ASCII")
     assert {invalid_member(Fault(content_type=value)) for value in BAD_VALUES} == {bad_type}
+
+
+def _names_a_bad_name(problem: tuple[str, str] | None) -> bool:
+    member, message = problem or ("", "")
+    endings = ("which is not the name of a header", "which the server sets itself")
+    return member == "headers" and message.startswith('contains "') and message.endswith(endings)
 
 
 def test_body_and_text_exclude_each_other() -> None:

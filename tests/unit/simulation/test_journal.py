@@ -86,18 +86,21 @@ def test_nearest_misses_are_three_of_those_with_the_fewest_differences() -> None
     query = Query(endpoint="token", status=200, where=Where(body={"b": 1}))
     exchanges = [
         EXCHANGE,
-        replace(EXCHANGE, number=1, endpoint="ping", status=401, body=None),
+        replace(EXCHANGE, number=1, status=401, body=None),
         *(replace(EXCHANGE, number=number, status=500 + number) for number in (2, 3)),
         replace(EXCHANGE, number=4, body={"b": 2}),
-        replace(EXCHANGE, number=5, status=500, endpoint="ping"),
+        replace(EXCHANGE, number=5, endpoint="ping"),
     ]
-    misses = nearest_misses(exchanges, query)
-    assert [line.partition(" -> ")[2] for line in misses] == [
-        "502; status is 502",
-        "503; status is 503",
-        "200; body.b is 2",
+    assert [line.partition(" Sun, ")[0] for line in nearest_misses(exchanges, query)] == [
+        "status is 502, not 200: #2",
+        "status is 503, not 200: #3",
+        "body.b is 2, not 1: #4",
     ]
-    assert [line.partition(" ")[0] for line in misses] == ["#2", "#3", "#4"]
+    (line,) = nearest_misses(exchanges[1:2], query)
+    assert line == f"status is 401, not 200, body is absent, not {{'b': 1}}: {format_line(exchanges[1])}"
     window = Query(since=784_111_778.0, until=784_111_777.0)
-    assert nearest_misses([EXCHANGE], window)[0].endswith("; since is 784111777.9, until is 784111777.9")
+    (line,) = nearest_misses([EXCHANGE], window)
+    assert line.startswith(
+        "since is 784111777.9, not 784111778.0, until is 784111777.9, not 784111777.0: #7 "
+    )
     assert nearest_misses([EXCHANGE], Query()) == []

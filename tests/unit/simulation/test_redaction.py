@@ -197,6 +197,7 @@ HEADERS: dict[str, list[tuple[str, str | None]]] = {
         ("abcdefghijklmnop-", HIDDEN),
     ],
     "x-idempotency-key": [(UUID, UUID), (SECRET, SECRET), (jwt_of({"jti": JTI}), JTI)],
+    "x-wait-for": [("payment-method", "payment-method"), (SECRET, HIDDEN)],
     "x-moov-version": [("v2024.01.00", "v2024.01.00"), ("latest", "latest"), ("v2024.1.0", HIDDEN)],
     "cookie": [("a=b", None)],
     "x-api-key": [("x", None)],

@@ -70,7 +70,7 @@ def sent(**members: Any) -> tuple[int, dict[str, str], bytes]:
     return response.status, dict(response.headers), response.body
 
 
-REASON = {"x-mockmoov-reason": "stub s1"}
+REASON = {"cache-control": "no-store", "pragma": "no-cache", "x-mockmoov-reason": "stub s1"}
 
 
 @pytest.mark.parametrize(
@@ -125,11 +125,19 @@ def test_any_value_is_filled_in_as_text(value: str) -> None:
 INVALID: list[tuple[dict[str, Any], str, str]] = [
     ({}, "endpoint", "endpoint is missing: name an operation, such as listAccounts"),
     ({"endpoint": None}, "endpoint", "endpoint is missing"),
-    ({"endpoint": "listAcounts"}, "endpoint", "; did you mean listAccounts?"),
+    (
+        {"endpoint": "listAcounts"},
+        "endpoint",
+        (
+            "endpoint must be an operation, such as listAccounts or GET /accounts/{accountID}, "
+            'not "listAcounts"; did you mean listAccounts?'
+        ),
+    ),
+    ({"endpoint": "x" * 100}, "endpoint", f'not "{"x" * 57}..."'),
     ({"endpoint": "get /accounts"}, "endpoint", "; did you mean GET /accounts?"),
     ({"endpoint": "GET /accounts/{accountId}"}, "endpoint", "; did you mean GET /accounts/{accountID}?"),
-    ({"endpoint": "revoke"}, "endpoint", "a stub answers an operation, not revoke: plan a fault for it"),
-    ({"endpoint": "POST /oauth2/token"}, "endpoint", "not token"),
+    ({"endpoint": "revoke"}, "endpoint", "a stub answers an operation: for revoke, plan a fault"),
+    ({"endpoint": "POST /oauth2/token"}, "endpoint", "for POST /oauth2/token, plan a fault"),
     ({"operation": "ping"}, "operation", "there is no field operation; it is called endpoint"),
     ({"endpoint": "ping", "id": "x"}, "id", "there is no field id"),
     ({"endpoint": "ping", "triggered": 1}, "triggered", "there is no field triggered"),
@@ -142,8 +150,14 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     ({"endpoint": "ping", "text": "", "body": ""}, "body", "body cannot be combined with text"),
     ({"endpoint": "ping", "body": "!"}, "body", "base64"),
     ({"endpoint": "ping", "status": 204, "json": None}, "status", "status 204 cannot have a body"),
-    ({"endpoint": "ping", "headers": {"date": "x"}}, "headers", "headers contains an invalid header name"),
-    ({"endpoint": "ping", "headers": {"a": "é"}}, "headers", "is not printable ASCII"),
+    (
+        {"endpoint": "ping", "headers": {"date": "x"}},
+        "headers",
+        'headers contains "date", which the server sets itself',
+    ),
+    ({"endpoint": "ping", "headers": {"a": "é"}}, "headers", 'a value of "a" that is not printable ASCII'),
+    ({"endpoint": "ping", "headers": {"a b": "c"}}, "headers", '"a b", which is not the name of a header'),
+    ({"endpoint": "ping", "body": {"a": 1}}, "body", "body must be bytes: for JSON, use json"),
     ({"endpoint": "ping", "headers": {"a": None}}, "headers[...]", "must be a string, got null"),
 ]
 

@@ -149,6 +149,7 @@ def test_stub_answers_the_requests_of_its_key(program: Program, other: Program) 
     assert program.get("/images/x").content == b"\x89PNG"
     assert program.get("/accounts?count=1").json() is None
     assert stubs.untriggered() == ()
+    assert program.key.exchanges.one(stub=image).path == "/images/..."
     stubs.remove(image)
     assert [each.id for each in stubs] == [stub.id, nothing.id]
     stubs.clear()
@@ -237,9 +238,7 @@ def test_wait_in_vain_lists_the_matching_exchanges(program: Program) -> None:
     assert re.search(r"/nope.read \(contract 2023\) -> 400: scope /nope.read is not known", third)
     with pytest.raises(TimeoutError) as caught:
         program.key.exchanges.wait(timeout=0, endpoint="revoke")
-    first, second, *misses = str(caught.value).splitlines()
-    assert (first, second) == ("waited 0 s for 1 matching exchanges, found 0", "  nearest misses:")
-    assert all(miss.endswith("; endpoint is 'token'") for miss in misses)
+    assert str(caught.value) == "waited 0 s for 1 matching exchanges, found 0"
     with pytest.raises(TimeoutError, match=r"^waited 0\.01 s for 3 matching exchanges, found 2\n"):
         asyncio.run(program.key.exchanges.wait_async(3, timeout=0.01))
 
@@ -257,19 +256,18 @@ def test_count_that_differs_lists_what_was_found_and_the_nearest(program: Progra
     assert exchanges.one(where={"query": {"count": "1"}}).query == {"count": ("1",)}
     with pytest.raises(AssertionError) as caught:
         exchanges.one(endpoint=endpoint, where={"body": {"amount": {"value": 200}, "description": "rent"}})
-    first, *lines = str(caught.value).splitlines()
-    assert first.startswith(f"expected 1 exchanges with endpoint='{endpoint}', where={{'body': ")
+    first, heading, *misses = str(caught.value).splitlines()
+    assert first.startswith(f"expected 1 exchange with endpoint='{endpoint}', where={{'body': ")
     assert first.endswith(", found 0")
-    assert lines[0] == "  nearest misses:"
-    assert [line.partition(" -> 501: ")[2].partition("; ")[2] for line in lines[1:]] == [
-        "body.amount.value is 100",
-        "body.amount.value is 250",
-        "endpoint is 'listAccounts', body is None",
+    assert heading == "  nearest misses:"
+    assert [line.partition(": #")[0] for line in misses] == [
+        "  body.amount.value is 100, not 200",
+        "  body.amount.value is 250, not 200",
     ]
     with pytest.raises(AssertionError) as caught:
         exchanges.one(status=501)
     first, *lines = str(caught.value).splitlines()
-    assert (first, len(lines)) == ("expected 1 exchanges with status=501, found 3", 3)
+    assert (first, len(lines)) == ("expected 1 exchange with status=501, found 3", 3)
     with pytest.raises(AssertionError, match=r"^expected 0 exchanges with no conditions, found 3\n"):
         exchanges.exactly(0)
 
