@@ -49,13 +49,14 @@ def read_json(body: bytes) -> Any:
     for _ in range(MAX_DEPTH):
         if any(isinstance(value, int) and value not in INTEGERS for value in level):
             raise ValueError("the JSON body has an integer beyond 64 bits")
-        level = [child for value in level for child in _children(value)]
+        level = [child for value in level for child in children(value)]
     if level:
         raise ValueError(f"the JSON body is nested deeper than {MAX_DEPTH} levels")
     return document
 
 
-def _children(value: object) -> Iterable[object]:
+def children(value: object) -> Iterable[object]:
+    """The values one level below this one."""
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()

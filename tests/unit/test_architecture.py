@@ -17,12 +17,13 @@ PURE = {
     "data": set[str](),
     "oauth": {"data"},
     "simulation": {"oauth"},
+    "openapi": {"oauth"},
 }
 LAYERS = {
     **PURE,
     "storage": {"oauth", "simulation"},
     "config": {"oauth", "simulation"},
-    "server": {"data", "oauth", "simulation", "storage", "config"},
+    "server": {"data", "oauth", "simulation", "openapi", "storage", "config"},
     "control_plane": {"data", "oauth", "simulation", "storage", "config", "server"},
     "web": {"data", "oauth", "simulation", "storage", "config", "server", "control_plane"},
     "testing": {"data", "oauth", "simulation", "storage", "config", "server", "control_plane", "web"},
@@ -38,7 +39,12 @@ IMPURE = {
     "socket", "subprocess", "sys", "tempfile", "threading", "time",
 }  # fmt: skip
 # The libraries that the layers below `config` may import.
-LIBRARIES = {"oauth": {"msgspec", "cryptography", "jwt"}, "simulation": {"msgspec"}, "storage": {"msgspec"}}
+LIBRARIES = {
+    "oauth": {"msgspec", "cryptography", "jwt"},
+    "simulation": {"msgspec"},
+    "openapi": {"msgspec", "yaml", "jsonschema", "referencing"},
+    "storage": {"msgspec"},
+}
 
 
 def folder_of(path: Path) -> str:
@@ -108,6 +114,7 @@ UNUSED = {
     "mockmoov.client": "msgspec starlette uvicorn cryptography click mockmoov.oauth",
     "mockmoov.pytest_plugin": "msgspec starlette uvicorn httpx2 mockmoov.testing mockmoov.client",
     "mockmoov.cli.main": "starlette uvicorn httpx2 jwt hypothesis mockmoov.client mockmoov.verify.run",
+    "mockmoov.testing": "yaml jsonschema referencing mockmoov.openapi",
     "mockmoov.oauth.responses, mockmoov.simulation.fault_effects": "mockmoov.oauth.contracts",
 }
 
