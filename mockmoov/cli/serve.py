@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,6 +16,9 @@ from mockmoov.config.settings import SETTINGS, Layer, Settings, SettingsError, l
 from mockmoov.config.sources import PREFIX, from_environment, from_file
 from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.oauth.contracts import RECOMMENDED_VERSION, contract_named
+
+if TYPE_CHECKING:
+    from mockmoov.server.authorization_server import AuthorizationServer
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -83,7 +86,7 @@ def _run_server(settings: Settings, ready_file: Path | None) -> None:
     def announce() -> None:
         publish()
         control = "on" if is_on else "off: set control_token, or control to on"
-        lines = _startup_lines(settings, urls, server.default_contract_name)
+        lines = _startup_lines(settings, urls, server)
         _print([*lines, f"control plane at {listeners.url}/_mockmoov: {control}"])
 
     app = create_app(server, exposure=listeners.exposure, ca_pem=listeners.ca_pem)
@@ -116,7 +119,7 @@ def _fail_on_os_error(ready_file: Path) -> Iterator[None]:
         fail(1, f"--ready-file {ready_file}: {error.strerror}")
 
 
-def _startup_lines(settings: Settings, urls: Sequence[str], contract: str) -> list[str]:
+def _startup_lines(settings: Settings, urls: Sequence[str], server: "AuthorizationServer") -> list[str]:
     """What the server prints at start; of the secrets only that of the documented example."""
     example, default = EXAMPLE["client_secret"], settings.default_version
     keys = [
@@ -125,9 +128,11 @@ def _startup_lines(settings: Settings, urls: Sequence[str], contract: str) -> li
     ]
     is_today = contract_named(default) is contract_named(RECOMMENDED_VERSION)
     today = "" if is_today else f"; for today's Moov: --default-version {RECOMMENDED_VERSION}"
+    contract = server.default_contract_name
     return [
         f"mockmoov {__version__} listens on {' and '.join(urls)}",
         *([f"public URL {settings.public_url}"] if settings.public_url else []),
         *keys,
+        *([server.examples.summary] if server.examples else []),
         f"requests without X-Moov-Version use contract {contract} (default_version is {default}){today}",
     ]

@@ -126,6 +126,11 @@ class Settings:
         30,
         "Seconds to wait for the upstream's response, or for its next part; after that: 504.",
     )
+    openapi: str | None = _setting(
+        parsers.text,
+        None,
+        "OpenAPI description, YAML or JSON, whose examples answer Moov's operations after the token check.",
+    )
     seed: str | None = _setting(
         parsers.text,
         None,
@@ -171,6 +176,8 @@ def _conflicts(settings: Settings) -> Iterator[str]:
     """A message for each pair of settings that contradict each other."""
     if settings.seed is not None and settings.signing_key is not None:
         yield "seed and signing_key exclude each other: each one sets the signing key"
+    if settings.upstream is not None and settings.openapi is not None:
+        yield "upstream and openapi exclude each other: each one answers Moov's operations"
     if (settings.tls_cert is None) != (settings.tls_key is None):
         yield "tls_cert and tls_key need each other: a certificate and its private key"
     if settings.tls_cert and (settings.tls_ca_file or settings.tls_ca_folder):

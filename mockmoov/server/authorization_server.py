@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from msgspec.structs import replace
 
@@ -31,6 +31,9 @@ from mockmoov.simulation.redaction import redact_path
 from mockmoov.simulation.stubs import stub_response
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
+
+if TYPE_CHECKING:
+    from mockmoov.openapi.examples import Examples
 
 MAX_BODY = 64 * 1024  # bytes (choice)
 MAX_JOURNALED_BODY = 16 * 1024  # bytes (choice)
@@ -63,8 +66,10 @@ class AuthorizationServer:
         simulation: SimulationState,
         *,
         signing_keys: IssuerKeys,
+        examples: "Examples | None" = None,
     ) -> None:
         self.settings = settings
+        self.examples = examples
         self._signing_keys = signing_keys
         self.repository = repository
         self.simulation = simulation
@@ -92,7 +97,11 @@ class AuthorizationServer:
             origin_policy=ORIGIN_POLICIES[settings.origin_policy],
             rate_limit=settings.rate_limit,
         )
-        self.routes = moov_routes(self._endpoints, forwards=settings.upstream is not None)
+        self.routes = moov_routes(
+            self._endpoints,
+            forwards=settings.upstream is not None,
+            examples=examples.answers if examples else None,
+        )
         self._paths = frozenset(self.routes.templates)
         self._path_words = frozenset("/".join(self.routes.templates).split("/"))
         self.reset()

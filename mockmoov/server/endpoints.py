@@ -194,7 +194,7 @@ def not_implemented(context: RequestContext, _contract: Contract, _caller: Autho
     """The 501 of an operation that nothing answers."""
     reason = (
         f"the credentials are sufficient, but nothing answers {context.endpoint} here: add a stub, such as "
-        f'stubs.add("{context.endpoint}", json={{}}), or set upstream'
+        f'stubs.add("{context.endpoint}", json={{}}), or set upstream or openapi'
     )
     return responses.render_error(501, reason)
 
@@ -211,6 +211,16 @@ def forward(_context: RequestContext, _contract: Contract, caller: AuthorizedCli
             (SCOPES_HEADER, " ".join(scopes)),
         )
     )
+
+
+def _answer_with(
+    example: Callable[[], HttpResponse],
+    _context: RequestContext,
+    _contract: Contract,
+    _caller: AuthorizedClient,
+) -> HttpResponse:
+    """The example of an OpenAPI description for an operation."""
+    return example()
 
 
 # --- routes -----------------------------------------------------------------------------------------
@@ -237,17 +247,31 @@ class Route:
 Answer: TypeAlias = Callable[[RequestContext, Contract, AuthorizedClient], HttpResponse | Forward]
 
 
-def moov_routes(endpoints: Endpoints, *, forwards: bool) -> Routes[Route]:
-    """The routes of Moov's paths; with `forwards` the upstream answers all operations but a few."""
-    others = forward if forwards else not_implemented
+def moov_routes(
+    endpoints: Endpoints,
+    *,
+    forwards: bool,
+    examples: Mapping[tuple[str, str], Callable[[], HttpResponse]] | None = None,
+) -> Routes[Route]:
+    """The routes of Moov's paths.
+
+    All operations but a few are answered by the upstream, with `forwards`, or else by the `examples`, by path
+    template and method.
+    """
     answered_here: Mapping[str, tuple[Answer, bool]] = {  # and whether it needs the body
         "ping": (answer_ping, False),
         "listApplications": (list_applications, False),
         "createApplicationKey": (endpoints.create_application_key, True),
     }
 
-    def route_of(operation: Operation) -> Route:
-        answer, reads_body = answered_here.get(operation.name, (others, False))
+    def other_answer(path: str, method: str) -> Answer:
+        if forwards:
+            return forward
+        example = (examples or {}).get((path, method))
+        return partial(_answer_with, example) if example else not_implemented
+
+    def route_of(path: str, method: str, operation: Operation) -> Route:
+        answer, reads_body = answered_here.get(operation.name, (other_answer(path, method), False))
         return protected_route(endpoints, operation.name, operation.scope_sets, answer, reads_body=reads_body)
 
     oauth_route = partial(
@@ -270,7 +294,7 @@ def moov_routes(endpoints: Endpoints, *, forwards: bool) -> Routes[Route]:
                 )
             },
             **{
-                path: {method: route_of(item) for method, item in methods.items()}
+                path: {method: route_of(path, method, item) for method, item in methods.items()}
                 for path, methods in BY_PATH.items()
             },
         }

@@ -1,9 +1,10 @@
-"""Builds a server from settings: its store, its signing keys, its API keys."""
+"""Builds a server from settings: its store, its signing keys, its API keys, its examples."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
 from secrets import token_bytes
+from typing import TYPE_CHECKING
 
 from mockmoov.config.settings import Settings, SettingsError
 from mockmoov.oauth import signing_keys as keys
@@ -11,6 +12,9 @@ from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
+
+if TYPE_CHECKING:
+    from mockmoov.openapi.examples import Examples
 
 
 def wall() -> float:
@@ -23,7 +27,11 @@ def create_server(settings: Settings, *, clock: Callable[[], float] = wall) -> A
     store = MemoryStore(journal_size=settings.journal_size)
     signing_keys = keys.make_issuer_keys(_private_key(settings))
     return AuthorizationServer(
-        settings, Repository(store, wall=clock), SimulationState(store, wall=clock), signing_keys=signing_keys
+        settings,
+        Repository(store, wall=clock),
+        SimulationState(store, wall=clock),
+        signing_keys=signing_keys,
+        examples=None if settings.openapi is None else _read_examples(settings.openapi),
     )
 
 
@@ -44,3 +52,21 @@ def _read_private_key(path: str) -> bytes:
         raise SettingsError(f"signing_key {path}: {error.strerror}") from None
     except ValueError as error:
         raise SettingsError(f"signing_key {path}: {error}") from None
+
+
+def _read_examples(path: str) -> "Examples":
+    """The examples in an OpenAPI description; raises `SettingsError`."""
+    try:
+        from mockmoov.openapi.examples import read_examples  # noqa: PLC0415 - only this setting needs it
+        from mockmoov.openapi.parsing import MAX_BYTES, DescriptionError  # noqa: PLC0415
+    except ImportError:
+        needed = "pip install jsonschema pyyaml"
+        raise SettingsError(f"openapi needs the extra mockmoov[openapi]: {needed}") from None
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        return read_examples(data, Path(path).name)
+    except OSError as error:
+        raise SettingsError(f"openapi {path}: {error.strerror}") from None
+    except DescriptionError as error:
+        raise SettingsError(str(error)) from None

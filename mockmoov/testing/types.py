@@ -60,6 +60,7 @@ class SettingArguments(TypedDict, total=False):
     rate_limit: int
     upstream: str | ASGIApp
     upstream_timeout: int
+    openapi: str
     seed: str
     signing_key: str
     api_keys: Iterable[Mapping[str, Any]]

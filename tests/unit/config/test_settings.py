@@ -56,7 +56,7 @@ INVALID_STUBS: Mapping[str, Any] = {
     "endpoint must be a string or null": {"endpoint": 1}, "; did you mean times?": {"time": 1},
     "status must be an integer >= 200": {"endpoint": "ping", "status": 20},
 }  # fmt: skip
-TEXTS = ("tls_ca_file", "tls_ca_folder", "tls_cert", "tls_key", "issuer", "seed", "signing_key")
+TEXTS = ("tls_ca_file", "tls_ca_folder", "tls_cert", "tls_key", "issuer", "openapi", "seed", "signing_key")
 SWITCHES = ("tls", "refresh_rotation", "refresh_reuse_detection", "access_log", "journal_bodies")
 RANGES = {
     "port": (0, 65535), "tls_port": (0, 65535), "access_token_lifetime": (1, 10**8),
@@ -126,7 +126,7 @@ VALUES: Mapping[str, tuple[st.SearchStrategy[Any], list[Any]]] = {
 GOOD = {name: strategy for name, (strategy, _) in VALUES.items()}
 OF_TLS = ("tls_port", "tls_names", "tls_ca_file", "tls_ca_folder", "tls_cert", "tls_key")
 # Settings that conflict with no other.
-FREE = sorted(GOOD.keys() - {"signing_key", *OF_TLS})
+FREE = sorted(GOOD.keys() - {"signing_key", "openapi", *OF_TLS})
 SPELLED = {True: ("on", "true", "yes", "1", "ON", "True"), False: ("off", "false", "no", "0", "OFF")}
 
 
@@ -139,6 +139,8 @@ def good_values(draw: st.DrawFn) -> Values:
     values |= {name: draw(GOOD[name]) for name in names} | ({"tls": True} if names else {})
     if "seed" not in values:
         values |= draw(st.fixed_dictionaries({}, optional={"signing_key": GOOD["signing_key"]}))
+    if "upstream" not in values:
+        values |= draw(st.fixed_dictionaries({}, optional={"openapi": GOOD["openapi"]}))
     if 0 < values.get("port", 0) == values.get("tls_port"):
         del values["port"]
     return values
