@@ -92,7 +92,7 @@ class _Bounds:
         def keyword(validator: Any, expected: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
             self._steps += 1
             if self._steps > _MAX_STEPS or self._depth > _MAX_DEPTH:
-                raise RuntimeError("its references have no end")
+                raise RuntimeError("it takes too many steps, or leads back to itself")
             self._depth += 1
             try:
                 yield from check(validator, expected, value, schema) or ()

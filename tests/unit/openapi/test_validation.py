@@ -1,6 +1,8 @@
 """Validation: jsonschema's verdicts in both versions of OpenAPI, in bounded time and within the file."""
 
 import json
+import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,13 +95,31 @@ def test_reference_out_of_the_file_is_not_followed(reference: str, version: str)
     assert "is not a place in this file" in complaint(1, {"$ref": reference}, version)
 
 
+def test_no_file_is_read_and_no_server_asked(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text('{"type": "integer"}')
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/a.json"
+        for schema in (
+            {"$ref": file.as_uri()},
+            {"$ref": url},
+            {"$id": url, "$ref": "b.json"},
+            {"$dynamicRef": url},
+        ):
+            assert "is not a place in this file" in complaint(1, schema)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
 MULTIPLYING = {f"D{level}": {"anyOf": [ref(f"D{level + 1}")] * 2} for level in range(30)} | {
     "D30": {"type": "string"}
 }
+NO_END = "it takes too many steps, or leads back to itself"
 WRONG: list[tuple[Any, str]] = [
-    (ref("A"), "its references have no end"),
-    (ref("D0"), "its references have no end"),
-    ({"not": ref("A")}, "its references have no end"),
+    (ref("A"), NO_END),
+    (ref("D0"), NO_END),
+    ({"not": ref("A")}, NO_END),
     ({"enum": 5}, "'int' object is not iterable"),
 ]
 
