@@ -11,7 +11,7 @@ from math import ceil, floor
 from typing import Any, TypeAlias, TypeVar
 
 from mockmoov.openapi.description import Description, NoExampleError, Place, reference_target
-from mockmoov.openapi.patterns import PatternError, generate
+from mockmoov.openapi.patterns import generate
 from mockmoov.openapi.validation import Validator
 
 _T = TypeVar("_T")
@@ -199,8 +199,8 @@ def _type(schema: _Schema) -> str:
 def _strings(schema: _Schema) -> Iterator[str]:
     least, most = _get(schema, "minLength", int, 0), _get(schema, "maxLength", int, _MAX_LENGTH)
     if pattern := _get(schema, "pattern", str, ""):
-        with suppress(PatternError):
-            yield generate(pattern, least)
+        text = generate(pattern, least)
+        yield from () if text is None else (text,)
         return
     yield _FORMATS.get(_get(schema, "format", str, ""), "string")
     length = min(max(least, len("string")), most, _MAX_LENGTH)

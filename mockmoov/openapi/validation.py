@@ -1,7 +1,7 @@
 """Validates values with jsonschema, in bounded time and within one file: no other file or URL is read.
 
 OpenAPI 3.1 has the schemas of JSON Schema 2020-12, OpenAPI 3.0 those of an older draft with `nullable`.
-Patterns that `patterns` doesn't know are not checked, nor are `unevaluatedProperties` and `unevaluatedItems`.
+Patterns that Python doesn't know are not checked, nor are `unevaluatedProperties` and `unevaluatedItems`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT4, DRAFT202012
 
 from mockmoov.openapi.description import Description, NoExampleError, Place
-from mockmoov.openapi.patterns import PatternError, matches
+from mockmoov.openapi.patterns import matches
 
 _Keyword: TypeAlias = Callable[[Any, Any, Any, Any], Iterable[ValidationError] | None]
 _URI = "urn:openapi"  # of the file
@@ -110,24 +110,17 @@ def _unless_null(check: _Keyword) -> _Keyword:
     return keyword
 
 
-# --- keywords that jsonschema would leave to `re`, or follow without end ------------------------------
-
-
-def _is_found(pattern: str, text: str) -> bool:
-    try:
-        return matches(pattern, text)
-    except PatternError:
-        return True
+# --- keywords in which jsonschema would stumble over a pattern, or follow without end -----------------
 
 
 def _pattern(_validator: Any, pattern: Any, value: Any, _schema: Any) -> Iterator[ValidationError]:
-    if isinstance(value, str) and not _is_found(pattern, value):
+    if isinstance(value, str) and not matches(pattern, value):
         yield ValidationError(f"{value!r} does not match {pattern!r}")
 
 
 def _pattern_properties(validator: Any, patterns: Any, value: Any, _schema: Any) -> Iterator[ValidationError]:
     for name, member in value.items() if isinstance(value, dict) else ():
-        for pattern in filter(lambda each: _is_found(each, name), patterns):
+        for pattern in filter(lambda each: matches(each, name), patterns):
             yield from validator.descend(member, patterns[pattern], path=name, schema_path=pattern)
 
 
@@ -136,7 +129,7 @@ def _additional_properties(
 ) -> Iterator[ValidationError]:
     named, patterns = schema.get("properties", ()), schema.get("patternProperties", ())
     for name, member in value.items() if isinstance(value, dict) else ():
-        if name not in named and not any(_is_found(pattern, name) for pattern in patterns):
+        if name not in named and not any(matches(pattern, name) for pattern in patterns):
             yield from validator.descend(member, allowed, path=name)
 
 

@@ -78,13 +78,7 @@ def test_text_is_matched_against_patterns_that_are_known() -> None:
     assert complaint("b", {"pattern": "^a+$"}) == "components.schemas.A: 'b' does not match '^a+$'"
     assert not complaint("a", {"pattern": "^a+$"})
     assert not complaint(1, {"pattern": "^a+$"})
-    assert not complaint("b", {"pattern": "^(?=a)"})
-
-
-def test_pattern_cannot_take_for_ever() -> None:
-    text = "a" * 5000 + "b"
-    assert complaint(text, {"pattern": "^(a+)+$"})
-    assert complaint({text: 1}, {"patternProperties": {"^(a+)+$": {}}, "additionalProperties": False})
+    assert not complaint("b", {"pattern": r"^\p{L}"})
 
 
 @pytest.mark.parametrize("version", VERSIONS)
