@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import httpx2
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,7 +63,6 @@ PLANS = st.lists(
     max_size=5,
 )
 Plan = list[tuple[str, dict[str, Any]]]
-ANSWERS: list[dict[str, Any]] = [{}, {"upstream": "http://localhost:1"}]  # what answers an operation
 KINDS = ("none", "noise", "wrong secret", "unknown key", "disabled key", "another scope")
 
 
@@ -70,6 +70,16 @@ def new_desk(**settings: Any) -> Desk:
     return Desk(
         keys=[{"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}, another_key("off")], **settings
     )
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The settings with which something answers operations."""
+    example = {"responses": {"200": {"description": "", "content": {"application/json": {"example": {}}}}}}
+    paths = {path: {method.lower(): example for method in methods} for path, methods in BY_PATH.items()}
+    file = tmp_path_factory.mktemp("description") / "openapi.json"
+    file.write_text(json.dumps({"openapi": "3.1.0", "info": {}, "paths": paths}))
+    return {"nothing": {}, "upstream": {"upstream": "http://localhost:1"}, "openapi": {"openapi": str(file)}}
 
 
 def insufficient(desk: Desk, kind: str) -> list[Header]:
@@ -111,16 +121,25 @@ def status_of(desk: Desk, method: str, path: str, headers: list[Header]) -> int:
     plan=PLANS,
     kind=st.sampled_from([*KINDS, *DEFECTS]),
     operation=st.sampled_from(OPERATIONS),
-    settings=st.sampled_from(ANSWERS),
+    answer=st.sampled_from(["nothing", "upstream", "openapi"]),
 )
 def test_no_plan_turns_a_refusal_into_a_success(
-    plan: Plan, kind: str, operation: tuple[str, str, str], settings: dict[str, Any]
+    answers: dict[str, dict[str, Any]],
+    plan: Plan,
+    kind: str,
+    operation: tuple[str, str, str],
+    answer: str,
 ) -> None:
-    desk = new_desk(**settings)
+    desk = new_desk(**answers[answer])
     credentials = insufficient(desk, kind)
     add_plan(desk, plan)
     for _ in range(3):
         assert status_of(desk, *operation[:2], credentials) >= 400
+
+
+@pytest.mark.parametrize("answer", ["upstream", "openapi"])
+def test_sufficient_request_is_answered(answers: dict[str, dict[str, Any]], answer: str) -> None:
+    assert status_of(new_desk(**answers[answer]), "GET", "/accounts", [basic()]) == 200
 
 
 def test_stub_replaces_no_refusal_over_http() -> None:
