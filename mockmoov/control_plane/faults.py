@@ -1,16 +1,13 @@
-"""The planned faults of the server and of each API key, as resources of the control plane."""
+"""How a planned fault is read from a request of the control plane."""
 
 from collections.abc import Mapping
 from dataclasses import replace
-from secrets import randbelow, token_hex
+from secrets import randbelow
 from typing import Any
 
-from mockmoov.control_plane.resource import ControlRequest, ResourceError
 from mockmoov.control_plane.validation import read_selectors, read_time
 from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.fields import parse_as, require_one_of
-from mockmoov.oauth.messages import HttpResponse
-from mockmoov.oauth.responses import render_empty, render_json
 from mockmoov.simulation import fault_effects
 from mockmoov.simulation.faults import PRESETS, Fault, is_success
 from mockmoov.simulation.matching import MAX_COUNT, check_where
@@ -23,39 +20,13 @@ _SELECTORS = {
 }  # fmt: skip
 
 
-def list_all(request: ControlRequest) -> HttpResponse:
-    """List the faults in order, with how often each one matched and triggered."""
-    owner = request.owner()
-    return render_json({"client_id": owner, "faults": request.server.simulation.faults.read(owner)})
-
-
-def add(request: ControlRequest) -> HttpResponse:
-    """Add a fault at the end of the plan."""
-    owner = request.owner()
-    fault = replace(_parse(request.body), id=token_hex(8))
+def make_fault(body: Mapping[str, Any]) -> Fault:
+    """Make a fault from its members; raises `FieldError`."""
+    fault = _parse(body)
     if (problem := fault_effects.invalid_member(fault)) is not None:
         raise FieldError(problem[0], " ".join(problem))
     _check_success(fault)
-    try:
-        request.server.simulation.faults.add(owner, fault)
-    except ValueError as error:
-        raise ResourceError(409, str(error)) from None
-    return render_json({"client_id": owner, "fault": fault}, status=201)
-
-
-def remove(request: ControlRequest) -> HttpResponse:
-    """Remove one fault."""
-    request.allow_members()
-    if not request.server.simulation.faults.remove(request.owner(), request.parameters["fault_id"]):
-        raise ResourceError(404, "there is no fault with this id in the plan")
-    return render_empty(204)
-
-
-def remove_all(request: ControlRequest) -> HttpResponse:
-    """Remove all faults."""
-    request.allow_members()
-    request.server.simulation.faults.remove(request.owner())
-    return render_empty(204)
+    return fault
 
 
 def _parse(body: Mapping[str, Any]) -> Fault:

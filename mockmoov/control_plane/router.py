@@ -6,8 +6,10 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from mockmoov.control_plane import api_keys, clock, exchanges, faults, server, stubs, tokens
+from mockmoov.control_plane import api_keys, clock, exchanges, server, tokens
 from mockmoov.control_plane.access import ControlAccess
+from mockmoov.control_plane.faults import make_fault
+from mockmoov.control_plane.plans import PlanResource
 from mockmoov.control_plane.resource import Resource, ResourceError, Waiting, read_request
 from mockmoov.oauth import responses
 from mockmoov.oauth.errors import FieldError
@@ -23,10 +25,13 @@ from mockmoov.server.discovery import Discovery
 from mockmoov.server.routing import OWN_LIKENESS, Routes
 from mockmoov.server.steps import ReadBody, Steps, run_in_process
 from mockmoov.simulation.clock import http_date
+from mockmoov.simulation.stubs import make_stub
 
 BASE = "/_mockmoov"
 MAX_BODY = 2**20  # bytes: as much as a plan may have
 _MARK = (("x-mockmoov-extension", "not part of Moov's API"),)
+_FAULTS = PlanResource(item="fault", make=make_fault)
+_STUBS = PlanResource(item="stub", make=make_stub)
 # The resources of the server, which each API key has too.
 _OF_OWNER: Mapping[str, Mapping[str, Resource]] = {
     "/clock": {"GET": clock.read},
@@ -34,10 +39,10 @@ _OF_OWNER: Mapping[str, Mapping[str, Resource]] = {
     "/clock/move-to": {"POST": clock.move_to},
     "/clock/freeze": {"POST": clock.freeze},
     "/clock/resume": {"POST": clock.resume},
-    "/faults": {"GET": faults.list_all, "POST": faults.add, "DELETE": faults.remove_all},
-    "/faults/{fault_id}": {"DELETE": faults.remove},
-    "/stubs": {"GET": stubs.list_all, "POST": stubs.add, "DELETE": stubs.remove_all},
-    "/stubs/{stub_id}": {"DELETE": stubs.remove},
+    "/faults": {"GET": _FAULTS.list_all, "POST": _FAULTS.add, "DELETE": _FAULTS.remove_all},
+    "/faults/{fault_id}": {"DELETE": _FAULTS.remove},
+    "/stubs": {"GET": _STUBS.list_all, "POST": _STUBS.add, "DELETE": _STUBS.remove_all},
+    "/stubs/{stub_id}": {"DELETE": _STUBS.remove},
     "/exchanges": {"GET": exchanges.list_all, "DELETE": exchanges.clear},
     "/exchanges/wait": {"GET": exchanges.wait},
     "/tokens": {"POST": tokens.mint},
