@@ -17,7 +17,7 @@ from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.steps import WaitForExchanges
 from mockmoov.simulation.journal import Query, matching
 from mockmoov.simulation.masking import masked_condition
-from mockmoov.simulation.matching import Where, check_where
+from mockmoov.simulation.matching import Where, check_conditions, check_where
 from mockmoov.storage.journal import TooManyWatchesError
 
 LONGEST_WAIT = 60.0  # seconds
@@ -83,11 +83,11 @@ def _query(request: ControlRequest) -> dict[str, Any]:
         if name in values:
             values[name] = read_time(name, values[name])
     if "where" in values:
-        values["where"] = _where(request.server, values["where"])
+        values["where"] = _where(request.server, values["endpoint"], values["where"])
     return values
 
 
-def _where(server: AuthorizationServer, text: str) -> dict[str, Any]:
+def _where(server: AuthorizationServer, endpoint: str | None, text: str) -> dict[str, Any]:
     """The conditions of a query; raises `FieldError` for one that the journal can't tell."""
     try:
         members = {"where": read_json_object(text.encode())}
@@ -95,6 +95,7 @@ def _where(server: AuthorizationServer, text: str) -> dict[str, Any]:
         raise FieldError("where", f"where must be a JSON object: {error}") from None
     check_where(members)
     where = parse_as(members, _Where).where
+    check_conditions(endpoint, where)
     masked = masked_condition(where)
     if where.path not in (None, server.redact_path(where.path or "")):
         masked = "path"
@@ -102,7 +103,7 @@ def _where(server: AuthorizationServer, text: str) -> dict[str, Any]:
         raise FieldError(
             "where",
             f"{masked} can't be searched for, as the journal masks it or leaves it out: "
-            "match it in the where of a stub, and search for what that stub answered",
+            "match it in the where of a stub, and search with stub=stub",
         )
     return members["where"]
 

@@ -8,9 +8,10 @@ from typing import Any
 from mockmoov.control_plane.validation import read_selectors, read_time
 from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.fields import parse_as, require_one_of
+from mockmoov.oauth.operations import ENDPOINTS
 from mockmoov.simulation import fault_effects
 from mockmoov.simulation.faults import PRESETS, Fault, is_success
-from mockmoov.simulation.matching import MAX_COUNT, check_where
+from mockmoov.simulation.matching import MAX_COUNT, check_conditions, check_where
 
 _ASSIGNED = ("id", "matched", "triggered")  # the server sets these members
 # Members that only select exchanges, and `preset`, which is replaced by its own members.
@@ -33,6 +34,7 @@ def _parse(body: Mapping[str, Any]) -> Fault:
     members = _members(body)
     fault = parse_as(members, Fault, hidden=_ASSIGNED)
     fault = replace(fault, endpoint=read_selectors(fault.endpoint, fault.grant_type))
+    check_conditions(fault.endpoint, fault.where)
     if fault.start is not None and fault.end is not None and fault.end <= fault.start:
         raise FieldError("end", "end must be after start")
     if not members.keys() - _SELECTORS:
@@ -58,6 +60,8 @@ def _members(body: Mapping[str, Any]) -> dict[str, Any]:
     """The members of a fault, those of its preset included, with times in Unix seconds."""
     members = dict(body)
     if (preset := body.get("preset")) is not None:
+        if isinstance(preset, str) and preset in ENDPOINTS:
+            raise FieldError("preset", f'{preset} is an endpoint, not a preset: use endpoint="{preset}"')
         members = {**PRESETS[require_one_of("preset", preset, PRESETS)], **body}
     for name in ("start", "end"):
         if members.get(name) is not None:

@@ -11,7 +11,7 @@ from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.suggestions import nearest
 
 _Input = TypeVar("_Input")
-_NAME = re.compile(r"[a-z_]{1,40}")
+_NAME = re.compile(r"[A-Za-z_]{1,40}")
 _PLACE = re.compile(r"(.*) - at `(?:key in )?\$\.?([^`]*)`")
 _TYPES = re.compile("`([^`]*)`")
 _TYPE_NAMES = {
@@ -22,7 +22,13 @@ _TYPE_NAMES = {
     "object": "an object",
     "str": "a string",
 }
-_OTHER_NAMES = {"operation": "endpoint"}  # names that other tools use, and what they are called here
+# Names that people try, and what the same thing may be called here.
+_OTHER_NAMES = {
+    "operation": "endpoint",
+    "params": "query",
+    "pathParameters": "path_parameters",
+    "json": "body",
+}
 
 
 def require_known(name: str, known_names: Iterable[str], kind: str) -> None:

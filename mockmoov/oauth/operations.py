@@ -1,5 +1,6 @@
 """Moov's operations, and the scopes that each one requires."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ class Operation:
     scope_sets: tuple[tuple[str, ...], ...]
 
 
+_PARAMETER = re.compile(r"\{([^}]+)\}")
 _QUOTED = 60  # characters of a wrong name in an error
 _PARTNER_ACCOUNT_ID = "{partnerAccountID}"
 # Every operation outside /oauth2, by path template and method.
@@ -43,6 +45,12 @@ ENDPOINTS: Mapping[str, str] = {
         f"{method} {path}": item.name for path, methods in BY_PATH.items() for method, item in methods.items()
     },
 }
+
+
+def path_parameters(operation: str) -> frozenset[str]:
+    """The names of an operation's path parameters, in all of its paths."""
+    paths = (path for path, methods in BY_PATH.items() for item in methods.values() if item.name == operation)
+    return frozenset(parameter for path in paths for parameter in _PARAMETER.findall(path))
 
 
 def endpoint_name(endpoint: str) -> str:
@@ -65,7 +73,7 @@ def operation_name(endpoint: str) -> str:
 def _unknown(endpoint: str, expected: str, known: Iterable[str]) -> FieldError:
     example = "such as listAccounts or GET /accounts/{accountID}"
     alike = [name for name in known if ("/" in name) == ("/" in endpoint)]
-    hint = nearest(endpoint, alike)
+    hint = nearest(endpoint, alike) + "; `mockmoov operations` lists them"
     return FieldError(
         "endpoint", f'endpoint must be {expected}, {example}, not "{printable(endpoint, _QUOTED)}"{hint}'
     )

@@ -20,6 +20,7 @@ from mockmoov.openapi.validation import Validator
 
 _MEDIA_TYPE = re.compile(r"[\w.+!#$&^-]+/[\w.+!#$&^-]+(?:\s*;[\x20-\x7e]*)?", re.ASCII)
 _WITHOUT_BODY = frozenset({204, 205})  # RFC 9110 §15.3.5, §15.3.6
+_EXAMPLE, _INSTANCE = "example from", "made from the schema in"  # where a body comes from
 _OTHER = 2  # the rank of media types that are not JSON
 
 
@@ -63,10 +64,12 @@ def _answer(name: str, description: Description, operation: Place | None) -> Htt
     try:
         status, place = _success(description, operation)
         response = description.follow(place)
-        headers, body = _content(description, response) if status not in _WITHOUT_BODY else ((), b"")
+        source, headers, body = (
+            _content(description, response) if status not in _WITHOUT_BODY else (_EXAMPLE, (), b"")
+        )
     except NoExampleError as error:
         return render_error(501, f"{name}: {error}")
-    reason = printable(f"example from {name}: {'.'.join(place)}")
+    reason = printable(f"{source} {name}: {'.'.join(place)}")
     return HttpResponse(status=status, headers=(*headers, *NO_STORE, (REASON_HEADER, reason)), body=body)
 
 
@@ -80,18 +83,18 @@ def _success(description: Description, operation: Place) -> tuple[int, Place]:
     raise NoExampleError((*operation, "responses"), "there is no success among them")
 
 
-def _content(description: Description, response: Place) -> tuple[tuple[tuple[str, str], ...], bytes]:
-    """The `Content-Type` and the body of a response; neither if it has no content."""
+def _content(description: Description, response: Place) -> tuple[str, tuple[tuple[str, str], ...], bytes]:
+    """Where the body of a response comes from, its `Content-Type`, and itself, if it has content."""
     if not description.object_at(response).get("content"):
-        return (), b""
+        return _EXAMPLE, (), b""
     place = (*response, "content")
     media_type = min(description.object_at(place), key=_rank)
     place = (*place, media_type)
     if not _MEDIA_TYPE.fullmatch(media_type):
         raise NoExampleError(place, "this is not a single media type")
     is_json = _rank(media_type) < _OTHER
-    value = _value(description, place, is_json=is_json)
-    return (("content-type", media_type),), to_json(value) if is_json else value.encode()
+    source, value = _value(description, place, is_json=is_json)
+    return source, (("content-type", media_type),), to_json(value) if is_json else value.encode()
 
 
 def _rank(media_type: str) -> int:
@@ -100,17 +103,18 @@ def _rank(media_type: str) -> int:
     return 0 if name == "application/json" else 1 if name.endswith("+json") else _OTHER
 
 
-def _value(description: Description, place: Place, *, is_json: bool) -> Any:
-    """An example of a media type, or an instance of its schema; a string unless it is JSON."""
+def _value(description: Description, place: Place, *, is_json: bool) -> tuple[str, Any]:
+    """An example of a media type, or an instance of its schema, and which; a string unless it is JSON."""
     examples = [value for value in _examples(description, place) if is_json or isinstance(value, str)]
     has_schema = "schema" in description.object_at(place)
     if not examples and not (has_schema and is_json):
         raise NoExampleError(place, "there is no example" if is_json else "there is no text as an example")
     if not has_schema:
-        return examples[0]
+        return _EXAMPLE, examples[0]
     validator, schema = Validator(description), (*place, "schema")
     made = map(Instances(description, validator).make, [schema] if is_json else [])
-    return validator.first_valid(chain(examples, made), schema)
+    value = validator.first_valid(chain(examples, made), schema)
+    return _EXAMPLE if any(value is example for example in examples) else _INSTANCE, value
 
 
 def _examples(description: Description, place: Place) -> Iterator[Any]:

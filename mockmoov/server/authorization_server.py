@@ -28,7 +28,7 @@ from mockmoov.simulation import fault_effects
 from mockmoov.simulation.clock import http_date
 from mockmoov.simulation.faults import NO_RESPONSE
 from mockmoov.simulation.redaction import redact_path
-from mockmoov.simulation.stubs import stub_response
+from mockmoov.simulation.stubs import miss_reason, stub_response
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
 
@@ -257,8 +257,12 @@ class AuthorizationServer:
         if isinstance(authorized, HttpResponse):
             return authorized
         if context.endpoint in context.client.stubbed:
-            context.stub = stub = self.simulation.take_stub(context.owners, context.facts())
-            if stub is not None:
+            facts = context.facts()
+            context.stub = stub = self.simulation.take_stub(context.owners, facts)
+            if stub is None:
+                plans = map(self.simulation.stubs.read, context.owners)
+                context.stub_miss = next(filter(None, (miss_reason(plan, facts) for plan in plans)), "")
+            else:
                 yield from self._delay(context, stub.delay)
                 return stub_response(stub, context.decoded_path_parameters)
         route, fault = cast("Route", context.route), context.fault  # who is authorized has a route

@@ -38,7 +38,8 @@ class RequestContext(Struct, eq=False):
 
     `route` is the one that it is for, and `routing_error` the 404 or 405 if it has no such method;
     `path_parameters` are raw. `json_body` is the JSON body of a request to an operation, None if there is
-    none or it is too long; the journal keeps it if `keeps_body`.
+    none or it is too long; the journal keeps it if `keeps_body`. `stub_miss` says why no stub answers, if the
+    operation has any.
     `contract` is None if the version is malformed. `client` is the API key that the request claims, if there
     is one, with the time on its clock. `network_error` says how the connection fails, because of a fault, and
     `reason` explains a response that is not sent. `has_failed`: mockmoov itself failed, and sends a 500.
@@ -57,6 +58,7 @@ class RequestContext(Struct, eq=False):
     keeps_body: bool = False
     fault: Fault | None = None
     stub: Stub | None = None
+    stub_miss: str = ""
     issued: TokenResponse | None = None
     reason: str | None = None
     has_failed: bool = False

@@ -192,11 +192,15 @@ def list_applications(
 
 def not_implemented(context: RequestContext, _contract: Contract, _caller: AuthorizedClient) -> HttpResponse:
     """The 501 of an operation that nothing answers."""
-    reason = (
-        f"the credentials are sufficient, but nothing answers {context.endpoint} here: add a stub, such as "
-        f'stubs.add("{context.endpoint}", json={{}}), or set upstream or openapi'
+    name = context.endpoint
+    add = (
+        f'nothing answers {name} here: add a stub, such as stubs.add("{name}", json={{}}), '
+        "or set upstream or openapi"
     )
-    return responses.render_error(501, reason)
+    miss = f"the stub of {name} doesn't answer: {context.stub_miss}"
+    return responses.render_error(
+        501, f"the credentials are sufficient, but {miss if context.stub_miss else add}"
+    )
 
 
 def forward(_context: RequestContext, _contract: Contract, caller: AuthorizedClient) -> Forward:

@@ -44,7 +44,7 @@ def planned_response(fault: Fault, contract: "Contract") -> HttpResponse | None:
         usual = "text/plain" if fault.body is None else "application/json"
         headers["content-type"] = fault.content_type or usual
     headers |= dict(NO_STORE) | {REASON_HEADER: f"fault {fault.id}"} | _retry_after(fault, contract)
-    sent, body = set_headers(headers.items(), fault.headers), _body(fault)[: fault.truncate]
+    sent, body = set_headers(headers.items(), fault.headers), _truncate(fault, _body(fault))
     return HttpResponse(status=fault.status or 200, headers=sent, body=body)
 
 
@@ -65,7 +65,7 @@ def apply_to_response(
     if body and response.status < 300 and (fault.drop or members):
         body = _change_members(fault.drop, members, body)
     headers = set_headers(set_headers(response.headers, changes), fault.headers)
-    return replace(response, headers=headers, body=body[: fault.truncate])
+    return replace(response, headers=headers, body=_truncate(fault, body))
 
 
 def needs_whole_body(fault: Fault) -> bool:
@@ -87,6 +87,11 @@ def _change_members(dropped: Iterable[str], members: Mapping[str, object], body:
         return to_json({**kept, **members})
     except (ValueError, AttributeError, OverflowError, RecursionError):
         return body
+
+
+def _truncate(fault: Fault, body: bytes) -> bytes:
+    """The first bytes of a body, but never the whole."""
+    return body if fault.truncate is None else body[: min(fault.truncate, max(0, len(body) - 1))]
 
 
 def _retry_after(fault: Fault, contract: "Contract") -> dict[str, str]:

@@ -41,8 +41,9 @@ class Fault(Planned):
     type `content_type`). Without status, body and text the real response is sent; `drop` and `set` change the
     members of its JSON body, and `other_expires_in` gives `expires_in` the meaning that it has in the other
     contract. A header that is None is left out, `x-request-id` too. `retry_after` (seconds) adds the retry
-    headers of the contract; `truncate` keeps that many bytes of the body; `network_error`: the client gets
-    no response (hang), a reset connection (reset), or one that ends in the middle of the response (cut).
+    headers of the contract; `truncate` keeps that many bytes of the body, but never all;
+    `network_error`: the client gets no response (hang), a reset connection (reset), or one that ends in the
+    middle of the response (cut).
     `matched` counts the exchanges that matched, `triggered` those that were affected.
     """
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.clock import http_date
@@ -84,9 +85,14 @@ def _facts(exchange: Exchange) -> RequestFacts:
 
 def format_line(exchange: Exchange) -> str:
     """Format an exchange as one line: number, time, request, contract, status, reason."""
+    query = f"?{urlencode(exchange.query, doseq=True, safe='./:')}" if exchange.query else ""
     parameters = (exchange.parameters.get(name) for name in ("grant_type", "scope", "token"))
     contract = f"(contract {exchange.contract})"
-    request = " ".join(filter(None, (exchange.method, exchange.path, *parameters, contract)))
+    request = " ".join(filter(None, (exchange.method, exchange.path + query, *parameters, contract)))
     status = "no response" if exchange.status is None else exchange.status
-    reason = f": {exchange.reason}" if exchange.reason else ""
-    return f"#{exchange.number} {http_date(int(exchange.at))} {request} -> {status}{reason}"
+    planned = f"fault {exchange.fault}" if exchange.fault else ""
+    reasons = [exchange.reason, planned if planned != exchange.reason else ""]
+    reason = ", ".join(filter(None, reasons))
+    return f"#{exchange.number} {http_date(int(exchange.at))} {request} -> {status}" + (
+        f": {reason}" if reason else ""
+    )

@@ -28,9 +28,7 @@ _LONG_WORD = re.compile(r"[A-Za-z0-9_+=~-]{20,}")
 def mask_json(value: Any, secret: str | None = None) -> Any:
     """Mask a JSON value; `secret`, that of the claimed client, is hidden wherever it occurs."""
     if isinstance(value, Mapping):
-        return {
-            _mask_text(name, secret): _mask_member(name, member, secret) for name, member in value.items()
-        }
+        return {_mask_text(name, secret): mask_member(name, member, secret) for name, member in value.items()}
     if isinstance(value, list | tuple):
         return [mask_json(item, secret) for item in value]
     if isinstance(value, str):
@@ -42,12 +40,13 @@ def mask_json(value: Any, secret: str | None = None) -> Any:
 def mask_query(query: Values, secret: str | None = None) -> dict[str, tuple[str, ...]]:
     """Mask the values of a query."""
     return {
-        _mask_text(name, secret): tuple(_mask_member(name, value, secret) for value in values)
+        _mask_text(name, secret): tuple(mask_member(name, value, secret) for value in values)
         for name, values in query.items()
     }
 
 
-def _mask_member(name: str, value: Any, secret: str | None) -> Any:
+def mask_member(name: str, value: Any, secret: str | None = None) -> Any:
+    """Mask the value of a member or a parameter."""
     is_secret = _SECRET_NAME.search(_NOT_ALPHANUMERIC.sub("", name.lower()))
     return HIDDEN if is_secret else mask_json(value, secret)
 

@@ -7,8 +7,10 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from msgspec import Meta, Struct
 
 from mockmoov.oauth.encoding import to_json
+from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.fields import require_known
 from mockmoov.oauth.messages import Headers
+from mockmoov.oauth.operations import path_parameters
 
 MAX_COUNT = 10**9
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
@@ -97,6 +99,21 @@ def check_where(members: Mapping[str, Any]) -> None:
     where = members.get("where")
     for name in where if isinstance(where, Mapping) else ():
         require_known(name, Where.__slots__, "field of where named")
+
+
+def check_conditions(endpoint: str | None, where: Where) -> None:
+    """Reject conditions that no request to an endpoint can meet; raises `FieldError`."""
+    if endpoint is None:
+        return
+    is_operation = endpoint not in ("token", "revoke")
+    for name in ("parameters",) if is_operation else ("path_parameters", "query", "body"):
+        if getattr(where, name) not in (None, {}):
+            others = (
+                "for an operation, use query or body" if is_operation else f"for {endpoint}, use parameters"
+            )
+            raise FieldError(f"where.{name}", f"where.{name} never matches a request to {endpoint}: {others}")
+    for name in where.path_parameters:
+        require_known(name, path_parameters(endpoint), f"path parameter of {endpoint} named")
 
 
 def untriggered(plan: Sequence[P]) -> tuple[P, ...]:

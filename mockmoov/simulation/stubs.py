@@ -18,17 +18,21 @@ from mockmoov.oauth.fields import parse_as
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.operations import ENDPOINTS, operation_name
 from mockmoov.oauth.responses import NO_STORE, REASON_HEADER
+from mockmoov.simulation.masking import mask_member
 from mockmoov.simulation.matching import (
+    Mismatch,
     Planned,
     RequestFacts,
     Seconds,
     Where,
+    check_conditions,
     check_where,
     count_match,
     count_trigger,
     is_due,
     is_used_up,
     matches,
+    mismatches,
 )
 from mockmoov.simulation.planned_headers import WITHOUT_BODY, invalid_header, set_headers
 
@@ -69,8 +73,10 @@ def make_stub(members: Mapping[str, Any]) -> Stub:
     if stub.endpoint is None:
         raise FieldError("endpoint", "endpoint is missing: name an operation, such as listAccounts")
     if ENDPOINTS.get(stub.endpoint) in ("token", "revoke"):
-        raise FieldError("endpoint", f"a stub answers an operation: for {stub.endpoint}, plan a fault")
+        fault = f'plan a fault, such as faults.add(endpoint="{ENDPOINTS[stub.endpoint]}", status=503)'
+        raise FieldError("endpoint", f"a stub answers an operation: for {stub.endpoint}, {fault}")
     stub = replace(stub, endpoint=operation_name(stub.endpoint))
+    check_conditions(stub.endpoint, stub.where)
     contents = _contents(stub)
     if len(contents) > 1:
         raise FieldError(contents[1], f"{contents[1]} cannot be combined with {contents[0]}")
@@ -93,6 +99,28 @@ def select_stub(plan: StubPlan, facts: RequestFacts) -> tuple[Stub | None, StubP
             counted[index] = answering = count_trigger(matched)
             return answering, tuple(counted)
     return None, tuple(counted)
+
+
+def miss_reason(plan: StubPlan, facts: RequestFacts) -> str:
+    """Why the last stub of an operation doesn't answer a request, without secrets; "" if there is no stub."""
+    stub = next((each for each in reversed(plan) if each.endpoint == facts.endpoint), None)
+    if stub is None:
+        return ""
+    if is_used_up(stub):
+        return f"it is used up (times={stub.times})"
+    missed = [_describe(mismatch) for mismatch in mismatches(stub.where, facts)]
+    return ", ".join(missed) or f"it skips this request (after={stub.after}, every={stub.every})"
+
+
+def _describe(mismatch: Mismatch) -> str:
+    kind, _, rest = mismatch.name.partition(".")
+    if mismatch.actual is None:
+        return f"{mismatch.name} is absent" + ("" if rest or kind != "body" else ", or isn't JSON")
+    if kind == "headers":
+        return f"{mismatch.name} differs"
+    member = rest.rpartition(".")[2]
+    expected, actual = (mask_member(member, value) for value in (mismatch.expected, mismatch.actual))
+    return f"{mismatch.name} is {actual!r}, not {expected!r}"
 
 
 def stub_response(stub: Stub, path_parameters: Mapping[str, str]) -> HttpResponse:

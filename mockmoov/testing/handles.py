@@ -99,9 +99,10 @@ class _Plan(_Handle, Generic[P]):
         """Those that have not applied to any request."""
         return untriggered(self.list())
 
-    def remove(self, planned: P) -> None:
-        """Remove one."""
-        self._control("DELETE", f"/{self._name}/{planned.id}")
+    def remove(self, planned: P | str) -> None:
+        """Remove one, given itself or its id."""
+        item_id = planned if isinstance(planned, str) else planned.id
+        self._control("DELETE", f"/{self._name}/{quote(item_id, safe='')}")
 
     def clear(self) -> None:
         """Remove all."""
@@ -139,6 +140,8 @@ class Stubs(_Plan[Stub]):
 
         `Stub` explains the members. The answer is a 200 without a body if there are none.
         """
+        if isinstance(members.get("body"), str):
+            raise TypeError("body must be bytes; for text, use text")
         given = {name: value for name, value in members.items() if value is not None or name == "json"}
         return msgspec.convert(self._control("POST", "/stubs", {"endpoint": endpoint, **given})["stub"], Stub)
 
@@ -153,6 +156,12 @@ class Exchanges(_Handle):
     def count(self, **query: Unpack[QueryArguments]) -> int:
         """The number of exchanges that match."""
         return int(self._control("GET", "/exchanges", query={**_query(query), "limit": 0})["count"])
+
+    def __iter__(self) -> Iterator[Exchange]:
+        return iter(self())
+
+    def __len__(self) -> int:
+        return self.count()
 
     def exactly(self, count: int, **query: Unpack[QueryArguments]) -> list[Exchange]:
         """The exchanges that match, in order; raises `AssertionError` unless there are `count`.

@@ -91,6 +91,7 @@ BAD_QUERIES: list[tuple[str, str, str]] = [  # query, the field that is blamed, 
     ("endpoint=tokn", "endpoint", (
         'such as listAccounts or GET /accounts/{accountID}, not "tokn"; did you mean token?'
     )),
+    ('endpoint=ping&where={"parameters":{"a":"b"}}', "where.parameters", "never matches a request to ping"),
     ("operation=ping", "operation", "there is no field operation; it is called endpoint"),
     ("where=[]", "where", "where must be a JSON object: the JSON body is not an object"),
     ("where={", "where", "where must be a JSON object: the body is not JSON"),

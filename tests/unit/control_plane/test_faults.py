@@ -114,6 +114,9 @@ BAD_WITH_A_STATUS: list[tuple[dict[str, Any], str, str]] = [
     ({"grant_type": "refresh"}, "grant_type", (
         "client_credentials, refresh_token; did you mean refresh_token?"
     )),
+    ({"json": {}}, "json", "there is no field json; it is called body"),
+    ({"endpoint": "token", "where": {"body": {"a": 1}}}, "where.body", "for token, use parameters"),
+    ({"endpoint": "ping", "where": {"parameters": {"a": "b"}}}, "where.parameters", "use query or body"),
     ({"operation": "ping"}, "operation", "there is no field operation; it is called endpoint"),
     ({"satus": 500}, "satus", "there is no field satus; did you mean status?"),
     ({"id": "x"}, "id", "there is no field id"),
@@ -143,6 +146,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [  # body, the field that is blamed
     ({"endpoint": "token", "times": 2, "where": {}}, "preset", NOTHING),
     ({"preset": None}, "preset", NOTHING),
     ({"preset": "unavailble"}, "preset", "; did you mean unavailable?"),
+    ({"preset": "listCards"}, "preset", 'listCards is an endpoint, not a preset: use endpoint="listCards"'),
     ({"preset": ["hang"]}, "preset", "preset must be one of cut, edge-blocked, "),
     ({"preset": "html", "status": 304}, "status", "status 304 cannot have a body"),
     ({"delay": 3601}, "delay", "<= 3600"),

@@ -174,6 +174,15 @@ def test_reason_of_a_501_says_what_to_add(desk: Desk) -> None:
     )
 
 
+def test_reason_of_a_501_says_why_no_stub_matches(desk: Desk) -> None:
+    desk.post("/stubs", endpoint="createTransfer", where={"body": {"amount": {"value": "100"}}})
+    reason = call(desk, "POST", TRANSFER, {"amount": {"value": 100}})[1]["x-mockmoov-reason"]
+    assert reason == (
+        "the credentials are sufficient, but the stub of createTransfer doesn't answer: "
+        "body.amount.value is 100, not '100'"
+    )
+
+
 # --- what the journal keeps -------------------------------------------------------------------------
 
 

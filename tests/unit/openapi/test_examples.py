@@ -40,8 +40,9 @@ def test_lowest_success_is_answered() -> None:
             name: responding({"application/json": INTEGER})["responses"]["200"] for name in names.split()
         }
         response = answer(description({"responses": responses}))
-        prefix = f"example from openapi.yaml: {RESPONSES}."
-        found[names] = (response.status, reason(response).removeprefix(prefix))
+        source, _, place = reason(response).partition(f" openapi.yaml: {RESPONSES}.")
+        found[names] = (response.status, place)
+        assert source == ("example from" if response.status == 204 else "made from the schema in")
         assert response.body == (b"" if response.status == 204 else b"1")
     assert found == STATUSES
 
@@ -125,12 +126,21 @@ def test_references_to_responses_are_followed() -> None:
     document = description({"responses": {"200": {"$ref": "#/components/responses/A"}}})
     document["components"]["responses"] = {"A": {"content": {"application/json": INTEGER}}}
     response = answer(document)
-    assert (response.body, reason(response)) == (b"1", f"example from openapi.yaml: {RESPONSES}.200")
+    assert (response.body, reason(response)) == (
+        b"1",
+        f"made from the schema in openapi.yaml: {RESPONSES}.200",
+    )
     document["components"]["responses"] = {}
     assert (
         reason(answer(document))
         == "openapi.yaml: components.responses.A: there is no such place in this file"
     )
+
+
+def test_reason_says_whether_the_example_was_sent() -> None:
+    for example, source in ((5, "example from"), ("x", "made from the schema in")):
+        response = answer(description(responding({"application/json": {**INTEGER, "example": example}})))
+        assert reason(response) == f"{source} openapi.yaml: {RESPONSES}.200"
 
 
 def test_threads_get_the_same_answer() -> None:

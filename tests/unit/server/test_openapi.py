@@ -51,7 +51,7 @@ def test_each_operation_answers_a_valid_example(version: str, suffix: str, tmp_p
         target = path.replace("{accountID}", ACCOUNT).replace("{", "").replace("}", "")
         status, headers, body = send(method, target, [bearer(token)], b"")
         place = f"paths.{pointer.split('/')[2].replace('~1', '/')}.{method.lower()}.responses.200"
-        reason = printable(f"example from openapi.{suffix}: {place}")
+        reason = printable(f"made from the schema in openapi.{suffix}: {place}")
         asked += 1
         if (status, headers["x-mockmoov-reason"]) != (200, reason):
             wrong.append((operation.name, status, str(headers)))
@@ -82,7 +82,7 @@ def test_example_is_in_the_journal_and_faults_come_first(tmp_path: Path) -> None
     assert send("POST", "/_mockmoov/faults", [("content-type", "application/json")], fault)[0] == 201
     assert [send("GET", "/accounts", [basic()], b"")[0] for _ in range(2)] == [503, 200]
     example = server.simulation.journal().exchanges[-1]
-    reason = "example from a.yaml: paths./accounts.get.responses.200"
+    reason = "made from the schema in a.yaml: paths./accounts.get.responses.200"
     assert (example.endpoint, example.status, example.reason) == ("listAccounts", 200, reason)
 
 

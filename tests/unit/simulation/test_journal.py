@@ -65,21 +65,34 @@ TOKEN = "POST /oauth2/token client_credentials /ping.read (contract 2023)"
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({}, f"{TOKEN} -> 200"),
-        ({"status": 401, "reason": "why"}, f"{TOKEN} -> 401: why"),
+        ({}, f"{TOKEN} -> 200: fault f1"),
+        ({"fault": None}, f"{TOKEN} -> 200"),
+        ({"status": 401, "reason": "why"}, f"{TOKEN} -> 401: why, fault f1"),
         ({"status": None, "reason": "fault f1"}, f"{TOKEN} -> no response: fault f1"),
         (
-            {"parameters": {"token": "sha256:1", "x": "y"}, "path": "/oauth2/revoke"},
+            {"parameters": {"token": "sha256:1", "x": "y"}, "path": "/oauth2/revoke", "fault": None},
             "POST /oauth2/revoke sha256:1 (contract 2023) -> 200",
         ),
         (
-            {"parameters": {}, "method": "GET", "path": "/ping", "reason": ""},
+            {"parameters": {}, "method": "GET", "path": "/ping", "reason": "", "fault": None},
             "GET /ping (contract 2023) -> 200",
+        ),
+        (
+            {
+                "parameters": {},
+                "method": "GET",
+                "path": "/accounts",
+                "query": {"a": ("1 2", "é"), "b": ("",)},
+            },
+            "GET /accounts?a=1+2&a=%C3%A9&b= (contract 2023) -> 200: fault f1",
         ),
     ],
 )
 def test_exchange_is_printed_in_one_line(changes: dict[str, Any], line: str) -> None:
-    assert format_line(replace(EXCHANGE, **changes)) == f"#7 Sun, 06 Nov 1994 08:49:37 GMT {line}"
+    assert (
+        format_line(replace(EXCHANGE, **{"query": {}, **changes}))
+        == f"#7 Sun, 06 Nov 1994 08:49:37 GMT {line}"
+    )
 
 
 def test_nearest_misses_are_three_of_those_with_the_fewest_differences() -> None:

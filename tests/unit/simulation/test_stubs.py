@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import convert
 
 from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.operations import OPERATION_NAMES
@@ -16,6 +17,7 @@ from mockmoov.simulation.stubs import (
     StubPlan,
     describe_stub,
     make_stub,
+    miss_reason,
     select_stub,
     stub_response,
 )
@@ -130,13 +132,17 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
         "endpoint",
         (
             "endpoint must be an operation, such as listAccounts or GET /accounts/{accountID}, "
-            'not "listAcounts"; did you mean listAccounts?'
+            'not "listAcounts"; did you mean listAccounts?; `mockmoov operations` lists them'
         ),
     ),
     ({"endpoint": "x" * 100}, "endpoint", f'not "{"x" * 57}..."'),
     ({"endpoint": "get /accounts"}, "endpoint", "; did you mean GET /accounts?"),
     ({"endpoint": "GET /accounts/{accountId}"}, "endpoint", "; did you mean GET /accounts/{accountID}?"),
-    ({"endpoint": "revoke"}, "endpoint", "a stub answers an operation: for revoke, plan a fault"),
+    (
+        {"endpoint": "revoke"},
+        "endpoint",
+        "a stub answers an operation: for revoke, plan a fault, such as faults.add(",
+    ),
     ({"endpoint": "POST /oauth2/token"}, "endpoint", "for POST /oauth2/token, plan a fault"),
     ({"operation": "ping"}, "operation", "there is no field operation; it is called endpoint"),
     ({"endpoint": "ping", "id": "x"}, "id", "there is no field id"),
@@ -157,6 +163,19 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"endpoint": "ping", "headers": {"a": "é"}}, "headers", 'a value of "a" that is not printable ASCII'),
     ({"endpoint": "ping", "headers": {"a b": "c"}}, "headers", '"a b", which is not the name of a header'),
+    (
+        {"endpoint": "ping", "where": {"parameters": {"a": "b"}}},
+        "where.parameters",
+        ("where.parameters never matches a request to ping: for an operation, use query or body"),
+    ),
+    (
+        {"endpoint": "getAccount", "where": {"path_parameters": {"accountId": "x"}}},
+        "accountId",
+        ("there is no path parameter of getAccount named accountId; did you mean accountID?"),
+    ),
+    ({"endpoint": "ping", "where": {"params": {}}}, "params", "it is called query"),
+    ({"endpoint": "ping", "where": {"json": {}}}, "json", "it is called body"),
+    ({"endpoint": "ping", "where": {"pathParameters": {}}}, "pathParameters", "it is called path_parameters"),
     ({"endpoint": "ping", "body": {"a": 1}}, "body", "body must be bytes: for JSON, use json"),
     ({"endpoint": "ping", "headers": {"a": None}}, "headers[...]", "must be a string, got null"),
 ]
@@ -185,3 +204,40 @@ def test_stub_is_described_without_its_contents() -> None:
         describe_stub(limited)
         == "'listAccounts', after=2, every=3, times=1, status=404, where query and body"
     )
+
+
+# --- why none answers -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stubs", "reason"),
+    [
+        ([], ""),
+        ([{"endpoint": "getAccount"}], ""),
+        ([{"where": {"query": {"skip": "20"}}}, {"times": 1, "triggered": 1}], "it is used up (times=1)"),
+        ([{"after": 2, "every": 3}], "it skips this request (after=2, every=3)"),
+        (
+            [{"where": {"query": {"skip": "20", "count": "1"}}}],
+            "query.skip is '10', not '20', query.count is absent",
+        ),
+        ([{"where": {"headers": {"authorization": "x"}}}], "headers.authorization differs"),
+        ([{"where": {"body": {"card": {"cardNumber": "5"}}}}], "body.card.cardNumber is '...', not '...'"),
+        ([{"where": {"body": {"note": "4111111111111111"}}}], "body.note is 'x', not '...'"),
+    ],
+)
+def test_reason_says_why_the_last_stub_does_not_answer(stubs: list[dict[str, Any]], reason: str) -> None:
+    plan = tuple(convert({"endpoint": "listAccounts", **members}, Stub) for members in stubs)
+    facts = RequestFacts(
+        endpoint="listAccounts",
+        method="GET",
+        path="/accounts",
+        headers={"authorization": ("Bearer secret",)},
+        parameters={},
+        query={"skip": ("10",)},
+        body={"card": {"cardNumber": "4"}, "note": "x"},
+    )
+    assert miss_reason(plan, facts) == reason
+
+
+def test_reason_says_that_a_body_is_no_json() -> None:
+    assert miss_reason((stub("a", where=Where(body={"a": 1})),), LIST) == "body is absent, or isn't JSON"

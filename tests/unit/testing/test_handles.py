@@ -150,7 +150,7 @@ def test_stub_answers_the_requests_of_its_key(program: Program, other: Program) 
     assert program.get("/accounts?count=1").json() is None
     assert stubs.untriggered() == ()
     assert program.key.exchanges.one(stub=image).path == "/images/..."
-    stubs.remove(image)
+    stubs.remove(image.id)
     assert [each.id for each in stubs] == [stub.id, nothing.id]
     stubs.clear()
     assert stubs.list() == ()
@@ -160,6 +160,8 @@ def test_invalid_stub_is_named(key: MoovKey) -> None:
     with pytest.raises(ControlError, match="did you mean listAccounts") as caught:
         key.stubs.add("listAcounts")  # type: ignore[arg-type]
     assert (caught.value.status, caught.value.field) == (422, "endpoint")
+    with pytest.raises(TypeError, match=r"^body must be bytes; for text, use text$"):
+        key.stubs.add("ping", body="x")  # type: ignore[arg-type]
     with pytest.raises(ControlError, match="did you mean status"):
         key.stubs.add("ping", stauts=1)  # type: ignore[call-arg]
 
@@ -252,6 +254,8 @@ def test_count_that_differs_lists_what_was_found_and_the_nearest(program: Progra
     program.get("/accounts?count=1")
     sent = exchanges.one(endpoint="createTransfer", where={"body": {"amount": {"value": 250}}})
     assert sent.body == {"amount": {"value": 250}, "description": "rent"}
+    assert [each.number for each in exchanges] == [each.number for each in exchanges()]
+    assert len(exchanges) == 3
     assert exchanges.exactly(2, endpoint=endpoint, since=LONG_AGO) == exchanges(endpoint="createTransfer")
     assert exchanges.one(where={"query": {"count": "1"}}).query == {"count": ("1",)}
     with pytest.raises(AssertionError) as caught:
