@@ -4,6 +4,7 @@ Each parser raises `ValueError` with a message that continues the name of the se
 """
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -28,6 +29,11 @@ def text(value: object) -> str:
     if not isinstance(value, str) or not value.isprintable() or not value:
         raise ValueError("must be printable text, and not empty")
     return value
+
+
+def file_path(value: object) -> str:
+    """Parse the path of a file or a folder: text, or a `Path`."""
+    return text(os.fspath(value) if isinstance(value, os.PathLike) else value)
 
 
 def header_value(value: object) -> str:

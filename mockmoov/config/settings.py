@@ -66,14 +66,18 @@ class Settings:
         "",
         "Names in the certificate besides loopback ones, such as api.moov.io; also accepted as Host.",
     )
-    tls_ca_file: str | None = _setting(parsers.text, None, "File to write the CA certificate to.")
+    tls_ca_file: str | None = _setting(parsers.file_path, None, "File to write the CA certificate to.")
     tls_ca_folder: str | None = _setting(
-        parsers.text, None, "Folder that keeps the CA and its key; without it, each start makes a new CA."
+        parsers.file_path,
+        None,
+        "Folder that keeps the CA and its key; without it, each start makes a new CA.",
     )
     tls_cert: str | None = _setting(
-        parsers.text, None, "PEM file with your own certificate and its chain, instead of a generated one."
+        parsers.file_path,
+        None,
+        "PEM file with your own certificate and its chain, instead of a generated one.",
     )
-    tls_key: str | None = _setting(parsers.text, None, "PEM file with the private key of tls_cert.")
+    tls_key: str | None = _setting(parsers.file_path, None, "PEM file with the private key of tls_cert.")
     default_version: str = _setting(
         parsers.version,
         "2023",
@@ -127,7 +131,7 @@ class Settings:
         "Seconds to wait for the upstream's response, or for its next part; after that: 504.",
     )
     openapi: str | None = _setting(
-        parsers.text,
+        parsers.file_path,
         None,
         "OpenAPI description, YAML or JSON, whose examples answer Moov's operations after the token check.",
     )
@@ -137,7 +141,9 @@ class Settings:
         "Text to derive the signing key from: the same text gives the same key.",
         secret=True,
     )
-    signing_key: str | None = _setting(parsers.text, None, "File with the Ed25519 signing key, PEM or JWK.")
+    signing_key: str | None = _setting(
+        parsers.file_path, None, "File with the Ed25519 signing key, PEM or JWK."
+    )
     api_keys: tuple[ApiKey, ...] = _setting(
         parsers.api_keys, [EXAMPLE], "API keys, as a JSON list of objects."
     )

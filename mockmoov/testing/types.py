@@ -5,6 +5,7 @@ Tests compare them with the names and values that the server accepts.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from os import PathLike
 from typing import Any, Literal, TypedDict
 
 from starlette.types import ASGIApp
@@ -42,10 +43,10 @@ class SettingArguments(TypedDict, total=False):
     tls: bool
     tls_port: int
     tls_names: Iterable[str]
-    tls_ca_file: str
-    tls_ca_folder: str
-    tls_cert: str
-    tls_key: str
+    tls_ca_file: str | PathLike[str]
+    tls_ca_folder: str | PathLike[str]
+    tls_cert: str | PathLike[str]
+    tls_key: str | PathLike[str]
     default_version: str
     access_token_lifetime: int
     refresh_token_lifetime: int
@@ -60,9 +61,9 @@ class SettingArguments(TypedDict, total=False):
     rate_limit: int
     upstream: str | ASGIApp
     upstream_timeout: int
-    openapi: str
+    openapi: str | PathLike[str]
     seed: str
-    signing_key: str
+    signing_key: str | PathLike[str]
     api_keys: Iterable[Mapping[str, Any]]
     stubs: Iterable[Mapping[str, Any]]
     access_log: bool

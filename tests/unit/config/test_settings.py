@@ -363,6 +363,11 @@ def test_api_keys_must_be_tables_or_json(toml: Path) -> None:
         assert message.endswith(", and this is not JSON")
 
 
+def test_file_may_be_given_as_a_path() -> None:
+    settings = load(Layer(settings={"openapi": Path("a.yaml"), "signing_key": Path("b")}))
+    assert (settings.openapi, settings.signing_key) == ("a.yaml", "b")
+
+
 def test_invalid_stubs_are_named() -> None:
     for problem, stub in INVALID_STUBS.items():
         message = message_of(Layer(settings={"stubs": [{"endpoint": "ping"}, stub]}))
