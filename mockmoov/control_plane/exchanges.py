@@ -92,13 +92,15 @@ def _where(server: AuthorizationServer, endpoint: str | None, text: str) -> dict
     try:
         members = {"where": read_json_object(text.encode())}
     except ValueError as error:
-        raise FieldError("where", f"where must be a JSON object: {error}") from None
+        raise FieldError("where", f"where must be a JSON object of conditions: {error}") from None
     check_where(members)
     where = parse_as(members, _Where).where
     check_conditions(endpoint, where)
     masked = masked_condition(where)
     if where.path not in (None, server.redact_path(where.path or "")):
         masked = "path"
+    if where.body is not None and not server.settings.journal_bodies:
+        raise FieldError("where", "body can't be searched for, as journal_bodies is off")
     if masked is not None:
         raise FieldError(
             "where",

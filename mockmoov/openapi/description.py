@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-from mockmoov.oauth.encoding import to_json
+from mockmoov.oauth.encoding import children, to_json
 from mockmoov.oauth.errors import printable
 from mockmoov.openapi.parsing import DescriptionError, parse
 
@@ -78,6 +78,8 @@ def reference_target(place: Place, reference: str) -> Place:
 def read_description(data: bytes) -> Description:
     """Read the content of a file; raises `DescriptionError`."""
     document = parse(data)
+    if b"$schema" in data:  # with which jsonschema would leave our dialect
+        _drop_dialects(document)
     if not isinstance(document, dict):
         raise DescriptionError("must be an object")
     declared = document.get("openapi", document.get("swagger"))
@@ -85,3 +87,16 @@ def read_description(data: bytes) -> Description:
     if version is None:
         raise DescriptionError(f"openapi must be 3.0 or 3.1, not {printable(to_json(declared).decode(), 40)}")
     return Description(version=version[1], document=document)
+
+
+def _drop_dialects(document: Any) -> None:
+    """Remove `$schema` from everything."""
+    seen: set[int] = set()
+    left = [document]
+    while left:
+        value = left.pop()
+        if id(value) not in seen and isinstance(value, dict | list):
+            seen.add(id(value))
+            if isinstance(value, dict):
+                value.pop("$schema", None)
+            left.extend(children(value))

@@ -1,24 +1,24 @@
 """Matches and generates text for the `pattern` of a schema.
 
-Patterns are read as Python reads them. One that Python doesn't know, such as `\\p{L}` of ECMAScript, matches
-anything, and no text is generated for it.
+Patterns that `regex` doesn't know match anything, and so does one that takes too long, as `(a+)+$` can.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any, cast
 
+import regex
 from rstr import Rstr
 
 _MAX_LENGTH = 1000  # characters to reach by repeating
 _MAX_REPETITIONS = 10_000  # in one text
+_MAX_SECONDS = 0.1
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether a pattern is found anywhere in a text."""
+    """Whether a pattern is found anywhere in a text, or this can't be decided."""
     try:
-        return re.search(pattern, text, re.ASCII) is not None
-    except (re.error, OverflowError, RecursionError):
+        return regex.search(pattern, text, timeout=_MAX_SECONDS) is not None
+    except (regex.error, TimeoutError, OverflowError, RecursionError):
         return True
 
 

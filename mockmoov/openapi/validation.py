@@ -1,7 +1,7 @@
 """Validates values with jsonschema, in bounded time and within one file: no other file or URL is read.
 
 OpenAPI 3.1 has the schemas of JSON Schema 2020-12, OpenAPI 3.0 those of an older draft with `nullable`.
-Patterns that Python doesn't know are not checked, nor are `unevaluatedProperties` and `unevaluatedItems`.
+Patterns that can't be decided are not checked, nor are `unevaluatedProperties` and `unevaluatedItems`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,6 +20,7 @@ from mockmoov.openapi.patterns import matches
 _Keyword: TypeAlias = Callable[[Any, Any, Any, Any], Iterable[ValidationError] | None]
 _URI = "urn:openapi"  # of the file
 _MAX_STEPS = 50_000  # keywords to evaluate for one operation
+_MAX_COMPARED = 300  # items
 _MAX_DEPTH = 100  # keywords, one inside another: far from Python's limit, at which rpds would panic
 _DIALECTS: Mapping[str, Any] = {"3.0": (Draft4Validator, DRAFT4), "3.1": (Draft202012Validator, DRAFT202012)}
 _FORMATS = FormatChecker()
@@ -133,6 +134,12 @@ def _additional_properties(
             yield from validator.descend(member, allowed, path=name)
 
 
+def _unique_items(validator: Any, is_unique: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
+    """Compare items of short lists: the time grows with the square of the length."""
+    if isinstance(value, list) and len(value) <= _MAX_COMPARED:
+        yield from Draft4Validator.VALIDATORS["uniqueItems"](validator, is_unique, value, schema) or ()
+
+
 def _not_checked(_validator: Any, _expected: Any, _value: Any, _schema: Any) -> None:
     """Accept anything."""
 
@@ -141,6 +148,7 @@ _OWN_KEYWORDS: Mapping[str, _Keyword] = {
     "pattern": _pattern,
     "patternProperties": _pattern_properties,
     "additionalProperties": _additional_properties,
+    "uniqueItems": _unique_items,
     "unevaluatedProperties": _not_checked,
     "unevaluatedItems": _not_checked,
 }

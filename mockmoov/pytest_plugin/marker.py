@@ -72,6 +72,8 @@ def _members(name: str, short: str, value: object) -> Mapping[str, Any]:
         case str():
             return {short: value}
         case Mapping() if all(isinstance(member, str) for member in value):
+            if short == "endpoint" and short not in value:
+                raise ValueError("each stub needs an endpoint, such as listAccounts")
             return value
     one = name.removesuffix("s")
     raise ValueError(f"each {one} must be {_SHORT_FORMS[short]}, or a mapping from names to values")

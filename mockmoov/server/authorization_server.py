@@ -116,8 +116,7 @@ class AuthorizationServer:
         now = self.repository.wall()  # as the clocks show it after the reset
         keys = [as_created(key, now) for key in self.settings.api_keys]
         self.repository.reset(self._signing_keys, keys)
-        for stub in self.settings.stubs:
-            self.simulation.stubs.add(None, stub)
+        self.simulation.stubs.add(None, *self.settings.stubs)
 
     def redact_path(self, path: str) -> str:
         """The path as the journal has it."""
@@ -180,7 +179,10 @@ class AuthorizationServer:
         return response
 
     def _read_body(self, context: RequestContext) -> Steps:
-        """Read what the endpoint, a plan or the journal needs of the body."""
+        """Read what the endpoint, a plan or the journal needs of the body.
+
+        A client that expects 100 Continue asks whether to send its body at all: it is authorized first.
+        """
         route, request = context.route, context.request
         if route is not None and route.reads_body:
             body = yield ReadBody(MAX_BODY)
@@ -189,7 +191,12 @@ class AuthorizationServer:
                 if len(request.body) <= MAX_BODY:
                     context.parameters = read_parameters(request)
                 return None
-        if route is not None and has_json_body(request.headers, MAX_BODY):
+        if "expect" not in request.headers:
+            yield from self._peek_body(context)
+        return None
+
+    def _peek_body(self, context: RequestContext) -> Steps:
+        if context.routing_error is None and has_json_body(context.request.headers, MAX_BODY):
             self.keep_body(context, (yield PeekBody(MAX_BODY)))
         return None
 
@@ -256,6 +263,8 @@ class AuthorizationServer:
         """The real response, which may be a stub's or the upstream's."""
         if isinstance(authorized, HttpResponse):
             return authorized
+        if "expect" in context.request.headers and context.route and not context.route.reads_body:
+            yield from self._peek_body(context)
         if context.endpoint in context.client.stubbed:
             facts = context.facts()
             context.stub = stub = self.simulation.take_stub(context.owners, facts)

@@ -98,8 +98,7 @@ class RequestContext(Struct, eq=False):
     @property
     def query(self) -> Values:
         """The query of a request to an operation: the values of each name, percent-decoded."""
-        is_operation = self.route is not None and not self.route.has_parameters
-        if not is_operation or not self.request.query:
+        if not self.request.query or self.route is None or self.route.has_parameters:
             return {}
         values = parse_qs(self.request.query.decode("latin-1"), keep_blank_values=True)
         return {name: tuple(sent) for name, sent in values.items()}

@@ -60,7 +60,7 @@ def _read_examples(path: str) -> "Examples":
         from mockmoov.openapi.examples import read_examples  # noqa: PLC0415 - only this setting needs it
         from mockmoov.openapi.parsing import MAX_BYTES, DescriptionError  # noqa: PLC0415
     except ImportError:
-        needed = "pip install jsonschema pyyaml rstr"
+        needed = "pip install jsonschema pyyaml regex rstr"
         raise SettingsError(f"openapi needs the extra mockmoov[openapi]: {needed}") from None
     try:
         with Path(path).open("rb") as file:

@@ -1,12 +1,13 @@
 """Masks what an operation was sent, so that the journal holds no secret, card number or account number.
 
-A member is masked by its name (cardNumber, accountNumber, ssn, anything with token or secret in it), a value
-by its looks: twelve or more digits, or twenty or more characters without a space that are neither a UUID nor
-readable words.
+A member is masked by its name: cardNumber, accountNumber, ssn, anything with token or secret in it. A text is
+masked by what is in it: twelve or more digits, twenty or more characters that are neither a UUID nor readable
+words, a password in a URL, or `name=value` with the name of a secret.
 """
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from mockmoov.oauth.scopes import UUID
@@ -14,21 +15,26 @@ from mockmoov.simulation.matching import Values, Where, json_mismatches
 from mockmoov.simulation.redaction import HIDDEN, READABLE, redact_headers, redact_parameters
 
 _SECRET_NAME = re.compile(
-    r"secret|passw|passphrase|token|apikey|privatekey|credential|authorization|signature"
-    r"|cvv|cvc|securitycode|^pin$|ssn|itin|^ein$|taxid"
+    r"secret|passw|passphrase|^pwd$|token|apikey|privatekey|credential|^auth$|authorization|bearer|cookie|signature"
+    r"|cvv|cvc|securitycode|otp$|(?:^|card|user)pin(?:$|code)|ssn|socialsecurity|itin|^ein$|taxid"
     r"|(?<!lastfour)(?<!last4)(?:cardnumber|accountnumber)|^pan$|iban"
 )
 _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
 _UUID = re.compile(UUID)
-_LONG_NUMBER = re.compile(r"(?<![0-9A-Za-z])(?:[0-9][ -]?){11,}[0-9](?![0-9A-Za-z])")
+_LONG_NUMBER = re.compile(r"(?:\d[\s._/\u2010-\u2015-]{0,2}){11,}\d")
 _LARGEST_NUMBER = 10**11  # a number of as many digits may be that of a card
-_LONG_WORD = re.compile(r"[A-Za-z0-9_+=~-]{20,}")
+_LONG = 20  # characters of a word that may be a secret
+_LONG_WORD = re.compile(rf"[A-Za-z0-9_+=~/-]{{{_LONG},}}")
+_MIXED = re.compile(r"(?=.*[a-z])(?=.*[A-Z]).*[0-9+]")
+_USER_INFO = re.compile(r"(?<=://)[^/?#@\s]+(?=@)")
+_ASSIGNMENT = re.compile(r"([\w-]+)(\"?\s*(?:=|:(?!//))\s*\"?)([^\s\"&,;}]+)")
+_SUSPECT = re.compile(r"[=:@]|\S{20}|(?:\d\D{0,2}){12}")  # what any of these has in it
 
 
 def mask_json(value: Any, secret: str | None = None) -> Any:
     """Mask a JSON value; `secret`, that of the claimed client, is hidden wherever it occurs."""
     if isinstance(value, Mapping):
-        return {_mask_text(name, secret): mask_member(name, member, secret) for name, member in value.items()}
+        return {_mask_name(name, secret): mask_member(name, member, secret) for name, member in value.items()}
     if isinstance(value, list | tuple):
         return [mask_json(item, secret) for item in value]
     if isinstance(value, str):
@@ -40,15 +46,14 @@ def mask_json(value: Any, secret: str | None = None) -> Any:
 def mask_query(query: Values, secret: str | None = None) -> dict[str, tuple[str, ...]]:
     """Mask the values of a query."""
     return {
-        _mask_text(name, secret): tuple(mask_member(name, value, secret) for value in values)
+        _mask_name(name, secret): tuple(mask_member(name, value, secret) for value in values)
         for name, values in query.items()
     }
 
 
 def mask_member(name: str, value: Any, secret: str | None = None) -> Any:
     """Mask the value of a member or a parameter."""
-    is_secret = _SECRET_NAME.search(_NOT_ALPHANUMERIC.sub("", name.lower()))
-    return HIDDEN if is_secret else mask_json(value, secret)
+    return HIDDEN if is_secret_name(name) else mask_json(value, secret)
 
 
 def masked_condition(where: Where) -> str | None:
@@ -67,13 +72,33 @@ def masked_condition(where: Where) -> str | None:
 
 
 def _mask_text(text: str, secret: str | None) -> str:
-    if _UUID.fullmatch(text):
-        return text
     if secret:
         text = text.replace(secret, HIDDEN)
+    if _UUID.fullmatch(text) or not _SUSPECT.search(text):
+        return text
+    text = _ASSIGNMENT.sub(_mask_assignment, _USER_INFO.sub(HIDDEN, text))
     text = _LONG_NUMBER.sub(HIDDEN, text)
-    return _LONG_WORD.sub(_unless_harmless, text)
+    return _LONG_WORD.sub(lambda word: word[0] if _is_harmless(word[0]) else HIDDEN, text)
 
 
-def _unless_harmless(word: re.Match[str]) -> str:
-    return word[0] if _UUID.fullmatch(word[0]) or READABLE.fullmatch(word[0]) else HIDDEN
+_mask_name = lru_cache(maxsize=1024)(_mask_text)  # names recur
+
+
+def _mask_assignment(found: re.Match[str]) -> str:
+    return f"{found[1]}{found[2]}{HIDDEN}" if is_secret_name(found[1]) else found[0]
+
+
+def _is_harmless(word: str) -> bool:
+    """Whether a long word is a UUID, is readable, or consists of such words and of short ones."""
+    if _UUID.fullmatch(word) or READABLE.fullmatch(word):
+        return True
+    parts = word.split("/")
+    if len(parts) == 1 or _MIXED.match(word):
+        return False
+    return all(len(part) < _LONG or _is_harmless(part) for part in parts)
+
+
+@lru_cache(maxsize=1024)
+def is_secret_name(name: str) -> bool:
+    """Whether the value of a member with this name is masked, whatever it is."""
+    return bool(_SECRET_NAME.search(_NOT_ALPHANUMERIC.sub("", name.lower())))

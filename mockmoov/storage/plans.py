@@ -44,11 +44,11 @@ class Plans(Generic[P]):
         """The plan of an owner with its counts, in the order in which it was added."""
         return self._counted(*self._values(owner))
 
-    def add(self, owner: str | None, item: P) -> None:
+    def add(self, owner: str | None, *items: P) -> None:
         """Add to the end of a plan; raises `ValueError` if it is full."""
 
         def append(plan: tuple[P, ...]) -> tuple[P, ...]:
-            after = (*plan, item)
+            after = (*plan, *items)
             check_size(after, self._name)
             return after
 

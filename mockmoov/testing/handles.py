@@ -11,14 +11,13 @@ import msgspec
 
 from mockmoov.control_plane.exchanges import LONGEST_WAIT
 from mockmoov.data.operation_names import OperationName, OperationPath
-from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.operations import endpoint_name
 from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.faults import Fault
 from mockmoov.simulation.journal import Query, format_line, nearest_misses
 from mockmoov.simulation.matching import Planned, untriggered
 from mockmoov.simulation.stubs import Stub
-from mockmoov.testing.transport import Control, hide_traceback
+from mockmoov.testing.transport import Control, hide_traceback, json_text
 from mockmoov.testing.types import FaultArguments, PresetName, QueryArguments, StubArguments, Time
 
 __tracebackhide__ = hide_traceback
@@ -248,7 +247,7 @@ def _query(query: QueryArguments) -> dict[str, Any]:
         if name in given:
             given[name] = unix_time(given[name])
     if "where" in given:
-        given["where"] = to_json(given["where"]).decode()
+        given["where"] = json_text(given["where"]).decode()
     return given
 
 

@@ -103,6 +103,14 @@ class HttpTransport:
         self._client.close()
 
 
+def json_text(value: object) -> bytes:
+    """A value as JSON; raises `ControlError`."""
+    try:
+        return to_json(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ControlError(422, f"this cannot be written as JSON: {error}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Control:
     """A path of the control plane: of the server ("") or of one of its API keys."""
@@ -127,10 +135,7 @@ class Control:
         A parameter of the query that is None is left out; `timeout` is that of a wait. Raises `ControlError`.
         """
         parameters = {name: value for name, value in (query or {}).items() if value is not None}
-        try:
-            content = b"" if body is None else to_json(body)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise ControlError(422, f"this cannot be written as JSON: {error}") from None
+        content = b"" if body is None else json_text(body)
         status, reason, received = self.transport.send(
             method, self.path + path, urlencode(parameters), content, timeout
         )

@@ -106,7 +106,7 @@ class _ApplicationCall:
         try:
             await self._application.app(self._scope(), self.receive, self.send)
             self._ending = "returned before its response was complete"
-        except (asyncio.CancelledError, KeyboardInterrupt):
+        except asyncio.CancelledError:
             raise
         except BaseException as error:
             self._ending = f"raised {type(error).__name__}: see the log"

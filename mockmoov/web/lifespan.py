@@ -63,7 +63,10 @@ class Lifespan:
 
     async def _run(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
-        await self._app(scope, self._receive, self._answers.put)
+        try:
+            await self._app(scope, self._receive, self._answers.put)
+        except (SystemExit, KeyboardInterrupt) as error:  # which would end the event loop
+            raise LifespanError(f"it raised {type(error).__name__}: {error}") from error
 
     async def _receive(self) -> Message:
         event = await self._events.get()

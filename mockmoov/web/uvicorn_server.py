@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import ssl
@@ -17,9 +18,11 @@ from mockmoov.web.lifespan import Lifespan
 from mockmoov.web.listeners import TlsListeners
 from mockmoov.web.uvicorn_protocol import HttpProtocol
 
+_log = logging.getLogger("mockmoov")
 _STOP_SECONDS = 0.3  # that an unfinished exchange has before its connection is closed
 _STOP_SECONDS_IN_BACKGROUND = 0.02
 _ABORT_SECONDS = 0.05  # that its handler has to notice
+_FAILED_SECONDS = 1  # that it has to clean up after a failed start
 _JOIN_SECONDS = 10  # that a server in the background has to stop, an upstream application included
 _POLL_SECONDS = 0.002
 _HANDSHAKE_SECONDS = 10
@@ -44,7 +47,7 @@ class BackgroundServer:
     ) -> None:
         self._ready = threading.Event()
         self._error: BaseException | None = None
-        self._server = _Server(app, self._ready.set, _STOP_SECONDS_IN_BACKGROUND, secure)
+        self._server = _Server(app, self._ready.set, _STOP_SECONDS_IN_BACKGROUND, secure, self._fail)
         self._thread = threading.Thread(target=self._run, args=(sockets,), name="mockmoov", daemon=True)
         self._thread.start()
         self._wait()
@@ -52,26 +55,38 @@ class BackgroundServer:
     def _wait(self) -> None:
         self._ready.wait()
         if self._error is not None:
-            self._thread.join(_JOIN_SECONDS)
+            self._join(_FAILED_SECONDS)
             raise self._error
 
     def _run(self, sockets: list[socket.socket]) -> None:
         try:
             self._server.run(sockets=sockets)
         except BaseException as error:
-            self._error = error
-        finally:
-            self._ready.set()
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._error = self._error or error
+        self._ready.set()
+
+    def _join(self, seconds: float) -> None:
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            _log.warning("a thread of mockmoov goes on: the upstream application doesn't end")
 
     def stop(self) -> None:
         """Stop it and wait until it has; more than once does nothing."""
         self._server.end()
-        self._thread.join(_JOIN_SECONDS)
+        self._join(_JOIN_SECONDS)
 
 
 class _Server(uvicorn.Server):
     def __init__(
-        self, app: ASGIApp, on_ready: Callable[[], None], stop_seconds: float, secure: TlsListeners | None
+        self,
+        app: ASGIApp,
+        on_ready: Callable[[], None],
+        stop_seconds: float,
+        secure: TlsListeners | None,
+        on_failure: Callable[[BaseException], None] = lambda _error: None,
     ) -> None:
         config = uvicorn.Config(
             app,
@@ -87,6 +102,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._on_ready = on_ready
+        self._on_failure = on_failure
         self._stop_seconds = stop_seconds
         self._secure = secure
         self._tls_acceptor: TlsAcceptor | None = None
@@ -105,6 +121,9 @@ class _Server(uvicorn.Server):
         try:
             await lifespan.start()
             await super().serve(sockets=sockets)
+        except BaseException as error:
+            self._on_failure(error)  # at once: what the application left behind may never end
+            raise
         finally:
             self._close(sockets or ())
             await lifespan.stop()

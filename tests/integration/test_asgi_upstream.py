@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Annotated, Any, NoReturn
 
@@ -239,3 +239,22 @@ def test_applications_that_ignore_the_scope_type_work() -> None:
     with MockMoov(upstream=app) as moov:
         response = httpx2.post(f"{moov.url}/accounts", auth=KEY, content=b"abc", trust_env=False)
     assert (response.status_code, response.content, response.headers["x-own"]) == (200, b"abc", "yes")
+
+
+@pytest.mark.slow
+def test_start_that_ignores_its_cancellation_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    release, before = threading.Event(), set(threading.enumerate())
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        while not release.is_set():
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+
+    with pytest.raises(SettingsError, match=r"did not start: it took longer than 1 s$"):
+        MockMoov(upstream=app, upstream_timeout=1)
+    assert "a thread of mockmoov goes on: the upstream application doesn't end" in caplog.text
+    (thread,) = set(threading.enumerate()) - before
+    release.set()
+    thread.join(10)
+    assert not thread.is_alive()

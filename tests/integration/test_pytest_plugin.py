@@ -350,6 +350,7 @@ INVALID_MARKERS = [
     ("faults=[{1: 2}]", ONE_FAULT),
     ("stubs={}", f"{OURS}stubs must be a list of operation names or mappings"),
     ("stubs=[1]", f"{OURS}each stub must be an operation name, or a mapping from names to values"),
+    ("stubs=[{'json': []}]", f"{OURS}each stub needs an endpoint, such as listAccounts"),
     ("stubs=['listAcounts']", "mockmoov: endpoint must be an operation"),
     ("stubs=['token']", "mockmoov: a stub answers an operation: for token"),
     ("untriggered='never'", f"{OURS}untriggered must be fail or ignore"),

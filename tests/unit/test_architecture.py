@@ -42,7 +42,7 @@ IMPURE = {
 LIBRARIES = {
     "oauth": {"msgspec", "cryptography", "jwt"},
     "simulation": {"msgspec"},
-    "openapi": {"msgspec", "yaml", "jsonschema", "referencing", "rstr"},
+    "openapi": {"msgspec", "yaml", "jsonschema", "referencing", "regex", "rstr"},
     "storage": {"msgspec"},
 }
 
@@ -114,7 +114,7 @@ UNUSED = {
     "mockmoov.client": "msgspec starlette uvicorn cryptography click mockmoov.oauth",
     "mockmoov.pytest_plugin": "msgspec starlette uvicorn httpx2 mockmoov.testing mockmoov.client",
     "mockmoov.cli.main": "starlette uvicorn httpx2 jwt hypothesis mockmoov.client mockmoov.verify.run",
-    "mockmoov.testing": "yaml jsonschema referencing rstr mockmoov.openapi",
+    "mockmoov.testing": "yaml jsonschema referencing regex rstr mockmoov.openapi",
     "mockmoov.oauth.responses, mockmoov.simulation.fault_effects": "mockmoov.oauth.contracts",
 }
 

@@ -75,8 +75,8 @@ def _planning(change: Callable[[Fault], Fault]) -> type[SimulationState]:
     """Plans another fault than the one that was asked for."""
 
     class PlannedFaults(Plans[Fault]):
-        def add(self, owner: str | None, item: Fault) -> None:
-            super().add(owner, change(item))
+        def add(self, owner: str | None, *items: Fault) -> None:
+            super().add(owner, *map(change, items))
 
     class Planning(SimulationState):
         def __init__(self, store: MemoryStore, *, wall: Callable[[], float]) -> None:

@@ -46,8 +46,8 @@ def _adding(change: Callable[[Stub], Stub]) -> type[SimulationState]:
     """Adds another stub than the one that was given."""
 
     class ChangedStubs(Plans[Stub]):
-        def add(self, owner: str | None, item: Stub) -> None:
-            super().add(owner, change(item))
+        def add(self, owner: str | None, *items: Stub) -> None:
+            super().add(owner, *map(change, items))
 
     return _with_plans(ChangedStubs)
 
@@ -69,18 +69,17 @@ def _replaced(value: Any, old: str, new: str) -> Any:
 class _FirstWins(Plans[Stub]):
     """A stub is added before the others."""
 
-    def add(self, owner: str | None, item: Stub) -> None:
+    def add(self, owner: str | None, *items: Stub) -> None:
         others = self.read(owner)
         self.remove(owner)
-        for each in (item, *others):
-            super().add(owner, each)
+        super().add(owner, *items, *others)
 
 
 class _OfTheServer(Plans[Stub]):
     """Every stub is the server's."""
 
-    def add(self, _owner: str | None, item: Stub) -> None:
-        super().add(None, item)
+    def add(self, _owner: str | None, *items: Stub) -> None:
+        super().add(None, *items)
 
 
 # --- stubs and the guard -----------------------------------------------------------------------------------

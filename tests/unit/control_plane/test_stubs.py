@@ -242,6 +242,8 @@ def test_bodies_can_be_kept_out_of_the_journal_and_still_match() -> None:
     desk.post("/stubs", endpoint="createTransfer", status=202, where={"body": {"a": 1}})
     assert call(desk, "POST", TRANSFER, {"a": 1})[0] == 202
     assert last_exchange(desk)["body"] is None
+    problem = desk.get("/exchanges", where='{"body": {"a": 1}}').problem
+    assert problem == (422, "body can't be searched for, as journal_bodies is off", "where")
 
 
 def test_query_selects_by_what_was_sent(desk: Desk) -> None:

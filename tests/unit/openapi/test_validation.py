@@ -141,3 +141,19 @@ def test_first_valid_value_is_taken_and_else_the_first_complaint_raised() -> Non
         validator.first_valid([], PLACE)
     with pytest.raises(NoExampleError, match="'x' is not of type"):
         validator.first_valid(map({"x": "x"}.__getitem__, ["x"]), PLACE)
+
+
+def test_items_of_long_lists_are_not_compared() -> None:
+    assert complaint([1, 1], {"uniqueItems": True})
+    assert not complaint([1] * 301, {"uniqueItems": True})
+
+
+def test_schema_keeps_its_bounds_though_it_names_a_dialect() -> None:
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    doubling: Any = {
+        f"A{number}": {"$schema": dialect, "allOf": [ref(f"A{number + 1}"), ref(f"A{number + 1}")]}
+        for number in range(20)
+    }
+    assert "too many steps" in complaint(
+        "x", ref("A0"), **doubling, A20={"type": "string", "$schema": dialect}
+    )

@@ -16,6 +16,7 @@ SECRET = "dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-"
 SECRET_NAMES = [
     *("cardNumber", "card_number", "CARD-NUMBER", "cardCvv", "cvv", "cvc", "pan", "accountNumber", "iban"),
     *("password", "clientSecret", "secret", "token", "accessToken", "refresh_token", "apiKey", "api_key"),
+    *("pwd", "otp", "cardPin", "pinCode", "cookie", "auth", "bearer", "socialSecurityNumber"),
     *("ssn", "taxID", "ein", "itin", "pin", "authorization", "privateKey", "passphrase", "signature"),
 ]
 HARMLESS_NAMES = [
@@ -24,7 +25,8 @@ HARMLESS_NAMES = [
 ]
 HARMLESS: list[Any] = [
     *(UUID, "", "é", "USD", "2026-11-29T19:35:29Z", "12345678901", "+1 555 123 4567", "jules@example.com"),
-    *("https://shop.example/orders/5", "order-2026-000123", "International-Transfer-Fee", 99_999_999_999),
+    *("https://shop.example/orders/2026/some-readable-words", "order-2026-000123", "note: paid, at 12:30:05"),
+    *("images/2026/november/29/front", "International-Transfer-Fee", 99_999_999_999),
     *(1.5, True, None, "00000000-0000-0000-0000-000000000001"),
 ]
 MASKED: list[tuple[Any, Any]] = [
@@ -39,6 +41,14 @@ MASKED: list[tuple[Any, Any]] = [
     (f"Bearer {SECRET}", f"Bearer {HIDDEN}"),
     ("eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhYmMxMjMifQ", f"{HIDDEN}.{HIDDEN}"),
     (f"x{UUID}", HIDDEN),
+    ("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", HIDDEN),
+    ("4111.1111.1111.1111", HIDDEN),
+    ("4111\u20131111\u00a01111_1111", HIDDEN),
+    ("4111111111111111USD", f"{HIDDEN}USD"),
+    ("".join(chr(0xFF10 + int(digit)) for digit in "4111111111111111"), HIDDEN),
+    ("https://user:hunter2@shop.example/", f"https://{HIDDEN}@shop.example/"),
+    ("https://shop.example/?token=abc&a=b", f"https://shop.example/?token={HIDDEN}&a=b"),
+    ('{"password": "hunter2", "a": 1}', f'{{"password": "{HIDDEN}", "a": 1}}'),
 ]
 
 
@@ -72,6 +82,10 @@ JSON = st.recursive(
 def test_secret_of_the_client_never_stays(value: object, secret: str) -> None:
     body = {"note": f"it is {secret}!", secret: [secret], "more": value}
     assert secret.encode() not in to_json(mask_json(body, secret))
+
+
+def test_secret_that_is_a_uuid_is_masked() -> None:
+    assert mask_json([UUID, f"x {UUID}"], secret=UUID) == [HIDDEN, f"x {HIDDEN}"]
 
 
 @given(JSON)

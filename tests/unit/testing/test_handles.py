@@ -272,6 +272,8 @@ def test_count_that_differs_lists_what_was_found_and_the_nearest(program: Progra
         exchanges.one(status=501)
     first, *lines = str(caught.value).splitlines()
     assert (first, len(lines)) == ("expected 1 exchange with status=501, found 3", 3)
+    with pytest.raises(ControlError, match=r"^this cannot be written as JSON: "):
+        exchanges.count(where={"body": "\ud800"})
     with pytest.raises(AssertionError, match=r"^expected 0 exchanges with no conditions, found 3\n"):
         exchanges.exactly(0)
 

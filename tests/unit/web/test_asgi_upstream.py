@@ -1,6 +1,7 @@
 """An application in place of an upstream, in process: what it receives, and what becomes of its answers."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -147,6 +148,10 @@ RULES_OF_THE_GATEWAY = "the upstream sent an invalid status or header"
 INVALID = "the upstream application sent an invalid status or header"
 WRONG: dict[str, tuple[list[Message | BaseException], str]] = {
     "raises": ([ValueError("very-secret")], "the upstream application raised ValueError: see the log"),
+    "is interrupted": (
+        [KeyboardInterrupt()],
+        "the upstream application raised KeyboardInterrupt: see the log",
+    ),
     "exits": ([SystemExit(1)], "the upstream application raised SystemExit: see the log"),
     "is cancelled": ([asyncio.CancelledError()], "the upstream application was cancelled"),
     "no answer": ([], "the upstream application returned before its response was complete"),
@@ -461,6 +466,10 @@ def test_failed_start_is_a_settings_error() -> None:
         await receive()
         await send({"type": "lifespan.startup.failed", "message": "no network"})
 
+    async def exiting(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        sys.exit("no DATABASE_URL")
+
     async def go(app: ASGIApp) -> None:
         async with AsgiUpstream(Application(app), 10).open():
             pytest.fail("it has started")
@@ -470,6 +479,8 @@ def test_failed_start_is_a_settings_error() -> None:
         asyncio.run(go(app))
     with pytest.raises(SettingsError, match=f"^{name}.* did not start: no network$"):
         asyncio.run(go(silent))
+    with pytest.raises(SettingsError, match=r"did not start: it raised SystemExit: no DATABASE_URL$"):
+        asyncio.run(go(exiting))
 
 
 def test_unfinished_requests_are_cancelled_at_the_end() -> None:
