@@ -16,8 +16,8 @@ from mockmoov.oauth.responses import render_empty, render_json
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.steps import WaitForExchanges
 from mockmoov.simulation.journal import Query, matching
-from mockmoov.simulation.masking import masked_condition
 from mockmoov.simulation.matching import Where, check_conditions, check_where
+from mockmoov.simulation.redaction import masked_condition
 from mockmoov.storage.journal import TooManyWatchesError
 
 LONGEST_WAIT = 60.0  # seconds

@@ -15,8 +15,9 @@ from mockmoov.oauth.messages import Headers
 from mockmoov.oauth.origins import request_origin
 from mockmoov.oauth.scopes import UUID, quote_scope
 from mockmoov.oauth.tokens import unverified_claims
+from mockmoov.simulation.masking import HIDDEN, READABLE, mask_json
+from mockmoov.simulation.matching import Where, json_mismatches
 
-HIDDEN = "..."
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
 _MAX_SCOPES = 20  # per request
 _UUID = re.compile(UUID)
@@ -26,7 +27,6 @@ _MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z.+-]{1,40}(?: ?; ?charset=[a-z0-9-]{1
 _LONG_WORD = re.compile(r"[A-Za-z0-9_+=~-]{16,}")
 _WORD = re.compile(r"[^\s;,()]+")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@+-]+")  # a product, a version, a word of a comment
-READABLE = re.compile(r"(?!.{33})[A-Z]?[a-z]+(?:-?[A-Z][a-z]+|-[a-z]+)*")  # AppleWebKit, moov-sdk-typescript
 _GRANT_TYPES = frozenset(("client_credentials", "refresh_token", "password", "authorization_code"))
 _CLIENT_TYPES = frozenset(("web", "device", "service", "w", "d", "s"))
 _HINTS = frozenset(("access_token", "refresh_token"))
@@ -140,3 +140,18 @@ _HEADERS: Mapping[str, Callable[[str], str]] = {
     "x-wait-for": partial(_matching, _PLAIN_WORD),
     "x-moov-version": lambda value: value if VERSION.fullmatch(value) or value == "dev" else HIDDEN,
 }
+
+
+def masked_condition(where: Where) -> str | None:
+    """Name the first condition that compares with something that the journal masks; None if none does."""
+    for name in ("path_parameters", "query", "body"):
+        expected = getattr(where, name)
+        if found := next(json_mismatches(name, mask_json(expected), expected), None):
+            return found.name
+    for name, value in where.headers.items():
+        if redact_headers({name.lower(): (value or "",)}, None) != {name.lower(): value or ""}:
+            return f"headers.{name}"
+    for name, value in where.parameters.items():
+        if redact_parameters({name: value or ""}, value) != {name: value or ""}:
+            return f"parameters.{name}"
+    return None

@@ -14,8 +14,8 @@ from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.records import Exchange
 from mockmoov.server.context import RequestContext
 from mockmoov.server.endpoints import AuthorizedClient, Endpoints, ScopeSets
+from mockmoov.simulation.masking import HIDDEN
 from mockmoov.simulation.matching import Where
-from mockmoov.simulation.redaction import HIDDEN
 from mockmoov.simulation.stubs import Stub, StubPlan
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.plans import Plans

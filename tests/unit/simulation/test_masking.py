@@ -7,9 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockmoov.oauth.encoding import to_json
-from mockmoov.simulation.masking import mask_json, mask_query, masked_condition
+from mockmoov.simulation.masking import HIDDEN, mask_json, mask_query
 from mockmoov.simulation.matching import Where
-from mockmoov.simulation.redaction import HIDDEN
+from mockmoov.simulation.redaction import masked_condition
 
 UUID = "5352b013-ae58-4a63-8a3f-97f316a917cf"
 SECRET = "dNC-hg7sVm22jc3g_Eogtyu0_1Mqh_4-"

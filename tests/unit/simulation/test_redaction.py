@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mockmoov.simulation.masking import HIDDEN
 from mockmoov.simulation.redaction import (
-    HIDDEN,
     METHODS,
     redact_headers,
     redact_method,
