@@ -247,6 +247,9 @@ def test_overtaken_change_is_made_again(world: World) -> None:
     world.simulation.faults.add(None, Fault(id="ours"))
     assert world.simulation.clock().offset == 6
     assert world.fault_ids(None) == ["theirs", "ours"]
+    theirs("faults-counts", b'{"theirs":[5,5]}')
+    assert world.take(None) == "theirs"
+    assert world.counts(None) == [(6, 6), (0, 0)]
 
 
 SCALARS = (
