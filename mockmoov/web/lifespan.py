@@ -77,7 +77,7 @@ class Lifespan:
         """Send an event. Returns the outcome and the reason for it.
 
         The outcome is `complete` or `failed`, `ended` if the application ended without an answer, `late` if
-        it did neither in time, or else the type of a message that is no answer.
+        it did neither in time, or else the type of another message.
         """
         self._events.put_nowait({"type": f"lifespan.{event}"})
         answer = asyncio.create_task(self._answers.get())
