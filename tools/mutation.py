@@ -136,6 +136,7 @@ REASONS = {
     ("oauth.requests._form_text", "or True"): "decoding a text without escapes changes nothing",
     ("oauth.requests._parse_json", "cast("): "only the type checker reads it",
     ("oauth.grants._same", "UTF-8"): SAME_ENCODING,
+    ("simulation.matching.json_mismatches", "zip(expected, actual, "): "the lengths were compared before",
     ("oauth.token_defects._hs256", "'SHA256'"): "another spelling of the same hash",
     (
         "oauth.signing_keys._derive",

@@ -63,8 +63,8 @@ def endpoint_name(endpoint: str) -> str:
 
 def operation_name(endpoint: str) -> str:
     """The same for operations only."""
-    name = ENDPOINTS.get(endpoint, "")
-    if name not in OPERATION_NAMES:
+    name = ENDPOINTS.get(endpoint)
+    if name is None or name not in OPERATION_NAMES:
         operations = [known for known, name in ENDPOINTS.items() if name in OPERATION_NAMES]
         raise _unknown(endpoint, "an operation", operations)
     return name

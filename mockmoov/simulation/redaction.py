@@ -149,9 +149,11 @@ def masked_condition(where: Where) -> str | None:
         if found := next(json_mismatches(name, mask_json(expected), expected), None):
             return found.name
     for name, value in where.headers.items():
-        if redact_headers({name.lower(): (value or "",)}, None) != {name.lower(): value or ""}:
+        redact = _HEADERS.get(name.lower())
+        if redact is None or (value is not None and redact(value) != value):
             return f"headers.{name}"
     for name, value in where.parameters.items():
-        if redact_parameters({name: value or ""}, value) != {name: value or ""}:
+        redact_parameter = _PARAMETERS.get(name)
+        if redact_parameter is None or (value is not None and redact_parameter(value, value) != value):
             return f"parameters.{name}"
     return None

@@ -4,13 +4,24 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import mockmoov
 from mockmoov.data.operation_sources import SOURCES
 from mockmoov.data.scopes import SCOPES
-from mockmoov.oauth.operations import ACCOUNT_PARAMETER, BY_PATH, missing_scope_reason
+from mockmoov.oauth.errors import FieldError
+from mockmoov.oauth.operations import (
+    ACCOUNT_PARAMETER,
+    BY_PATH,
+    ENDPOINTS,
+    OPERATION_NAMES,
+    endpoint_name,
+    missing_scope_reason,
+    operation_name,
+    path_parameters,
+)
 
 DATA = Path(mockmoov.__file__).parent / "data" / "operations.json"
 ACCOUNT, OTHER = "5352b013-ae58-4a63-8a3f-97f316a917cf", "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
@@ -127,3 +138,53 @@ def test_reason_names_the_missing_scopes_and_what_there_is() -> None:
         for granted, scopes, account in expected
     }
     assert found == {case: f"the token lacks scope {reason}" for case, reason in expected.items()}
+
+
+# --- names --------------------------------------------------------------------------------------------
+
+
+def test_endpoint_is_named_by_its_name_or_by_method_and_path() -> None:
+    for path, methods in BY_PATH.items():
+        for method, operation in methods.items():
+            for name in (operation.name, f"{method} {path}"):
+                assert endpoint_name(name) == operation_name(name) == operation.name
+    for name in ("token", "revoke"):
+        assert endpoint_name(name) == endpoint_name(f"POST /oauth2/{name}") == name
+    assert {*ENDPOINTS.values()} == {"token", "revoke", *OPERATION_NAMES}
+
+
+EXAMPLE = "such as listAccounts or GET /accounts/{accountID}"
+LISTS = "; `mockmoov operations` lists them"
+UNKNOWN = {
+    "listAcounts": "; did you mean listAccounts?",
+    "get /accounts": "; did you mean GET /accounts?",
+    "/ping": "; did you mean GET /ping?",
+    "GET /zzz/zzz/zzz/zzz": "",
+    "": "",
+}
+
+
+def test_unknown_endpoint_is_quoted_with_the_nearest() -> None:
+    for sent, hint in UNKNOWN.items():
+        for read, expected in (
+            (endpoint_name, "token, revoke or an operation"),
+            (operation_name, "an operation"),
+        ):
+            with pytest.raises(FieldError) as caught:
+                read(sent)
+            assert caught.value.field == "endpoint"
+            assert str(caught.value) == f'endpoint must be {expected}, {EXAMPLE}, not "{sent}"{hint}{LISTS}'
+    with pytest.raises(FieldError, match=f'not "{"x" * 57}\\.\\.\\.";'):
+        endpoint_name("x" * 61)
+    with pytest.raises(FieldError, match="must be an operation"):
+        operation_name("token")
+    with pytest.raises(FieldError) as caught:
+        operation_name("tokn")
+    assert "did you mean token?" not in str(caught.value)
+
+
+def test_path_parameters_are_those_of_all_paths_of_an_operation() -> None:
+    assert path_parameters("listAccounts") == frozenset()
+    assert path_parameters("getTransfer") == {"accountID", "transferID"}
+    assert path_parameters("createTransferOptions") == {"accountID"}  # has one path with it, one without
+    assert path_parameters("token") == frozenset()

@@ -19,6 +19,7 @@ from mockmoov.oauth.requests import (
     Parameters,
     bearer_token,
     claimed_client_ids,
+    has_json_body,
     parse_authorization,
     parse_basic,
     parse_revocation_request,
@@ -495,3 +496,28 @@ def test_any_bytes_are_parsed_or_rejected(body: bytes, query: bytes, headers: di
     assert codes <= {"invalid_request", "invalid_client"}
     assert all(isinstance(name, str) for name in claimed(message))
     assert isinstance(bearer_token(headers), str | None)
+
+
+# --- JSON bodies of operations ------------------------------------------------------------------------
+
+
+def test_body_is_json_by_its_type_and_declared_length() -> None:
+    for content_type, is_json in {
+        JSON: True, f" {JSON.upper()} ; charset=utf-8": True, "application/merge-patch+json": True,
+        "application/x+json;a": True, "text/json": False, "application/json2": False, FORM: False, "": False,
+    }.items():  # fmt: skip
+        assert has_json_body({"content-type": (content_type, "x"), "content-length": ("5",)}, 5) == is_json
+    for headers, is_read in (
+        ({}, False),
+        ({"content-length": ("0",)}, False),
+        ({"content-length": ("1", "9")}, True),
+        ({"content-length": ("10",)}, True),
+        ({"content-length": ("11",)}, False),
+        ({"content-length": ("9" * 5000,)}, False),
+        ({"content-length": ("-1",)}, False),
+        ({"content-length": ("",)}, False),
+        ({"transfer-encoding": ("chunked",)}, True),
+        ({"transfer-encoding": ("chunked",), "content-length": ("11",)}, True),
+    ):
+        assert has_json_body({"content-type": (JSON,), **headers}, 10) == is_read, headers
+    assert not has_json_body({"content-length": ("5",)}, 10)

@@ -163,6 +163,12 @@ def test_retry_headers_are_those_of_the_contract() -> None:
     assert headers(planned(Fault(status=429, retry_after=0)))["retry-after"] == "1"
 
 
+def test_members_of_every_success_are_changed_and_of_nothing_else() -> None:
+    for status, body in ((200, b"{}"), (299, b"{}"), (300, b'{"a":1}')):
+        real = HttpResponse(status=status, body=b'{"a":1}')
+        assert changed(Fault(drop=("a",)), real).body == body
+
+
 @given(text=st.text(max_size=9), truncate=st.none() | st.integers(0, 40))
 @example(text="é", truncate=1)
 @example(text="abc", truncate=0)

@@ -13,7 +13,7 @@ from mockmoov.simulation.matching import Where
 
 EXCHANGE = Exchange(
     number=7, at=784_111_777.9, client_id="id", endpoint="token", method="POST", path="/oauth2/token",
-    contract="2023", grant_type="client_credentials", status=200, reason=None, fault="f1", headers={},
+    contract="2023", grant_type="client_credentials", status=200, reason=None, fault="f1", headers={"a": "b"},
     parameters={"grant_type": "client_credentials", "scope": "/ping.read", "client_id": "id"}, issued={},
     stub="s1", path_parameters={"cardID": "c"}, query={"a": ("1", "2")}, body={"b": 1, "c": 2},
 )  # fmt: skip
@@ -29,7 +29,13 @@ MEMBERS: dict[str, tuple[Any, Any]] = {
     "until": (784_111_778.0, 784_111_777.9),
     "where": (
         Where(
-            path_parameters={"cardID": "c"}, query={"a": "2"}, parameters={"client_id": "id"}, body={"c": 2}
+            method="POST",
+            path="/oauth2/token",
+            headers={"A": "b"},
+            path_parameters={"cardID": "c"},
+            query={"a": "2"},
+            parameters={"client_id": "id"},
+            body={"c": 2},
         ),
         Where(body={"c": 3}),
     ),
@@ -82,9 +88,9 @@ TOKEN = "POST /oauth2/token client_credentials /ping.read (contract 2023)"
                 "parameters": {},
                 "method": "GET",
                 "path": "/accounts",
-                "query": {"a": ("1 2", "é"), "b": ("",)},
+                "query": {"a": ("1 2", "é/.:"), "b": ("",)},
             },
-            "GET /accounts?a=1+2&a=%C3%A9&b= (contract 2023) -> 200: fault f1",
+            "GET /accounts?a=1+2&a=%C3%A9/.:&b= (contract 2023) -> 200: fault f1",
         ),
     ],
 )
@@ -104,6 +110,7 @@ def test_nearest_misses_are_three_of_those_with_the_fewest_differences() -> None
         replace(EXCHANGE, number=4, body={"b": 2}),
         replace(EXCHANGE, number=5, endpoint="ping"),
     ]
+    assert nearest_misses(exchanges[-1:], query) == []
     assert [line.partition(" Sun, ")[0] for line in nearest_misses(exchanges, query)] == [
         "status is 502, not 200: #2",
         "status is 503, not 200: #3",

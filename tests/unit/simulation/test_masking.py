@@ -84,6 +84,20 @@ def test_secret_of_the_client_never_stays(value: object, secret: str) -> None:
     assert secret.encode() not in to_json(mask_json(body, secret))
 
 
+def test_secret_of_the_client_is_masked_in_a_query() -> None:
+    assert mask_query({"a": ("x hunter2", "b"), "hunter2": ("c",)}, "hunter2") == {
+        "a": (f"x {HIDDEN}", "b"),
+        HIDDEN: ("c",),
+    }
+
+
+def test_words_between_slashes_are_masked_from_twenty_characters() -> None:
+    word, long = "a" * 18 + "1", "a" * 19 + "1"
+    assert mask_json([f"images/{word}", f"images/{long}", f"images/{UUID}"]) == [
+        *(f"images/{word}", HIDDEN, f"images/{UUID}"),
+    ]
+
+
 def test_secret_that_is_a_uuid_is_masked() -> None:
     assert mask_json([UUID, f"x {UUID}"], secret=UUID) == [HIDDEN, f"x {HIDDEN}"]
 
@@ -108,6 +122,8 @@ def test_masking_twice_changes_nothing_more(value: object) -> None:
         ({"path_parameters": {"cardID": "4111111111111111"}}, "path_parameters.cardID"),
         ({"headers": {"Authorization": "Bearer x"}}, "headers.Authorization"),
         ({"headers": {"cookie": None}}, "headers.cookie"),
+        ({"headers": {"content-type": None}, "parameters": {"token": None}}, None),
+        ({"headers": {"content-type": "x"}}, "headers.content-type"),
         ({"parameters": {"refresh_token": "x"}}, "parameters.refresh_token"),
         ({"parameters": {"unknown": "x"}}, "parameters.unknown"),
     ],

@@ -6,7 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.simulation.matching import Mismatch, RequestFacts, Where, matches, mismatches
+from mockmoov.oauth.encoding import to_json
+from mockmoov.oauth.errors import FieldError
+from mockmoov.simulation import matching
+from mockmoov.simulation.matching import (
+    Mismatch,
+    Planned,
+    RequestFacts,
+    Where,
+    check_conditions,
+    check_size,
+    check_where,
+    matches,
+    mismatches,
+)
 
 BODY = {"amount": {"value": 100, "currency": "USD"}, "tags": ["a", {"b": True}], "note": None}
 FACTS = RequestFacts(
@@ -89,3 +102,58 @@ def test_body_matches_itself_and_a_larger_object(sent: object, other: object) ->
 
 def _members(facts: RequestFacts) -> dict[str, Any]:
     return {name: getattr(facts, name) for name in facts.__struct_fields__}
+
+
+# --- what can't be planned ----------------------------------------------------------------------------
+
+NEVER = "never matches a request to"
+USE_PARAMETERS = {name: f"{name}: for {name}, use parameters" for name in ("token", "revoke")}
+IMPOSSIBLE: list[tuple[str | None, dict[str, Any], str, str]] = [
+    *(
+        (endpoint, {name: value}, f"where.{name}", f"where.{name} {NEVER} {USE_PARAMETERS[endpoint]}")
+        for endpoint in ("token", "revoke")
+        for name, value in (("path_parameters", {"a": "b"}), ("query", {"a": "b"}), ("body", {"a": 1}))
+    ),
+    ("ping", {"parameters": {"a": "b"}}, "where.parameters", (
+        f"where.parameters {NEVER} ping: for an operation, use query or body"
+    )),
+    ("getAccount", {"path_parameters": {"accountId": "x"}}, "accountId", (
+        "there is no path parameter of getAccount named accountId; did you mean accountID?"
+    )),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("endpoint", "where", "field", "message"), IMPOSSIBLE)
+def test_condition_that_nothing_can_meet_is_refused(
+    endpoint: str, where: dict[str, Any], field: str, message: str
+) -> None:
+    with pytest.raises(FieldError) as caught:
+        check_conditions(endpoint, Where(**where))
+    assert (caught.value.field, str(caught.value)) == (field, message)
+    check_conditions(None, Where(**where))
+
+
+def test_other_conditions_are_accepted() -> None:
+    check_conditions("token", Where(method="POST", headers={"a": "b"}, parameters={"scope": "x"}))
+    check_conditions("getAccount", Where(path_parameters={"accountID": "x"}, query={"a": None}, body=[]))
+    check_where({})
+    check_where({"where": 5})
+    check_where({"where": dict.fromkeys(Where.__slots__)})
+    with pytest.raises(
+        FieldError, match=r"^there is no field of where named header; did you mean headers\?$"
+    ):
+        check_where({"where": {"header": {}}})
+
+
+def test_plan_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = [Planned(id="é")] * 2
+    monkeypatch.setattr(matching, "MOST_PLANNED", 2)
+    check_size(plan, "things")
+    with pytest.raises(ValueError, match=r"^there are 2 things in the plan, which is the limit$"):
+        check_size([*plan, Planned()], "things")
+    monkeypatch.setattr(matching, "MOST_BYTES", len(to_json(plan)))
+    check_size(plan, "things")
+    monkeypatch.setattr(matching, "MOST_BYTES", len(to_json(plan)) - 1)
+    limit = f"^the plan would be larger than {len(to_json(plan)) - 1} bytes, which is the limit$"
+    with pytest.raises(ValueError, match=limit):
+        check_size(plan, "things")

@@ -221,6 +221,9 @@ def test_stub_is_described_without_its_contents() -> None:
             "query.skip is '10', not '20', query.count is absent",
         ),
         ([{"where": {"headers": {"authorization": "x"}}}], "headers.authorization differs"),
+        ([{"where": {"headers": {"body": "x"}}}], "headers.body is absent"),
+        ([{"where": {"body": {"more": 1}}}], "body.more is absent"),
+        ([{"where": {"body": {"token": {"note": "y"}}}}], "body.token.note is 'x', not 'y'"),
         ([{"where": {"body": {"card": {"cardNumber": "5"}}}}], "body.card.cardNumber is '...', not '...'"),
         ([{"where": {"body": {"note": "4111111111111111"}}}], "body.note is 'x', not '...'"),
     ],
@@ -234,7 +237,7 @@ def test_reason_says_why_the_last_stub_does_not_answer(stubs: list[dict[str, Any
         headers={"authorization": ("Bearer secret",)},
         parameters={},
         query={"skip": ("10",)},
-        body={"card": {"cardNumber": "4"}, "note": "x"},
+        body={"card": {"cardNumber": "4"}, "note": "x", "token": {"note": "x"}},
     )
     assert miss_reason(plan, facts) == reason
 
