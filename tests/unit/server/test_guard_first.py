@@ -14,6 +14,7 @@ from mockmoov.oauth.token_defects import DEFECTS
 from mockmoov.server.context import RequestContext
 from mockmoov.server.steps import run_in_process
 from mockmoov.simulation.faults import PRESETS
+from mockmoov.simulation.planned_headers import WITHOUT_BODY
 from tests.support.control import Desk
 from tests.support.listening import listening
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, Header, another_key, basic, bearer, post_form
@@ -53,8 +54,14 @@ FAULTS = (
     | _fault(text=st.just("x"))
     | _fault(preset=st.sampled_from(sorted(PRESETS.keys() - {"hang", "reset", "slow"})))
 )
+
+
+def may_have_body(status: int) -> bool:
+    return status not in WITHOUT_BODY
+
+
 STUBS = st.fixed_dictionaries(
-    {"endpoint": OPTIONAL["endpoint"], "status": st.integers(200, 599)},
+    {"endpoint": OPTIONAL["endpoint"], "status": st.integers(200, 599).filter(may_have_body)},
     optional={**{name: OPTIONAL[name] for name in ("where", "after", "times")}, "json": st.just({"a": 1})},
 )
 PLANS = st.lists(
