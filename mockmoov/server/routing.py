@@ -26,8 +26,9 @@ OWN_LIKENESS = 0.85  # for paths that all begin with /_mockmoov/ or /.well-known
 @dataclass(slots=True)
 class _Node(Generic[T]):
     methods: Mapping[str, T] | None = None
+    names: tuple[str, ...] = ()  # of the parameters on the way here
     literals: "dict[str, _Node[T]]" = field(default_factory=dict)
-    parameters: "dict[str, _Node[T]]" = field(default_factory=dict)
+    parameter: "_Node[T] | None" = None  # whatever its name is
 
 
 class Routes(Generic[T]):
@@ -42,18 +43,21 @@ class Routes(Generic[T]):
         self._plain = {template: methods for template, methods in table.items() if "{" not in template}
         self._root: _Node[T] = _Node()
         for template, methods in table.items():
-            node = self._root
-            for segment in template.split("/"):
-                name = segment[1:-1] if segment.startswith("{") else None
-                children, key = (node.literals, segment) if name is None else (node.parameters, name)
-                node = children.setdefault(key, _Node())
+            node, segments = self._root, template.split("/")
+            for segment in segments:
+                if segment.startswith("{"):
+                    node.parameter = node.parameter or _Node()
+                    node = node.parameter
+                else:
+                    node = node.literals.setdefault(segment, _Node())
             node.methods = methods
+            node.names = tuple(segment[1:-1] for segment in segments if segment.startswith("{"))
 
     def find(self, path: str) -> tuple[Mapping[str, T], dict[str, str]] | None:
         """The methods of a path, and its parameters; None if no template matches."""
         if methods := self._plain.get(path):
             return methods, {}
-        return next(_walk(self._root, path.split("/"), 0), None)
+        return next(_walk(self._root, path.split("/"), ()), None)
 
     def is_clear(self, path: str) -> bool:
         """Whether a server that decodes paths, or ignores parts of them, finds the same template."""
@@ -91,16 +95,15 @@ def _read(path: str) -> str:
 
 
 def _walk(
-    node: _Node[T], segments: list[str], depth: int
+    node: _Node[T], segments: list[str], values: tuple[str, ...]
 ) -> Iterator[tuple[Mapping[str, T], dict[str, str]]]:
-    if depth == len(segments):
+    """What the segments lead to, literal segments first; `values` are those of the parameters so far."""
+    if not segments:
         if node.methods is not None:
-            yield node.methods, {}
+            yield node.methods, dict(zip(node.names, values, strict=True))
         return
-    segment = segments[depth]
+    segment, rest = segments[0], segments[1:]
     if segment in node.literals:
-        yield from _walk(node.literals[segment], segments, depth + 1)
-    for name, child in node.parameters.items():
-        if segment:
-            for methods, parameters in _walk(child, segments, depth + 1):
-                yield methods, {name: segment, **parameters}
+        yield from _walk(node.literals[segment], rest, values)
+    if segment and node.parameter is not None:
+        yield from _walk(node.parameter, rest, (*values, segment))

@@ -49,6 +49,7 @@ def naive(templates: Mapping[str, object], path: str) -> tuple[str, dict[str, st
 
 @given(templates=st.lists(TEMPLATES, max_size=8), path=PATHS)
 @example(templates=["/{x}"], path="/{x}")
+@example(templates=["/{x}/{x}", "/{y}/a"], path="/a/a")
 def test_find_agrees_with_a_naive_search(templates: list[str], path: str) -> None:
     table = table_of(templates)
     routes = Routes(table)
