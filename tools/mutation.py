@@ -136,6 +136,11 @@ REASONS = {
     ("oauth.requests._form_text", "or True"): "decoding a text without escapes changes nothing",
     ("oauth.requests._parse_json", "cast("): "only the type checker reads it",
     ("oauth.grants._same", "UTF-8"): SAME_ENCODING,
+    ("oauth.fields.parse_as", "cast("): "only the type checker reads it",
+    ("oauth.requests.has_json_body", '("XXXX",)'): "that is neither a type nor a length",
+    ("oauth.requests.has_json_body", "length[:19]"): "a length of so many digits is above any limit",
+    ("simulation.journal._facts", "endpoint=None"): "the query compares the endpoint itself",
+    ("simulation.journal.format_line", "XX./:XX"): "an X needs no escape",
     ("simulation.matching.json_mismatches", "zip(expected, actual, "): "the lengths were compared before",
     ("oauth.token_defects._hs256", "'SHA256'"): "another spelling of the same hash",
     (

@@ -99,3 +99,19 @@ def test_value_must_be_one_of_the_options() -> None:
         with pytest.raises(FieldError, match=f"^{re.escape(message)}") as caught:
             require_one_of("color", value, {"red", "blue"}, description)
         assert caught.value.field == "color"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Required:
+    name: str
+
+
+def test_problem_of_the_whole_has_no_field() -> None:
+    with pytest.raises(FieldError, match=r"^\.\.\.: object missing required field `name`$") as caught:
+        parse_as({}, Required)
+    assert caught.value.field == "..."
+
+
+def test_options_are_listed_without_a_description() -> None:
+    with pytest.raises(FieldError, match=r"^color must be one of blue, red$"):
+        require_one_of("color", "green", ["red", "blue"])

@@ -189,6 +189,20 @@ def test_invalid_member_is_named(members: dict[str, Any], field: str, message: s
     assert message in str(caught.value)
 
 
+def test_messages_are_whole_sentences() -> None:
+    for members, message in (
+        ({}, "endpoint is missing: name an operation, such as listAccounts"),
+        ({"endpoint": "ping", "body": []}, "body must be bytes: for JSON, use json"),
+        (
+            {"endpoint": "ping", "headers": {" " * 61: "x"}},
+            f'headers contains "{" " * 57}...", which is not the name of a header',
+        ),
+    ):
+        with pytest.raises(FieldError) as caught:
+            make_stub(members)
+        assert str(caught.value) == message
+
+
 def test_stub_is_made_from_its_members() -> None:
     made = make_stub(
         {"endpoint": "GET /accounts/{accountID}", "body": "/w==", "where": {"query": {"a": None}}}
@@ -225,6 +239,7 @@ def test_stub_is_described_without_its_contents() -> None:
         ([{"where": {"body": {"more": 1}}}], "body.more is absent"),
         ([{"where": {"body": {"token": {"note": "y"}}}}], "body.token.note is 'x', not 'y'"),
         ([{"where": {"body": {"card": {"cardNumber": "5"}}}}], "body.card.cardNumber is '...', not '...'"),
+        ([{"where": {"body": {"a": {"b": {"pin": "5"}}}}}], "body.a.b.pin is '...', not '...'"),
         ([{"where": {"body": {"note": "4111111111111111"}}}], "body.note is 'x', not '...'"),
     ],
 )
@@ -237,7 +252,7 @@ def test_reason_says_why_the_last_stub_does_not_answer(stubs: list[dict[str, Any
         headers={"authorization": ("Bearer secret",)},
         parameters={},
         query={"skip": ("10",)},
-        body={"card": {"cardNumber": "4"}, "note": "x", "token": {"note": "x"}},
+        body={"card": {"cardNumber": "4"}, "note": "x", "token": {"note": "x"}, "a": {"b": {"pin": "4"}}},
     )
     assert miss_reason(plan, facts) == reason
 
