@@ -136,6 +136,8 @@ REASONS = {
     ("oauth.requests._form_text", "or True"): "decoding a text without escapes changes nothing",
     ("oauth.requests._parse_json", "cast("): "only the type checker reads it",
     ("oauth.grants._same", "UTF-8"): SAME_ENCODING,
+    ("oauth.fields.require_known", "_OTHER_NAMES.get(name, "): "nothing is called that either",
+    ("server.routing._walk", "zip(node.names, values, "): "there are as many names as values",
     ("oauth.fields.parse_as", "cast("): "only the type checker reads it",
     ("oauth.requests.has_json_body", '("XXXX",)'): "that is neither a type nor a length",
     ("oauth.requests.has_json_body", "length[:19]"): "a length of so many digits is above any limit",
