@@ -10,16 +10,18 @@ from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.responses import render_empty, render_json
 from mockmoov.simulation.matching import Planned
 from mockmoov.storage.plans import Plans
+from mockmoov.storage.simulation import SimulationState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanResource:
-    """The plans of one kind. `item` is the name of one of them, such as fault.
+    """The plans of one kind, and where they are. `item` is what they consist of, such as fault.
 
     `make` makes one from the members of a request; raises `FieldError`.
     """
 
     item: str
+    plans: Callable[[SimulationState], Plans[Any]]
     make: Callable[[Mapping[str, Any]], Planned]
 
     def list_all(self, request: ControlRequest) -> HttpResponse:
@@ -51,5 +53,4 @@ class PlanResource:
         return render_empty(204)
 
     def _plans(self, request: ControlRequest) -> Plans[Any]:
-        plans: Plans[Any] = getattr(request.server.simulation, f"{self.item}s")
-        return plans
+        return self.plans(request.server.simulation)

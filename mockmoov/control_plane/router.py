@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import cast
 
 from msgspec.structs import replace
@@ -30,8 +31,8 @@ from mockmoov.simulation.stubs import make_stub
 BASE = "/_mockmoov"
 MAX_BODY = 2**20  # bytes: as much as a plan may have
 _MARK = (("x-mockmoov-extension", "not part of Moov's API"),)
-_FAULTS = PlanResource(item="fault", make=make_fault)
-_STUBS = PlanResource(item="stub", make=make_stub)
+_FAULTS = PlanResource(item="fault", plans=attrgetter("faults"), make=make_fault)
+_STUBS = PlanResource(item="stub", plans=attrgetter("stubs"), make=make_stub)
 # The resources of the server, which each API key has too.
 _OF_OWNER: Mapping[str, Mapping[str, Resource]] = {
     "/clock": {"GET": clock.read},

@@ -56,6 +56,11 @@ def render_internal_error(request_id: str) -> HttpResponse:
     return responses.render_error(500, "mockmoov itself failed: see the traceback in its log")
 
 
+def _asks_first(context: RequestContext) -> bool:
+    """Whether the client expects 100 Continue before it sends its body (RFC 9110 §10.1.1)."""
+    return "expect" in context.request.headers
+
+
 class AuthorizationServer:
     """Moov's authorization server. Every request gets a response, whatever it is. Safe from any thread."""
 
@@ -181,22 +186,26 @@ class AuthorizationServer:
     def _read_body(self, context: RequestContext) -> Steps:
         """Read what the endpoint, a plan or the journal needs of the body.
 
-        A client that expects 100 Continue asks whether to send its body at all: it is authorized first.
+        A client that asks whether to send its body at all is authorized first.
         """
-        route, request = context.route, context.request
+        route = context.route
         if route is not None and route.reads_body:
             body = yield ReadBody(MAX_BODY)
-            context.request = request = replace(context.request, body=body)
-            if route.has_parameters:
-                if len(request.body) <= MAX_BODY:
-                    context.parameters = read_parameters(request)
-                return None
-        if "expect" not in request.headers:
+            context.request = replace(context.request, body=body)
+            if route.has_parameters and len(body) <= MAX_BODY:
+                context.parameters = read_parameters(context.request)
+        if not _asks_first(context):
             yield from self._peek_body(context)
         return None
 
     def _peek_body(self, context: RequestContext) -> Steps:
-        if context.routing_error is None and has_json_body(context.request.headers, MAX_BODY):
+        """Read the JSON body of a request to an operation; nothing of one that has no such method."""
+        is_operation = context.route is not None and not context.route.has_parameters
+        if (
+            is_operation
+            and context.routing_error is None
+            and has_json_body(context.request.headers, MAX_BODY)
+        ):
             self.keep_body(context, (yield PeekBody(MAX_BODY)))
         return None
 
@@ -263,7 +272,7 @@ class AuthorizationServer:
         """The real response, which may be a stub's or the upstream's."""
         if isinstance(authorized, HttpResponse):
             return authorized
-        if "expect" in context.request.headers and context.route and not context.route.reads_body:
+        if _asks_first(context):
             yield from self._peek_body(context)
         if context.endpoint in context.client.stubbed:
             facts = context.facts()

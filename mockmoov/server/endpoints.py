@@ -235,7 +235,7 @@ class Route:
     """How one method of one path is answered; `name` is the endpoint's name in faults and the journal.
 
     `authorize` decides whether the client may use the endpoint. Its result goes to `answer`, unless it is a
-    response. A planned success comes between the two, so that it cannot replace a refusal. Both may raise
+    response. A planned success and a stub come between the two, so that they replace no refusal. Both may raise
     `OAuthError`, which `render_error` renders. `reads_body`: they need the body, which may have the
     parameters of an OAuth request (`has_parameters`).
     """
@@ -251,6 +251,15 @@ class Route:
 Answer: TypeAlias = Callable[[RequestContext, Contract, AuthorizedClient], HttpResponse | Forward]
 
 
+def _answered_here(endpoints: Endpoints) -> Mapping[str, tuple[Answer, bool]]:
+    """The operations that mockmoov answers itself, and whether that needs the body."""
+    return {
+        "ping": (answer_ping, False),
+        "listApplications": (list_applications, False),
+        "createApplicationKey": (endpoints.create_application_key, True),
+    }
+
+
 def moov_routes(
     endpoints: Endpoints,
     *,
@@ -262,20 +271,12 @@ def moov_routes(
     All operations but a few are answered by the upstream, with `forwards`, or else by the `examples`, by path
     template and method.
     """
-    answered_here: Mapping[str, tuple[Answer, bool]] = {  # and whether it needs the body
-        "ping": (answer_ping, False),
-        "listApplications": (list_applications, False),
-        "createApplicationKey": (endpoints.create_application_key, True),
-    }
-
-    def other_answer(path: str, method: str) -> Answer:
-        if forwards:
-            return forward
-        example = (examples or {}).get((path, method))
-        return partial(_answer_with, example) if example else not_implemented
+    answers = _answered_here(endpoints)
 
     def route_of(path: str, method: str, operation: Operation) -> Route:
-        answer, reads_body = answered_here.get(operation.name, (other_answer(path, method), False))
+        example = (examples or {}).get((path, method))
+        other = forward if forwards else partial(_answer_with, example) if example else not_implemented
+        answer, reads_body = answers.get(operation.name, (other, False))
         return protected_route(endpoints, operation.name, operation.scope_sets, answer, reads_body=reads_body)
 
     oauth_route = partial(

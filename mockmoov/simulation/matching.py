@@ -98,7 +98,7 @@ def check_where(members: Mapping[str, Any]) -> None:
     """Reject unknown members of `where`; raises `FieldError`."""
     where = members.get("where")
     for name in where if isinstance(where, Mapping) else ():
-        require_known(name, Where.__slots__, "field of where named")
+        require_known(name, Where.__slots__, "condition")
 
 
 def check_conditions(endpoint: str | None, where: Where) -> None:
@@ -113,7 +113,7 @@ def check_conditions(endpoint: str | None, where: Where) -> None:
             )
             raise FieldError(f"where.{name}", f"where.{name} never matches a request to {endpoint}: {others}")
     for name in where.path_parameters:
-        require_known(name, path_parameters(endpoint), f"path parameter of {endpoint} named")
+        require_known(name, path_parameters(endpoint), "path parameter")
 
 
 def untriggered(plan: Sequence[P]) -> tuple[P, ...]:

@@ -321,6 +321,22 @@ def test_expect_continue_is_answered_before_forwarding(url: str, upstream: Upstr
     assert request.values("expect") == []
 
 
+def test_client_that_asks_first_sends_its_json_only_if_it_is_authorized(
+    url: str, upstream: Upstream, exchanges: Exchanges
+) -> None:
+    fields = (b"Content-Type: application/json", b"Content-Length: 7", b"Expect: 100-continue")
+    with connected(url) as connection:
+        connection.sendall(raw(*fields, line=POST).replace(BASIC, b"X-Nothing: sent"))
+        assert status_of(connection.recv(65536)) == 401
+    with connected(url) as connection:
+        connection.sendall(raw(*fields, line=POST))
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b'{"a":1}')
+        assert status_of(connection.recv(65536)) == 200
+    assert [(exchange.status, exchange.body) for exchange in exchanges()] == [(401, None), (200, {"a": 1})]
+    assert [request.body for request in upstream.requests] == [b'{"a":1}']
+
+
 def test_rejected_expect_continue_ends_the_connection(url: str, upstream: Upstream) -> None:
     fields = f"Host: localhost\r\nContent-Length: {len(LAST)}\r\nExpect: 100-continue\r\n\r\n"
     answer = exchange(url, POST + b"\r\n" + fields.encode())  # what follows is taken for the body

@@ -123,7 +123,7 @@ BAD_WITH_A_STATUS: list[tuple[dict[str, Any], str, str]] = [
     ({"triggered": 1}, "triggered", "there is no field triggered"),
     ({"matched": 1}, "matched", "there is no field matched"),
     ({"where": {"header": {}}}, "header", (
-        "there is no field of where named header; did you mean headers?"
+        "there is no condition header; did you mean headers?"
     )),
     ({"where": {"headers": {"a": 1}}}, "where.headers[...]", (
         "where.headers[...] must be a string or null, got an integer"

@@ -2,12 +2,11 @@
 
 import json
 import random
-from contextlib import suppress
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockmoov.oauth.encoding import MAX_DEPTH
@@ -100,8 +99,11 @@ def test_hostile_files_are_refused() -> None:
 
 
 def test_nesting_is_fine_up_to_the_limit() -> None:
-    for data in (b"[" * MAX_DEPTH + b"]" * MAX_DEPTH, b"- " * (MAX_DEPTH - 1)):
-        parse(data)
+    for data, levels in (
+        (b"[" * MAX_DEPTH + b"]" * MAX_DEPTH, MAX_DEPTH),
+        (b"- " * (MAX_DEPTH - 1), MAX_DEPTH - 1),
+    ):
+        assert json.dumps(parse(data)).count("[") == levels
 
 
 def test_values_are_counted_in_json_and_yaml() -> None:
@@ -116,17 +118,35 @@ def test_yaml_ends_as_soon_as_it_has_too_many_values() -> None:
         parse(b"- a\n" * 4_000_000)
 
 
+def outcome(data: bytes) -> tuple[Any, str]:
+    """The value of a file, or the error."""
+    try:
+        return parse(data), ""
+    except DescriptionError as error:
+        return None, str(error) or "an error without a message"
+
+
+def is_sound(value: Any, error: str) -> bool:
+    """Whether a value is one of JSON, or an error has one line."""
+    return "\n" not in error if error else bool(json.loads(json.dumps(value)) == value)
+
+
 @given(st.binary(max_size=200) | st.text("[]{}&*!:-?|>'\"#%@`, \n\tab01").map(str.encode))
+@example(b"a: [1, {b: 2024-11-26}]")
+@example(b"a: [")
 def test_any_bytes_are_a_value_or_an_error(data: bytes) -> None:
-    with suppress(DescriptionError):
-        parse(data)
+    assert is_sound(*outcome(data))
 
 
 def test_mutated_file_is_a_value_or_an_error() -> None:
     good = yaml.safe_dump({"a": [{"b": "c: d", "e": 1.5}, None], "f": "g\nh"}).encode()
     drawn = random.Random(1)
+    errors = set()
     for _ in range(300):
         changed = bytearray(good)
         changed[drawn.randrange(len(good))] = drawn.randrange(256)
-        with suppress(DescriptionError):
-            parse(bytes(changed))
+        value, error = outcome(bytes(changed))
+        assert is_sound(value, error)
+        errors.add(error)
+    assert "" in errors
+    assert len(errors) > 10

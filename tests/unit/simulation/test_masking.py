@@ -107,26 +107,26 @@ def test_masking_twice_changes_nothing_more(value: object) -> None:
     assert mask_json(mask_json(value)) == mask_json(value)
 
 
-@pytest.mark.parametrize(
-    ("where", "name"),
-    [
-        ({}, None),
-        ({"method": "GET", "body": {"amount": {"value": 100}}}, None),
-        ({"headers": {"x-idempotency-key": SECRET, "Content-Type": "application/json"}}, None),
-        ({"query": {"count": "1", "skip": None}, "path_parameters": {"accountID": UUID}}, None),
-        ({"parameters": {"grant_type": "refresh_token", "client_id": "x"}}, None),
-        ({"body": {"source": {"cardNumber": "4"}}}, "body.source.cardNumber"),
-        ({"body": {"note": [SECRET]}}, "body.note[0]"),
-        ({"body": {SECRET: 1}}, f"body.{HIDDEN}"),
-        ({"query": {"access_token": "x"}}, "query.access_token"),
-        ({"path_parameters": {"cardID": "4111111111111111"}}, "path_parameters.cardID"),
-        ({"headers": {"Authorization": "Bearer x"}}, "headers.Authorization"),
-        ({"headers": {"cookie": None}}, "headers.cookie"),
-        ({"headers": {"content-type": None}, "parameters": {"token": None}}, None),
-        ({"headers": {"content-type": "x"}}, "headers.content-type"),
-        ({"parameters": {"refresh_token": "x"}}, "parameters.refresh_token"),
-        ({"parameters": {"unknown": "x"}}, "parameters.unknown"),
-    ],
-)
+CONDITIONS: list[tuple[dict[str, Any], str | None]] = [
+    ({}, None),
+    ({"method": "GET", "body": {"amount": {"value": 100}}}, None),
+    ({"headers": {"x-idempotency-key": SECRET, "Content-Type": "application/json"}}, None),
+    ({"query": {"count": "1", "skip": None}, "path_parameters": {"accountID": UUID}}, None),
+    ({"parameters": {"grant_type": "refresh_token", "client_id": "x"}}, None),
+    ({"body": {"source": {"cardNumber": "4"}}}, "body.source.cardNumber"),
+    ({"body": {"note": [SECRET]}}, "body.note[0]"),
+    ({"body": {SECRET: 1}}, f"body.{HIDDEN}"),
+    ({"query": {"access_token": "x"}}, "query.access_token"),
+    ({"path_parameters": {"cardID": "4111111111111111"}}, "path_parameters.cardID"),
+    ({"headers": {"Authorization": "Bearer x"}}, "headers.Authorization"),
+    ({"headers": {"cookie": None}}, "headers.cookie"),
+    ({"headers": {"content-type": None}, "parameters": {"token": None}}, None),
+    ({"headers": {"content-type": "x"}}, "headers.content-type"),
+    ({"parameters": {"refresh_token": "x"}}, "parameters.refresh_token"),
+    ({"parameters": {"unknown": "x"}}, "parameters.unknown"),
+]
+
+
+@pytest.mark.parametrize(("where", "name"), CONDITIONS)
 def test_condition_about_something_masked_is_named(where: dict[str, Any], name: str | None) -> None:
     assert masked_condition(Where(**where)) == name

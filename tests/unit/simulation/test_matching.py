@@ -118,7 +118,7 @@ IMPOSSIBLE: list[tuple[str | None, dict[str, Any], str, str]] = [
         f"where.parameters {NEVER} ping: for an operation, use query or body"
     )),
     ("getAccount", {"path_parameters": {"accountId": "x"}}, "accountId", (
-        "there is no path parameter of getAccount named accountId; did you mean accountID?"
+        "there is no path parameter accountId; did you mean accountID?"
     )),
 ]  # fmt: skip
 
@@ -139,9 +139,7 @@ def test_other_conditions_are_accepted() -> None:
     check_where({})
     check_where({"where": 5})
     check_where({"where": dict.fromkeys(Where.__slots__)})
-    with pytest.raises(
-        FieldError, match=r"^there is no field of where named header; did you mean headers\?$"
-    ):
+    with pytest.raises(FieldError, match=r"^there is no condition header; did you mean headers\?$"):
         check_where({"where": {"header": {}}})
 
 

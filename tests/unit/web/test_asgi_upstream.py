@@ -362,6 +362,7 @@ def test_application_may_answer_a_client_that_has_left() -> None:
 
         asking = asyncio.create_task(AsgiUpstream(Application(app), 10).handle_async_request(request()))
         await over.wait()
+        assert asking.cancelled()
 
     asyncio.run(go())
 
