@@ -201,11 +201,8 @@ class AuthorizationServer:
     def _peek_body(self, context: RequestContext) -> Steps:
         """Read the JSON body of a request to an operation; nothing of one that has no such method."""
         is_operation = context.route is not None and not context.route.has_parameters
-        if (
-            is_operation
-            and context.routing_error is None
-            and has_json_body(context.request.headers, MAX_BODY)
-        ):
+        exists = is_operation and context.routing_error is None
+        if exists and has_json_body(context.request.headers, MAX_BODY):
             self.keep_body(context, (yield PeekBody(MAX_BODY)))
         return None
 

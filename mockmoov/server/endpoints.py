@@ -235,8 +235,8 @@ class Route:
     """How one method of one path is answered; `name` is the endpoint's name in faults and the journal.
 
     `authorize` decides whether the client may use the endpoint. Its result goes to `answer`, unless it is a
-    response. A planned success and a stub come between the two, so that they replace no refusal. Both may raise
-    `OAuthError`, which `render_error` renders. `reads_body`: they need the body, which may have the
+    response. A planned success and a stub come between the two, so that they replace no refusal. Both may
+    raise `OAuthError`, which `render_error` renders. `reads_body`: they need the body, which may have the
     parameters of an OAuth request (`has_parameters`).
     """
 
