@@ -20,7 +20,9 @@ from mockmoov.openapi.validation import Validator
 
 _MEDIA_TYPE = re.compile(r"[\w.+!#$&^-]+/[\w.+!#$&^-]+(?:\s*;[\x20-\x7e]*)?", re.ASCII)
 _WITHOUT_BODY = frozenset({204, 205})  # RFC 9110 §15.3.5, §15.3.6
-_EXAMPLE, _INSTANCE = "example from", "made from the schema in"  # where a body comes from
+# Where a body comes from.
+_EXAMPLE, _INSTANCE = "example from", "made from the schema in"
+_REPLACED = "made from the schema, as no example fits it, in"
 _OTHER = 2  # the rank of media types that are not JSON
 
 
@@ -114,7 +116,9 @@ def _value(description: Description, place: Place, *, is_json: bool) -> tuple[st
     validator, schema = Validator(description), (*place, "schema")
     made = map(Instances(description, validator).make, [schema] if is_json else [])
     value = validator.first_valid(chain(examples, made), schema)
-    return _EXAMPLE if any(value is example for example in examples) else _INSTANCE, value
+    if any(value is example for example in examples):
+        return _EXAMPLE, value
+    return _REPLACED if examples else _INSTANCE, value
 
 
 def _examples(description: Description, place: Place) -> Iterator[Any]:

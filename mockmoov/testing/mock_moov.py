@@ -1,5 +1,6 @@
 """`MockMoov`, the server that a test starts or connects to, and `MoovKey`, an API key on it."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -28,6 +29,7 @@ from mockmoov.web.listeners import Listeners, open_listeners
 from mockmoov.web.uvicorn_server import BackgroundServer
 
 __tracebackhide__ = hide_traceback
+_log = logging.getLogger("mockmoov")
 
 
 class _Controls:
@@ -86,6 +88,8 @@ class MockMoov(_Controls):
     def __init__(self, **settings: Unpack[SettingArguments]) -> None:
         loaded = load(Layer(settings={"port": 0, "tls_port": 0, **settings}, source="MockMoov: "))
         server = create_server(loaded)
+        if server.examples:
+            _log.info("%s", server.examples.summary)
         listeners = open_listeners(loaded)
         app = create_app(server, exposure=listeners.exposure, ca_pem=listeners.ca_pem)
         self._server: AuthorizationServer | None = server

@@ -1,11 +1,13 @@
 """`mockmoov serve --openapi`: over a real socket, from the start-up line to the answer."""
 
+import logging
 from pathlib import Path
 
 import httpx2
 import pytest
 import yaml
 
+from mockmoov.testing import MockMoov
 from tests.support import command_line
 from tests.support.openapi import every_operation
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET
@@ -36,3 +38,12 @@ def test_unusable_file_is_exit_code_2(tmp_path: Path) -> None:
     result = command_line.run("serve", "--port=0", f"--openapi={path}")
     expected = "mockmoov: openapi.yaml: paths./accounts.get must be an object\n"
     assert (result.exit_code, result.stderr) == (2, expected)
+
+
+def test_server_in_a_test_logs_how_many_operations_it_answers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("openapi: 3.1.0\npaths: {/accounts: {get: {}}, /none: {get: {}}}\n")
+    with caplog.at_level(logging.INFO), MockMoov(openapi=path):
+        assert "a.yaml: 1 operations are answered, 1 are unknown" in caplog.messages

@@ -138,7 +138,7 @@ def test_references_to_responses_are_followed() -> None:
 
 
 def test_reason_says_whether_the_example_was_sent() -> None:
-    for example, source in ((5, "example from"), ("x", "made from the schema in")):
+    for example, source in ((5, "example from"), ("x", "made from the schema, as no example fits it, in")):
         response = answer(description(responding({"application/json": {**INTEGER, "example": example}})))
         assert reason(response) == f"{source} openapi.yaml: {RESPONSES}.200"
 
