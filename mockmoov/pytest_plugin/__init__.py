@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from mockmoov.real_files import real_files
+
 if TYPE_CHECKING:
     from mockmoov.client import TokenClient
     from mockmoov.pytest_plugin.marker import MarkerOptions
@@ -117,14 +119,15 @@ def moov_token(request: pytest.FixtureRequest, moov: "MoovKey") -> "MintedToken"
 @pytest.fixture
 def moov_client(pytestconfig: pytest.Config, moov: "MoovKey") -> Iterator["TokenClient"]:
     """A `mockmoov.client.TokenClient` with the credentials of `moov`."""
-    import httpx2  # noqa: PLC0415
+    with real_files(), _fail_in_one_line("mockmoov_ca_file "):
+        import httpx2  # noqa: PLC0415
 
-    from mockmoov.client import TokenClient  # noqa: PLC0415
-    from mockmoov.config.tls_trust import trust_context  # noqa: PLC0415
+        from mockmoov.client import TokenClient  # noqa: PLC0415
+        from mockmoov.config.tls_trust import trust_context  # noqa: PLC0415
 
-    with _fail_in_one_line("mockmoov_ca_file "):
         trusted = trust_context(pytestconfig.getini("mockmoov_ca_file") or None)
-    with httpx2.Client(trust_env=False, verify=trusted) as http:
+        http = httpx2.Client(trust_env=False, verify=trusted)
+    with http:
         yield TokenClient(
             moov.url, client_id=moov.client_id, client_secret=moov.client_secret, http_client=http
         )
@@ -146,7 +149,7 @@ def _server(config: pytest.Config, settings: Mapping[str, Any]) -> "MockMoov":
     servers = config.stash.setdefault(_SERVERS, {})
     name = repr(sorted((key, id(value) if callable(value) else value) for key, value in settings.items()))
     if name not in servers:
-        with _fail_in_one_line():
+        with real_files(), _fail_in_one_line():
             servers[name] = _new_server(config, settings)
         config.add_cleanup(servers[name].stop)
     return servers[name]
@@ -224,11 +227,11 @@ def _marker_options(node: pytest.Item) -> "MarkerOptions":
 @contextmanager
 def _fail_in_one_line(prefix: str = "mockmoov: ") -> Iterator[None]:
     """Turn an error of mockmoov into a test failure without a traceback."""
-    from mockmoov.testing import BindError, ControlError  # noqa: PLC0415
+    from mockmoov.testing import BindError, ControlError, StartError  # noqa: PLC0415
 
     try:
         yield
-    except (BindError, ControlError, ValueError) as error:
+    except (BindError, ControlError, StartError, ValueError) as error:
         from mockmoov.pytest_plugin.reports import with_option_names  # noqa: PLC0415
 
         raise pytest.fail.Exception(f"{prefix}{with_option_names(error)}", pytrace=False) from None

@@ -17,9 +17,10 @@ from mockmoov.testing.mock_moov import ApiKeys, MockMoov, MoovKey
 from mockmoov.testing.transport import ControlError
 from mockmoov.testing.types import DefectName, EndpointName, GrantType, PresetName
 from mockmoov.web.listeners import BindError
+from mockmoov.web.uvicorn_server import StartError
 
 __all__ = [
     "ApiKeys", "BindError", "Clock", "ControlError", "DefectName", "EndpointName", "Exchange", "Exchanges",
     "Fault", "Faults", "GrantType", "MintedToken", "MockMoov", "MoovKey", "PresetName", "SettingsError",
-    "SigningKeys", "Stub", "Stubs",
+    "SigningKeys", "StartError", "Stub", "Stubs",
 ]  # fmt: skip

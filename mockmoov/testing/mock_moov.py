@@ -12,6 +12,8 @@ from mockmoov.config.settings import Layer, load
 from mockmoov.control_plane.access import control_access
 from mockmoov.control_plane.router import ControlPlane
 from mockmoov.oauth.records import ClientType
+from mockmoov.oauth.tokens import warm_up
+from mockmoov.real_files import real_files
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.factory import create_server
 from mockmoov.testing.environment import SecretMapping, environment
@@ -77,7 +79,7 @@ class _Controls:
 class MockMoov(_Controls):
     """A mockmoov server: `MockMoov(**settings)` starts one on a free port, in a thread of this process.
 
-    It accepts requests at once. Raises `BindError` or `SettingsError`. Call `stop`, or use `with`. Servers in
+    It accepts requests at once. Raises `BindError`, `SettingsError` or `StartError`. Call `stop`, or use `with`. Servers in
     one process share nothing. `clock`, `faults`, `stubs`, `exchanges`, `api_keys` and `signing_keys` control
     it. `upstream` is a URL, or an ASGI application, which runs in the same thread.
 
@@ -87,14 +89,18 @@ class MockMoov(_Controls):
 
     def __init__(self, **settings: Unpack[SettingArguments]) -> None:
         loaded = load(Layer(settings={"port": 0, "tls_port": 0, **settings}, source="MockMoov: "))
-        server = create_server(loaded)
+        with real_files() as were_replaced:
+            server = create_server(loaded)
+            listeners = open_listeners(loaded)
+            app = create_app(server, exposure=listeners.exposure, ca_pem=listeners.ca_pem)
+            background = BackgroundServer(app, listeners.sockets, listeners.secure)
+            if were_replaced:
+                warm_up()
         if server.examples:
             _log.info("%s", server.examples.summary)
-        listeners = open_listeners(loaded)
-        app = create_app(server, exposure=listeners.exposure, ca_pem=listeners.ca_pem)
         self._server: AuthorizationServer | None = server
         self._listeners: Listeners | None = listeners
-        self._background: BackgroundServer | None = BackgroundServer(app, listeners.sockets, listeners.secure)
+        self._background: BackgroundServer | None = background
         control_plane = ControlPlane(server, control_access(loaded, "process"))
         self._attach(listeners.url, InProcessTransport(control_plane, loaded.control_token))
 

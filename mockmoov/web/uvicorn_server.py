@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable
@@ -14,6 +15,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from mockmoov.oauth.tokens import warm_up
 from mockmoov.web.lifespan import Lifespan
 from mockmoov.web.listeners import TlsListeners
 from mockmoov.web.uvicorn_protocol import HttpProtocol
@@ -22,6 +24,7 @@ _log = logging.getLogger("mockmoov")
 _STOP_SECONDS = 0.3  # that an unfinished exchange has before its connection is closed
 _STOP_SECONDS_IN_BACKGROUND = 0.02
 _ABORT_SECONDS = 0.05  # that its handler has to notice
+_START_SECONDS = 10  # that a server in the background has to start, an upstream application included
 _FAILED_SECONDS = 1  # that it has to clean up after a failed start
 _JOIN_SECONDS = 10  # that a server in the background has to stop, an upstream application included
 _POLL_SECONDS = 0.002
@@ -39,12 +42,25 @@ def run(
     _Server(app, on_ready, _STOP_SECONDS, secure).run(sockets=sockets)
 
 
+_ELSEWHERE = "start the server in another one, with `mockmoov serve`, and use MockMoov.connect(url)"
+
+
+class StartError(RuntimeError):
+    """A server cannot run in a thread of this process; the message says why, and what works."""
+
+
 class BackgroundServer:
-    """A server in a thread. The constructor returns when it answers, or raises what kept it from starting."""
+    """A server in a thread. The constructor returns when it answers, or raises what kept it from starting.
+
+    That is a `StartError` at once where threads are greenlets, which the server would block, and after 10 s
+    where the upstream application doesn't start.
+    """
 
     def __init__(
         self, app: ASGIApp, sockets: list[socket.socket], secure: TlsListeners | None = None
     ) -> None:
+        if library := _replacer_of_threads():
+            raise StartError(f"{library} has replaced threads in this process: {_ELSEWHERE}")
         self._ready = threading.Event()
         self._error: BaseException | None = None
         self._server = _Server(app, self._ready.set, _STOP_SECONDS_IN_BACKGROUND, secure, self._fail)
@@ -53,7 +69,9 @@ class BackgroundServer:
         self._wait()
 
     def _wait(self) -> None:
-        self._ready.wait()
+        if not self._ready.wait(_START_SECONDS):
+            self._fail(StartError(f"no start within {_START_SECONDS} s in this process: {_ELSEWHERE}"))
+            self._server.end()
         if self._error is not None:
             self._join(_FAILED_SECONDS)
             raise self._error
@@ -77,6 +95,14 @@ class BackgroundServer:
         """Stop it and wait until it has; more than once does nothing."""
         self._server.end()
         self._join(_JOIN_SECONDS)
+
+
+def _replacer_of_threads() -> str:
+    """The library that has replaced threads by greenlets in this process, or ""."""
+    gevent, eventlet = map(sys.modules.get, ("gevent.monkey", "eventlet.patcher"))
+    if gevent and gevent.is_module_patched("threading"):
+        return "gevent"
+    return "eventlet" if eventlet and eventlet.is_monkey_patched("thread") else ""
 
 
 class _Server(uvicorn.Server):
@@ -140,6 +166,7 @@ class _Server(uvicorn.Server):
             self._tls_acceptor = TlsAcceptor(self._secure.context, self._new_protocol)
             self._tls_acceptor.listen(self._secure.sockets)
         self._on_ready()
+        threading.Thread(target=warm_up, name="mockmoov warms up", daemon=True).start()
 
     def _new_protocol(self) -> HttpProtocol:
         return HttpProtocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
