@@ -23,7 +23,7 @@ def __getattr__(name: str) -> Any:
     """Import a public class when it is first used, because `mockmoov.testing` brings in the whole server."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from mockmoov.real_files import real_files  # noqa: PLC0415
+    from mockmoov.config.real_files import real_files  # noqa: PLC0415
 
     with real_files():
         from mockmoov import testing  # noqa: PLC0415

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from mockmoov.real_files import real_files
+from mockmoov.config.real_files import real_files
 
 if TYPE_CHECKING:
     from mockmoov.client import TokenClient

@@ -93,7 +93,6 @@ class AuthorizationServer:
         self.issuer = Issuer(repository, self.policy, settings.token_format, refresh)
         contract = contracts.contract_named(settings.default_version)
         self._default_contract = cast("Contract", contract)  # it was parsed
-        self._has_logged_default = False
         self._endpoints = Endpoints(
             repository=repository,
             validator=self.validator,
@@ -221,7 +220,7 @@ class AuthorizationServer:
         if not claimed and (token := bearer_token(request.headers)):
             client_id = self.validator.claimed_client_id(token)
             claimed = () if client_id is None else (client_id,)
-        context.client = self.simulation.claimed_client(claimed)
+        context.claimed, context.client = claimed, self.simulation.claimed_client(claimed)
 
     def _with_faults(self, context: RequestContext, contract: Contract) -> Steps:
         """The response of the fault that the request triggers, or the real one as the fault leaves it.
@@ -259,7 +258,6 @@ class AuthorizationServer:
             return responses.render_error(404, reason)  # (docs, live)
         if route.reads_body and len(request.body) > MAX_BODY:
             return responses.render_too_large(MAX_BODY)
-        self._log_default(request, contract)
         try:
             return route.authorize(context, contract)
         except OAuthError as refused:
@@ -302,12 +300,3 @@ class AuthorizationServer:
             now = self.simulation.claimed_client([client_id] if client_id else []).now
             context.client = replace(context.client, now=now)
         return None
-
-    def _log_default(self, request: HttpRequest, contract: Contract) -> None:
-        if not self._has_logged_default and "x-moov-version" not in request.headers:
-            self._has_logged_default = True
-            _log.warning(
-                "a request came without X-Moov-Version: it gets contract %s (default_version is %s)",
-                contract.name,
-                self.settings.default_version,
-            )

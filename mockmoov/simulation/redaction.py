@@ -24,6 +24,8 @@ _UUID = re.compile(UUID)
 _PLAIN_WORD = re.compile(r"[a-z-]{1,40}")
 _JTI = re.compile(r"[0-9a-f]{32}")
 _MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z.+-]{1,40}(?: ?; ?charset=[a-z0-9-]{1,12})?", re.IGNORECASE)
+_PATH_SEGMENT = re.compile(r"[\w.~%:@{}!$&'()*;=+\x00-\x1f\x7f-\xff-]*", re.ASCII)
+_LONG_ID = 24  # characters of a client id that may be a secret: Moov's have 16
 _LONG_WORD = re.compile(r"[A-Za-z0-9_+=~-]{16,}")
 _WORD = re.compile(r"[^\s;,()]+")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@+-]+")  # a product, a version, a word of a comment
@@ -36,6 +38,28 @@ def redact_path(path: str, words: Iterable[str]) -> str:
     """Redact a raw path: only known words and UUIDs are kept, as a segment may be a credential."""
     segments = (item if item in words or _UUID.fullmatch(item) else HIDDEN for item in path.split("/"))
     return printable("/".join(segments))
+
+
+def show_path(path: str) -> str:
+    """The raw path for a line of the log: as it was sent, but for what could be a secret or a token."""
+    segments = (item if _UUID.fullmatch(item) else _show_segment(item) for item in path.split("/"))
+    return printable("/".join(segments))
+
+
+def _show_segment(segment: str) -> str:
+    is_harmless = _PATH_SEGMENT.fullmatch(segment) and HIDDEN not in _without_credentials(segment)
+    return printable(segment) if is_harmless else HIDDEN
+
+
+def show_client_id(claimed: str, secrets: Iterable[str]) -> str:
+    """A client id without an API key for a line of the log, unless it could be a secret or a token."""
+    is_secret = claimed in secrets or (len(claimed) >= _LONG_ID and not _UUID.fullmatch(claimed))
+    return HIDDEN if is_secret else printable(claimed)
+
+
+def show_origin(origin: str) -> str:
+    """The value of Origin for a reason or a line of the log."""
+    return origin if origin == "null" else _origin(origin)
 
 
 def redact_method(method: str) -> str:

@@ -122,6 +122,10 @@ class Repository:
         """Every API key, in order of creation."""
         return [decode_api_key(value) for value in self._store.scan(API_KEYS)]
 
+    def secrets(self) -> list[str]:
+        """The client secret of every API key."""
+        return [key.client_secret for key in self.all_api_keys()]
+
     def count_api_keys(self) -> int:
         """How many API keys there are."""
         return self._store.count(API_KEYS)

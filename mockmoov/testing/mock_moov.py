@@ -8,12 +8,12 @@ from urllib.parse import quote
 
 from starlette.types import ASGIApp
 
+from mockmoov.config.real_files import real_files
 from mockmoov.config.settings import Layer, load
 from mockmoov.control_plane.access import control_access
 from mockmoov.control_plane.router import ControlPlane
 from mockmoov.oauth.records import ClientType
 from mockmoov.oauth.tokens import warm_up
-from mockmoov.real_files import real_files
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.factory import create_server
 from mockmoov.testing.environment import SecretMapping, environment
@@ -79,9 +79,9 @@ class _Controls:
 class MockMoov(_Controls):
     """A mockmoov server: `MockMoov(**settings)` starts one on a free port, in a thread of this process.
 
-    It accepts requests at once. Raises `BindError`, `SettingsError` or `StartError`. Call `stop`, or use `with`. Servers in
-    one process share nothing. `clock`, `faults`, `stubs`, `exchanges`, `api_keys` and `signing_keys` control
-    it. `upstream` is a URL, or an ASGI application, which runs in the same thread.
+    It accepts requests at once. Raises `BindError`, `SettingsError` or `StartError`. Call `stop`, or use
+    `with`. Servers in one process share nothing. `clock`, `faults`, `stubs`, `exchanges`, `api_keys` and
+    `signing_keys` control it. `upstream` is a URL, or an ASGI application, which runs in the same thread.
 
     The methods are thread-safe and work in sync and async tests: each takes microseconds, or one HTTP
     request after `connect`; only `exchanges.wait` blocks for longer.

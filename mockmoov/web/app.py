@@ -20,8 +20,9 @@ from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
 from mockmoov.server.steps import Forward, PeekBody, ReadBody, Step, Steps, WaitForExchanges
 from mockmoov.web import asgi_io
+from mockmoov.web.access_log import CONTEXT, access_log, write_log_line
 from mockmoov.web.cors import CorsPolicy, cors
-from mockmoov.web.middleware import CONTEXT, access_log, host_rule, raw_paths, write_log_line
+from mockmoov.web.middleware import host_rule, raw_paths
 
 if TYPE_CHECKING:
     from mockmoov.web.gateway import Gateway, UpstreamCall
@@ -40,7 +41,6 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     moov = MoovEndpoint(server, gateway)
     own = partial(_answer_own, control_plane)
     policy = CorsPolicy(settings.cors_origins, server.repository.origins)
-    paths = (*server.routes.templates, *control_plane.paths)
     app = Starlette(
         routes=[
             Route("/oauth2/token", moov),  # the busiest first: routes are tried in order
@@ -52,7 +52,7 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
         ],
         middleware=[
             Middleware(raw_paths),
-            *([Middleware(access_log, paths=paths)] if settings.access_log else []),
+            *([Middleware(access_log, secrets=server.repository.secrets)] if settings.access_log else []),
             *([Middleware(host_rule, hosts=settings.known_hosts)] if exposure == "loopback" else []),
             Middleware(cors, policy=policy, is_open=control_plane.is_open),
         ],

@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.origins import is_loopback, serialize_origin
 from mockmoov.oauth.responses import NO_STORE, render_error
+from mockmoov.simulation.redaction import show_origin
+from mockmoov.web.access_log import CORS_REFUSAL
 from mockmoov.web.asgi_io import request_of
 from mockmoov.web.middleware import send_own_response
 
@@ -49,15 +51,22 @@ class CorsPolicy:
     def preflight(self, request: HttpRequest) -> HttpResponse:
         """The response to a preflight; no credentials are needed, and any header may be sent."""
         if self.allowed(request.headers["origin"]) is None:
-            return render_error(
-                403,
-                "pages of this origin may not read answers: register it with an API key, or see cors_origins",
-            )
+            return render_error(403, refusal(request.headers["origin"]))
         headers = [("access-control-allow-methods", _METHODS), ("access-control-max-age", _MAX_AGE)]
         requested = ",".join(request.headers.get("access-control-request-headers", ()))
         if _HEADER_NAMES.fullmatch(requested):
             headers.append(("access-control-allow-headers", requested))
         return HttpResponse(status=204, headers=(*headers, *NO_STORE))
+
+
+def refusal(origins: Sequence[str]) -> str:
+    """Why pages with these values of Origin may not read a response, and how they may."""
+    if len(origins) != 1:
+        return "pages may not read this: there are several Origin headers"
+    shown = show_origin(origins[0])
+    return (
+        f"pages of {shown} may not read this: register the origin with an API key, or add it to cors_origins"
+    )
 
 
 def cors(app: ASGIApp, policy: CorsPolicy, is_open: Callable[[str], bool]) -> ASGIApp:
@@ -72,7 +81,8 @@ def cors(app: ASGIApp, policy: CorsPolicy, is_open: Callable[[str], bool]) -> AS
             await app(scope, receive, send)
             return
         request = request_of(scope)
-        allowed = policy.allowed(request.headers.get("origin", ()))
+        origins = request.headers.get("origin", ())
+        allowed = policy.allowed(origins)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -82,6 +92,8 @@ def cors(app: ASGIApp, policy: CorsPolicy, is_open: Callable[[str], bool]) -> AS
         if request.method == "OPTIONS" and request.headers.keys() >= _PREFLIGHT_HEADERS:
             await send_own_response(policy.preflight(request), scope, receive, send_with_headers)
         else:
+            if origins and allowed is None:
+                scope[CORS_REFUSAL] = refusal(origins)
             await app(scope, receive, send_with_headers)
 
     return with_cors

@@ -27,7 +27,7 @@ LAYERS = {
     "control_plane": {"data", "oauth", "simulation", "storage", "config", "server"},
     "web": {"data", "oauth", "simulation", "storage", "config", "server", "control_plane"},
     "testing": {"data", "oauth", "simulation", "storage", "config", "server", "control_plane", "web"},
-    "mockmoov": {"cli", "data", "oauth", "server", "simulation", "storage", "testing", "web"},
+    "mockmoov": {"cli", "config", "data", "oauth", "server", "simulation", "storage", "testing", "web"},
     "pytest_plugin": {"client", "config", "oauth", "simulation", "testing"},
     "cli": {"mockmoov", "client", "config", "data", "control_plane", "oauth", "server", "verify", "web"},
     "client": set(),

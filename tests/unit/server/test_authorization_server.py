@@ -1,6 +1,5 @@
 """AuthorizationServer in process: the order of its checks, the headers it adds, and tokens as time passes."""
 
-import logging
 from email.utils import parsedate_to_datetime
 from typing import Any
 from uuid import UUID
@@ -88,16 +87,6 @@ def test_request_id_is_new_and_never_the_callers() -> None:
     ids = {UUID(headers["x-request-id"]) for _, headers, _ in answers}
     assert len(ids - {callers}) == len(paths)
     assert {request_id.version for request_id in ids} == {4}
-
-
-def test_first_request_without_version_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    send = sender(new_server())
-    with caplog.at_level(logging.INFO, logger="mockmoov"):
-        send("GET", "/ping", [("x-moov-version", "latest")], b"")
-        assert caplog.text == ""
-        send("GET", "/ping", [], b"")
-        send("GET", "/ping", [], b"")
-    assert caplog.text.count("default_version") == 1
 
 
 def test_every_answer_has_the_date_of_the_servers_clock() -> None:

@@ -321,7 +321,7 @@ def test_a_failing_connection_sends_nothing_and_is_logged(
         )
     assert (connection.sent, connection.unread, listener.ends) == ([], [], ends)
     (line,) = lines
-    assert line.startswith(f"GET /ping {outcome} client=- grant=- reason=")
+    assert line.startswith(f"GET /ping {outcome} contract=2023 reason=")
 
 
 def test_a_hanging_connection_ignores_what_else_comes() -> None:
@@ -400,47 +400,84 @@ def access_log(level: int = logging.INFO, name: str = "mockmoov.access") -> Iter
         logger.setLevel(before)
 
 
-LINE = re.compile(r"(\S+) (\S+) (\d{3}) client=(\S+) grant=(\S+) reason=(.+) (\d+\.\d)ms")
+LINE = re.compile(r"(?P<request>\S+ \S+ \S+)(?P<fields>(?: [a-z_]+=(?:'[^']*'|\S+))*) \d+\.\dms")
+FIELD = re.compile(r" ([a-z_]+)=('[^']*'|\S+)")
 
 
-def fields_of(line: str) -> tuple[str, ...]:
+def fields_of(line: str) -> dict[str, str]:
+    """What a line says by name, but for what is different each time."""
     match = LINE.fullmatch(line)
     assert match, line
-    return match.groups()[:-1]
+    fields = {name: value.strip("'") for name, value in FIELD.findall(match["fields"])}
+    assert UUID(fields.pop("request_id", "0" * 32))
+    return {"request": match["request"], **fields}
 
 
-def test_a_request_is_one_line_with_client_grant_and_reason() -> None:
+def test_a_request_is_one_line_with_client_contract_and_reason() -> None:
     app = loopback_app()
     with access_log() as lines:
         token = mint(app)["access_token"]
-        ask(app, "GET", "/ping", headers=[bearer(token)])
+        ask(app, "GET", "/ping", headers=[bearer(token), (b"x-moov-version", b"latest")])
         ask(app, "POST", "/oauth2/token", data={**MINT, "scope": "/pong.read"}, auth=AUTH)
         ask(app, "POST", "/oauth2/revoke", data={"token": "x"}, auth=AUTH)
         ask(app, "GET", "/_mockmoov/api-keys/my-client/clock")
         connect(app, "GET", "/ping", headers=[(b"host", b"evil.example")])
-    unknown_scope = "'scope /pong.read is not known; did you mean /ping.read?'"
-    assert [fields_of(line) for line in lines[:-2]] == [
-        ("POST", "/oauth2/token", "200", CLIENT_ID, "client_credentials", "'-'"),
-        ("GET", "/ping", "200", CLIENT_ID, "-", "'-'"),
-        ("POST", "/oauth2/token", "400", CLIENT_ID, "client_credentials", unknown_scope),
-        ("POST", "/oauth2/revoke", "204", CLIENT_ID, "-", "'-'"),
+    client = {"client_id": CLIENT_ID, "contract": "2023"}
+    token_request = {"request": "POST /oauth2/token 200", "grant_type": "client_credentials", **client}
+    unknown_scope = "scope /pong.read is not known; did you mean /ping.read?"
+    *first, own, refused = map(fields_of, lines)
+    assert first == [
+        token_request,
+        {"request": "GET /ping 200", "client_id": CLIENT_ID, "contract": "dated"},
+        {**token_request, "request": "POST /oauth2/token 400", "reason": unknown_scope},
+        {"request": "POST /oauth2/revoke 204", **client},
     ]
-    others = [("GET", "/_mockmoov/api-keys/.../clock", "404"), ("GET", "/ping", "421")]
-    assert [fields_of(line)[:3] for line in lines[-2:]] == others
+    assert own["request"] == "GET /_mockmoov/api-keys/my-client/clock 404"
+    assert refused["request"] == "GET /ping 421"
     with access_log(logging.WARNING) as lines:
         assert ask(app, "GET", "/ping").status_code == 401
     assert not lines
 
 
-def test_a_client_id_is_logged_only_if_such_a_key_exists() -> None:
-    app = network_app(keys=[another_key("known"), another_key("another")])
+def test_a_claimed_client_id_is_logged_unless_it_is_a_secret() -> None:
+    app = network_app(keys=[another_key("known"), another_key("another", client_secret="short")])
     with access_log() as lines:
-        for name in ("known", "unknown"):
+        for name in ("known", "unknown\n", "a b=c", "short", "x" * 24, str(UUID(int=7))):
             ask(app, "POST", "/oauth2/token", data=MINT, auth=(name, "wrong"))
-    assert [fields_of(line)[3] for line in lines] == ["known", "-"]
-    assert [fields_of(line)[5] for line in lines] == [
-        "'client_secret is wrong'", "'there is no API key with this client_id'",
-    ]  # fmt: skip
+    shown = [fields_of(line)["client_id"] for line in lines]
+    assert shown == ["known", r"unknown\n", "a b=c", "...", "...", str(UUID(int=7))]
+
+
+def test_a_path_is_logged_as_it_was_sent() -> None:
+    """But for what could be a secret or a token."""
+    table = {
+        "/accounts/{accountID}/transfers": "/accounts/{accountID}/transfers",
+        f"/accounts/{UUID(int=7)}/no-such%20thing/": f"/accounts/{UUID(int=7)}/no-such%20thing/",
+        "/oauth/token.json": "/oauth/token.json",
+        "/a b/ping": "/.../ping",
+        f"/ping/{CLIENT_SECRET}": "/ping/...",
+        f"/tokens/{PAIR['access_token']}": "/tokens/...",
+        "/é\n": r"/\xc3\xa9\n",
+        "/" + "pings/" * 40: "/" + ("pings/" * 40)[:196] + "...",
+    }
+    with access_log() as lines:
+        for path in table:
+            connect(network_app(), "GET", path, raw_path=path.encode())
+    assert dict(zip(table, (line.split()[1] for line in lines), strict=True)) == table
+
+
+def test_a_log_line_names_the_origin_that_may_not_read() -> None:
+    app = network_app(cors_origins="https://other.example")
+    with access_log() as lines:
+        for origin in (b"https://shop.example", b"null", b"http://localhost:1", CLIENT_SECRET.encode()):
+            connect(app, "GET", "/_mockmoov/clock", headers=[(b"origin", origin)])
+            connect(app, "GET", "/ping", headers=[(b"origin", origin)])
+    advice = "may not read this: register the origin with an API key, or add it to cors_origins"
+    nobody = "neither Basic nor Bearer credentials were sent"
+    reasons = [fields_of(line).get("reason", "").removeprefix(f"{nobody}; ") for line in lines]
+    shown = ["https://shop.example", "null", "", "..."]
+    assert reasons[1::2] == [f"pages of {origin} {advice}" if origin else nobody for origin in shown]
+    assert all("other origins may not use the control plane" in reason for reason in reasons[::2])
 
 
 @given(path=st.text(max_size=40), method=st.text(min_size=1, max_size=30), host=st.binary(max_size=10))

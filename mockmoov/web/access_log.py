@@ -1,0 +1,94 @@
+"""The access log: a line for each request, without its query, its body, its secrets and its tokens."""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mockmoov.oauth.responses import REASON_HEADER
+from mockmoov.server.authorization_server import REQUEST_ID_HEADER
+from mockmoov.server.context import RequestContext
+from mockmoov.simulation.redaction import redact_method, show_client_id, show_path
+from mockmoov.web.asgi_io import request_of
+
+CONTEXT = "mockmoov.context"
+"""Where an endpoint leaves the `RequestContext` in the scope."""
+CORS_REFUSAL = "mockmoov.cors_refusal"
+"""Where the CORS rule leaves in the scope why a page may not read the response."""
+FIELDS = "mockmoov_fields"
+"""The attribute of a `LogRecord` with what its line says, by name."""
+_LOG_LINE = "mockmoov.log_line"  # in the scope: the line, until it is written
+_PLAIN = re.compile(r"[\w.:/{}\\-]+", re.ASCII)
+_REASON, _REQUEST_ID = REASON_HEADER.encode(), REQUEST_ID_HEADER.encode()
+_access = logging.getLogger("mockmoov.access")
+
+
+def access_log(app: ASGIApp, secrets: Callable[[], Iterable[str]]) -> ASGIApp:
+    """Writes a line for each request. `secrets` gives those of the API keys, which no line repeats."""
+
+    async def with_log_line(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _access.isEnabledFor(logging.INFO):
+            await app(scope, receive, send)
+            return
+        scope[_LOG_LINE] = _Line(scope, secrets, time.perf_counter())
+
+        async def send_and_log(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = {name: value.decode("latin-1") for name, value in message["headers"]}
+                write_log_line(scope, message["status"], headers.get(_REASON), headers.get(_REQUEST_ID))
+            await send(message)
+
+        await app(scope, receive, send_and_log)
+
+    return with_log_line
+
+
+def write_log_line(
+    scope: Scope, outcome: int | str, reason: str | None, request_id: str | None = None
+) -> None:
+    """Log the request, unless it was: the status of its response or how the connection fails, and why."""
+    if line := scope.pop(_LOG_LINE, None):
+        line.write(outcome, reason, request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    scope: Scope
+    secrets: Callable[[], Iterable[str]]
+    started: float
+
+    def write(self, outcome: int | str, reason: str | None, request_id: str | None) -> None:
+        request = request_of(self.scope)
+        context: RequestContext | None = self.scope.get(CONTEXT)
+        fields = {
+            "request_id": context.request_id if context else request_id,
+            "method": redact_method(request.method),
+            "path": show_path(request.path),
+            "status": outcome if isinstance(outcome, int) else None,
+            "client_id": _client_id(context, self.secrets) if context else None,
+            "grant_type": context.grant_type if context else None,
+            "contract": context.contract.name if context and context.contract else None,
+            "reason": "; ".join(filter(None, (reason, self.scope.get(CORS_REFUSAL)))) or None,
+            "ms": round((time.perf_counter() - self.started) * 1000, 1),
+        }
+        message = f"{fields['method']} {fields['path']} {outcome}"
+        _access.info("%s%s", message, _in_words(fields), extra={FIELDS: {"message": message, **fields}})
+
+
+def _client_id(context: RequestContext, secrets: Callable[[], Iterable[str]]) -> str | None:
+    """The client id that the request claims, whether there is such an API key or not."""
+    if context.client_id is not None or not context.claimed:
+        return context.client_id
+    return show_client_id(context.claimed[0], secrets())
+
+
+def _in_words(fields: Mapping[str, Any]) -> str:
+    """The fields that are known, as ` name=value`, after those with which the line begins."""
+    names = ("client_id", "grant_type", "contract", "reason", "request_id")
+    known = {name: str(fields[name]) for name in names if fields[name] is not None}
+    words = (f" {name}={value if _PLAIN.fullmatch(value) else repr(value)}" for name, value in known.items())
+    return f"{''.join(words)} {fields['ms']}ms"
