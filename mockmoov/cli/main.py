@@ -10,6 +10,7 @@ from mockmoov import __version__
 # Each command and the module that defines it, in the order of `mockmoov --help`.
 _COMMANDS: Mapping[str, str] = {
     "serve": "mockmoov.cli.serve",
+    "run": "mockmoov.cli.run",
     "healthcheck": "mockmoov.cli.healthcheck",
     "token": "mockmoov.cli.token",
     "scopes": "mockmoov.cli.catalogue",

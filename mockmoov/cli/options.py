@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from mockmoov.cli.logs import report
 from mockmoov.config import parsers
 from mockmoov.config.settings import Settings, SettingsError, load
 from mockmoov.config.sources import PREFIX, from_environment, from_file
@@ -19,8 +20,8 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def fail(exit_code: int, message: str) -> NoReturn:
-    """Print an error message and exit."""
-    click.echo(f"mockmoov: {message}", err=True)
+    """Write an error message and exit."""
+    report(message)
     sys.exit(exit_code)
 
 

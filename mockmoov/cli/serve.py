@@ -1,25 +1,36 @@
-"""The command `mockmoov serve`: reads the settings, opens the listeners and runs the server."""
+"""The command `mockmoov serve`: reads the settings, opens the listeners and runs the server.
+
+`mockmoov run` does the same, and takes from here what it needs.
+"""
 
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from mockmoov import __version__
+from mockmoov.cli import logs
 from mockmoov.cli.options import fail, option
 from mockmoov.config.settings import SETTINGS, Layer, Settings, SettingsError, load
 from mockmoov.config.sources import PREFIX, from_environment, from_file
 from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.oauth.contracts import RECOMMENDED_VERSION, contract_named
+from mockmoov.oauth.records import ApiKey
 
 if TYPE_CHECKING:
-    from mockmoov.server.authorization_server import AuthorizationServer
+    from starlette.applications import Starlette
 
+    from mockmoov.server.authorization_server import AuthorizationServer
+    from mockmoov.web.listeners import Listeners
+
+_log = logging.getLogger("mockmoov")
+_LONG_ENOUGH = 16  # characters of a control token
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -27,7 +38,7 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _settings_options(command: _Command) -> _Command:
+def settings_options(command: _Command) -> _Command:
     """Add an option for each setting. Its value stays text until the settings are loaded."""
     for name, item in reversed(list(SETTINGS.items())):
         default = "the documented example" if name == "api_keys" else item.metadata["default"]
@@ -43,56 +54,110 @@ def _settings_options(command: _Command) -> _Command:
 @click.command()
 @option("--config", metavar="PATH", help="TOML file with settings.")
 @option("--ready-file", metavar="PATH", help="File to write the URL to, once the server answers.")
-@_settings_options
+@settings_options
 def serve(config: str | None, ready_file: str | None, **flags: str | None) -> None:
-    """Run the server until SIGTERM or SIGINT.
+    """Run the server until SIGTERM, SIGINT or SIGHUP.
 
     Flags override environment variables, which override the file.
     """
+    from mockmoov.web.uvicorn_server import run  # noqa: PLC0415 - `--help` needs no server
+
     ready = Path(ready_file) if ready_file else None
     if ready:  # of a server that was killed: nobody shall mistake it for this server's
         with _fail_on_os_error(ready):
             ready.unlink(missing_ok=True)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    try:
-        settings = load(
-            from_file(config) if config else Layer(settings={}),
-            from_environment(os.environ, logging.getLogger("mockmoov").warning),
-            Layer(settings={name: value for name, value in flags.items() if value is not None}, spell=_flag),
-        )
-        _run_server(settings, ready)
-    except SettingsError as error:
-        fail(2, str(error))
-
-
-def _run_server(settings: Settings, ready_file: Path | None) -> None:
-    from mockmoov.control_plane.access import control_access  # noqa: PLC0415 - `--help` needs no server
-    from mockmoov.server.factory import create_server  # noqa: PLC0415
-    from mockmoov.web.app import create_app  # noqa: PLC0415
-    from mockmoov.web.listeners import BindError, open_listeners  # noqa: PLC0415
-    from mockmoov.web.uvicorn_server import run  # noqa: PLC0415
-
-    logging.getLogger("mockmoov.access").disabled = not settings.access_log
-    server = create_server(settings)
-    try:
-        listeners = open_listeners(settings)
-    except BindError as error:
-        fail(1, str(error))
-    is_on = control_access(settings, listeners.exposure).is_on
-    urls = list(filter(None, (listeners.url, listeners.https_url)))
-    publish = _prepare(ready_file, listeners.url) if ready_file else lambda: None
+    parts = prepare(read_settings(config, flags))
+    publish = _prepare_file(ready, parts.listeners.url) if ready else lambda: None
 
     def announce() -> None:
         publish()
-        control = "on" if is_on else "off: set control_token, or control to on"
-        lines = _startup_lines(settings, urls, server)
-        _print([*lines, f"control plane at {listeners.url}/_mockmoov: {control}"])
+        _print(parts.start_up_lines())
 
+    try:
+        run(parts.app, parts.listeners.sockets, announce, parts.listeners.secure)
+    finally:
+        if ready:
+            ready.unlink(missing_ok=True)
+
+
+def read_settings(config: str | None, flags: Mapping[str, str | None], *defaults: Layer) -> Settings:
+    """The settings of a command, which also say how its log is written; exits with 2 if one is invalid."""
+    warnings: list[str] = []
+    environment = from_environment(os.environ, warnings.append)
+    given = Layer(settings={name: value for name, value in flags.items() if value is not None}, spell=_flag)
+    logs.configure(_log_format(given, environment))  # errors are written in it, too
+    for warning in warnings:
+        _log.warning(warning)
+    try:
+        file = [from_file(config)] if config else []
+        settings = load(*defaults, *file, environment, given)
+    except SettingsError as error:
+        fail(2, str(error))
+    logs.configure(settings.log_format)
+    logging.getLogger("mockmoov.access").disabled = not settings.access_log
+    return settings
+
+
+def _log_format(*layers: Layer) -> str:
+    """The format in the first of the layers that has a valid one, or text."""
+    found = (layer.settings.get("log_format") for layer in layers)
+    return next((str(name) for name in found if name in logs.FORMATTERS), "text")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """A server that is ready to run: its sockets listen, and nobody answers yet."""
+
+    server: "AuthorizationServer"
+    listeners: "Listeners"
+    app: "Starlette"
+
+    def start_up_lines(self) -> list[str]:
+        """What the server prints at its start; of the secrets only that of the documented example."""
+        settings, listeners = self.server.settings, self.listeners
+        urls = " and ".join(filter(None, (listeners.url, listeners.https_url)))
+        control = "on" if listeners.has_control else "off: set control_token, or control to on"
+        return [
+            f"mockmoov {__version__} listens on {urls}",
+            f"bound to {listeners.bound}",
+            *([f"public URL {settings.public_url}"] if settings.public_url else []),
+            *([_where_the_ca_is(settings, listeners.url)] if listeners.ca_pem else []),
+            *map(_name_key, settings.api_keys),
+            *([f"operations are answered by {settings.upstream}"] if settings.upstream else []),
+            *([self.server.examples.summary] if self.server.examples else []),
+            _name_contract(settings.default_version, self.server.default_contract_name),
+            f"control plane at {listeners.url}/_mockmoov: {control}",
+        ]
+
+
+def prepare(settings: Settings) -> Parts:
+    """Make a server and open its sockets; exits with 2 if a setting is invalid, with 1 if they are taken."""
+    from mockmoov.server.factory import create_server  # noqa: PLC0415 - `--help` needs no server
+    from mockmoov.web.app import create_app  # noqa: PLC0415
+    from mockmoov.web.listeners import BindError, open_listeners  # noqa: PLC0415
+
+    try:
+        server = create_server(settings)
+        listeners = open_listeners(settings)
+    except SettingsError as error:
+        fail(2, str(error))
+    except BindError as error:
+        fail(1, str(error))
+    if warning := _exposure_warning(settings, listeners):
+        _log.warning(warning)
     app = create_app(server, exposure=listeners.exposure, ca_pem=listeners.ca_pem)
-    run(app, listeners.sockets, announce, listeners.secure)
-    if ready_file:
-        ready_file.unlink(missing_ok=True)
+    return Parts(server=server, listeners=listeners, app=app)
+
+
+def _exposure_warning(settings: Settings, listeners: "Listeners") -> str:
+    """Why other machines may control this server though nobody meant them to, or ""."""
+    if listeners.exposure == "loopback" or not listeners.has_control:
+        return ""
+    if settings.control_token is None:
+        return f"anybody who reaches {listeners.bound} controls this server: set control_token"
+    if len(settings.control_token) < _LONG_ENOUGH:
+        return f"control_token can be guessed from other machines: use {_LONG_ENOUGH} characters or more"
+    return ""
 
 
 def _print(lines: list[str]) -> None:
@@ -103,7 +168,7 @@ def _print(lines: list[str]) -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - flushing the old one at exit would fail
 
 
-def _prepare(ready_file: Path, url: str) -> Callable[[], object]:
+def _prepare_file(ready_file: Path, url: str) -> Callable[[], object]:
     """Write the URL to a temporary file, and return the function that renames it to the ready file."""
     partial = ready_file.with_name(ready_file.name + ".partial")
     with _fail_on_os_error(ready_file):
@@ -119,20 +184,18 @@ def _fail_on_os_error(ready_file: Path) -> Iterator[None]:
         fail(1, f"--ready-file {ready_file}: {error.strerror}")
 
 
-def _startup_lines(settings: Settings, urls: Sequence[str], server: "AuthorizationServer") -> list[str]:
-    """What the server prints at start; of the secrets only that of the documented example."""
-    example, default = EXAMPLE["client_secret"], settings.default_version
-    keys = [
-        f"client_id {key.client_id}" + (f", client_secret {example}" if key.client_secret == example else "")
-        for key in settings.api_keys
-    ]
+def _where_the_ca_is(settings: Settings, url: str) -> str:
+    file = f", and in {settings.tls_ca_file}" if settings.tls_ca_file else ""
+    return f"https clients must trust the CA at {url}/_mockmoov/ca.pem{file}"
+
+
+def _name_key(key: ApiKey) -> str:
+    example = EXAMPLE["client_secret"]
+    secret = f", client_secret {example}" if key.client_secret == example else ""
+    return f"client_id {key.client_id}{secret}"
+
+
+def _name_contract(default: str, contract: str) -> str:
     is_today = contract_named(default) is contract_named(RECOMMENDED_VERSION)
     today = "" if is_today else f"; for today's Moov: --default-version {RECOMMENDED_VERSION}"
-    contract = server.default_contract_name
-    return [
-        f"mockmoov {__version__} listens on {' and '.join(urls)}",
-        *([f"public URL {settings.public_url}"] if settings.public_url else []),
-        *keys,
-        *([server.examples.summary] if server.examples else []),
-        f"requests without X-Moov-Version use contract {contract} (default_version is {default}){today}",
-    ]
+    return f"requests without X-Moov-Version use contract {contract} (default_version is {default}){today}"

@@ -151,6 +151,11 @@ class Settings:
         parsers.stubs, [], "Stubs: answers to Moov's operations, as a JSON list of objects."
     )
     access_log: bool = _setting(parsers.switch, "on", "Whether to log each request in one line.")
+    log_format: str = _setting(
+        parsers.choice(("text", "json")),
+        "text",
+        "How to write the log to standard error: text, or json lines.",
+    )
     journal_size: int = _setting(
         parsers.integer(0, 10**6), 10000, "Exchanges that the journal keeps, up to 16 MiB; 0 keeps none."
     )

@@ -3,6 +3,7 @@
 pytest imports this module in every run, so it imports the rest of mockmoov only where it is used.
 """
 
+import os
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,7 +36,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
     group = parser.getgroup("mockmoov")
     group.addoption("--mockmoov-url", metavar="URL", help="Use the running mockmoov at this URL.")
-    parser.addini("mockmoov_url", "URL of a running mockmoov; --mockmoov-url overrides it.", default="")
+    url = "URL of a running mockmoov; MOCKMOOV_URL and --mockmoov-url override it."
+    parser.addini("mockmoov_url", url, default="")
     parser.addini("mockmoov_control_token", "The control_token of the mockmoov at that URL.", default="")
     parser.addini("mockmoov_ca_file", "PEM file with the CA certificate for an https URL.", default="")
     parser.addini("mockmoov_settings", "Server settings, one NAME = VALUE per line.", type="linelist")
@@ -67,8 +69,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _url(config: pytest.Config) -> str:
-    """The URL of the running server to use, or ""."""
-    return config.getoption("--mockmoov-url") or str(config.getini("mockmoov_url"))
+    """The URL of the running server to use, or "". `mockmoov run -- pytest` sets the variable."""
+    return str(
+        config.getoption("--mockmoov-url") or os.environ.get("MOCKMOOV_URL") or config.getini("mockmoov_url")
+    )
 
 
 # --- fixtures -------------------------------------------------------------------------------------

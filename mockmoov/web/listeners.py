@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from mockmoov.config.settings import Settings
-from mockmoov.control_plane.access import Exposure
+from mockmoov.control_plane.access import Exposure, control_access
 from mockmoov.web.certificates import make_tls
 
 # What `localhost` means: both, on the same port (RFC 6761 §6.3).
@@ -41,6 +41,13 @@ class Listeners:
     https_url: str | None
     ca_pem: bytes | None
     exposure: Exposure
+    has_control: bool
+
+    @property
+    def bound(self) -> str:
+        """The addresses and ports that are really listened on, for people."""
+        both = (*self.sockets, *(self.secure.sockets if self.secure else ()))
+        return ", ".join(_place(item) for item in both)
 
 
 def open_listeners(settings: Settings) -> Listeners:
@@ -55,13 +62,15 @@ def open_listeners(settings: Settings) -> Listeners:
             )
             https_url = base_url(settings.host, secure.sockets, scheme="https")
         cleanup.pop_all()
+    exposure: Exposure = "loopback" if is_loopback(sockets) else "network"
     return Listeners(
         sockets=sockets,
         secure=secure,
         url=base_url(settings.host, sockets),
         https_url=https_url,
         ca_pem=ca_pem,
-        exposure="loopback" if is_loopback(sockets) else "network",
+        exposure=exposure,
+        has_control=control_access(settings, exposure).is_on,
     )
 
 
@@ -114,6 +123,11 @@ def base_url(host: str, sockets: list[socket.socket], *, scheme: str = "http") -
     address, port = sockets[0].getsockname()[:2]
     address = _REACHED_AT.get(address, host if host in _ADDRESSES else address)
     return f"{scheme}://[{address}]:{port}" if ":" in address else f"{scheme}://{address}:{port}"
+
+
+def _place(listener: socket.socket) -> str:
+    address, port = listener.getsockname()[:2]
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def is_loopback(sockets: list[socket.socket]) -> bool:

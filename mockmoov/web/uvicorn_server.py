@@ -38,8 +38,15 @@ def run(
     on_ready: Callable[[], None],
     secure: TlsListeners | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then stop within a second; calls `on_ready` once the server answers."""
-    _Server(app, on_ready, _STOP_SECONDS, secure).run(sockets=sockets)
+    """Serve until SIGTERM, SIGINT or SIGHUP, then stop within a second.
+
+    Calls `on_ready` once the server answers.
+    """
+    server = _Server(app, on_ready, _STOP_SECONDS, secure)
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:  # as under nohup
+        signal.signal(hangup, server.handle_exit)
+    server.run(sockets=sockets)
 
 
 _ELSEWHERE = "start the server in another one, with `mockmoov serve`, and use MockMoov.connect(url)"
@@ -132,7 +139,7 @@ class _Server(uvicorn.Server):
         self._stop_seconds = stop_seconds
         self._secure = secure
         self._tls_acceptor: TlsAcceptor | None = None
-        self._is_signaled = False
+        self._signal: signal.Signals | None = None
         self._ended = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -174,6 +181,8 @@ class _Server(uvicorn.Server):
     async def main_loop(self) -> None:
         """Wait for the end, where uvicorn polls for it ten times a second."""
         await self._ended.wait()
+        if self._signal is not None:
+            _log.info("%s: the server stops", self._signal.name)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop; at a second SIGINT without waiting for exchanges.
@@ -181,8 +190,8 @@ class _Server(uvicorn.Server):
         uvicorn doesn't learn of it. It would raise the signal again at the end, and the exit code must be 0;
         and some releases would leave out the shutdown of a server that gets it at its start.
         """
-        self.force_exit = self.force_exit or (self._is_signaled and sig == signal.SIGINT)
-        self._is_signaled = True
+        self.force_exit = self.force_exit or (self._signal is not None and sig == signal.SIGINT)
+        self._signal = signal.Signals(sig)
         self.end()
 
     def end(self) -> None:

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from tests.support import command_line, odd_servers
 from tests.support.listening import listening
 from tests.support.odd_servers import Counting
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, another_key, basic, new_server
-from tests.support.serving import serving_process
+from tests.support.serving import serving_process, until
 
 HEALTH = "/_mockmoov/health"
 
@@ -56,13 +55,6 @@ def restored_loggers() -> Iterator[None]:
 
 def invoke(*arguments: str, **environment: str) -> Result:
     return command_line.run(*arguments, env=environment)
-
-
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.01)
 
 
 def ask(url: str, path: str, headers: dict[str, str] | None = None) -> int:
@@ -132,9 +124,10 @@ def test_start_up_lines_name_url_key_contract_and_control(tmp_path: Path) -> Non
         found.extend([ask(url, HEALTH), sorted(path.name for path in tmp_path.iterdir())])
 
     result, url = serve(tmp_path, use)
-    assert re.fullmatch(r"http://localhost:[0-9]+", url)
+    port = url.removeprefix("http://localhost:")
     assert result.stdout.splitlines() == [
         f"mockmoov {__version__} listens on {url}",
+        f"bound to 127.0.0.1:{port}, [::1]:{port}",
         f"client_id {CLIENT_ID}, client_secret {CLIENT_SECRET}",
         "requests without X-Moov-Version use contract 2023 (default_version is 2023)"
         "; for today's Moov: --default-version v2026.10.00",
@@ -149,7 +142,7 @@ def test_start_up_lines_have_no_secret_but_the_examples(tmp_path: Path) -> None:
     example = {"client_id": CLIENT_ID, "client_secret": "changed-from-the-example"}
     variables = {"MOCKMOOV_API_KEYS": json.dumps([key, example])}
     result, url = serve(tmp_path, lambda _: None, "--default-version=v2026.10.00", **variables)
-    assert result.stdout.splitlines()[1:] == [
+    assert result.stdout.splitlines()[2:] == [
         "client_id mine",
         f"client_id {CLIENT_ID}",
         "requests without X-Moov-Version use contract dated (default_version is v2026.10.00)",
@@ -163,9 +156,13 @@ def test_start_up_lines_name_the_https_and_public_url(tmp_path: Path) -> None:
     ca_file = str(tmp_path / "ca.pem")
     flags = ("--tls", "--tls-port=0", f"--tls-ca-file={ca_file}", "--public-url=https://moov.test/")
     result, url = serve(tmp_path, lambda _: None, *flags)
-    first, second, *_ = result.stdout.splitlines()
+    first, bound, *others = result.stdout.splitlines()
     assert re.fullmatch(rf"mockmoov \S+ listens on {url} and https://localhost:[0-9]+", first)
-    assert second == "public URL https://moov.test"
+    assert len(re.findall(r" 127\.0\.0\.1:[0-9]+, \[::1\]:[0-9]+", bound)) == 2
+    assert others[:2] == [
+        "public URL https://moov.test",
+        f"https clients must trust the CA at {url}/_mockmoov/ca.pem, and in {ca_file}",
+    ]
 
 
 def test_the_control_plane_is_as_the_start_up_line_says(tmp_path: Path) -> None:
@@ -186,14 +183,12 @@ def test_the_control_plane_is_as_the_start_up_line_says(tmp_path: Path) -> None:
         assert "very-secret" not in result.output
 
 
-def test_a_failed_start_first_removes_a_ready_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_start_removes_a_ready_file(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
-    exists: list[bool] = []
-    monkeypatch.setattr(logging, "basicConfig", lambda **_: exists.append(ready.exists()))
     for arguments, code in ((["--host=203.0.113.1", "--port=0"], 1), (["--rate-limit=x"], 2)):
         ready.write_text("http://localhost:1")
         assert invoke("serve", f"--ready-file={ready}", *arguments).exit_code == code
-    assert exists == [False, False]
+        assert not ready.exists()
 
 
 def test_a_folder_as_ready_file_is_one_clear_line(tmp_path: Path) -> None:

@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
 
 
 def environment() -> Mapping[str, str]:
@@ -22,14 +25,29 @@ def serving(*flags: str) -> Iterator[str]:
 
 
 @contextmanager
-def serving_process(*flags: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving_process(
+    *flags: str, stderr: IO[str] | int = subprocess.DEVNULL
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The same; yields the process, too."""
     command = [sys.executable, "-m", "mockmoov", "serve", "--port", "0", *flags]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment()
+        command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment()
     ) as process:
         assert process.stdout is not None
         try:
             yield process.stdout.readline().split()[-1], process
         finally:
             process.terminate()
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until it is true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.01)
+
+
+def commands_on_the_path() -> Mapping[str, str]:
+    """PATH, with mockmoov's commands in it."""
+    return {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}

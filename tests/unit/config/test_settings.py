@@ -66,6 +66,7 @@ RANGES = {
 CHOICES = {
     "token_format": ["jwt", "opaque"], "scope_catalogue": ["strict", "open"],
     "origin_policy": ["if-present", "required", "off"], "control": ["auto", "on", "off"],
+    "log_format": ["text", "json"],
 }  # fmt: skip
 
 

@@ -1,0 +1,140 @@
+"""The command `mockmoov run`: runs a program with a server for as long as it takes."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+
+import click
+
+from mockmoov.cli.options import fail, option
+from mockmoov.cli.serve import Parts, prepare, read_settings, settings_options
+from mockmoov.config.settings import Layer
+from mockmoov.config.sources import PREFIX
+from mockmoov.testing.environment import environment
+
+_FREE_PORTS = Layer(settings={"port": 0, "tls_port": 0}, spell="mockmoov run: {}".format)
+_FORWARDED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")  # those that the system has
+_FROM_TERMINALS = ("SIGINT", "SIGQUIT")
+_NOT_FOUND, _NOT_RUNNABLE, _SIGNALED = 127, 126, 128  # exit codes, as a shell has them
+_log = logging.getLogger("mockmoov")
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@option("--config", metavar="PATH", help="TOML file with settings.")
+@settings_options
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+def run(config: str | None, command: tuple[str, ...], **flags: str | None) -> None:
+    """Run a program with a server, which stops when the program ends.
+
+    The server gets a free port, unless a setting names one. The program finds its URL and the first API key
+    in MOOV_BASE_URL, MOOV_CLIENT_ID, MOOV_CLIENT_SECRET and the variables that Moov's SDKs read. Signals go
+    to the program, and its exit code is that of this command.
+    """
+    from mockmoov.web.uvicorn_server import BackgroundServer, StartError  # noqa: PLC0415 - `--help` needs none
+
+    parts = prepare(read_settings(config, flags, _FREE_PORTS))
+    try:
+        server = BackgroundServer(parts.app, parts.listeners.sockets, parts.listeners.secure)
+    except StartError as error:
+        fail(1, str(error))
+    _log.info(parts.start_up_lines()[0])
+    try:
+        with _ca_file(parts) as ca_file:
+            code = _exit_code(command, os.environ | _variables(parts, ca_file))
+    finally:
+        server.stop()
+    sys.exit(code)
+
+
+def _variables(parts: Parts, ca_file: str | None) -> Mapping[str, str]:
+    """What the program finds in its environment: where the server is, and an API key."""
+    url, key = parts.listeners.url, parts.server.settings.api_keys[0]
+    credentials = {name: getattr(key, name) for name in ("client_id", "client_secret", "account_id")}
+    own = {
+        "MOOV_HTTPS_URL": parts.listeners.https_url,
+        f"{PREFIX}URL": url,
+        f"{PREFIX}CA_FILE": ca_file,
+        f"{PREFIX}CLIENT_ID": key.client_id,
+        f"{PREFIX}CLIENT_SECRET": key.client_secret,
+    }
+    return environment(url, credentials) | {name: value for name, value in own.items() if value is not None}
+
+
+@contextmanager
+def _ca_file(parts: Parts) -> Iterator[str | None]:
+    """A file with the CA that https clients must trust, if mockmoov has made one."""
+    if parts.listeners.ca_pem is None:
+        yield None
+        return
+    with TemporaryDirectory(prefix="mockmoov-") as folder:
+        file = Path(folder, "ca.pem")
+        file.write_bytes(parts.listeners.ca_pem)
+        yield str(file)
+
+
+def _exit_code(command: Sequence[str], environ: Mapping[str, str]) -> int:
+    forwarder = _Forwarder()
+    with _handling_signals(forwarder):
+        try:
+            process = subprocess.Popen(command, env=environ)  # noqa: S603 - running it is what was asked for
+        except OSError as error:
+            is_missing = isinstance(error, FileNotFoundError)
+            fail(_NOT_FOUND if is_missing else _NOT_RUNNABLE, f"cannot run {command[0]}: {error.strerror}")
+        forwarder.start(process)
+        code = process.wait()
+    return code if code >= 0 else _SIGNALED - code
+
+
+class _Forwarder:
+    """A signal handler that passes signals on to a process; those that come before its start, then."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        if self._process is None:
+            self._early.append(number)
+        elif not (signal.Signals(number).name in _FROM_TERMINALS and _terminal_sends_it_too()):
+            self._process.send_signal(number)
+
+    def start(self, process: "subprocess.Popen[bytes]") -> None:
+        """Pass signals on to this process."""
+        self._process = process
+        for number in self._early:
+            process.send_signal(number)
+
+
+def _terminal_sends_it_too() -> bool:
+    """Whether this process is in the foreground of a terminal, whose keys reach the program as well."""
+    if not hasattr(os, "tcgetpgrp"):  # Windows, where a console is shared
+        return True
+    with suppress(OSError):
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+        try:
+            return os.tcgetpgrp(terminal) == os.getpgrp()
+        finally:
+            os.close(terminal)
+    return False
+
+
+@contextmanager
+def _handling_signals(handler: _Forwarder) -> Iterator[None]:
+    """Give the handler every signal that is to be forwarded, unless this process was started to ignore it."""
+    numbers = [getattr(signal, name) for name in _FORWARDED if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, old in before.items():
+        if old is not signal.SIG_IGN:
+            signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
