@@ -3,10 +3,7 @@
 A sufficient token gets Prism's bodies. Any other never reaches Prism, as its log shows.
 """
 
-import fcntl
-import os
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -21,8 +18,7 @@ from moovio_sdk.models import components, errors
 
 from mockmoov.testing import EndpointName, MockMoov, MoovKey
 from tests.e2e.foreign_clients.clients import CLIENTS
-from tests.e2e.foreign_clients.programs import clean_environment, run, tool_environment
-from tests.support.missing import without
+from tests.e2e.foreign_clients.programs import clean_environment
 
 HERE = Path(__file__).parent
 DESCRIPTION = HERE.parents[2] / "fixtures" / "operations.yaml"
@@ -32,31 +28,6 @@ OTHER_ACCOUNT = "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
 TERMINAL = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Path], Path]:
-    """Brings the npm packages of a package.json to a folder that all test processes share, once."""
-    for tool in ("node", "npm"):
-        if shutil.which(tool) is None:
-            without(f"{tool} is not on this machine")
-    own = tmp_path_factory.getbasetemp()
-    parent = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-
-    def install(name: str, package: Path) -> Path:
-        folder = parent / name
-        folder.mkdir(exist_ok=True)
-        with (folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (folder / "done").exists():
-                shutil.copy(package, folder / "package.json")
-                fetched = run(SDK.fetch, cwd=folder, env=tool_environment(), out=folder)
-                if fetched.returncode != 0:
-                    without(f"{name} cannot be fetched: {fetched.stdout}{fetched.stderr}"[:500])
-                (folder / "done").touch()
-        return folder
-
-    return install
 
 
 class Prism:
