@@ -11,29 +11,71 @@ That goes wrong where a real client or an attacker finds it:
 5. A target that is not a path (absolute-form) is left as it is, so that no route matches it.
 6. CONNECT, and chunks in HTTP/1.0, are refused with 400.
 7. A fault may end the connection: the scope carries two functions, `reset` and `close`.
+8. A response may come before the end of the body. Here what is left of the body is dropped, within the bounds
+   of `web.lingering`, so that the response arrives; then the connection goes on, or closes.
+9. What cannot be read leaves a line in the log, without the client's bytes.
 """
 
+import asyncio
+import logging
 import socket
 import struct
-from typing import Any
+from typing import Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from mockmoov.web.lingering import LingeringTransport
 
 MAX_HEAD = 64 * 1024  # bytes of a request line with headers, of trailers, of chunk framing (choice)
 EXTENSION = "mockmoov.connection"  # the ASGI extension by which the application may end the connection
 _NO_LINGER = struct.pack("ii", 1, 0)  # close with a TCP reset (SO_LINGER of 0 seconds)
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_UNREADABLE = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 30\r\n"
+    b"connection: close\r\n\r\nInvalid HTTP request received."
+)
+_TLS_RECORD = b"\x16\x03"  # how a client that speaks TLS begins (RFC 8446 §5.1)
+_log = logging.getLogger("mockmoov")
+
+
+class _UnreadableError(Exception):
+    """A request is refused with 400; the message repeats nothing of it."""
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One HTTP/1.1 connection."""
+    """One HTTP/1.1 connection. `https_port` is where the same server speaks https; None: nowhere."""
 
+    transport: LingeringTransport  # type: ignore[assignment] # in place of the event loop's
     _bodiless = 0  # bytes since the last piece of a body
+    _sends_body = False  # whether more of a body is to come; not while its client waits for 100 Continue
+    _is_new = True  # whether nothing has been received
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, *arguments: Any, https_port: int | None = None, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._https_port = https_port
         self.parser = self._new_parser()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin with a transport that lingers when it is closed."""
+        lingering = LingeringTransport(transport, self.loop, self._is_sending)
+        super().connection_made(cast("asyncio.Transport", lingering))
+
+    def _is_sending(self) -> bool:
+        """Whether the client has the whole response to a body that it is still sending."""
+        return self._sends_body and self.cycle.response_complete
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing more comes."""
+        super().connection_lost(exc)
+        self.transport.stop_dropping()
+
+    def shutdown(self) -> None:
+        """End the connection once its exchange has ended; at once if the rest of a body is dropped."""
+        if self.transport.is_dropping:
+            self.transport.abort()
+        else:
+            super().shutdown()
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
@@ -42,7 +84,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read bytes; an offered upgrade is declined by reading on without it (RFC 9110 §7.8)."""
-        self._unset_keepalive_if_required()
+        if not self.transport.is_dropping:
+            self._unset_keepalive_if_required()
+        elif not self.transport.drop(len(data)):
+            return
+        is_tls = self._is_new and self.scheme == "http" and data.startswith(_TLS_RECORD)
+        self._is_new = False
         self._bodiless += len(data)
         try:
             while True:
@@ -51,15 +98,30 @@ class HttpProtocol(HttpToolsProtocol):
                     break
                 except httptools.HttpParserUpgrade as offer:
                     data = self._without_upgrade() + data[offer.args[0] :]
-        except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
+        except httptools.HttpParserError as error:
+            self._reject(_UNREADABLE, self._tls_hint() if is_tls else _reason(error))
         else:
             if self._bodiless > MAX_HEAD:
-                self.transport.write(_TOO_LARGE)
-                self.transport.close()
+                self._reject(_TOO_LARGE, f"a head, trailers or chunk framing is over {MAX_HEAD} bytes")
+
+    def _tls_hint(self) -> str:
+        port = self._https_port
+        https = "the setting tls turns https on" if port is None else f"https:// is on port {port}"
+        return f"a client spoke TLS to the http port: use http:// here; {https}"
+
+    def _reject(self, response: bytes, why: str) -> None:
+        """Answer what cannot be read, unless its response has begun, and end the connection."""
+        _log.warning("%s", why)
+        if not (self._sends_body and self.cycle.response_started):
+            self.transport.write(response)
+        if self.cycle is not None and not self.cycle.response_complete:  # as if the client had left
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.linger()
 
     def on_message_begin(self) -> None:
         """Add to the scope how to end the connection."""
+        self._unset_keepalive_if_required()
         super().on_message_begin()
         self.scope["extensions"] = {EXTENSION: {"reset": self.reset, "close": self.transport.close}}
 
@@ -84,28 +146,49 @@ class HttpProtocol(HttpToolsProtocol):
         """Begin a request, unless its head is read again without an upgrade."""
         self._bodiless = 0
         if self.parser.get_method() == b"CONNECT":
-            raise ValueError("CONNECT: this is not a proxy (RFC 9110 §9.3.6)")  # which becomes a 400
+            raise _UnreadableError("CONNECT: this is not a proxy (RFC 9110 §9.3.6)")
         if self.parser.get_http_version() == "1.0" and b"transfer-encoding" in dict(self.headers):
-            raise ValueError("chunks in HTTP/1.0 (RFC 9112 §6.1)")
+            raise _UnreadableError("chunks in HTTP/1.0 (RFC 9112 §6.1)")
         if not self.parser.should_upgrade():
             super().on_headers_complete()
             if not self.url.startswith(b"/"):  # absolute-form (RFC 9112 §3.2)
                 self.scope["raw_path"], self.scope["path"] = self.url, self.url.decode("latin-1")
+            self._sends_body = not self.expect_100_continue
             self.headers = []  # trailers are collected here and dropped
 
     def on_body(self, body: bytes) -> None:
         """Pass a piece of the body on."""
-        self._bodiless = 0
+        self._bodiless, self._sends_body = 0, True
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End the body; a head may follow."""
         self._bodiless = 0
-        if not self.parser.should_upgrade():
-            super().on_message_complete()
+        if self.parser.should_upgrade():
+            return
+        self._sends_body = False
+        super().on_message_complete()
+        if self.transport.is_dropping:  # the connection is idle
+            self.transport.stop_dropping()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def on_response_complete(self) -> None:
-        """Stop reading while pipelined requests wait for their responses."""
+        """Stop reading while pipelined requests wait for their responses; bound a body that nobody needs."""
         super().on_response_complete()
-        if self.pipeline and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self.pipeline:
             self.flow.pause_reading()
+        elif self._is_sending():
+            self._unset_keepalive_if_required()
+            self.transport.start_dropping()
+
+
+def _reason(error: httptools.HttpParserError) -> str:
+    """Why a request cannot be read, without a byte of it."""
+    if isinstance(error.__context__, _UnreadableError):
+        return f"a request cannot be read: {error.__context__}"
+    is_target = isinstance(error, httptools.HttpParserCallbackError)  # uvicorn reads nothing else itself
+    return f"a request cannot be read: {'its target is malformed' if is_target else error}"

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -28,6 +27,7 @@ from mockmoov.web.listeners import open_listeners
 from mockmoov.web.uvicorn_server import TlsAcceptor
 from tests.support import asgi, command_line
 from tests.support.extras import advice
+from tests.support.listening import LOOPS, connected, moov_on
 from tests.support.servers import basic
 
 EXTRA = f"tls needs trustme: {advice('tls')}"
@@ -240,17 +240,10 @@ def ask(url: str, path: str, ca_pem: str | None = None, **options: Any) -> httpx
         return client.request("POST" if "data" in options else "GET", url + path, **options)
 
 
-LOOPS = {"uvloop": "uvloop", "asyncio": "asyncio.unix_events"}
-
-
 @pytest.fixture(params=LOOPS)
-def moov(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[MockMoov]:
+def moov(request: pytest.FixtureRequest) -> Iterator[MockMoov]:
     """A server with http and https, on each event loop."""
-    if request.param != "uvloop":
-        monkeypatch.setitem(sys.modules, "uvloop", None)
-    with MockMoov(tls=True, tls_names=["api.moov.io"], access_log=False) as server:
-        assert server._background is not None
-        assert type(server._background._server._loop).__module__.startswith(LOOPS[request.param])
+    with moov_on(request.param, tls_names=["api.moov.io"]) as server:
         yield server
 
 
@@ -336,17 +329,6 @@ def problems(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
 
 
-@contextlib.contextmanager
-def connected(moov: MockMoov, *, speaks_tls: bool = True) -> Iterator[socket.socket]:
-    place = "localhost", urlsplit(moov.https_url).port or 0
-    with socket.create_connection(place, timeout=10) as plain:
-        if speaks_tls:
-            with trusting(moov.ca_pem).wrap_socket(plain, server_hostname="localhost") as secure:
-                yield secure
-        else:
-            yield plain
-
-
 def received(connection: socket.socket) -> bytes:
     """What arrives until the other side ends the connection."""
     return b"".join(iter(lambda: connection.recv(4096), b""))
@@ -357,14 +339,14 @@ REQUEST = b"GET /ping HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 def test_faults_reset_and_cut_tls_connections(moov: MockMoov) -> None:
     moov.faults.add("reset", times=1)
-    with connected(moov) as connection:
+    with connected(moov.https_url, moov.ca_pem) as connection:
         connection.sendall(REQUEST)
         with socket.socket(fileno=connection.detach()) as below:
             below.settimeout(10)
             with pytest.raises(ConnectionResetError):
                 received(below)  # nothing but session tickets arrives
     moov.faults.add("cut", times=1, status=503, text="0123456789")
-    with connected(moov) as connection:
+    with connected(moov.https_url, moov.ca_pem) as connection:
         connection.sendall(REQUEST)
         arrived = b""
         with contextlib.suppress(ssl.SSLEOFError):
@@ -379,7 +361,7 @@ def test_a_client_without_tls_leaves_no_error_in_the_log(
     moov: MockMoov, caplog: pytest.LogCaptureFixture
 ) -> None:
     for sent in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\xff\xff" + b"\x00" * 50, b""):
-        with connected(moov, speaks_tls=False) as connection:
+        with connected(moov.https_url) as connection:
             connection.sendall(sent)
             connection.shutdown(socket.SHUT_WR)
             with contextlib.suppress(ConnectionResetError):
@@ -396,7 +378,7 @@ def test_open_connections_do_not_keep_it_from_stopping(
     thread = moov._background._thread
     with contextlib.ExitStack() as stack:
         for speaks_tls in (True, False) * 5:
-            stack.enter_context(connected(moov, speaks_tls=speaks_tls))
+            stack.enter_context(connected(moov.https_url, moov.ca_pem if speaks_tls else None))
         assert ask(moov.https_url, "/ping", moov.ca_pem).status_code == 401
         moov.stop()
         assert not thread.is_alive()
