@@ -10,7 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from types import FrameType
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -29,6 +31,19 @@ _FAILED_SECONDS = 1  # that it has to clean up after a failed start
 _JOIN_SECONDS = 10  # that a server in the background has to stop, an upstream application included
 _POLL_SECONDS = 0.002
 _HANDSHAKE_SECONDS = 10
+_FOR_HTTP = "a client spoke http to the https port: use https://"
+_FOR_CERTIFICATE = (
+    "a client rejected the certificate: it must trust the CA (at /_mockmoov/ca.pem, unless tls_cert is set), "
+    "and tls_names must list the name that it uses"
+)
+_TLS_HINTS = {  # by OpenSSL's reasons
+    "HTTP_REQUEST": _FOR_HTTP,
+    "HTTPS_PROXY_REQUEST": _FOR_HTTP,
+    "WRONG_VERSION_NUMBER": _FOR_HTTP,  # PATCH, DELETE and OPTIONS too
+    "TLSV1_ALERT_UNKNOWN_CA": _FOR_CERTIFICATE,
+    "SSLV3_ALERT_BAD_CERTIFICATE": _FOR_CERTIFICATE,
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": _FOR_CERTIFICATE,
+}
 _PAUSE_SECONDS = 0.1  # after a connection could not be accepted, because too many are open
 
 
@@ -121,9 +136,10 @@ class _Server(uvicorn.Server):
         secure: TlsListeners | None,
         on_failure: Callable[[BaseException], None] = lambda _error: None,
     ) -> None:
+        https_port = secure.sockets[0].getsockname()[1] if secure else None
         config = uvicorn.Config(
             app,
-            http=HttpProtocol,
+            http=cast("type[HttpProtocol]", partial(HttpProtocol, https_port=https_port)),
             lifespan="off",  # `serve` runs it
             ws="none",
             log_config=None,
@@ -277,7 +293,11 @@ class TlsAcceptor:
                 self._start(self._shake(accepted))
 
     async def _shake(self, accepted: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # it speaks no TLS, rejects the certificate, or left
+        try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 self._make_protocol, accepted, ssl=self._context, ssl_handshake_timeout=_HANDSHAKE_SECONDS
             )
+        except ssl.SSLError as error:  # the same with each event loop
+            _log.warning("%s", _TLS_HINTS.get(error.reason, f"a TLS handshake failed: {error.reason}"))
+        except OSError:  # the client left
+            pass
