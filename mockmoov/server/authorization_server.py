@@ -1,7 +1,7 @@
 """Moov's authorization server: the way of a request from its first look at the path to the journal."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -15,7 +15,7 @@ from mockmoov.oauth.encoding import read_json
 from mockmoov.oauth.errors import OAuthError
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.origins import ORIGIN_POLICIES
-from mockmoov.oauth.records import IssuerKeys
+from mockmoov.oauth.records import ApiKey, IssuerKeys
 from mockmoov.oauth.requests import bearer_token, claimed_client_ids, has_json_body, read_parameters
 from mockmoov.oauth.scopes import CATALOGUES
 from mockmoov.server.context import RequestContext
@@ -62,7 +62,13 @@ def _asks_first(context: RequestContext) -> bool:
 
 
 class AuthorizationServer:
-    """Moov's authorization server. Every request gets a response, whatever it is. Safe from any thread."""
+    """Moov's authorization server. Every request gets a response, whatever it is. Safe from any thread.
+
+    Its start puts signing keys, and the API keys and stubs of the settings, into the store where they are
+    absent, and clears nothing: servers that start on one store agree. What the store has wins. So an API key
+    keeps its members there, even if the settings name others, and so do the signing keys and the stubs.
+    `make_signing_keys` returns those that settings name, else new ones at each call.
+    """
 
     def __init__(
         self,
@@ -70,12 +76,12 @@ class AuthorizationServer:
         repository: Repository,
         simulation: SimulationState,
         *,
-        signing_keys: IssuerKeys,
+        make_signing_keys: Callable[[], IssuerKeys],
         examples: "Examples | None" = None,
     ) -> None:
         self.settings = settings
         self.examples = examples
-        self._signing_keys = signing_keys
+        self._make_signing_keys = make_signing_keys
         self.repository = repository
         self.simulation = simulation
         self.policy = tokens.IssuerPolicy(
@@ -108,7 +114,8 @@ class AuthorizationServer:
         )
         self._paths = frozenset(self.routes.templates)
         self._path_words = frozenset("/".join(self.routes.templates).split("/"))
-        self.reset()
+        repository.put_missing(make_signing_keys(), self._configured_api_keys())
+        simulation.stubs.put_missing(*settings.stubs)
 
     @property
     def default_contract_name(self) -> str:
@@ -116,11 +123,17 @@ class AuthorizationServer:
         return self._default_contract.name
 
     def reset(self) -> None:
-        """Start over with the initial signing keys, API keys and stubs; every token becomes invalid."""
-        now = self.repository.wall()  # as the clocks show it after the reset
-        keys = [as_created(key, now) for key in self.settings.api_keys]
-        self.repository.reset(self._signing_keys, keys)
-        self.simulation.stubs.add(None, *self.settings.stubs)
+        """Start over with the API keys and stubs of the settings; every token becomes invalid.
+
+        The signing keys are those that settings name, else new ones.
+        """
+        self.repository.reset(self._make_signing_keys(), self._configured_api_keys())
+        self.simulation.stubs.put_missing(*self.settings.stubs)
+
+    def _configured_api_keys(self) -> list[ApiKey]:
+        """The API keys of the settings as created now, by the real time, which unchanged clocks show."""
+        now = self.repository.wall()
+        return [as_created(key, now) for key in self.settings.api_keys]
 
     def redact_path(self, path: str) -> str:
         """The path as the journal has it."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mockmoov.config.settings import Settings, SettingsError
 from mockmoov.oauth import signing_keys as keys
+from mockmoov.oauth.records import IssuerKeys
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
@@ -25,22 +26,25 @@ def wall() -> float:
 def create_server(settings: Settings, *, clock: Callable[[], float] = wall) -> AuthorizationServer:
     """A server with a memory store, its signing key and its API keys in it; raises `SettingsError`."""
     store = MemoryStore(journal_size=settings.journal_size)
-    signing_keys = keys.make_issuer_keys(_private_key(settings))
     return AuthorizationServer(
         settings,
         Repository(store, wall=clock),
         SimulationState(store, wall=clock),
-        signing_keys=signing_keys,
+        make_signing_keys=signing_keys_maker(settings),
         examples=None if settings.openapi is None else _read_examples(settings.openapi),
     )
 
 
-def _private_key(settings: Settings) -> bytes:
+def signing_keys_maker(settings: Settings) -> Callable[[], IssuerKeys]:
+    """A function that returns the signing keys that settings name, else new ones at each call."""
+    named = _named_private_key(settings)
+    return lambda: keys.make_issuer_keys(named or token_bytes(32))
+
+
+def _named_private_key(settings: Settings) -> bytes | None:
     if settings.seed is not None:
         return keys.private_key_from_seed(settings.seed)
-    if settings.signing_key is not None:
-        return _read_private_key(settings.signing_key)
-    return token_bytes(32)
+    return None if settings.signing_key is None else _read_private_key(settings.signing_key)
 
 
 def _read_private_key(path: str) -> bytes:

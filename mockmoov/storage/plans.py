@@ -54,6 +54,11 @@ class Plans(Generic[P]):
 
         self._change(owner, append)
 
+    def put_missing(self, *items: P) -> None:
+        """Make these the server's plan, unless it has one, or had one whose items were removed."""
+        if items:
+            self._swap(self._name, None, None, to_json(items))
+
     def remove(self, owner: str | None, item_id: str | None = None) -> int:
         """Remove one item, or (None) all of a plan; return how many."""
         before, after = self._change(

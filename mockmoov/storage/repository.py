@@ -63,7 +63,7 @@ class Repository:
     # --- signing keys -----------------------------------------------------------------------------
 
     def signing_keys(self) -> IssuerKeys:
-        """The signing keys; `reset` has written them."""
+        """The signing keys; `put_missing` has written them."""
         return _read_signing_keys(self._get(_SIGNING_KEYS) or b"")
 
     def change_signing_keys(self, change: Callable[[IssuerKeys], IssuerKeys]) -> IssuerKeys:
@@ -73,6 +73,13 @@ class Repository:
             after = change(_read_signing_keys(before))
             if self._store.compare_and_swap(_SIGNING_KEYS, before, to_json(after), group=SERVER):
                 return after
+
+    def put_missing(self, keys: IssuerKeys, api_keys: Iterable[ApiKey]) -> None:
+        """Put these keys where they are absent. What the store has stays, even if it differs."""
+        self._store.compare_and_swap(_SIGNING_KEYS, None, to_json(keys), group=SERVER)
+        for api_key in api_keys:
+            name = _name(api_key.client_id)
+            self._store.compare_and_swap(name, None, to_json(api_key), group=API_KEYS)
 
     def reset(self, keys: IssuerKeys, api_keys: Iterable[ApiKey]) -> None:
         """Remove everything, clocks too, and start again with these keys."""

@@ -70,8 +70,8 @@ class _Controls:
     def reset(self) -> None:
         """Restore the clock, remove all faults, stubs and exchanges, and invalidate all tokens.
 
-        Resetting a server also deletes the API keys that were created after its start; the stubs in its
-        settings stay.
+        Resetting a server also restores the API keys and stubs of its settings, and deletes all others. It
+        makes a new signing key, unless `seed` or `signing_key` names one.
         """
         self._control("POST", "/reset", {})
 

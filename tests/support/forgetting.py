@@ -21,10 +21,9 @@ def bounded_server(wall: Clock, bound: Usage, **values: Any) -> AuthorizationSer
     """A server that keeps token records up to a bound."""
     chosen = load(Layer(settings=values))
     store = MemoryStore()
-    keys = create_server(chosen).repository.signing_keys()
     return AuthorizationServer(
         chosen,
         Repository(store, wall=wall, bound=bound),
         SimulationState(store, wall=wall),
-        signing_keys=keys,
+        make_signing_keys=create_server(chosen).repository.signing_keys,
     )

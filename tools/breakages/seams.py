@@ -58,9 +58,10 @@ class BrokenServer(AuthorizationServer):
         bent = {name: SETTINGS[name].metadata["parse"](value) for name, value in breakage.settings.items()}
         right = create_server(dataclasses.replace(settings, **bent))
         repository = breakage.repository(right.repository._store)
-        keys = right.repository.signing_keys()
         simulation = breakage.simulation(right.repository._store, wall=right.simulation._wall)
-        super().__init__(right.settings, repository, simulation, signing_keys=keys)
+        super().__init__(
+            right.settings, repository, simulation, make_signing_keys=right.repository.signing_keys
+        )
         self.validator = breakage.validator(repository, self.policy)
         self.issuer = breakage.issuer(
             repository, self.policy, self.settings.token_format, right.issuer.refresh

@@ -31,17 +31,25 @@ def is_clean(desk: Desk, of: str) -> bool:
 
 def test_a_reset_restores_the_server() -> None:
     desk = disturbed()
-    first = desk.get("/signing-keys").document
-    desk.post("/signing-keys/rotate")
     token = desk.post("/tokens", scope="/ping.read")["access_token"]
     desk.ask("PATCH", KEY, {"enabled": False})
     assert desk.post("/reset").document == {"client_id": None}
     assert [key["client_id"] for key in desk.get("/api-keys")["api_keys"]] == [CLIENT_ID]
-    assert desk.get("/signing-keys").document == first
     assert is_clean(desk, "")
     assert is_clean(desk, KEY)
     assert desk.token(CLIENT_ID, CLIENT_SECRET) == 200
     assert desk.ping(token) == 401
+
+
+def test_a_reset_keeps_only_signing_keys_of_settings() -> None:
+    for seed in (SEED, None):
+        desk = Desk(create_server(load(Layer(settings={"seed": seed} if seed else {}))))
+        first = desk.get("/signing-keys").document
+        desk.post("/signing-keys/rotate")
+        desk.post("/reset")
+        after = desk.get("/signing-keys").document
+        assert len(after["keys"]) == 1
+        assert (after == first) == bool(seed)
 
 
 def test_a_reset_of_a_key_leaves_the_others() -> None:

@@ -236,7 +236,7 @@ def test_without_rotation_a_refresh_token_stays_valid() -> None:
 
 @each_format
 def test_reset_restores_the_keys_and_ends_all_tokens(token_format: str) -> None:
-    server = new_server(token_format=token_format)
+    server = new_server(token_format=token_format, seed="s")
     send = sender(server)
     token, signing = mint(send), server.repository.signing_keys()
     server.repository.delete_api_key(CLIENT_ID)
@@ -301,7 +301,7 @@ def test_issuing_a_jwt_writes_only_the_journal() -> None:
             load(Layer(settings={"journal_size": journal_size})),
             Repository(store),
             simulation := SimulationState(store, wall=Clock()),
-            signing_keys=make_issuer_keys(bytes(32)),
+            make_signing_keys=lambda: make_issuer_keys(bytes(32)),
         )
         store.writes.clear()
         for client_type in ("web", "device"):

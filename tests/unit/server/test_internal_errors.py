@@ -53,9 +53,9 @@ def broken(
     **settings: Any,
 ) -> AuthorizationServer:
     server = new_server(**settings)
-    store, keys = server.repository._store, server.repository.signing_keys()
+    store, keys = server.repository._store, server.repository.signing_keys
     state = simulation(store, wall=lambda: NOW)
-    return AuthorizationServer(server.settings, repository(store), state, signing_keys=keys)
+    return AuthorizationServer(server.settings, repository(store), state, make_signing_keys=keys)
 
 
 def fail_driver(steps: Steps) -> HttpResponse:

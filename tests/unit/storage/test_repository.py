@@ -358,6 +358,27 @@ def test_reset_leaves_only_what_it_was_given(keys: list[ApiKey], new: IssuerKeys
     assert traces(repository, "a") == [False] * 5
 
 
+@given(before=key_lists, configured=key_lists, stored=issuer_keys, new=issuer_keys)
+def test_missing_keys_are_put_and_others_stay(
+    before: list[ApiKey], configured: list[ApiKey], stored: IssuerKeys, new: IssuerKeys
+) -> None:
+    repository = Repository(MemoryStore())
+    repository.put_missing(stored, before)
+    assert (repository.signing_keys(), repository.all_api_keys()) == (stored, before)
+    repository.put_missing(new, configured)
+    known = {key.client_id for key in before}
+    added = [key for key in configured if key.client_id not in known]
+    assert (repository.signing_keys(), repository.all_api_keys()) == (stored, [*before, *added])
+
+
+def test_overtaken_start_overwrites_nothing() -> None:
+    store = OvertakenStore()
+    first, second = Repository(store), Repository(store)
+    store.before["compare_and_swap"] = lambda: first.put_missing(ISSUER_KEYS, [key_of("a")])
+    second.put_missing(replace(ISSUER_KEYS, private_key="another"), [key_of("a", epoch="another")])
+    assert (second.signing_keys(), second.all_api_keys()) == (ISSUER_KEYS, [key_of("a")])
+
+
 # --- origins ----------------------------------------------------------------------------------------
 
 ORIGINS = st.lists(st.sampled_from(["https://a.example", "https://b.example", "http://c.example:1"]))

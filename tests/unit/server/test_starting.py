@@ -1,0 +1,121 @@
+"""Servers that start on one store agree, and a start clears nothing."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from mockmoov.config.settings import Layer, load
+from mockmoov.oauth.api_keys import EXAMPLE
+from mockmoov.oauth.signing_keys import make_issuer_keys, private_key_from_seed
+from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.server.factory import signing_keys_maker
+from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.repository import Repository
+from mockmoov.storage.simulation import SimulationState
+from tests.support.servers import CLIENT_ID, Clock, another_key, sender
+from tests.support.tokens import members, mint, ping, refresh, revoke
+
+STARTS = 50
+ENDPOINTS = ["listAccounts", "getAccount"]
+STUBS = [{"endpoint": endpoint, "status": 404} for endpoint in ENDPOINTS]
+
+
+def started(store: MemoryStore, **values: Any) -> AuthorizationServer:
+    """A server that starts on a store."""
+    settings, clock = load(Layer(settings=values)), Clock()
+    state = SimulationState(store, wall=clock)
+    return AuthorizationServer(
+        settings, Repository(store, wall=clock), state, make_signing_keys=signing_keys_maker(settings)
+    )
+
+
+def together(*starts: Callable[[], AuthorizationServer]) -> list[AuthorizationServer]:
+    """The servers of these starts, which happen at the same time."""
+    servers, barrier = list[AuthorizationServer](), threading.Barrier(len(starts))
+
+    def run(start: Callable[[], AuthorizationServer]) -> None:
+        barrier.wait()
+        servers.append(start())
+
+    threads = [threading.Thread(target=run, args=(start,)) for start in starts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(servers) == len(starts)
+    return servers
+
+
+@pytest.mark.slow
+def test_servers_that_start_together_agree() -> None:
+    keys = [EXAMPLE, another_key()]
+    for _ in range(STARTS):
+        store = MemoryStore()
+        servers = together(*[lambda store=store: started(store, api_keys=keys, stubs=STUBS)] * 3)
+        token = mint(sender(servers[0]))
+        for server in servers:
+            assert ping(sender(server), token["access_token"]) == 200
+            assert len(server.repository.all_api_keys()) == len(keys)
+            assert [stub.endpoint for stub in server.simulation.stubs.read()] == ENDPOINTS
+
+
+def test_later_start_loses_nothing() -> None:
+    store = MemoryStore()
+    server = started(store, stubs=STUBS)
+    kept, revoked, used = (mint(sender(server)) for _ in range(3))
+    renewed = members(refresh(sender(server), used["refresh_token"]))
+    assert revoke(sender(server), revoked["access_token"])[0] == 204
+    server.repository.change_api_key(CLIENT_ID, lambda key: replace(key, origins=("https://a.example",)))
+    server.simulation.stubs.remove(None)
+    before = server.repository.all_api_keys(), server.repository.signing_keys(), server.simulation.journal()
+    later = started(store, stubs=STUBS, seed="another")
+    assert (later.repository.all_api_keys(), later.repository.signing_keys()) == before[:2]
+    assert later.simulation.journal() == before[2]
+    assert later.simulation.stubs.read() == ()
+    send = sender(later)
+    tokens = (kept, revoked, renewed)
+    assert [ping(send, token["access_token"]) for token in tokens] == [200, 401, 200]
+    assert refresh(send, used["refresh_token"])[0] == 400
+
+
+def test_later_start_adds_only_what_is_absent() -> None:
+    store = MemoryStore()
+    first, second = EXAMPLE, another_key()
+    server = started(store, api_keys=[first])
+    (stored,) = server.repository.all_api_keys()
+    changed = {**first, "client_secret": "changed-in-the-settings"}
+    later = started(store, api_keys=[changed, second], stubs=STUBS)
+    before, added = later.repository.all_api_keys()
+    assert (before, added.client_id) == (stored, second["client_id"])
+    assert len(later.simulation.stubs.read()) == len(STUBS)
+
+
+def test_reset_keeps_the_signing_keys_of_settings_only() -> None:
+    store = MemoryStore()
+    plain, seeded = started(store, stubs=STUBS), started(store, seed="s")
+    first = plain.repository.signing_keys()
+    seeded.reset()
+    named = plain.repository.signing_keys()
+    assert named == make_issuer_keys(private_key_from_seed("s"))
+    seeded.reset()
+    assert plain.repository.signing_keys() == named
+    plain.reset()
+    new = plain.repository.signing_keys()
+    plain.reset()
+    assert len({key.private_key for key in (first, named, new, plain.repository.signing_keys())}) == 4
+    assert len(plain.simulation.stubs.read()) == len(STUBS)
+
+
+def test_reset_ends_the_tokens_of_every_server_on_the_store() -> None:
+    store = MemoryStore()
+    servers = [started(store, seed="s") for _ in range(2)]
+    tokens = [mint(sender(server)) for server in servers]
+    servers[0].reset()
+    for server in servers:
+        send = sender(server)
+        assert [ping(send, token["access_token"]) for token in tokens] == [401, 401]
+        assert [refresh(send, token["refresh_token"])[0] for token in tokens] == [400, 400]
+        assert ping(send, mint(send)["access_token"]) == 200
