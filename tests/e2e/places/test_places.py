@@ -105,27 +105,34 @@ def test_plugin_says_the_same_in_one_line(tmp_path: Path) -> None:
     assert (passed.returncode, "1 passed" in passed.stdout) == (0, True), passed.stdout
 
 
-def test_locust_loads_a_server_that_runs_next_to_it() -> None:
+LOCUSTFILE = """
+import os
+
+from locust import HttpUser, constant, task
+
+
+class Program(HttpUser):
+    host = os.environ["MOOV_BASE_URL"]
+    wait_time = constant(0)
+
+    def on_start(self):
+        grant = {"grant_type": "client_credentials", "scope": "/ping.read"}
+        credentials = (os.environ["MOOV_CLIENT_ID"], os.environ["MOOV_CLIENT_SECRET"])
+        token = self.client.post("/oauth2/token", data=grant, auth=credentials).json()["access_token"]
+        self.client.headers["Authorization"] = f"Bearer {token}"
+
+    @task
+    def ping(self):
+        self.client.get("/ping")
+"""
+
+
+def test_locust_loads_a_server_that_runs_next_to_it(tmp_path: Path) -> None:
     need("module:locust")
-    flags = (
-        "--headless",
-        "--users=2",
-        "--spawn-rate=2",
-        "--run-time=1s",
-        "--stop-timeout=5",
-        "--only-summary",
-    )
-    locust = (
-        sys.executable,
-        "-W",
-        "ignore",
-        "-m",
-        "locust",
-        "--locustfile",
-        str(HERE / "locustfile.py"),
-        *flags,
-    )
-    done = run("mockmoov", "run", "--access-log=off", "--", *locust)
+    (tmp_path / "locustfile.py").write_text(LOCUSTFILE)
+    flags = "--headless --users=2 --spawn-rate=2 --run-time=1s --stop-timeout=5 --only-summary"
+    locust = (sys.executable, "-W", "ignore", "-m", "locust", *flags.split())
+    done = run("mockmoov", "run", "--access-log=off", "--", *locust, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "GET      /ping " in done.stderr + done.stdout
 
@@ -133,9 +140,56 @@ def test_locust_loads_a_server_that_runs_next_to_it() -> None:
 # --- faked files, a zipped package --------------------------------------------------------------------
 
 
+FAKED_FILES = """
+import urllib.request
+
+import pytest
+
+
+def ping(moov):
+    request = urllib.request.Request(f"{moov.url}/ping", headers={"Authorization": f"Bearer {moov.mint()}"})
+    with urllib.request.urlopen(request) as response:
+        assert response.status == 200
+
+
+def test_before(fs, moov):
+    ping(moov)
+    assert len(moov.exchanges.exactly(1)) == 1
+
+
+def test_after(moov, fs):
+    ping(moov)
+
+
+@pytest.mark.mockmoov(tls=True)
+def test_https(fs, moov):
+    ping(moov)
+
+
+def test_client(fs, moov_client):
+    assert moov_client.create(scope="/ping.read").access_token
+
+
+@pytest.mark.parametrize("settings", [{}, {"tls": True}, {"seed": "a"}])
+def test_imported_and_started_within(fs, settings):
+    from mockmoov import MockMoov
+
+    with MockMoov(**settings) as server:
+        ping(server)
+        ping(server.new_api_key())
+
+
+def test_faked_files_are_still_there(fs, moov):
+    fs.create_file("/only/here", contents="text")
+    ping(moov)
+    with open("/only/here") as file:
+        assert file.read() == "text"
+"""
+
+
 def test_faked_files_change_nothing(tmp_path: Path) -> None:
     need("module:pyfakefs")
-    shutil.copy(HERE / "faked_files.py", tmp_path / "test_it.py")
+    (tmp_path / "test_it.py").write_text(FAKED_FILES)
     (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     done = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=tmp_path)
     assert "8 passed" in done.stdout, done.stdout
@@ -183,13 +237,9 @@ def test_start_server_and_test_starts_it_and_runs_a_test(installed: Installed) -
     folder = installed("wait-on", HERE / "package.json")
     port = free_port()
     url = f"http://localhost:{port}"
-    script = (
-        "start-server-and-test",
-        f"mockmoov serve --port {port}",
-        url + HEALTH,
-        f"mockmoov token --url {url} --scope /ping.read",
-    )
-    done = run(str(folder / "node_modules" / ".bin" / script[0]), *script[1:], cwd=folder)
+    program = folder / "node_modules" / ".bin" / "start-server-and-test"
+    serve, test = f"mockmoov serve --port {port}", f"mockmoov token --url {url} --scope /ping.read"
+    done = run(str(program), serve, url + HEALTH, test, cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -4,6 +4,7 @@ A sufficient token gets Prism's bodies. Any other never reaches Prism, as its lo
 """
 
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -18,7 +19,7 @@ from moovio_sdk.models import components, errors
 
 from mockmoov.testing import EndpointName, MockMoov, MoovKey
 from tests.e2e.foreign_clients.clients import CLIENTS
-from tests.e2e.foreign_clients.programs import clean_environment
+from tests.e2e.foreign_clients.programs import clean_environment, run
 
 HERE = Path(__file__).parent
 DESCRIPTION = HERE.parents[2] / "fixtures" / "operations.yaml"
