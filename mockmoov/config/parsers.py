@@ -1,22 +1,22 @@
 """Parses the values of settings, given as text or as native values.
 
-Each parser raises `ValueError` with a message that continues the name of the setting: "must be ...".
+Each parser raises `ValueError` with a message that continues the name of the setting: "must be ...". It is an
+`InvalidValueError` if the value may be quoted.
 """
 
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from reprlib import Repr
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from mockmoov.config.application import Application, AsgiCallable, is_asgi
 from mockmoov.oauth.api_keys import make_api_key
 from mockmoov.oauth.contracts import RECOMMENDED_VERSION, contract_named
 from mockmoov.oauth.encoding import read_json_object, to_json
-from mockmoov.oauth.errors import FieldError
+from mockmoov.oauth.errors import FieldError, InvalidValueError
 from mockmoov.oauth.origins import serialize_origin
 from mockmoov.oauth.records import ApiKey
 from mockmoov.oauth.suggestions import nearest
@@ -27,7 +27,7 @@ from mockmoov.simulation.stubs import Stub, make_stub
 def text(value: object) -> str:
     """Parse text of printable characters."""
     if not isinstance(value, str) or not value.isprintable() or not value:
-        raise ValueError("must be printable text, and not empty")
+        raise InvalidValueError("must be printable text, at least one character", value)
     return value
 
 
@@ -40,77 +40,116 @@ def header_value(value: object) -> str:
     """Parse text that a header can carry unchanged: printable ASCII, no space at either end."""
     parsed = text(value)
     if not parsed.isascii() or parsed != parsed.strip():
-        raise ValueError(
-            "must be printable ASCII without leading or trailing spaces, as it goes into a header"
-        )
+        expected = "must be printable ASCII without leading or trailing spaces, as it goes into a header"
+        raise InvalidValueError(expected, value)
     return parsed
 
 
-def integer(low: int, high: int) -> Callable[[object], int]:
-    """Make a parser of whole numbers from `low` to `high`, both included."""
+@dataclass(frozen=True, slots=True)
+class Integer:
+    """Parses whole numbers from `low` to `high`, both included."""
 
-    def parse(value: object) -> int:
-        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value):
-            value = int(value)
-        if type(value) is not int or not low <= value <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return value
+    low: int
+    high: int
 
-    return parse
+    def __call__(self, value: object) -> int:
+        """Parse a number, or its digits."""
+        number = int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value) else value
+        if type(number) is not int or not self.low <= number <= self.high:
+            raise InvalidValueError(f"must be a whole number from {self.low} to {self.high}", value)
+        return number
 
 
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
-_ALIAS = re.compile(r"[a-z0-9_.-]{1,253}")  # of a container, which may have an underscore
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Parses one of the texts in `options`."""
+
+    options: tuple[str, ...]
+
+    def __call__(self, value: object) -> str:
+        """Parse one of the options."""
+        if isinstance(value, str) and value in self.options:
+            return value
+        raise InvalidValueError(
+            f"must be one of {', '.join(self.options)}", value, _hint(value, self.options)
+        )
+
+
+def _hint(value: object, options: Iterable[str]) -> str:
+    return nearest(value, options) if isinstance(value, str) else ""
+
+
 _SWITCH = dict.fromkeys(("on", "true", "yes", "1"), True) | dict.fromkeys(("off", "false", "no", "0"), False)
 
 
 def switch(value: object) -> bool:
     """Parse on or off, and their synonyms."""
-    is_on = value if isinstance(value, bool) else _SWITCH.get(str(value).lower())
+    is_on = _SWITCH.get(str(value).lower()) if isinstance(value, str) or value in (0, 1) else None
     if is_on is None:
-        raise ValueError("must be on or off")
+        raise InvalidValueError("must be on or off", value)
     return is_on
-
-
-def choice(options: Sequence[str]) -> Callable[[object], str]:
-    """Make a parser that accepts one of `options`."""
-
-    def parse(value: object) -> str:
-        if value not in options:
-            raise ValueError(f"must be one of {', '.join(options)}{nearest(str(value), options)}")
-        return str(value)
-
-    return parse
 
 
 def text_list(value: object) -> tuple[str, ...]:
     """Parse a list of strings, or one string that separates them by commas or white space."""
     items = re.split(r"[,\s]+", value.strip()) if isinstance(value, str) else value
     if not isinstance(items, list | tuple):
-        raise ValueError("must be a list of strings, or one string with commas between them")
+        raise InvalidValueError("must be a list of strings, or one string with commas between them", value)
     return tuple(map(text, items)) if items != [""] else ()
 
 
-_URL = re.compile(
-    r"https?://(?:\[[0-9a-f:.]+\]|(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63})(?::([0-9]{1,5}))?((?:/[a-z0-9._~-]+)*)/?",
-    re.IGNORECASE,
-)
+_NAME = r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}"  # containers and proxies may have underscores
+_ADDRESS = r"\[(?P<address>[0-9a-f:.]+)\]"
+_PORT = r"(?::(?P<port>[1-9][0-9]{0,4}))?"
 _MAX_PORT = 65535
+_PATH = r"(?P<path>(?:/[a-z0-9._~-]+)*)/?"
+_URL = re.compile(rf"https?://(?:{_ADDRESS}|{_NAME}){_PORT}{_PATH}", re.IGNORECASE | re.ASCII)
+_HOST = re.compile(rf"(?:{_ADDRESS}|\.?{_NAME}\.?){_PORT}")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")  # in a certificate
+# What to do about a host or a URL that is invalid: the advice of the first row that is found in it.
+_Advice: TypeAlias = Sequence[tuple[str, str]]
+_IDNA = (r"[^\x00-\x7f]", "write its name as IDNA, xn--...")
+_URL_ADVICE: _Advice = (_IDNA, (r"://[^/@\[]*:[0-9]*(?:/|\Z)", "a port is a number from 1 to 65535"))
+_NAME_ADVICE: _Advice = (
+    ("://", "leave out the scheme"),
+    ("[/?#]", "leave out the path"),
+    _IDNA,
+    (r"\.\.", "a part of the name is empty"),
+)
+_HOST_ADVICE: _Advice = (
+    *_NAME_ADVICE,
+    (r"\A\*(\.[A-Za-z0-9_.:-]+)\Z", r"write \1"),
+    (r":[0-9]*\Z", "a port is a number from 1 to 65535"),
+)
+
+
+def _advice(text: str, table: _Advice) -> str:
+    found = ((re.search(pattern, text), advice) for pattern, advice in table)
+    return next((f": {match.expand(advice)}" for match, advice in found if match), "")
+
+
+def _exist(match: re.Match[str]) -> bool:
+    """Whether the address and the port of a match exist, where it has them."""
+    address, port = match["address"], match["port"]
+    return int(port or 1) <= _MAX_PORT and (address is None or ":" in (_address(address) or ""))
+
+
+def _address(text: str) -> str | None:
+    """An IP address as browsers write it; None if it isn't one."""
+    try:
+        return None if "%" in text else str(ip_address(text))
+    except ValueError:
+        return None
 
 
 def url(value: object) -> str:
     """Parse the base URL of a server: scheme, host, optional port and path. Drops a trailing slash."""
     match = _URL.fullmatch(text(value))
-    if not match or int(match[1] or 0) > _MAX_PORT or {".", ".."} & set(match[2].split("/")):
-        raise ValueError(
-            "must be a URL such as http://localhost:8080, without credentials, query or fragment"
-        )
+    if not match or not _exist(match) or {".", ".."} & set(match["path"].split("/")):
+        expected = "must be a URL such as http://localhost:8080, without credentials, query or fragment"
+        raise InvalidValueError(expected, value, _advice(str(value), _URL_ADVICE))
     return match[0].rstrip("/")
-
-
-_quoting = Repr()
-_quoting.maxother = _quoting.maxstring = 80  # characters; it never raises
 
 
 def upstream(value: object) -> str | Application:
@@ -118,7 +157,7 @@ def upstream(value: object) -> str | Application:
     if isinstance(value, str):
         return url(value)
     if not is_asgi(value):
-        raise ValueError(f"must be a URL or an ASGI application, not {_quoting.repr(value)}")
+        raise InvalidValueError("must be a URL or an ASGI application", value)
     return Application(cast("AsgiCallable", value))
 
 
@@ -126,41 +165,59 @@ def audiences(value: object) -> tuple[str, ...]:
     """Parse one or more audiences."""
     parsed = text_list(value)
     if not parsed:
-        raise ValueError("must name at least one audience: the first is the API itself")
+        raise InvalidValueError(
+            "must name at least one audience, the first of which is the API itself", value
+        )
     return parsed
 
 
 def origins(value: object) -> tuple[str, ...]:
     """Parse origins, serialized as they are compared (RFC 6454 §6.1), or `*`."""
-    parsed = tuple(item if item == "*" else serialize_origin(item) for item in text_list(value))
-    if None in parsed or any("*" in str(item)[1:] for item in parsed):
-        raise ValueError("must be origins such as https://shop.example, without a path, or * for any")
-    return tuple(filter(None, parsed))
+    return tuple(map(_origin, text_list(value)))
+
+
+def _origin(item: str) -> str:
+    origin = item if item == "*" else serialize_origin(item)
+    if origin is None or "*" in origin[1:]:
+        expected = "must be origins such as https://shop.example, without a path, or * for any"
+        raise InvalidValueError(expected, item)
+    return origin
 
 
 def host_names(value: object) -> tuple[str, ...]:
     """Parse host names and IP addresses; the names become lower case."""
-    parsed = tuple(item.lower() for item in text_list(value))
-    if not all(_HOST_NAME.fullmatch(item) or _is_address(item) for item in parsed):
-        raise ValueError("must be host names or IP addresses, without a port")
-    return parsed
+    return tuple(map(_host_name, text_list(value)))
+
+
+def _host_name(item: str) -> str:
+    name = _address(item) or item.lower()
+    if not item.isascii() or not (_address(item) or _HOST_NAME.fullmatch(name)):
+        expected = "must be host names or IP addresses, without a port"
+        raise InvalidValueError(expected, item, _advice(item, _NAME_ADVICE))
+    return name
 
 
 def hosts(value: object) -> tuple[str, ...]:
-    """Parse values of the header Host: names or addresses, each with or without a port."""
-    parsed = tuple(item.lower() for item in text_list(value))
-    names = [re.sub(r":[0-9]{1,5}\Z", "", item) for item in parsed]
-    if not all(_ALIAS.fullmatch(name) or _is_address(name.strip("[]")) for name in names):
-        raise ValueError("must be hosts as in a URL, such as mockmoov or mockmoov:8080")
-    return parsed
+    """Parse names, addresses and `.example.com`, each with or without a port, or `*`.
+
+    They become as in the header Host: in lower case, and IPv6 addresses in brackets.
+    """
+    return tuple(map(_host, text_list(value)))
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return "%" not in text
+def _host(item: str) -> str:
+    if address := _address(item):
+        return in_url(address)
+    match = _HOST.fullmatch(item.lower()) if item.isascii() else None
+    if item != "*" and not (match and _exist(match)):
+        expected = "must be hosts such as mockmoov, mockmoov:8080, .example.com or *"
+        raise InvalidValueError(expected, item, _advice(item, _HOST_ADVICE))
+    return item.lower()
+
+
+def in_url(host: str) -> str:
+    """A host name or an IP address as a URL and the header Host have it: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 _VERSIONS = ("2023", "2023-sdk", RECOMMENDED_VERSION, "latest")
@@ -168,10 +225,10 @@ _VERSIONS = ("2023", "2023-sdk", RECOMMENDED_VERSION, "latest")
 
 def version(value: object) -> str:
     """Parse a value of `default_version`."""
-    if contract_named(str(value)) is None:
-        hint = nearest(str(value), _VERSIONS)
-        raise ValueError(f"must be 2023, 2023-sdk, or a version such as {RECOMMENDED_VERSION}{hint}")
-    return str(value)
+    if isinstance(value, str) and contract_named(value) is not None:
+        return value
+    expected = f"must be 2023, 2023-sdk, or a version such as {RECOMMENDED_VERSION}"
+    raise InvalidValueError(expected, value, _hint(value, _VERSIONS))
 
 
 def stubs(value: object) -> tuple[Stub, ...]:
@@ -204,8 +261,8 @@ def api_keys(value: object) -> tuple[ApiKey, ...]:
         raise ValueError("must be a list of one or more objects")
     try:
         keys = tuple(map(make_api_key, items))
-    except ValueError as error:
-        raise ValueError(f"contains an invalid key: {error}") from None
+    except FieldError as error:
+        raise ValueError(f"contains an invalid key: {error.quoted}") from None
     if len({key.client_id for key in keys}) < len(keys):
         raise ValueError("must not repeat a client_id")
     return keys

@@ -17,9 +17,11 @@ _INJECTED_ADDRESS = re.compile(r"MOCKMOOV_(?:\w+_)?PORT=\w+://.*", re.DOTALL)
 
 
 def from_environment(environ: Mapping[str, str], warn: Callable[[str], None]) -> Layer:
-    """Read the settings in `MOCKMOOV_*`. Ignores what container links inject, with a warning each."""
+    """Read the settings in `MOCKMOOV_*`; an empty one counts as unset. Warns of those of container links."""
     settings: dict[str, object] = {}
     for variable, value in environ.items():
+        if not value:  # unset, as `VARIABLE=` is in a shell or in compose
+            continue
         if _INJECTED.fullmatch(variable) or _INJECTED_ADDRESS.fullmatch(f"{variable}={value}"):
             warn(f"ignored {variable}: it comes from a container link and is not a setting")
         elif variable.startswith(PREFIX) and variable not in COMMAND_VARIABLES:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from mockmoov.oauth import scopes
-from mockmoov.oauth.errors import FieldError
+from mockmoov.oauth.errors import FieldError, InvalidValueError
 from mockmoov.oauth.grants import GRANTS
 from mockmoov.oauth.origins import serialize_origin
 from mockmoov.oauth.records import ApiKey
@@ -41,7 +41,9 @@ def make_api_key(members: Mapping[str, Any]) -> ApiKey:
             if value is not None:
                 checked[name] = _MEMBERS[name](value)
         except ValueError as error:
-            raise FieldError(name, f"{name} of an API key {error}") from None
+            quoted = error.quoted if isinstance(error, InvalidValueError) else error
+            prefix = f"{name} of an API key"
+            raise FieldError(name, f"{prefix} {error}", quoted=f"{prefix} {quoted}") from None
     for name in ("client_id", "client_secret"):
         if name not in checked:
             raise FieldError(name, f"an API key needs a {name}")
@@ -84,20 +86,24 @@ def _uuid(value: object) -> str:
     try:
         return str(UUID(value if isinstance(value, str) else ""))
     except ValueError:
-        raise ValueError("must be a UUID") from None
+        raise InvalidValueError("must be a UUID", value) from None
 
 
 def _strings(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-        raise ValueError("must be a list of strings")
+        raise InvalidValueError("must be a list of strings", value)
     return tuple(value)
 
 
 def _origins(value: object) -> tuple[str, ...]:
-    origins = tuple(map(serialize_origin, _strings(value)))
-    if None in origins:
-        raise ValueError("must be a list of origins such as https://shop.example, without a path")
-    return tuple(filter(None, origins))
+    return tuple(map(_origin, _strings(value)))
+
+
+def _origin(text: str) -> str:
+    if origin := serialize_origin(text):
+        return origin
+    expected = "must be a list of origins such as https://shop.example, without a path"
+    raise InvalidValueError(expected, text)
 
 
 def _grants(value: object) -> tuple[str, ...]:
@@ -109,7 +115,7 @@ def _grants(value: object) -> tuple[str, ...]:
 
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("must be true or false")
+        raise InvalidValueError("must be true or false", value)
     return value
 
 

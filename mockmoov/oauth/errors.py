@@ -5,8 +5,12 @@ Statuses and bodies are not decided here: a contract maps an error to its respon
 
 from enum import StrEnum
 from functools import partial
+from reprlib import Repr
 
 REASON_LIMIT = 200  # characters
+_QUOTE_LIMIT = 80  # characters of a wrong value
+_quoting = Repr()  # takes odd objects and deep nesting, too
+_quoting.maxstring = _quoting.maxother = _quoting.maxlong = 2**31  # whole: it is cut after the look for an @
 
 
 class ErrorCode(StrEnum):
@@ -49,11 +53,37 @@ invalid_scope = partial(OAuthError, ErrorCode.INVALID_SCOPE, parameter="scope")
 
 
 class FieldError(ValueError):
-    """A field of the input is invalid: `field` names it, the message says why."""
+    """A field of the input is invalid: `field` names it, the message says why.
 
-    def __init__(self, field: str, message: str) -> None:
+    `quoted` is the message for who may read the value: it quotes it, unless it is a credential.
+    """
+
+    def __init__(self, field: str, message: str, *, quoted: str | None = None) -> None:
         super().__init__(message)
         self.field = field
+        self.quoted = quoted or message
+
+
+class InvalidValueError(ValueError):
+    """A value is invalid: `expected` continues its name ("must be on or off"), `advice` follows.
+
+    The message doesn't repeat the value, as it may be a secret; `quoted` does.
+    """
+
+    def __init__(self, expected: str, value: object, advice: str = "") -> None:
+        super().__init__(expected + advice)
+        self._parts = expected, value, advice
+
+    @property
+    def quoted(self) -> str:
+        """The message with the value, cut to 80 characters; without it if it may be a URL with a password."""
+        expected, value, advice = self._parts
+        try:
+            text = _quoting.repr(value)
+        except ValueError:  # Python writes no int this long
+            text = "a number with too many digits"
+        cut = text if len(text) <= _QUOTE_LIMIT else text[: _QUOTE_LIMIT - 3] + "..."
+        return f"{expected}{'' if '@' in text else f', not {cut}'}{advice}"
 
 
 def printable(text: str, limit: int = REASON_LIMIT) -> str:

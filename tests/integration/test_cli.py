@@ -72,7 +72,7 @@ def test_wrong_settings_are_exit_code_2_and_named(tmp_path: Path) -> None:
     unknown, invalid, missing = (tmp_path / name for name in ("unknown.toml", "invalid.toml", "missing.pem"))
     unknown.write_text("token_fromat = 'opaque'\n")
     invalid.write_text("token_format = 'opaqe'\n")
-    hint = " must be one of jwt, opaque; did you mean opaque?"
+    hint = " must be one of jwt, opaque, not 'opaqe'; did you mean opaque?"
     no_setting = ": token_fromat: there is no such setting; did you mean token_format?"
     table: list[tuple[list[str], dict[str, str], str]] = [
         ([], {"MOCKMOOV_PROT": "1"}, "MOCKMOOV_PROT: there is no such setting; did you mean MOCKMOOV_PORT?"),
@@ -380,7 +380,7 @@ def test_a_bad_url_is_exit_code_2_and_not_repeated() -> None:
             for result in (invoke(*command, "--url", url), invoke(*command, MOCKMOOV_URL=url)):
                 assert usage_error(result) == f"mockmoov: {bad}\n", url
         message = usage_error(invoke(*command, MOCKMOOV_PORT="none"))
-        assert message == "mockmoov: MOCKMOOV_PORT must be a whole number from 0 to 65535\n"
+        assert message == "mockmoov: MOCKMOOV_PORT must be a whole number from 0 to 65535, not 'none'\n"
         for path in ("/oauth2/token", "/oauth2/token/", "/base/oauth2/token"):
             message = usage_error(invoke(*command, "--url", f"http://localhost:8080{path}"))
             assert message == "mockmoov: --url must be the URL of the server: leave out /oauth2/token\n"

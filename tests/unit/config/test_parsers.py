@@ -13,15 +13,16 @@ from mockmoov.config import parsers
 PARSERS: dict[str, Callable[[object], Any]] = {
     "text": parsers.text,
     "header_value": parsers.header_value,
-    "integer": parsers.integer(-5, 10**6),
+    "integer": parsers.Integer(-5, 10**6),
     "switch": parsers.switch,
-    "choice": parsers.choice(("one", "another")),
+    "choice": parsers.Choice(("one", "another")),
     "text_list": parsers.text_list,
     "audiences": parsers.audiences,
     "version": parsers.version,
     "url": parsers.url,
     "origins": parsers.origins,
     "host_names": parsers.host_names,
+    "hosts": parsers.hosts,
     "api_keys": parsers.api_keys,
 }
 NATIVE = st.recursive(
@@ -62,7 +63,7 @@ def test_a_header_value_arrives_as_it_was_sent(value: str) -> None:
 
 @given(low=st.integers(0, 100), size=st.integers(0, 100), value=st.integers(0, 300))
 def test_an_integer_is_in_its_range_as_text_or_native(low: int, size: int, value: int) -> None:
-    parse = parsers.integer(low, low + size)
+    parse = parsers.Integer(low, low + size)
     for given_as in (value, str(value)):
         if low <= value <= low + size:
             assert parse(given_as) == value
@@ -75,7 +76,7 @@ def test_an_integer_has_plain_digits_only() -> None:
     values: list[object] = [True, 1.0, "1.0", " 1", "+1", "1_0", "0x1", "\u0661", "", None, [1]]
     for value in (*values, "9" * 11, "9" * 5000):
         with pytest.raises(ValueError, match=r"^must be a whole number from 0 to 99999999999$"):
-            parsers.integer(0, 99_999_999_999)(value)
+            parsers.Integer(0, 99_999_999_999)(value)
 
 
 @given(

@@ -366,7 +366,8 @@ def test_typed_values_are_those_the_server_accepts() -> None:
     for name, values in literals.items():
         with pytest.raises(SettingsError) as caught:
             load(Layer(settings={name: "no such value"}))
-        assert str(caught.value).endswith(f"{name} must be one of {', '.join(values)}")
+        message = f"{name} must be one of {', '.join(values)}, not 'no such value'"
+        assert str(caught.value).endswith(message)
 
 
 TYPED_PROGRAM = """\
