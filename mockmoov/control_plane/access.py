@@ -1,19 +1,19 @@
 """Decides who may use the control plane.
 
-Web pages may not: the control plane sends no CORS headers, rejects a foreign Origin and an unknown Host, and
-rejects changes whose Content-Type isn't JSON, which a page can't send across origins without a preflight.
+Web pages may not: the control plane sends no CORS headers, rejects a foreign Origin, requests that a page of
+another site caused, and a Host that isn't allowed. It rejects changes whose Content-Type isn't JSON, which a
+page can't send across origins without a preflight.
 """
 
 import hmac
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
 
 from mockmoov.config.settings import Settings
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.origins import serialize_origin
 from mockmoov.oauth.responses import render_error
-from mockmoov.server.hosts import UNKNOWN_HOST, is_known
+from mockmoov.server.hosts import ANY, AllowedHosts, exact_names
 
 TOKEN_HEADER = "x-mockmoov-token"  # noqa: S105 - a header's name
 Exposure = Literal["process", "loopback", "network"]
@@ -22,21 +22,22 @@ Exposure = Literal["process", "loopback", "network"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlAccess:
-    """Who may use the control plane, and under which host names."""
+    """Who may use the control plane, and under which hosts; None allows any."""
 
     is_on: bool
     token: str | None
-    hosts: frozenset[str]
-    checks_host: bool
-    public_url: str | None
+    hosts: AllowedHosts | None
+    public_origin: str | None
 
     def error_response(self, request: HttpRequest) -> HttpResponse | None:
         """The error response to a request that may not use the control plane; None if it may."""
         headers = request.headers
         if not self.is_on:
             return render_error(404, "the control plane is off: set control_token, or control to on")
-        if self.checks_host and not is_known(headers.get("host", ()), self.hosts, addresses=True):
-            return render_error(421, UNKNOWN_HOST)
+        if self.hosts and (reason := self.hosts.rejection_reason(request)):
+            return render_error(421, reason)
+        if "cross-site" in headers.get("sec-fetch-site", ()):  # links and images, which have no Origin
+            return render_error(403, "web pages of other sites may not use the control plane")
         if "origin" in headers and not self._is_same_origin(request):
             return render_error(403, "web pages from other origins may not use the control plane")
         if self.token is not None and not _is_token(headers.get(TOKEN_HEADER, ()), self.token):
@@ -48,20 +49,25 @@ class ControlAccess:
         origins, hosts = request.headers["origin"], request.headers.get("host", ())
         if len(origins) != 1 or len(hosts) != 1:
             return False
-        public = urlsplit(self.public_url or "")
-        own = (f"{request.scheme}://{hosts[0]}", f"{public.scheme}://{public.netloc}")
-        return serialize_origin(origins[0]) in set(map(serialize_origin, own)) - {None}
+        own = {serialize_origin(f"{request.scheme}://{hosts[0]}"), self.public_origin}
+        return serialize_origin(origins[0]) in own - {None}
 
 
 def control_access(settings: Settings, exposure: Exposure) -> ControlAccess:
     """Make the access rules from the settings, for a server with this exposure."""
-    auto = exposure != "network" or settings.control_token is not None
+    has_token = settings.control_token is not None
+    auto = exposure != "network" or has_token
+    hosts = AllowedHosts(
+        names=frozenset([ANY]) if has_token else exact_names(settings.known_hosts),
+        advice="add this very name to the setting allowed_hosts, or set control_token",
+        with_addresses=True,
+        on_loopback=exposure == "loopback",
+    )
     return ControlAccess(
         is_on={"auto": auto, "on": True, "off": False}[settings.control],
         token=settings.control_token,
-        hosts=settings.known_hosts,
-        checks_host=exposure != "process",
-        public_url=settings.public_url,
+        hosts=None if exposure == "process" else hosts,
+        public_origin=settings.public_origin,
     )
 
 

@@ -81,6 +81,10 @@ class ControlPlane:
         """Whether a raw path is open to anyone, and not guarded as the control plane is."""
         return self._discovery.has(path)
 
+    def is_guarded(self, path: str) -> bool:
+        """Whether a raw path belongs to the control plane, which then judges the Host itself."""
+        return path.startswith(f"{BASE}/") and not self.is_open(path)
+
     def handle(self, request: HttpRequest) -> HttpResponse:
         """The response to a request inside the process."""
         return cast("HttpResponse", run_in_process(self.respond(request), request.body))  # never None

@@ -5,28 +5,69 @@ name or an IP address as the Host of a request to that name.
 """
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
 
+from mockmoov.oauth.errors import printable
+from mockmoov.oauth.messages import HttpRequest
 from mockmoov.oauth.origins import is_loopback_host
+from mockmoov.simulation.masking import HIDDEN, READABLE
 
-UNKNOWN_HOST = "the Host header is unknown, missing or repeated: see the setting allowed_hosts"
+ANY = "*"
 _PORT = re.compile(r":[0-9]*$")
+_QUOTED = 100  # characters of a Host in a reason
+_LABEL = re.compile(r"[^.:\[\]]+")
+_NUMBER = re.compile(r"[_-][0-9]{1,3}\Z")  # of a container: project-mockmoov-1
+_SHORT_LABEL = re.compile(r"[A-Za-z0-9_-]{1,15}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowedHosts:
+    """Loopback names, and `names` in lower case: `mockmoov`, `mockmoov:80`, `.example.com` or `*`.
+
+    A name without a port matches any port; one with a leading dot also matches every name below it.
+    """
+
+    names: frozenset[str]
+    advice: str = "add it to the setting allowed_hosts"
+    with_addresses: bool = False
+    on_loopback: bool = False
+
+    def rejection_reason(self, request: HttpRequest) -> str:
+        """Why a request is rejected, or "" if it isn't. On loopback, one of HTTP/1.0 may lack the Host.
+
+        Health checks of load balancers do; browsers always send it.
+        """
+        fields = request.headers.get("host", ())
+        if len(fields) > 1:
+            return "more than one Host header was sent"
+        if not any(fields):
+            may_lack = self.on_loopback and not fields and not request.reads_chunks
+            return "" if may_lack else "the Host header is missing or empty"
+        if _is_allowed(fields[0], self):
+            return ""
+        return f"the Host {quote_host(fields[0])} is not allowed: {self.advice}"
+
+
+def exact_names(names: frozenset[str]) -> frozenset[str]:
+    """The names that match only themselves."""
+    return frozenset(name for name in names if name != ANY and not name.startswith("."))
 
 
 @lru_cache(maxsize=64)
-def is_known(host_fields: tuple[str, ...], hosts: frozenset[str], *, addresses: bool = False) -> bool:
-    """Whether there is one Host that names loopback, is in `hosts`, or (with `addresses`) is an IP address.
-
-    `hosts` are in lower case; one without a port matches any port.
-    """
-    if len(host_fields) != 1:
-        return False
-    host = host_fields[0].lower()
+def _is_allowed(host: str, allowed: AllowedHosts) -> bool:
     return (
-        not hosts.isdisjoint((host, _PORT.sub("", host)))
+        any(_matches(name, host.lower()) for name in allowed.names)
         or names_loopback(host)
-        or (addresses and _names_address(host))
+        or (allowed.with_addresses and _names_address(host))
+    )
+
+
+def _matches(name: str, host: str) -> bool:
+    forms = (host, _PORT.sub("", host))
+    return name in (ANY, *forms) or (
+        name.startswith(".") and any(f".{form}".endswith(name) for form in forms)
     )
 
 
@@ -41,3 +82,14 @@ def _names_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def quote_host(host: str) -> str:
+    """Quote a Host for a reason, without what could be a secret: odd characters, and long mixtures."""
+    return printable(_LABEL.sub(lambda label: _redact(label[0]), host), _QUOTED)
+
+
+def _redact(label: str) -> str:
+    words = _NUMBER.sub("", label).replace("_", "-")
+    is_harmless = _SHORT_LABEL.fullmatch(label) or READABLE.fullmatch(words)
+    return label if is_harmless else HIDDEN

@@ -18,6 +18,7 @@ from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.responses import REASON_HEADER
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
+from mockmoov.server.hosts import AllowedHosts
 from mockmoov.server.steps import Forward, PeekBody, ReadBody, Step, Steps, WaitForExchanges
 from mockmoov.web import asgi_io
 from mockmoov.web.access_log import CONTEXT, access_log, write_log_line
@@ -41,6 +42,8 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     moov = MoovEndpoint(server, gateway)
     own = partial(_answer_own, control_plane)
     policy = CorsPolicy(settings.cors_origins, server.repository.origins)
+    hosts = AllowedHosts(names=settings.known_hosts, on_loopback=True)
+    host_middleware = Middleware(host_rule, hosts=hosts, is_guarded=control_plane.is_guarded)
     app = Starlette(
         routes=[
             Route("/oauth2/token", moov),  # the busiest first: routes are tried in order
@@ -53,7 +56,7 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
         middleware=[
             Middleware(raw_paths),
             *([Middleware(access_log, secrets=server.repository.secrets)] if settings.access_log else []),
-            *([Middleware(host_rule, hosts=settings.known_hosts)] if exposure == "loopback" else []),
+            *([host_middleware] if exposure == "loopback" else []),
             Middleware(cors, policy=policy, is_open=control_plane.is_open),
         ],
         lifespan=gateway.open if gateway and exposure != "process" else None,

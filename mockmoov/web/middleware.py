@@ -1,6 +1,7 @@
 """What every request passes first: its raw path, and the Host rule."""
 
 import time
+from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -8,7 +9,7 @@ from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.responses import render_error
 from mockmoov.server.authorization_server import stamped
 from mockmoov.server.context import new_request_id
-from mockmoov.server.hosts import UNKNOWN_HOST, is_known
+from mockmoov.server.hosts import AllowedHosts
 from mockmoov.web.asgi_io import ClientConnection, raw_path, request_of, send_response
 
 
@@ -33,16 +34,20 @@ def raw_paths(app: ASGIApp) -> ASGIApp:
     return with_raw_path
 
 
-def host_rule(app: ASGIApp, hosts: frozenset[str]) -> ASGIApp:
-    """Refuses a request whose Host is not among `hosts`: a page of another site may have sent it.
+def host_rule(app: ASGIApp, hosts: AllowedHosts, is_guarded: Callable[[str], bool]) -> ASGIApp:
+    """Refuses a request whose Host isn't allowed: a page of another site may have sent it.
 
     Such a page can make its own name resolve to this machine (DNS rebinding), but cannot send another Host.
+    The guarded paths, those of the control plane, have a rule themselves.
     """
 
-    async def with_known_host(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not is_known(request_of(scope).headers.get("host", ()), hosts):
-            await send_own_response(render_error(421, UNKNOWN_HOST), scope, receive, send)
+    async def with_allowed_host(scope: Scope, receive: Receive, send: Send) -> None:
+        reason = ""
+        if scope["type"] == "http" and not is_guarded((request := request_of(scope)).path):
+            reason = hosts.rejection_reason(request)
+        if reason:
+            await send_own_response(render_error(421, reason), scope, receive, send)
         else:
             await app(scope, receive, send)
 
-    return with_known_host
+    return with_allowed_host

@@ -352,8 +352,11 @@ def test_a_foreign_listener_gets_an_error_that_ends_it(network_error: NetworkErr
 
 # --- the Host rule; tests/unit/server/test_hosts.py has the names -------------------------------
 
+CLOCK = "/_mockmoov/clock"
+OPENED = {"/ping": 401, "/_mockmoov/health": 200, "/.well-known/jwks.json": 200, CLOCK: 421}
 
-def test_on_loopback_every_path_needs_a_known_host() -> None:
+
+def test_on_loopback_every_path_needs_an_allowed_host() -> None:
     hosts: dict[tuple[bytes, ...], bool] = {
         (b"localhost",): True,
         (b"MOCKMOOV:8080",): True,
@@ -361,7 +364,7 @@ def test_on_loopback_every_path_needs_a_known_host() -> None:
         (): False,
         (b"localhost", b"evil.example"): False,
     }
-    paths = ("/_mockmoov/health", "/oauth2/token", "/ping", "/none", "/.well-known/jwks.json")
+    paths = ("/_mockmoov/health", "/oauth2/token", "/ping", "/none", "/.well-known/jwks.json", CLOCK)
     app, network = loopback_app(("mockmoov:8080",)), network_app()
     for path in paths:
         for values, passes in hosts.items():
@@ -371,8 +374,24 @@ def test_on_loopback_every_path_needs_a_known_host() -> None:
             assert connect(network, "GET", path, headers=headers).status != 421
             if not passes:
                 assert response.body == b""
-                assert b"Host header" in response.headers[b"x-mockmoov-reason"]
+                assert b"Host" in response.headers[b"x-mockmoov-reason"]
                 assert response.headers[b"cache-control"] == b"no-store"
+
+
+def test_on_loopback_http_1_0_may_lack_the_host() -> None:
+    for path in ("/ping", "/_mockmoov/health", CLOCK):
+        for version, refused in (("1.0", False), ("1.1", True)):
+            assert (connect(loopback_app(), "GET", path, http_version=version).status == 421) is refused
+
+
+def test_a_pattern_opens_all_but_the_control_plane() -> None:
+    headers = [(b"host", b"mockmoov.example")]
+    for pattern in ("*", ".example"):
+        app = loopback_app((pattern,))
+        statuses = {path: connect(app, "GET", path, headers=headers).status for path in OPENED}
+        assert statuses == OPENED
+        app = loopback_app((pattern,), control_token="a-token")
+        assert connect(app, "GET", CLOCK, headers=headers).status == 401
 
 
 # --- the access log -----------------------------------------------------------------------------
@@ -496,17 +515,19 @@ def test_a_log_line_is_short_printable_ascii(path: str, method: str, host: bytes
 OTHER_SECRET = "of+another=key, with ~odd~ characters!"
 KEYS = {CLIENT_ID: CLIENT_SECRET, "other": OTHER_SECRET}
 SERVER = new_server(seed="seed", keys=[{"client_id": name, "client_secret": KEYS[name]} for name in KEYS])
-APP = create_app(SERVER, exposure="network")
+APP, ON_LOOPBACK = create_app(SERVER, exposure="network"), create_app(SERVER, exposure="loopback")
 PAIR, SIGNING = mint(APP), SERVER.repository.signing_keys()
 SECRETS = [CLIENT_SECRET, PAIR["access_token"], PAIR["refresh_token"]]
 SECRETS += [SIGNING.private_key, SIGNING.refresh_secret, OTHER_SECRET]
 WRAPPINGS = ("{}", "{}x", "x{}", " {} ", "/{}", "{}\n", "{}&{}", '"{}"', "%2F{}", "{}.{}")
 HEADERS = ("accept", "user-agent", "x-moov-version", "referer", "origin", "cookie", "host")
+HOST_WRAPPINGS = ("{}", "{}:80", "{}.example", "user:{}@localhost", "[{}]", "a.{}.b")
 PARAMETERS = ("grant_type", "client_id", "client_secret", "scope", "refresh_token", "token", "other")
 PATHS = ("/oauth2/token", "/oauth2/revoke", "/ping", "/_mockmoov/introspect", "/_mockmoov/health")
 
 plain_secrets = st.sampled_from(SECRETS)
 secrets = st.builds(str.replace, st.sampled_from(WRAPPINGS), st.just("{}"), plain_secrets)
+host_secrets = st.builds(str.format, st.sampled_from(HOST_WRAPPINGS), plain_secrets)
 harmless = st.sampled_from([CLIENT_ID, "client_credentials", "refresh_token", "/ping.read", ""])
 pairs = st.dictionaries(st.sampled_from(PARAMETERS) | secrets, secrets | harmless, max_size=6)
 credentials = st.builds(basic, st.sampled_from([*KEYS, *SECRETS]), plain_secrets) | plain_secrets.map(bearer)
@@ -514,24 +535,34 @@ headers = st.builds(
     lambda *fields: [(name.encode(), value.encode()) for name, value in fields],
     credentials | st.tuples(st.just("authorization"), secrets),
     st.tuples(st.just("content-type"), st.sampled_from([FORM, "application/json"]) | secrets),
-    st.tuples(st.sampled_from(HEADERS), secrets),
+    st.tuples(st.sampled_from(HEADERS), secrets) | st.tuples(st.just("host"), host_secrets),
 )
 
 
 @given(
+    app=st.sampled_from([APP, ON_LOOPBACK]),
     method=st.sampled_from(["POST", "GET"]) | secrets,
     path=st.sampled_from(PATHS) | st.builds("{}/{}".format, st.sampled_from(PATHS), secrets),
     query=pairs.map(urlencode),
     headers=headers,
     body=pairs.map(urlencode) | pairs.map(json.dumps),
 )
-@example(method="POST", path="/oauth2/token", query="a=" + "b" * 20, headers=AUTHORIZED, body=urlencode(MINT))
+@example(
+    app=APP,
+    method="POST",
+    path="/oauth2/token",
+    query="a=" + "b" * 20,
+    headers=AUTHORIZED,
+    body=urlencode(MINT),
+)
 def test_no_log_reason_or_journal_holds_a_secret(
-    method: str, path: str, query: str, headers: RawHeaders, body: str
+    app: ASGIApp, method: str, path: str, query: str, headers: RawHeaders, body: str
 ) -> None:
+    if b"host" not in dict(headers):
+        headers = [*headers, (b"host", b"localhost")]
     with access_log(logging.DEBUG, "mockmoov") as all_lines, access_log(logging.DEBUG) as lines:
         response = connect(
-            APP, method, path, chunk(body.encode()), headers=headers, query_string=query.encode()
+            app, method, path, chunk(body.encode()), headers=headers, query_string=query.encode()
         )
     assert len(lines) == 1
     minted = json.loads(response.body) if response.status == 200 and response.body[:5] == b'{"acc' else {}
