@@ -14,7 +14,8 @@ from types import FrameType
 import click
 
 from mockmoov.cli.options import fail, option
-from mockmoov.cli.serve import Parts, prepare, read_settings, settings_options
+from mockmoov.cli.help import SettingsCommand, settings_options
+from mockmoov.cli.serve import Parts, prepare, read_settings
 from mockmoov.config.settings import Layer
 from mockmoov.config.sources import PREFIX
 from mockmoov.testing.environment import environment
@@ -26,7 +27,7 @@ _NOT_FOUND, _NOT_RUNNABLE, _SIGNALED = 127, 126, 128  # exit codes, as a shell h
 _log = logging.getLogger("mockmoov")
 
 
-@click.command(context_settings={"allow_interspersed_args": False})
+@click.command(cls=SettingsCommand, context_settings={"allow_interspersed_args": False})
 @option("--config", metavar="PATH", help="TOML file with settings.")
 @settings_options
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")

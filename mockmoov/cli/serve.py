@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from mockmoov import __version__
 from mockmoov.cli import logs
+from mockmoov.cli.help import SettingsCommand, flag, settings_options
 from mockmoov.cli.options import fail, option
-from mockmoov.config.settings import SETTINGS, Layer, Settings, SettingsError, load
-from mockmoov.config.sources import PREFIX, from_environment, from_file
+from mockmoov.config.settings import Layer, Settings, SettingsError, load
+from mockmoov.config.sources import from_environment, from_file
 from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.oauth.contracts import RECOMMENDED_VERSION, contract_named
 from mockmoov.oauth.records import ApiKey
@@ -31,27 +32,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("mockmoov")
 _LONG_ENOUGH = 16  # characters of a control token
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def settings_options(command: _Command) -> _Command:
-    """Add an option for each setting. Its value stays text until the settings are loaded."""
-    for name, item in reversed(list(SETTINGS.items())):
-        default = "the documented example" if name == "api_keys" else item.metadata["default"]
-        source = f"[env: {PREFIX}{name.upper()}; default: {'none' if default in ('', None, []) else default}]"
-        flag_value = item.metadata["flag_value"]
-        switch = {"is_flag": False, "flag_value": flag_value} if flag_value else {}
-        command = click.option(
-            _flag(name), name, metavar="VALUE", help=f"{item.metadata['help']}  {source}", **switch
-        )(command)
-    return command
-
-
-@click.command()
+@click.command(cls=SettingsCommand)
 @option("--config", metavar="PATH", help="TOML file with settings.")
 @option("--ready-file", metavar="PATH", help="File to write the URL to, once the server answers.")
 @settings_options
@@ -84,7 +67,7 @@ def read_settings(config: str | None, flags: Mapping[str, str | None], *defaults
     """The settings of a command, which also say how its log is written; exits with 2 if one is invalid."""
     warnings: list[str] = []
     environment = from_environment(os.environ, warnings.append)
-    given = Layer(settings={name: value for name, value in flags.items() if value is not None}, spell=_flag)
+    given = Layer(settings={name: value for name, value in flags.items() if value is not None}, spell=flag)
     logs.configure(_log_format(given, environment))  # errors are written in it, too
     for warning in warnings:
         _log.warning(warning)

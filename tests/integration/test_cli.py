@@ -23,7 +23,7 @@ from click.testing import Result
 
 from mockmoov import __version__
 from mockmoov.cli.main import main
-from mockmoov.config.settings import SETTINGS, load
+from mockmoov.config.settings import load
 from mockmoov.config.sources import PREFIX
 from mockmoov.data.operations import OPERATIONS
 from mockmoov.data.scopes import SCOPES
@@ -226,23 +226,6 @@ def test_container_links_are_ignored_with_a_warning(tmp_path: Path, caplog: pyte
     serve(tmp_path, lambda _: None, MOCKMOOV_PORT="tcp://10.0.0.1:1", MOCKMOOV_SERVICE_HOST="10.0.0.1")
     warnings = sorted(line.split(":")[0] for line in caplog.messages if "ignored" in line)
     assert warnings == ["ignored MOCKMOOV_PORT", "ignored MOCKMOOV_SERVICE_HOST"]
-
-
-def test_help_of_serve_lists_every_setting() -> None:
-    result = invoke("serve", "--help")
-    assert result.exit_code == 0
-    assert invoke("serve", "-h").stdout == result.stdout
-    text = re.sub(r"\s+", "", result.stdout)
-    for name, item in SETTINGS.items():
-        default = item.metadata["default"]
-        shown = "the documented example" if name == "api_keys" else default or (0 if default == 0 else "none")
-        entry = (
-            f"--{name.replace('_', '-')} VALUE {item.metadata['help']} "
-            f"[env: {PREFIX}{name.upper()}; default: {shown}]"
-        )
-        assert text.count(re.sub(r"\s+", "", entry)) == 1, name
-    flags = re.findall(r"^ +(--[a-z-]+) (?:VALUE|PATH)", result.stdout, re.MULTILINE)
-    assert flags == ["--config", "--ready-file", *(f"--{name.replace('_', '-')}" for name in SETTINGS)]
 
 
 def test_help_lists_every_command_and_no_secret() -> None:
