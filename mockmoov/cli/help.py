@@ -67,6 +67,8 @@ class SettingsCommand(click.Command):
         """Write the command's own options, then the settings, group by group."""
         groups: dict[str, list[tuple[str, str]]] = {group: [] for group in ("Options", *get_args(Group))}
         for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Argument):
+                continue
             setting = SETTINGS.get(parameter.name or "")
             group = setting.metadata["group"] if setting else "Options"
             groups[group].extend(filter(None, [parameter.get_help_record(ctx)]))

@@ -13,8 +13,8 @@ from types import FrameType
 
 import click
 
-from mockmoov.cli.options import fail, option
 from mockmoov.cli.help import SettingsCommand, settings_options
+from mockmoov.cli.options import fail, option
 from mockmoov.cli.serve import Parts, prepare, read_settings
 from mockmoov.config.settings import Layer
 from mockmoov.config.sources import PREFIX

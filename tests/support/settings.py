@@ -62,7 +62,8 @@ RANGES = {
 }  # fmt: skip
 CHOICES = {
     "token_format": ["jwt", "opaque"], "scope_catalogue": ["strict", "open"],
-    "origin_policy": ["if-present", "required", "off"], "control": ["auto", "on", "off"], "log_format": ["text", "json"],
+    "origin_policy": ["if-present", "required", "off"], "control": ["auto", "on", "off"],
+    "log_format": ["text", "json"],
 }  # fmt: skip
 
 
