@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,7 +85,8 @@ def _exit_code(command: Sequence[str], environ: Mapping[str, str]) -> int:
     forwarder = _Forwarder()
     with _handling_signals(forwarder):
         try:
-            process = subprocess.Popen(command, env=environ)  # noqa: S603 - running it is what was asked for
+            program = shutil.which(command[0]) or command[0]  # Windows doesn't look for npm.cmd itself
+            process = subprocess.Popen([program, *command[1:]], env=environ)  # noqa: S603 - running it is what was asked for
         except OSError as error:
             is_missing = isinstance(error, FileNotFoundError)
             fail(_NOT_FOUND if is_missing else _NOT_RUNNABLE, f"cannot run {command[0]}: {error.strerror}")

@@ -114,7 +114,7 @@ class Parts:
 
 
 def prepare(settings: Settings) -> Parts:
-    """Make a server and open its sockets; exits with 2 if a setting is invalid, with 1 if they are taken."""
+    """Make a server and open its sockets; exits with 2 if the settings don't allow it."""
     from mockmoov.server.factory import create_server  # noqa: PLC0415 - `--help` needs no server
     from mockmoov.web.app import create_app  # noqa: PLC0415
     from mockmoov.web.listeners import BindError, open_listeners  # noqa: PLC0415
@@ -122,10 +122,8 @@ def prepare(settings: Settings) -> Parts:
     try:
         server = create_server(settings)
         listeners = open_listeners(settings)
-    except SettingsError as error:
+    except (SettingsError, BindError) as error:
         fail(2, str(error))
-    except BindError as error:
-        fail(1, str(error))
     if warning := _exposure_warning(settings, listeners):
         _log.warning(warning)
     app = create_app(server, exposure=listeners.exposure, ca_pem=listeners.ca_pem)
@@ -164,7 +162,7 @@ def _fail_on_os_error(ready_file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        fail(1, f"--ready-file {ready_file}: {error.strerror}")
+        fail(2, f"--ready-file {ready_file}: {error.strerror}")
 
 
 def _where_the_ca_is(settings: Settings, url: str) -> str:

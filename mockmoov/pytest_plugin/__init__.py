@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from mockmoov.config.real_files import real_files
-
 if TYPE_CHECKING:
     from mockmoov.client import TokenClient
     from mockmoov.pytest_plugin.marker import MarkerOptions
@@ -123,6 +121,8 @@ def moov_token(request: pytest.FixtureRequest, moov: "MoovKey") -> "MintedToken"
 @pytest.fixture
 def moov_client(pytestconfig: pytest.Config, moov: "MoovKey") -> Iterator["TokenClient"]:
     """A `mockmoov.client.TokenClient` with the credentials of `moov`."""
+    from mockmoov.config.real_files import real_files  # noqa: PLC0415
+
     with real_files(), _fail_in_one_line("mockmoov_ca_file "):
         import httpx2  # noqa: PLC0415
 
@@ -150,6 +150,8 @@ def _server(config: pytest.Config, settings: Mapping[str, Any]) -> "MockMoov":
 
     An application equals only itself, whatever its `repr`. Its server keeps it, so that no other gets its id.
     """
+    from mockmoov.config.real_files import real_files  # noqa: PLC0415
+
     servers = config.stash.setdefault(_SERVERS, {})
     name = repr(sorted((key, id(value) if callable(value) else value) for key, value in settings.items()))
     if name not in servers:

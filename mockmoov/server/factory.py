@@ -73,4 +73,4 @@ def _read_examples(path: str) -> "Examples":
     except OSError as error:
         raise SettingsError(f"openapi {path}: {error.strerror}") from None
     except DescriptionError as error:
-        raise SettingsError(str(error)) from None
+        raise SettingsError(f"openapi {error}") from None

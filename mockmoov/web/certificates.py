@@ -2,7 +2,8 @@
 
 import os
 import ssl
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
@@ -30,8 +31,8 @@ def make_tls(settings: Settings) -> tuple[ssl.SSLContext | None, bytes | None]:
         return context, None
     try:
         return context, _certify(context, settings)
-    except (OSError, UnicodeError) as error:  # a file, or a name that no certificate may have
-        raise SettingsError(f"tls: {error}") from None
+    except OSError as error:  # of the temporary file that OpenSSL reads
+        raise SettingsError(f"tls needs a folder for temporary files: {error}") from None
 
 
 def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
@@ -46,15 +47,29 @@ def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
 
 def _certify(context: ssl.SSLContext, settings: Settings) -> bytes:
     """Give the context a certificate of mockmoov's own CA; returns the CA's certificate in PEM."""
-    ca = _kept_ca(Path(settings.tls_ca_folder)) if settings.tls_ca_folder else _new_ca()
+    with _naming("tls_ca_folder", settings.tls_ca_folder):
+        ca = _kept_ca(Path(settings.tls_ca_folder)) if settings.tls_ca_folder else _new_ca()
     now = datetime.now(UTC)
     names = dict.fromkeys((*_LOOPBACK, *settings.tls_names))
-    server = ca.issue_cert(*names, not_before=now - timedelta(days=1), not_after=now + _LIFETIME)
+    try:
+        server = ca.issue_cert(*names, not_before=now - timedelta(days=1), not_after=now + _LIFETIME)
+    except UnicodeError as error:  # of a name that no certificate may have
+        raise SettingsError(f"tls_names: {error}") from None
     server.configure_cert(context)
     ca_pem = ca.cert_pem.bytes()
     if settings.tls_ca_file is not None:
-        Path(settings.tls_ca_file).write_bytes(ca_pem)
+        with _naming("tls_ca_file", settings.tls_ca_file):
+            Path(settings.tls_ca_file).write_bytes(ca_pem)
     return ca_pem
+
+
+@contextmanager
+def _naming(name: str, path: str | None) -> Iterator[None]:
+    """Turn an error of a file into one that names the setting with its path."""
+    try:
+        yield
+    except OSError as error:
+        raise SettingsError(f"{name} {path}: {error.strerror}") from None
 
 
 def _new_ca() -> "trustme.CA":

@@ -15,12 +15,18 @@ from mockmoov.web.certificates import make_tls
 # What `localhost` means: both, on the same port (RFC 6761 §6.3).
 _ADDRESSES = {"localhost": ("127.0.0.1", "::1")}
 _REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nobody can connect to "every address"
+_ANY_HOST = "host must be a name or an address of this machine"
+_HINTS = {  # by error, and whether the port was named
+    (errno.EADDRINUSE, True): "another mockmoov? {setting} 0 picks a free one",
+    (errno.EADDRINUSE, False): "host 127.0.0.1 needs a port for IPv4 only",
+    (errno.EACCES, True): "{setting} 0 picks one that needs no privileges",
+}
 _BACKLOG = 2048
 _TRIES = 20  # ports, where any port will do that is free for IPv4 and IPv6
 
 
 class BindError(OSError):
-    """The server cannot listen on an address; the message says which and why."""
+    """The server cannot listen on an address; the message says which, why, and which setting would help."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +89,14 @@ def bind(host: str, port: int, *, setting: str = "port") -> list[socket.socket]:
         try:
             return _bind_all(_ADDRESSES.get(host, (host,)), port)
         except UnicodeError:  # a name that IDNA cannot encode
-            raise BindError(f"cannot listen on {host} port {port}: not a host name") from None
+            raise BindError(f"cannot listen on {host} port {port}: not a host name; {_ANY_HOST}") from None
         except OSError as error:
             reason = error
             if port != 0 or error.errno != errno.EADDRINUSE:
                 break
-    is_taken = port and reason.errno == errno.EADDRINUSE
-    hint = f"; another mockmoov? {setting} 0 picks a free one" if is_taken else ""
     why = reason.strerror if isinstance(reason, socket.gaierror) else os.strerror(reason.errno or 0)
-    raise BindError(f"cannot listen on {host} port {port}: {why}{hint}") from None
+    hint = _HINTS.get((reason.errno or 0, port != 0), _ANY_HOST).format(setting=setting)
+    raise BindError(f"cannot listen on {host} port {port}: {why}; {hint}") from None
 
 
 def _bind_all(addresses: tuple[str, ...], port: int) -> list[socket.socket]:

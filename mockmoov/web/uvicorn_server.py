@@ -189,7 +189,7 @@ class _Server(uvicorn.Server):
             self._tls_acceptor = TlsAcceptor(self._secure.context, self._new_protocol)
             self._tls_acceptor.listen(self._secure.sockets)
         self._on_ready()
-        threading.Thread(target=warm_up, name="mockmoov warms up", daemon=True).start()
+        self._loop.call_soon(warm_up)  # the first request may wait for it, but no check of a token will
 
     def _new_protocol(self) -> HttpProtocol:
         return HttpProtocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)

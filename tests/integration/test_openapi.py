@@ -21,8 +21,8 @@ def test_server_answers_with_examples_over_a_socket(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(every_operation("3.1.0")))
     with serving_process("--openapi", str(path)) as (url, process):
         assert process.stdout is not None
-        lines = [process.stdout.readline().strip() for _ in range(2)]
-        assert lines[1] == "openapi.yaml: 209 operations are answered, 0 are unknown"
+        lines = [process.stdout.readline().strip() for _ in range(3)]
+        assert lines[2] == "openapi.yaml: 209 operations are answered, 0 are unknown"
         with httpx2.Client(base_url=url, auth=(CLIENT_ID, CLIENT_SECRET), trust_env=False) as http:
             response = http.get("/accounts")
             assert (response.status_code, response.json()["mode"]) == (200, "sandbox")
@@ -36,7 +36,7 @@ def test_unusable_file_is_exit_code_2(tmp_path: Path) -> None:
     path = tmp_path / "openapi.yaml"
     path.write_text("openapi: 3.1.0\npaths: {/accounts: {get: []}}\n")
     result = command_line.run("serve", "--port=0", f"--openapi={path}")
-    expected = "mockmoov: openapi.yaml: paths./accounts.get must be an object\n"
+    expected = "mockmoov: openapi openapi.yaml: paths./accounts.get must be an object\n"
     assert (result.exit_code, result.stderr) == (2, expected)
 
 

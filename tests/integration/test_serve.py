@@ -129,9 +129,8 @@ def test_an_error_says_if_no_port_is_free_in_both(monkeypatch: pytest.MonkeyPatc
         other.listen()
         resolver = _Resolver(lambda _: other.getsockname())
         monkeypatch.setattr(socket, "getaddrinfo", resolver)
-        assert (
-            bind_error("localhost") == f"cannot listen on localhost port 0: {os.strerror(errno.EADDRINUSE)}"
-        )
+        in_use = f"{os.strerror(errno.EADDRINUSE)}; host 127.0.0.1 needs a port for IPv4 only"
+        assert bind_error("localhost") == f"cannot listen on localhost port 0: {in_use}"
         assert resolver.calls > 1
 
 
@@ -150,11 +149,11 @@ def test_the_url_can_be_connected_to() -> None:
             assert listeners.is_loopback(sockets) == is_loopback
 
 
-def test_a_port_in_use_is_exit_code_1_and_one_line(tmp_path: Path) -> None:
+def test_a_port_in_use_is_exit_code_2_and_one_line(tmp_path: Path) -> None:
     with bound("127.0.0.1") as sockets:
         port = port_of(sockets)
         result = command_line.run("serve", f"--port={port}", f"--ready-file={tmp_path / 'ready'}")
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == f"mockmoov: cannot listen on localhost port {port}: {IN_USE}\n"
     assert not list(tmp_path.iterdir())
 

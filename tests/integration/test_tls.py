@@ -115,7 +115,7 @@ def test_http_2_is_never_negotiated() -> None:
 
 
 def test_a_name_that_cannot_be_certified_is_an_error() -> None:
-    with pytest.raises(SettingsError, match=r"^tls: "):
+    with pytest.raises(SettingsError, match=r"^tls_names: "):
         made(tls_names="xn--999999999")
 
 
@@ -188,7 +188,7 @@ def test_a_broken_kept_ca_is_an_error_and_stays(tmp_path: Path) -> None:
 def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for name in ("tls_ca_file", "tls_ca_folder"):
-        with pytest.raises(SettingsError, match=r"^tls: .*file/below"):
+        with pytest.raises(SettingsError, match=rf"^{name} .*file/below: Not a directory"):
             made(**{name: str(tmp_path / "file" / "below")})
 
 

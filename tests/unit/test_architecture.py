@@ -1,6 +1,7 @@
 """Which folder may import which, and what the package, the plugin and each command import."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -107,6 +108,16 @@ def test_lower_layers_need_few_libraries() -> None:
     }
     foreign = {folder: names - sys.stdlib_module_names for folder, names in used.items()}
     assert foreign == LIBRARIES
+
+
+SYSTEMS_OWN = re.compile(
+    r"import (?:fcntl|grp|pwd|resource|termios)\b|signal\.SIG(?!INT\b|TERM\b|_)|os\.fork|AF_UNIX|SO_REUSEPORT"
+)
+
+
+def test_nothing_needs_what_only_some_systems_have() -> None:
+    found = {path.name: SYSTEMS_OWN.findall(path.read_text()) for path in FILES}
+    assert {name: uses for name, uses in found.items() if uses} == {}
 
 
 UNUSED = {

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -267,7 +267,7 @@ def proxy(program: str, template: str, folder: Path, url: str) -> Iterator[int]:
 def answer(port: int, path: str = "/ping") -> tuple[int, str]:
     """The status that is answered at a port, 0 if nobody listens, and the reason."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    with suppress(ConnectionRefusedError):
+    with closing(connection), suppress(ConnectionRefusedError):
         connection.request("GET", path)
         response = connection.getresponse()
         return response.status, response.headers.get("x-mockmoov-reason", "")

@@ -102,8 +102,8 @@ def test_unusable_file_is_a_settings_error(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("swagger: '2.0'")
     (tmp_path / "b.yaml").write_bytes(b" " * (16 * 1024 * 1024 + 2))
     reasons = {
-        "a.yaml": 'a.yaml: openapi must be 3.0 or 3.1, not "2.0"',
-        "b.yaml": "b.yaml: larger than 16 MiB",
+        "a.yaml": 'openapi a.yaml: openapi must be 3.0 or 3.1, not "2.0"',
+        "b.yaml": "openapi b.yaml: larger than 16 MiB",
         "c.yaml": f"openapi {tmp_path}/c.yaml: No such file or directory",
         ".": f"openapi {tmp_path}/.: Is a directory",
     }
