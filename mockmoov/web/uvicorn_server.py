@@ -79,7 +79,12 @@ class BackgroundServer:
     """
 
     def __init__(
-        self, app: ASGIApp, sockets: list[socket.socket], secure: TlsListeners | None = None
+        self,
+        app: ASGIApp,
+        sockets: list[socket.socket],
+        secure: TlsListeners | None = None,
+        *,
+        start_seconds: float = _START_SECONDS,
     ) -> None:
         if library := _replacer_of_threads():
             raise StartError(f"{library} has replaced threads in this process: {_ELSEWHERE}")
@@ -88,12 +93,9 @@ class BackgroundServer:
         self._server = _Server(app, self._ready.set, _STOP_SECONDS_IN_BACKGROUND, secure, self._fail)
         self._thread = threading.Thread(target=self._run, args=(sockets,), name="mockmoov", daemon=True)
         self._thread.start()
-        self._wait()
-
-    def _wait(self) -> None:
-        if not self._ready.wait(_START_SECONDS):
-            self._fail(StartError(f"no start within {_START_SECONDS} s in this process: {_ELSEWHERE}"))
-            self._server.end()
+        if not self._ready.wait(start_seconds):
+            self._fail(StartError(f"no start within {start_seconds} s in this process: {_ELSEWHERE}"))
+            self._server.close(sockets)
         if self._error is not None:
             self._join(_FAILED_SECONDS)
             raise self._error
@@ -174,10 +176,11 @@ class _Server(uvicorn.Server):
             self._on_failure(error)  # at once: what the application left behind may never end
             raise
         finally:
-            self._close(sockets or ())
+            self.close(sockets or ())
             await lifespan.stop()
 
-    def _close(self, sockets: Iterable[socket.socket]) -> None:
+    def close(self, sockets: Iterable[socket.socket]) -> None:
+        """Close these listeners and those for https."""
         secure = self._secure.sockets if self._secure else ()
         for listener in (*sockets, *secure):
             listener.close()
@@ -224,7 +227,7 @@ class _Server(uvicorn.Server):
             await self._tls_acceptor.stop()
         for listener in self.servers:
             listener.close()
-        self._close(sockets or ())
+        self.close(sockets or ())
         for connection in list(self.server_state.connections):
             connection.shutdown()
         await self._finished(self._stop_seconds)

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -27,6 +28,7 @@ from mockmoov.config.settings import load
 from mockmoov.config.sources import PREFIX
 from mockmoov.data.operations import OPERATIONS
 from mockmoov.data.scopes import SCOPES
+from mockmoov.testing import MockMoov
 from tests.support import command_line, odd_servers
 from tests.support.listening import listening
 from tests.support.odd_servers import Counting
@@ -181,6 +183,24 @@ def test_the_control_plane_is_as_the_start_up_line_says(tmp_path: Path) -> None:
         assert result.stdout.splitlines()[-1] == f"control plane at {url}/_mockmoov: {state}"
         assert statuses.pop() == status
         assert "very-secret" not in result.output
+
+
+def test_a_control_plane_that_others_can_use_is_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = {
+        ("--host=0.0.0.0", "--control=on"): "anybody who reaches 0.0.0.0:",
+        ("--host=0.0.0.0", "--control-token=123456789012345"): "control_token can be guessed",
+        ("--host=0.0.0.0", "--control-token=1234567890123456"): None,
+        ("--host=0.0.0.0", "--control-token=short", "--control=off"): None,
+        ("--host=127.0.0.1", "--control-token=short"): None,
+    }
+    for flags, expected in table.items():
+        caplog.clear()
+        serve(tmp_path, lambda _: None, *flags)
+        warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert len(warnings) == (expected is not None), flags
+        assert all(line.startswith(str(expected)) for line in warnings)
 
 
 def test_a_failed_start_removes_a_ready_file(tmp_path: Path) -> None:
@@ -349,6 +369,20 @@ def test_healthcheck_is_1_if_nobody_answers() -> None:
 
 
 COMMANDS = (("healthcheck",), ("token", "--scope", "/ping.read"))
+
+
+def test_healthcheck_waits_for_a_server_to_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    server: list[MockMoov] = []
+    thread = threading.Timer(0.1, lambda: server.append(MockMoov(host="127.0.0.1", port=port)))
+    thread.start()
+    try:
+        result = invoke("healthcheck", "--wait=30", f"--url=http://127.0.0.1:{port}")
+    finally:
+        thread.join()
+        server.pop().stop()
+    assert (result.exit_code, result.output) == (0, "")
 
 
 def test_a_bad_url_is_exit_code_2_and_not_repeated() -> None:

@@ -255,6 +255,17 @@ def test_the_constructor_raises_what_keeps_it_from_starting(loop: str) -> None:
         uvicorn_server.BackgroundServer(create_app(new_server(), exposure="loopback"), sockets)
 
 
+def test_a_start_that_does_not_end_is_an_error() -> None:
+    async def never_ready(_scope: Scope, receive: Receive, _send: Send) -> None:
+        await receive()
+        await asyncio.Event().wait()
+
+    sockets = listeners.bind("127.0.0.1", 0)
+    with pytest.raises(uvicorn_server.StartError, match=r"within 0\.05 s .*`mockmoov serve`"):
+        uvicorn_server.BackgroundServer(never_ready, sockets, start_seconds=0.05)
+    assert all(item.fileno() == -1 for item in sockets)
+
+
 def connect(stack: ExitStack, url: str, sent: bytes) -> socket.socket:
     """A connection on which this was sent."""
     parts = urlsplit(url)
@@ -344,7 +355,10 @@ def test_a_client_that_leaves_in_its_body_changes_nothing(caplog: pytest.LogCapt
 
 
 WITHOUT_UVLOOP = "import sys; sys.modules['uvloop'] = None; from mockmoov.cli.main import main; main()"
-PROGRAMS = {"uvloop": ("-m", "mockmoov"), "asyncio": ("-c", WITHOUT_UVLOOP)}
+NOHUP = (
+    "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from mockmoov.cli.main import main; main()"
+)
+PROGRAMS = {"uvloop": ("-m", "mockmoov"), "asyncio": ("-c", WITHOUT_UVLOOP), "nohup": ("-c", NOHUP)}
 TOKEN = b"POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\n"
 OPEN = [  # what the clients have sent, and what each has received
     (b"", b""),
@@ -375,10 +389,10 @@ def running(directory: Path, program: str) -> Iterator[tuple[subprocess.Popen[by
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", ["uvloop", "asyncio"])
 def test_a_signal_stops_it_whatever_is_open(tmp_path: Path, program: str) -> None:
     """Once or twice, it ends with exit code 0, without a traceback and without its ready file."""
-    for signals in ([signal.SIGTERM], [signal.SIGINT], [signal.SIGINT, signal.SIGINT]):
+    for signals in ([signal.SIGTERM], [signal.SIGHUP], [signal.SIGINT], [signal.SIGINT, signal.SIGINT]):
         with running(tmp_path, program) as (process, url, log), ExitStack() as stack:
             for sent, awaited in OPEN:
                 assert received(connect(stack, url, sent), until=awaited).endswith(awaited)
@@ -387,4 +401,14 @@ def test_a_signal_stops_it_whatever_is_open(tmp_path: Path, program: str) -> Non
                 process.send_signal(number)
             assert process.wait(timeout=10) == 0, log.read_text()
             assert "Traceback" not in log.read_text()
+            assert f" INFO {signals[0].name}: the server stops\n" in log.read_text()
             assert sorted(path.name for path in tmp_path.iterdir()) == ["log"]
+
+
+@pytest.mark.slow
+def test_under_nohup_it_survives_a_hangup(tmp_path: Path) -> None:
+    with running(tmp_path, "nohup") as (process, url, log):
+        process.send_signal(signal.SIGHUP)
+        assert status_of(url) == 200
+        process.terminate()
+        assert process.wait(timeout=10) == 0, log.read_text()

@@ -60,6 +60,12 @@ def runs_now(clock: testing.Clock) -> bool:
 # --- API keys -----------------------------------------------------------------------------------
 
 
+def test_requests_leave_no_warning_in_the_log_of_a_test(caplog: pytest.LogCaptureFixture) -> None:
+    with MockMoov() as server:
+        assert httpx2.get(f"{server.url}/ping").status_code == 401
+    assert caplog.records == []
+
+
 def test_new_key_works_at_once_with_its_own_credentials(moov: MockMoov, program: Program) -> None:
     other = moov.new_api_key()
     credentials = [program.key.client_id, program.key.client_secret, other.client_id, other.client_secret]
