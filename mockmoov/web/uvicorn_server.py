@@ -93,8 +93,11 @@ class BackgroundServer:
         self._server = _Server(app, self._ready.set, _STOP_SECONDS_IN_BACKGROUND, secure, self._fail)
         self._thread = threading.Thread(target=self._run, args=(sockets,), name="mockmoov", daemon=True)
         self._thread.start()
-        if not self._ready.wait(start_seconds):
-            self._fail(StartError(f"no start within {start_seconds} s in this process: {_ELSEWHERE}"))
+        self._wait(start_seconds, sockets)
+
+    def _wait(self, seconds: float, sockets: list[socket.socket]) -> None:
+        if not self._ready.wait(seconds):
+            self._fail(StartError(f"no start within {seconds} s in this process: {_ELSEWHERE}"))
             self._server.close(sockets)
         if self._error is not None:
             self._join(_FAILED_SECONDS)
