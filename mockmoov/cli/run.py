@@ -39,13 +39,10 @@ def run(config: str | None, command: tuple[str, ...], **flags: str | None) -> No
     in MOOV_BASE_URL, MOOV_CLIENT_ID, MOOV_CLIENT_SECRET and the variables that Moov's SDKs read. Signals go
     to the program, and its exit code is that of this command.
     """
-    from mockmoov.web.uvicorn_server import BackgroundServer, StartError  # noqa: PLC0415 - `--help` needs none
+    from mockmoov.web.uvicorn_server import BackgroundServer  # noqa: PLC0415 - `--help` needs no server
 
     parts = prepare(read_settings(config, flags, _FREE_PORTS))
-    try:
-        server = BackgroundServer(parts.app, parts.listeners.sockets, parts.listeners.secure)
-    except StartError as error:
-        fail(1, str(error))
+    server = BackgroundServer(parts.app, parts.listeners.sockets, parts.listeners.secure)
     _log.info(parts.start_up_lines()[0])
     try:
         with _ca_file(parts) as ca_file:
@@ -82,7 +79,7 @@ def _ca_file(parts: Parts) -> Iterator[str | None]:
 
 
 def _exit_code(command: Sequence[str], environ: Mapping[str, str]) -> int:
-    forwarder = _Forwarder()
+    forwarder = Forwarder()
     with _handling_signals(forwarder):
         try:
             program = shutil.which(command[0]) or command[0]  # Windows doesn't look for npm.cmd itself
@@ -95,7 +92,7 @@ def _exit_code(command: Sequence[str], environ: Mapping[str, str]) -> int:
     return code if code >= 0 else _SIGNALED - code
 
 
-class _Forwarder:
+class Forwarder:
     """A signal handler that passes signals on to a process; those that come before its start, then."""
 
     def __init__(self) -> None:
@@ -129,7 +126,7 @@ def _terminal_sends_it_too() -> bool:
 
 
 @contextmanager
-def _handling_signals(handler: _Forwarder) -> Iterator[None]:
+def _handling_signals(handler: Forwarder) -> Iterator[None]:
     """Give the handler every signal that is to be forwarded, unless this process was started to ignore it."""
     numbers = [getattr(signal, name) for name in _FORWARDED if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mockmoov.cli.run import Forwarder
 from tests.support.servers import CLIENT_SECRET
 from tests.support.serving import commands_on_the_path, environment, until
 
@@ -124,3 +125,33 @@ def test_a_key_of_the_terminal_reaches_the_program_once(tmp_path: Path) -> None:
     finally:
         os.close(keyboard)
         os.close(terminal)
+
+
+def test_a_signal_that_comes_too_early_goes_to_the_program_later() -> None:
+    forwarder = Forwarder()
+    forwarder(signal.SIGTERM, None)
+    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as process:
+        forwarder.start(process)
+        assert process.wait(30) == -signal.SIGTERM
+
+
+def test_a_signal_that_is_ignored_is_not_forwarded(tmp_path: Path) -> None:
+    file = tmp_path / "signals"
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with counting(file, "SIGHUP", "SIGTERM") as process:
+            process.send_signal(signal.SIGHUP)
+            process.terminate()
+            assert process.wait(30) == 1
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_keys_of_a_console_of_windows_are_not_forwarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "tcgetpgrp")
+    forwarder = Forwarder()
+    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as process:
+        forwarder.start(process)
+        forwarder(signal.SIGINT, None)
+        forwarder(signal.SIGTERM, None)
+        assert process.wait(30) == -signal.SIGTERM

@@ -7,6 +7,7 @@ import socket
 import ssl
 import stat
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -183,6 +184,12 @@ def test_a_broken_kept_ca_is_an_error_and_stays(tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match=r"^tls_ca_folder: .* is not a CA's certificate"):
             made(tls_ca_folder=str(tmp_path))
         assert kept.read_bytes() == content
+
+
+def test_a_missing_folder_for_temporary_files_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
+    with pytest.raises(SettingsError, match=r"^tls needs a folder for temporary files: .*/no/such/folder"):
+        made()
 
 
 def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -84,6 +84,15 @@ def test_a_path_is_logged_as_it_was_sent() -> None:
     assert dict(zip(table, (line.split()[1] for line in lines), strict=True)) == table
 
 
+def test_a_log_line_says_if_there_are_several_origins() -> None:
+    origins = [(b"origin", b"https://shop.example")] * 2
+    with access_log() as lines:
+        connect(network_app(), "GET", "/ping", headers=origins)
+    assert fields_of(lines[0])["reason"].endswith(
+        "; pages may not read this: there are several Origin headers"
+    )
+
+
 def test_a_log_line_names_the_origin_that_may_not_read() -> None:
     app = network_app(cors_origins="https://other.example")
     with access_log() as lines:
