@@ -100,6 +100,7 @@ class Forwarder:
         self._early: list[int] = []
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
+        """Pass a signal on, unless the terminal has sent it to the process, too."""
         if self._process is None:
             self._early.append(number)
         elif not (signal.Signals(number).name in _FROM_TERMINALS and _terminal_sends_it_too()):
