@@ -34,14 +34,22 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def settings_options(command: _Command) -> _Command:
-    """Add an option for each setting. Its value stays text until the settings are loaded."""
-    for name, item in reversed(list(SETTINGS.items())):
-        flag_value = item.metadata["flag_value"]
-        switch = {"is_flag": False, "flag_value": flag_value} if flag_value else {}
-        metavar = _metavar(item.metadata["parse"])
-        command = click.option(flag(name), name, metavar=metavar, help=_help(name), **switch)(command)
-    return command
+def settings_options(**defaults: object) -> Callable[[_Command], _Command]:
+    """Add an option for each setting. Its value stays text until the settings are loaded.
+
+    `defaults` are those of the command that aren't the setting's own.
+    """
+
+    def add(command: _Command) -> _Command:
+        for name, item in reversed(list(SETTINGS.items())):
+            flag_value = item.metadata["flag_value"]
+            switch = {"is_flag": False, "flag_value": flag_value} if flag_value else {}
+            text = _help(name, defaults.get(name, item.metadata["default"]))
+            metavar = _metavar(item.metadata["parse"])
+            command = click.option(flag(name), name, metavar=metavar, help=text, **switch)(command)
+        return command
+
+    return add
 
 
 def _metavar(parse: object) -> str:
@@ -53,11 +61,11 @@ def _metavar(parse: object) -> str:
     return _METAVARS[parse]
 
 
-def _help(name: str) -> str:
-    metadata = SETTINGS[name].metadata
-    default = "the documented example" if name == "api_keys" else metadata["default"]
+def _help(name: str, default: object) -> str:
     shown = "none" if default in ("", None, []) else str(default).replace(",", ", ")
-    return f"{metadata['help']} [env: {PREFIX}{name.upper()}; default: {shown}]"
+    if name == "api_keys":
+        shown = "the documented example"
+    return f"{SETTINGS[name].metadata['help']} [env: {PREFIX}{name.upper()}; default: {shown}]"
 
 
 class SettingsCommand(click.Command):

@@ -35,9 +35,14 @@ def local_settings() -> Settings:
         fail(2, str(error))
 
 
+def is_https(url: str) -> bool:
+    """Whether a URL is reached with TLS."""
+    return url.lower().startswith("https://")
+
+
 def tls_context(url: str, ca_file: str | None) -> "ssl.SSLContext | None":
     """The TLS context for a URL, None for http; exits with 2 if the CA file is invalid."""
-    if not url.lower().startswith("https://"):
+    if not is_https(url):
         return None
     try:
         return trust_context(ca_file)

@@ -18,6 +18,7 @@ from mockmoov.cli.help import SettingsCommand, settings_options
 from mockmoov.cli.options import fail, option
 from mockmoov.cli.serve import Parts, prepare, read_settings
 from mockmoov.config.settings import Layer
+from mockmoov.config.signals import handle_signals
 from mockmoov.config.sources import PREFIX
 from mockmoov.testing.environment import environment
 
@@ -30,7 +31,7 @@ _log = logging.getLogger("mockmoov")
 
 @click.command(cls=SettingsCommand, context_settings={"allow_interspersed_args": False})
 @option("--config", metavar="PATH", help="TOML file with settings.")
-@settings_options
+@settings_options(**_FREE_PORTS.settings)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def run(config: str | None, command: tuple[str, ...], **flags: str | None) -> None:
     """Run a program with a server, which stops when the program ends.
@@ -41,29 +42,35 @@ def run(config: str | None, command: tuple[str, ...], **flags: str | None) -> No
     """
     from mockmoov.web.uvicorn_server import BackgroundServer  # noqa: PLC0415 - `--help` needs no server
 
+    forwarder = Forwarder()
+    forwarder.handle_signals()
     parts = prepare(read_settings(config, flags, _FREE_PORTS))
     server = BackgroundServer(parts.app, parts.listeners.sockets, parts.listeners.secure)
     _log.info(parts.start_up_lines()[0])
     try:
         with _ca_file(parts) as ca_file:
-            code = _exit_code(command, os.environ | _variables(parts, ca_file))
+            given = {"CONFIG": config, **{name.upper(): value for name, value in flags.items()}}
+            settings = {PREFIX + name: value for name, value in given.items() if value is not None}
+            environ = {**os.environ, **settings, **_variables(parts, ca_file)}
+            code = _exit_code(command, environ, forwarder)
     finally:
         server.stop()
+    handle_signals(_FORWARDED, signal.SIG_IGN)  # another one doesn't change the exit code
     sys.exit(code)
 
 
-def _variables(parts: Parts, ca_file: str | None) -> Mapping[str, str]:
-    """What the program finds in its environment: where the server is, and an API key."""
+def _variables(parts: Parts, ca_file: str | None) -> Mapping[str, str | None]:
+    """What the program finds in its environment: where the server is, and an API key. None: not set."""
     url, key = parts.listeners.url, parts.server.settings.api_keys[0]
     credentials = {name: getattr(key, name) for name in ("client_id", "client_secret", "account_id")}
-    own = {
+    return {
+        **environment(url, credentials),
         "MOOV_HTTPS_URL": parts.listeners.https_url,
         f"{PREFIX}URL": url,
         f"{PREFIX}CA_FILE": ca_file,
         f"{PREFIX}CLIENT_ID": key.client_id,
         f"{PREFIX}CLIENT_SECRET": key.client_secret,
     }
-    return environment(url, credentials) | {name: value for name, value in own.items() if value is not None}
 
 
 @contextmanager
@@ -78,26 +85,31 @@ def _ca_file(parts: Parts) -> Iterator[str | None]:
         yield str(file)
 
 
-def _exit_code(command: Sequence[str], environ: Mapping[str, str]) -> int:
-    forwarder = Forwarder()
-    with _handling_signals(forwarder):
-        try:
-            program = shutil.which(command[0]) or command[0]  # Windows doesn't look for npm.cmd itself
-            process = subprocess.Popen([program, *command[1:]], env=environ)  # noqa: S603 - running it is what was asked for
-        except OSError as error:
-            is_missing = isinstance(error, FileNotFoundError)
-            fail(_NOT_FOUND if is_missing else _NOT_RUNNABLE, f"cannot run {command[0]}: {error.strerror}")
-        forwarder.start(process)
-        code = process.wait()
+def _exit_code(command: Sequence[str], environ: Mapping[str, str | None], forwarder: "Forwarder") -> int:
+    variables = {name: value for name, value in environ.items() if value is not None}
+    program = shutil.which(command[0]) or command[0]  # Windows doesn't look for npm.cmd itself
+    try:
+        process = subprocess.Popen([program, *command[1:]], env=variables)  # noqa: S603 - it was asked for
+    except OSError as error:
+        is_missing = isinstance(error, FileNotFoundError)
+        fail(_NOT_FOUND if is_missing else _NOT_RUNNABLE, f"cannot run {command[0]}: {error.strerror}")
+    forwarder.start(process)
+    code = process.wait()
     return code if code >= 0 else _SIGNALED - code
 
 
 class Forwarder:
-    """A signal handler that passes signals on to a process; those that come before its start, then."""
+    """Passes signals on to a process; those that come before its start, then; those after its end, never."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._early: list[int] = []
+
+    def handle_signals(self) -> None:
+        """Handle the signals of this process until it ends, but for those that it was started to ignore."""
+        if hasattr(signal, "SIGCHLD"):  # where it is ignored, nobody learns the exit code of a program
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        handle_signals(_FORWARDED, self)
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         """Pass a signal on, unless the terminal has sent it to the process, too."""
@@ -124,18 +136,3 @@ def _terminal_sends_it_too() -> bool:
         finally:
             os.close(terminal)
     return False
-
-
-@contextmanager
-def _handling_signals(handler: Forwarder) -> Iterator[None]:
-    """Give the handler every signal that is to be forwarded, unless this process was started to ignore it."""
-    numbers = [getattr(signal, name) for name in _FORWARDED if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    for number, old in before.items():
-        if old is not signal.SIG_IGN:
-            signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +20,7 @@ from mockmoov.cli import logs
 from mockmoov.cli.help import SettingsCommand, flag, settings_options
 from mockmoov.cli.options import fail, option
 from mockmoov.config.settings import Layer, Settings, SettingsError, load
-from mockmoov.config.sources import from_environment, from_file
+from mockmoov.config.sources import PREFIX, from_environment, from_file
 from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.oauth.contracts import RECOMMENDED_VERSION, contract_named
 from mockmoov.oauth.records import ApiKey
@@ -37,7 +38,7 @@ _LONG_ENOUGH = 16  # characters of a control token
 @click.command(cls=SettingsCommand)
 @option("--config", metavar="PATH", help="TOML file with settings.")
 @option("--ready-file", metavar="PATH", help="File to write the URL to, once the server answers.")
-@settings_options
+@settings_options()
 def serve(config: str | None, ready_file: str | None, **flags: str | None) -> None:
     """Run the server until SIGTERM, SIGINT or SIGHUP.
 
@@ -45,6 +46,7 @@ def serve(config: str | None, ready_file: str | None, **flags: str | None) -> No
     """
     from mockmoov.web.uvicorn_server import run  # noqa: PLC0415 - `--help` needs no server
 
+    logs.configure(_log_format(flags))
     ready = Path(ready_file) if ready_file else None
     if ready:  # of a server that was killed: nobody shall mistake it for this server's
         with _fail_on_os_error(ready):
@@ -65,26 +67,23 @@ def serve(config: str | None, ready_file: str | None, **flags: str | None) -> No
 
 def read_settings(config: str | None, flags: Mapping[str, str | None], *defaults: Layer) -> Settings:
     """The settings of a command, which also say how its log is written; exits with 2 if one is invalid."""
-    warnings: list[str] = []
-    environment = from_environment(os.environ, warnings.append)
-    given = Layer(settings={name: value for name, value in flags.items() if value is not None}, spell=flag)
-    logs.configure(_log_format(given, environment))  # errors are written in it, too
-    for warning in warnings:
-        _log.warning(warning)
+    logs.configure(_log_format(flags))
     try:
-        file = [from_file(config)] if config else []
-        settings = load(*defaults, *file, environment, given)
+        file = from_file(config) if config else Layer(settings={})
+        logs.configure(_log_format(flags, file.settings))
+        environment = from_environment(os.environ, _log.warning)
+        given = {name: value for name, value in flags.items() if value is not None}
+        settings = load(*defaults, file, environment, Layer(settings=given, spell=flag))
     except SettingsError as error:
         fail(2, str(error))
-    logs.configure(settings.log_format)
     logging.getLogger("mockmoov.access").disabled = not settings.access_log
     return settings
 
 
-def _log_format(*layers: Layer) -> str:
-    """The format in the first of the layers that has a valid one, or text."""
-    found = (layer.settings.get("log_format") for layer in layers)
-    return next((str(name) for name in found if name in logs.FORMATTERS), "text")
+def _log_format(flags: Mapping[str, str | None], file: Mapping[str, object] = MappingProxyType({})) -> str:
+    """The format of the log, which is needed before the settings are known to be valid."""
+    name = flags.get("log_format") or os.environ.get(f"{PREFIX}LOG_FORMAT") or file.get("log_format")
+    return str(name) if name in logs.FORMATTERS else "text"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 Statuses and bodies are not decided here: a contract maps an error to its response.
 """
 
+import re
 from enum import StrEnum
 from functools import partial
 from reprlib import Repr
@@ -11,6 +12,8 @@ REASON_LIMIT = 200  # characters
 _QUOTE_LIMIT = 80  # characters of a wrong value
 _quoting = Repr()  # takes odd objects and deep nesting, too
 _quoting.maxstring = _quoting.maxother = _quoting.maxlong = 2**31  # whole: it is cut after the look for an @
+
+_URL_WITH_SECRET = re.compile("@|://.*[?#]", re.DOTALL)  # user information, a query or a fragment
 
 
 class ErrorCode(StrEnum):
@@ -76,14 +79,14 @@ class InvalidValueError(ValueError):
 
     @property
     def quoted(self) -> str:
-        """The message with the value, cut to 80 characters; without it if it may be a URL with a password."""
+        """The message with the value, cut to 80 characters; without it if it may be a URL with a secret."""
         expected, value, advice = self._parts
         try:
             text = _quoting.repr(value)
         except ValueError:  # Python writes no int this long
             text = "a number with too many digits"
         cut = text if len(text) <= _QUOTE_LIMIT else text[: _QUOTE_LIMIT - 3] + "..."
-        return f"{expected}{'' if '@' in text else f', not {cut}'}{advice}"
+        return f"{expected}{'' if _URL_WITH_SECRET.search(text) else f', not {cut}'}{advice}"
 
 
 def printable(text: str, limit: int = REASON_LIMIT) -> str:

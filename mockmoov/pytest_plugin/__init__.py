@@ -174,6 +174,7 @@ def _new_server(config: pytest.Config, settings: Mapping[str, Any]) -> "MockMoov
         names = ", ".join(settings)
         raise ValueError(f"the marker cannot change settings of the running server at {url}: {names}")
     control_token, ca_file = map(config.getini, ("mockmoov_control_token", "mockmoov_ca_file"))
+    control_token = control_token or os.environ.get("MOCKMOOV_CONTROL_TOKEN")
     return MockMoov.connect(url, control_token=control_token or None, ca_file=ca_file or None)
 
 

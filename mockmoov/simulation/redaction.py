@@ -6,8 +6,9 @@ all others are left out. `...` replaces what is hidden.
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
+from urllib.parse import unquote
 
 from mockmoov.oauth.contracts import VERSION
 from mockmoov.oauth.errors import printable
@@ -25,6 +26,8 @@ _PLAIN_WORD = re.compile(r"[a-z-]{1,40}")
 _JTI = re.compile(r"[0-9a-f]{32}")
 _MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z.+-]{1,40}(?: ?; ?charset=[a-z0-9-]{1,12})?", re.IGNORECASE)
 _PATH_SEGMENT = re.compile(r"[\w.~%:@{}!$&'()*;=+\x00-\x1f\x7f-\xff-]*", re.ASCII)
+_NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
+_OVERLAP = 8  # letters and digits in a row that a text has of a secret
 _LONG_ID = 24  # characters of a client id that may be a secret: Moov's have 16
 _LONG_WORD = re.compile(r"[A-Za-z0-9_+=~-]{16,}")
 _WORD = re.compile(r"[^\s;,()]+")
@@ -40,21 +43,44 @@ def redact_path(path: str, words: Iterable[str]) -> str:
     return printable("/".join(segments))
 
 
-def show_path(path: str) -> str:
-    """The raw path for a line of the log: as it was sent, but for what could be a secret or a token."""
-    segments = (item if _UUID.fullmatch(item) else _show_segment(item) for item in path.split("/"))
+def show_path(path: str, words: Iterable[str], secrets: Sequence[str]) -> str:
+    """The raw path for a line of the log: as it was sent, but for what is or could be a secret or a token.
+
+    `words` are those of known paths.
+    """
+    segments = (
+        item if item in words or (_is_harmless(item) and not repeats_secret(item, secrets)) else HIDDEN
+        for item in path.split("/")
+    )
     return printable("/".join(segments))
 
 
-def _show_segment(segment: str) -> str:
-    is_harmless = _PATH_SEGMENT.fullmatch(segment) and HIDDEN not in _without_credentials(segment)
-    return printable(segment) if is_harmless else HIDDEN
+def _is_harmless(segment: str) -> bool:
+    if _UUID.fullmatch(segment):
+        return True
+    return bool(_PATH_SEGMENT.fullmatch(segment)) and HIDDEN not in _without_credentials(unquote(segment))
 
 
 def show_client_id(claimed: str, secrets: Iterable[str]) -> str:
-    """A client id without an API key for a line of the log, unless it could be a secret or a token."""
-    is_secret = claimed in secrets or (len(claimed) >= _LONG_ID and not _UUID.fullmatch(claimed))
-    return HIDDEN if is_secret else printable(claimed)
+    """A client id without an API key for a line of the log, unless it is or could be a secret or a token."""
+    is_short = len(claimed) < _LONG_ID or _UUID.fullmatch(claimed)
+    return printable(claimed) if is_short and not repeats_secret(claimed, secrets) else HIDDEN
+
+
+def repeats_secret(text: str, secrets: Iterable[str]) -> bool:
+    """Whether a text has a secret or a part of one, whatever its case, its quotes and its encoding."""
+    bare = _bare(text)
+    return any(_overlap(bare, _bare(secret)) for secret in secrets)
+
+
+def _overlap(text: str, secret: str) -> bool:
+    starts = range(len(secret) - _OVERLAP + 1)
+    return text == secret != "" or any(secret[start : start + _OVERLAP] in text for start in starts)
+
+
+@lru_cache(maxsize=4096)
+def _bare(text: str) -> str:
+    return _NOT_ALPHANUMERIC.sub("", unquote(text).casefold())
 
 
 def show_origin(origin: str) -> str:

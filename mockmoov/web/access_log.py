@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,14 +27,18 @@ _REASON, _REQUEST_ID = REASON_HEADER.encode(), REQUEST_ID_HEADER.encode()
 _access = logging.getLogger("mockmoov.access")
 
 
-def access_log(app: ASGIApp, secrets: Callable[[], Iterable[str]]) -> ASGIApp:
-    """Writes a line for each request. `secrets` gives those of the API keys, which no line repeats."""
+def access_log(app: ASGIApp, paths: Iterable[str], secrets: Callable[[], Sequence[str]]) -> ASGIApp:
+    """Writes a line for each request. `secrets` gives those of the API keys, which no line repeats.
+
+    `paths` are those that the server knows.
+    """
+    words = frozenset("/".join(paths).split("/"))
 
     async def with_log_line(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _access.isEnabledFor(logging.INFO):
             await app(scope, receive, send)
             return
-        scope[_LOG_LINE] = _Line(scope, secrets, time.perf_counter())
+        scope[_LOG_LINE] = _Line(scope, words, secrets, time.perf_counter())
 
         async def send_and_log(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -58,18 +62,19 @@ def write_log_line(
 @dataclass(frozen=True, slots=True)
 class _Line:
     scope: Scope
-    secrets: Callable[[], Iterable[str]]
+    words: frozenset[str]
+    secrets: Callable[[], Sequence[str]]
     started: float
 
     def write(self, outcome: int | str, reason: str | None, request_id: str | None) -> None:
-        request = request_of(self.scope)
+        request, secrets = request_of(self.scope), self.secrets()
         context: RequestContext | None = self.scope.get(CONTEXT)
         fields = {
             "request_id": context.request_id if context else request_id,
             "method": redact_method(request.method),
-            "path": show_path(request.path),
+            "path": show_path(request.path, self.words, secrets),
             "status": outcome if isinstance(outcome, int) else None,
-            "client_id": _client_id(context, self.secrets) if context else None,
+            "client_id": _client_id(context, secrets) if context else None,
             "grant_type": context.grant_type if context else None,
             "contract": context.contract.name if context and context.contract else None,
             "reason": "; ".join(filter(None, (reason, self.scope.get(CORS_REFUSAL)))) or None,
@@ -79,11 +84,11 @@ class _Line:
         _access.info("%s%s", message, _in_words(fields), extra={FIELDS: {"message": message, **fields}})
 
 
-def _client_id(context: RequestContext, secrets: Callable[[], Iterable[str]]) -> str | None:
+def _client_id(context: RequestContext, secrets: Iterable[str]) -> str | None:
     """The client id that the request claims, whether there is such an API key or not."""
     if context.client_id is not None or not context.claimed:
         return context.client_id
-    return show_client_id(context.claimed[0], secrets())
+    return show_client_id(context.claimed[0], secrets)
 
 
 def _in_words(fields: Mapping[str, Any]) -> str:

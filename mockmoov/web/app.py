@@ -44,6 +44,7 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     policy = CorsPolicy(settings.cors_origins, server.repository.origins)
     hosts = AllowedHosts(names=settings.known_hosts, on_loopback=True)
     host_middleware = Middleware(host_rule, hosts=hosts, is_guarded=control_plane.is_guarded)
+    paths = (*server.routes.templates, *control_plane.paths)
     app = Starlette(
         routes=[
             Route("/oauth2/token", moov),  # the busiest first: routes are tried in order
@@ -55,7 +56,11 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
         ],
         middleware=[
             Middleware(raw_paths),
-            *([Middleware(access_log, secrets=server.repository.secrets)] if settings.access_log else []),
+            *(
+                [Middleware(access_log, paths=paths, secrets=server.repository.secrets)]
+                if settings.access_log
+                else []
+            ),
             *([host_middleware] if exposure == "loopback" else []),
             Middleware(cors, policy=policy, is_open=control_plane.is_open),
         ],

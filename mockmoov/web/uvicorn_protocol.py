@@ -110,14 +110,20 @@ class HttpProtocol(HttpToolsProtocol):
         return f"a client spoke TLS to the http port: use http:// here; {https}"
 
     def _reject(self, response: bytes, why: str) -> None:
-        """Answer what cannot be read, unless its response has begun, and end the connection."""
+        """Answer what cannot be read, unless another response is due first, and end the connection."""
         _log.warning("%s", why)
-        if not (self._sends_body and self.cycle.response_started):
+        if self._may_answer():
             self.transport.write(response)
         if self.cycle is not None and not self.cycle.response_complete:  # as if the client had left
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.linger()
+
+    def _may_answer(self) -> bool:
+        """Whether no other response is due first: between two requests, or in the body of the only one."""
+        cycle = self.cycle
+        in_first_body = cycle is not None and cycle.more_body and not self.pipeline
+        return cycle is None or bool(not cycle.response_started if in_first_body else cycle.response_complete)
 
     def on_message_begin(self) -> None:
         """Add to the scope how to end the connection."""
@@ -166,7 +172,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._bodiless = 0
         if self.parser.should_upgrade():
             return
-        self._sends_body = False
+        self._sends_body = self.cycle.more_body = False
         super().on_message_complete()
         if self.transport.is_dropping:  # the connection is idle
             self.transport.stop_dropping()

@@ -18,6 +18,7 @@ from typing import cast
 import uvicorn
 from starlette.types import ASGIApp
 
+from mockmoov.config.signals import handle_signals
 from mockmoov.oauth.tokens import warm_up
 from mockmoov.web.lifespan import Lifespan
 from mockmoov.web.listeners import TlsListeners
@@ -56,16 +57,13 @@ def run(
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP, then stop within a second.
 
-    Calls `on_ready` once the server answers.
+    Calls `on_ready` once the server answers. The process is to end then: it ignores these signals from there
+    on, so that another one doesn't change its exit code.
     """
     server = _Server(app, on_ready, _STOP_SECONDS, secure)
-    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
-    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:  # as under nohup
-        signal.signal(hangup, server.handle_exit)
+    handle_signals(("SIGTERM", "SIGINT", "SIGHUP"), server.handle_exit)
     server.run(sockets=sockets)
-
-
-_ELSEWHERE = "start the server in another one, with `mockmoov serve`, and use MockMoov.connect(url)"
+    handle_signals(("SIGTERM", "SIGINT", "SIGHUP"), signal.SIG_IGN)
 
 
 class StartError(RuntimeError):
@@ -88,7 +86,10 @@ class BackgroundServer:
         start_seconds: float = _START_SECONDS,
     ) -> None:
         if library := _replacer_of_threads():
-            raise StartError(f"{library} has replaced threads in this process: {_ELSEWHERE}")
+            raise StartError(
+                f"{library} has replaced threads in this process: start the server in another one, with "
+                "`mockmoov serve`, and use MockMoov.connect(url)"
+            )
         self._ready = threading.Event()
         self._error: BaseException | None = None
         self._server = _Server(app, self._ready.set, _STOP_SECONDS_IN_BACKGROUND, secure, self._fail)
@@ -98,7 +99,7 @@ class BackgroundServer:
 
     def _wait(self, seconds: float, sockets: list[socket.socket]) -> None:
         if not self._ready.wait(seconds):
-            self._fail(StartError(f"no start within {seconds} s in this process: {_ELSEWHERE}"))
+            self._fail(StartError(f"the upstream application didn't start within {seconds} s"))
             self._server.close(sockets)
         if self._error is not None:
             self._join(_FAILED_SECONDS)

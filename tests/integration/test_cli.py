@@ -33,7 +33,7 @@ from tests.support import command_line, odd_servers
 from tests.support.listening import listening
 from tests.support.odd_servers import Counting
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, another_key, basic, new_server
-from tests.support.serving import serving_process, until
+from tests.support.serving import restored_signals, serving_process, until
 
 HEALTH = "/_mockmoov/health"
 
@@ -110,7 +110,8 @@ def serve(
     thread = threading.Thread(target=user)
     thread.start()
     try:
-        result = invoke("serve", "--port", "0", "--ready-file", str(ready), *arguments, **environment)
+        with restored_signals():
+            result = invoke("serve", "--port", "0", "--ready-file", str(ready), *arguments, **environment)
     finally:
         done.set()
         thread.join(timeout=60)
@@ -383,6 +384,24 @@ def test_healthcheck_waits_for_a_server_to_answer() -> None:
         thread.join()
         server.pop().stop()
     assert (result.exit_code, result.output) == (0, "")
+
+
+def test_healthcheck_waits_for_the_ca_too(tmp_path: Path) -> None:
+    ca_file = tmp_path / "ca.pem"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    server: list[MockMoov] = []
+    settings = {"host": "127.0.0.1", "tls": True, "tls_port": port, "tls_ca_file": ca_file}
+    thread = threading.Timer(0.1, lambda: server.append(MockMoov(**settings)))
+    thread.start()
+    url = f"https://127.0.0.1:{port}"
+    try:
+        result = invoke("healthcheck", "--wait=30", f"--url={url}", f"--ca-file={ca_file}")
+    finally:
+        thread.join()
+        server.pop().stop()
+    assert (result.exit_code, result.output) == (0, "")
+    assert invoke("healthcheck", f"--url={url}", f"--ca-file={tmp_path / 'none'}").exit_code == 2
 
 
 def test_a_bad_url_is_exit_code_2_and_not_repeated() -> None:

@@ -152,6 +152,7 @@ def test_client_is_dropped_only_so_long(
     act: Callable[[socket.socket], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(lingering, "DROP_SECONDS", 100)  # unless it is the limit
     monkeypatch.setattr(lingering, limit, value)
     for begun in ENDLESS.values():
         with reached(moov, scheme) as connection:
@@ -188,13 +189,22 @@ def test_stop_does_not_wait_for_senders(loop: str, monkeypatch: pytest.MonkeyPat
 def test_late_response_to_an_earlier_request_is_lost(
     moov: MockMoov, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The connection has ended with a 400 by then, and the log has no error."""
+    """The connection has ended by then, without a 400 in its place, and the log has no error."""
     ping = head(line=b"GET /ping HTTP/1.1")
     moov.exchanges.clear()
     moov.faults.add(delay=0.02, times=1)
     with connected(moov.url) as connection:
         connection.sendall(ping + ping + b"nonsense\r\n\r\n")
-        assert until_it_ends(connection) == [400]
+        assert until_it_ends(connection) == []
         moov.exchanges.wait()
         assert posted(moov, "http", "/nowhere", JSON) == [404, 404]
     assert "ERROR" not in {record.levelname for record in caplog.records}
+
+
+def test_nothing_is_put_into_a_response_that_is_on_its_way(moov: MockMoov) -> None:
+    ping, post = head(line=b"GET /ping HTTP/1.1"), head(b"Transfer-Encoding: chunked")
+    for garbage in (b"nonsense\r\n\r\n", post + b"nonsense\r\n\r\n"):
+        moov.faults.add(delay=0.02, times=1)
+        with connected(moov.url) as connection:
+            connection.sendall(ping + garbage)
+            assert until_it_ends(connection) == []

@@ -71,12 +71,16 @@ def errors_of(*command: str, **variables: str) -> tuple[int, list[Mapping[str, A
 def test_errors_of_the_start_are_json_too(tmp_path: Path) -> None:
     file = tmp_path / "mockmoov.toml"
     file.write_text("port = 99999")
+    written = tmp_path / "written.toml"
+    written.write_text("log_format = 'json'\nrate_limit = 'x'")
     serve = ("-m", "mockmoov", "serve", "--port=0")
     table = [
         ((*serve, "--rate-limit=x", "--log-format=json"), {}, "--rate-limit must be"),
         (serve, {"MOCKMOOV_LOG_FORMAT": "json", "MOCKMOOV_PROT": "1"}, "MOCKMOOV_PROT: there is no such"),
         (serve, {"MOCKMOOV_LOG_FORMAT": "json", "MOCKMOOV_CONFIG": str(file)}, f"{file}: port must be"),
         ((*serve, "--log-format=json", "--signing-key=none.pem"), {}, "signing_key none.pem: No such"),
+        ((*serve, "--log-format=json", f"--ready-file={tmp_path}"), {}, f"--ready-file {tmp_path}: "),
+        ((*serve, f"--config={written}"), {}, f"{written}: rate_limit must be"),
     ]
     for command, variables, message in table:
         code, (error,) = errors_of(*command, **variables)

@@ -59,6 +59,28 @@ def test_commands_of_mockmoov_find_the_server_and_its_key() -> None:
     assert (done.returncode, token.count("."), client_id) == (0, 2, "mine")
 
 
+def test_commands_of_mockmoov_see_the_settings_in_flags() -> None:
+    account = "0b7f3a5e-1111-4c2d-9e8f-aabbccddeeff"
+    keys = f'[{{"client_id": "mine", "client_secret": "only-for-tests", "account_id": "{account}"}}]'
+    scope = "/accounts/{accountID}/cards.read"
+    done = run(f"--api-keys={keys}", "--", "mockmoov", "token", "--scope", scope)
+    assert (done.returncode, done.stdout.count(".")) == (0, 2), done.stderr
+
+
+def test_program_gets_no_variable_of_another_server() -> None:
+    done = run("--tls", "--", "mockmoov", "run", "--tls=off", "--", "env")
+    names = {line.partition("=")[0] for line in done.stdout.splitlines()}
+    assert "MOOV_BASE_URL" in names
+    assert not names & {"MOOV_HTTPS_URL", "MOCKMOOV_CA_FILE"}
+
+
+def test_exit_code_is_known_where_children_are_ignored() -> None:
+    ignoring = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+    program = f"{ignoring}from mockmoov.cli.main import main; main()"
+    command = [sys.executable, "-c", program, "run", "--", "false"]
+    assert subprocess.run(command, check=False, stderr=subprocess.DEVNULL, env=environment()).returncode == 1
+
+
 def test_program_finds_https_and_the_ca() -> None:
     done = run(
         "--tls", "--", "sh", "-c", 'mockmoov healthcheck --url "$MOOV_HTTPS_URL"; echo "$? $MOCKMOOV_CA_FILE"'
@@ -145,6 +167,16 @@ def test_a_signal_that_is_ignored_is_not_forwarded(tmp_path: Path) -> None:
             assert process.wait(30) == 1
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_while_it_ends_leaves_nothing_behind(tmp_path: Path) -> None:
+    program = "import os, signal; os.kill(os.getppid(), signal.SIGTERM)"
+    command = [sys.executable, "-m", "mockmoov", "run", "--tls", "--", sys.executable, "-c", program]
+    variables = {**environment(), "TMPDIR": str(tmp_path)}
+    for _ in range(3):
+        done = subprocess.run(command, check=False, stderr=subprocess.DEVNULL, env=variables)
+        assert done.returncode in (0, 128 + signal.SIGTERM)
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_keys_of_a_console_of_windows_are_not_forwarded(monkeypatch: pytest.MonkeyPatch) -> None:

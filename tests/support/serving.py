@@ -1,6 +1,7 @@
 """A `mockmoov serve` process for tests."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -51,3 +52,14 @@ def until(condition: Callable[[], bool], seconds: float = 30) -> None:
 def commands_on_the_path() -> Mapping[str, str]:
     """PATH, with mockmoov's commands in it."""
     return {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+@contextmanager
+def restored_signals() -> Iterator[None]:
+    """A server that has run in this process leaves signals ignored: restore their handlers."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

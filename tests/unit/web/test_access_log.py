@@ -4,7 +4,8 @@ import base64
 import json
 import logging
 import re
-from urllib.parse import urlencode
+from collections.abc import Callable
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from hypothesis import example, given
@@ -29,6 +30,10 @@ def fields_of(line: str) -> dict[str, str]:
     fields = {name: value.strip("'") for name, value in FIELD.findall(match["fields"])}
     assert UUID(fields.pop("request_id", "0" * 32))
     return {"request": match["request"], **fields}
+
+
+def encode_all(text: str) -> str:
+    return "".join(f"%{ord(character):02X}" for character in text)
 
 
 def test_a_request_is_one_line_with_client_contract_and_reason() -> None:
@@ -64,6 +69,28 @@ def test_a_claimed_client_id_is_logged_unless_it_is_a_secret() -> None:
             ask(app, "POST", "/oauth2/token", data=MINT, auth=(name, "wrong"))
     shown = [fields_of(line)["client_id"] for line in lines]
     assert shown == ["known", r"unknown\n", "a b=c", "...", "...", str(UUID(int=7))]
+
+
+SHORT = ("Abc123Def456Ghi7", "local-dev-secret", "a.secret.with.dots", str(UUID(int=7)), CLIENT_SECRET)
+APP_OF = {  # an application whose one API key has this secret
+    secret: network_app(keys=[{"client_id": "mine", "client_secret": secret}]) for secret in SHORT
+}
+DISGUISES = ("{}", "{} ", "{}\n", "'{}'", "Bearer {}", "{}x", "x{}", "%20{}", "u:{}@x")
+DISGUISED = st.sampled_from([*DISGUISES]).map(lambda disguise: disguise.format)
+ALTERATIONS = st.sampled_from([str, str.upper, str.swapcase, lambda text: text[:-2], quote, encode_all])
+
+
+@given(secret=st.sampled_from(SHORT), disguise=DISGUISED, alter=ALTERATIONS)
+def test_a_secret_is_hidden_in_any_disguise(
+    secret: str, disguise: Callable[[str], str], alter: Callable[[str], str]
+) -> None:
+    app, sent = APP_OF[secret], disguise(alter(secret))
+    with access_log() as lines:
+        connect(app, "GET", f"/accounts/{sent}/cards")
+        ask(app, "POST", "/oauth2/token", data={**MINT, "client_id": sent, "client_secret": "mine"})
+    for line in lines:
+        assert alter(secret) not in line
+        assert "..." in line
 
 
 def test_a_path_is_logged_as_it_was_sent() -> None:
