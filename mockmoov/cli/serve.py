@@ -98,7 +98,7 @@ class Parts:
         """What the server prints at its start; of the secrets only that of the documented example."""
         settings, listeners = self.server.settings, self.listeners
         urls = " and ".join(filter(None, (listeners.url, listeners.https_url)))
-        control = "on" if listeners.has_control else "off: set control_token, or control to on"
+        control = "on" if listeners.has_control else "off (set control_token, or control to on)"
         return [
             f"mockmoov {__version__} listens on {urls}",
             f"bound to {listeners.bound}",

@@ -110,13 +110,22 @@ _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")  # in a cer
 # What to do about a host or a URL that is invalid: the advice of the first row that is found in it.
 _Advice: TypeAlias = Sequence[tuple[str, str]]
 _IDNA = (r"[^\x00-\x7f]", "write its name as IDNA, xn--...")
-_URL_ADVICE: _Advice = (_IDNA, (r"://[^/@\[]*:[0-9]*(?:/|\Z)", "a port is a number from 1 to 65535"))
+_URL_ADVICE: _Advice = (
+    (r"\A(?!.*://)", "put http:// or https:// in front"),
+    _IDNA,
+    (r"://[^/@\[]*:[0-9]*(?:/|\Z)", "a port is a number from 1 to 65535"),
+)
 _NAME_ADVICE: _Advice = (
     ("://", "leave out the scheme"),
     ("[/?#]", "leave out the path"),
     _IDNA,
     (r"\.\.", "a part of the name is empty"),
 )
+_ORIGIN_ADVICE: _Advice = (
+    (r"\A(?!.*://)", "put http:// or https:// in front"),
+    (r"[^/]/\Z", "leave out the last /"),
+)
+_CERTIFICATE_ADVICE: _Advice = (*_NAME_ADVICE, (r"\*", "list each name, without *"))
 _HOST_ADVICE: _Advice = (
     *_NAME_ADVICE,
     (r"\A\*(\.[A-Za-z0-9_.:-]+)\Z", r"write \1"),
@@ -180,7 +189,7 @@ def _origin(item: str) -> str:
     origin = item if item == "*" else serialize_origin(item)
     if origin is None or "*" in origin[1:]:
         expected = "must be origins such as https://shop.example, without a path, or * for any"
-        raise InvalidValueError(expected, item)
+        raise InvalidValueError(expected, item, _advice(item, _ORIGIN_ADVICE))
     return origin
 
 
@@ -193,7 +202,7 @@ def _host_name(item: str) -> str:
     name = _address(item) or item.lower()
     if not item.isascii() or not (_address(item) or _HOST_NAME.fullmatch(name)):
         expected = "must be host names or IP addresses, without a port"
-        raise InvalidValueError(expected, item, _advice(item, _NAME_ADVICE))
+        raise InvalidValueError(expected, item, _advice(item, _CERTIFICATE_ADVICE))
     return name
 
 

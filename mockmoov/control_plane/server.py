@@ -24,13 +24,14 @@ def config(request: ControlRequest) -> HttpResponse:
     """List each setting with its value and source. Secrets are only reported as set or not."""
     settings = request.server.settings
     document = {
-        name: {"value": _value(settings, name), "source": settings.set_by.get(name, "default")}
+        name: {"value": shown_value(settings, name), "source": settings.set_by.get(name, "default")}
         for name in SETTINGS
     }
     return render_json({"settings": document})
 
 
-def _value(settings: Settings, name: str) -> object:
+def shown_value(settings: Settings, name: str) -> object:
+    """The value of a setting without secrets."""
     value = getattr(settings, name)
     if name == "api_keys":
         return [api_key.client_id for api_key in settings.api_keys]

@@ -59,11 +59,6 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in config.getini("mockmoov_settings"):
         if "=" not in line:
             raise pytest.UsageError(f"mockmoov_settings: each line must be NAME = VALUE, not {line!r}")
-        if url := _url(config):
-            raise pytest.UsageError(
-                f"mockmoov_settings cannot change the running server at {url}: "
-                "clear them with -o mockmoov_settings="
-            )
 
 
 def _url(config: pytest.Config) -> str:
@@ -165,17 +160,21 @@ def _new_server(config: pytest.Config, settings: Mapping[str, Any]) -> "MockMoov
     from mockmoov.pytest_plugin.marker import read_settings  # noqa: PLC0415
     from mockmoov.testing import MockMoov  # noqa: PLC0415
 
+    with _fail_in_one_line("mockmoov_settings: "):
+        settings = {**read_settings(config.getini("mockmoov_settings")), **settings}
     url = _url(config)
     if not url:
-        with _fail_in_one_line("mockmoov_settings: "):
-            ini_settings = read_settings(config.getini("mockmoov_settings"))
-        return MockMoov(**{**ini_settings, **settings})
-    if settings:
-        names = ", ".join(settings)
-        raise ValueError(f"the marker cannot change settings of the running server at {url}: {names}")
+        return MockMoov(**settings)
     control_token, ca_file = map(config.getini, ("mockmoov_control_token", "mockmoov_ca_file"))
     control_token = control_token or os.environ.get("MOCKMOOV_CONTROL_TOKEN")
-    return MockMoov.connect(url, control_token=control_token or None, ca_file=ca_file or None)
+    server = MockMoov.connect(url, control_token=control_token or None, ca_file=ca_file or None)
+    if names := server.differing_settings(settings):
+        server.stop()
+        raise ValueError(
+            f"the running server at {url} has another {', '.join(names)} than mockmoov_settings or the "
+            "marker: give it to that server, as in `mockmoov run --NAME VALUE -- pytest`"
+        )
+    return server
 
 
 # --- checks and reports ---------------------------------------------------------------------------

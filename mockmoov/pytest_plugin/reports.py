@@ -14,7 +14,7 @@ _OPTION_NAMES = (
     (re.compile(r"^MockMoov: "), ""),
     (re.compile(r"^ca_file\b|(?<=; set )ca_file\b"), "mockmoov_ca_file"),
     (re.compile(r"^X-Mockmoov-Token is missing or wrong$"), r"\g<0>; set mockmoov_control_token"),
-    (re.compile(r"use MockMoov\.connect\(url\)$"), "use pytest --mockmoov-url URL"),
+    (re.compile(r"start the server in another one, .*"), "run the tests with `mockmoov run -- pytest`"),
 )
 
 

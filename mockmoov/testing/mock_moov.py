@@ -12,6 +12,8 @@ from mockmoov.config.real_files import real_files
 from mockmoov.config.settings import Layer, load
 from mockmoov.control_plane.access import control_access
 from mockmoov.control_plane.router import ControlPlane
+from mockmoov.control_plane.server import shown_value
+from mockmoov.oauth.encoding import read_json, to_json
 from mockmoov.oauth.records import ClientType
 from mockmoov.oauth.tokens import warm_up
 from mockmoov.server.authorization_server import AuthorizationServer
@@ -139,6 +141,15 @@ class MockMoov(_Controls):
     def config(self) -> dict[str, Any]:
         """Every setting by name, with its `value` and `source`; secrets show only whether they are set."""
         return dict(self._control("GET", "/config")["settings"])
+
+    def differing_settings(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """The names of the settings that this server has otherwise; raises `SettingsError`.
+
+        Of secrets it is only known whether they are set.
+        """
+        expected, found = load(Layer(settings=settings)), self.config
+        shown = {name: read_json(to_json(shown_value(expected, name))) for name in settings}
+        return tuple(name for name in settings if shown[name] != found[name]["value"])
 
     @property
     def server(self) -> AuthorizationServer:

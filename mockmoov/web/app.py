@@ -41,7 +41,7 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     gateway = _gateway(server)
     moov = MoovEndpoint(server, gateway)
     own = partial(_answer_own, control_plane)
-    policy = CorsPolicy(settings.cors_origins, server.repository.origins)
+    policy = CorsPolicy(settings.cors_origins, server.repository.origins, settings.public_origin)
     hosts = AllowedHosts(names=settings.known_hosts, on_loopback=True)
     host_middleware = Middleware(host_rule, hosts=hosts, is_guarded=control_plane.is_guarded)
     paths = (*server.routes.templates, *control_plane.paths)

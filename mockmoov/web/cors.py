@@ -32,7 +32,10 @@ _MAX_AGE = "600"  # seconds; each response is judged by itself all the same
 class CorsPolicy:
     """The origins whose pages may read answers: loopback ones, those listed, and those registered now."""
 
-    def __init__(self, listed: Iterable[str], registered: Callable[[], Iterable[str]]) -> None:
+    def __init__(
+        self, listed: Iterable[str], registered: Callable[[], Iterable[str]], public: str | None = None
+    ) -> None:
+        self._public = public  # the origin under which clients reach this server
         self._listed = frozenset(listed)
         self._registered = registered
 
@@ -47,6 +50,12 @@ class CorsPolicy:
             return None
         known = is_loopback(origin) or origin in self._listed or origin in self._registered()
         return origin if known else None
+
+    def is_own(self, request: HttpRequest) -> bool:
+        """Whether a page of this very server asks, which needs no permission."""
+        by_host = (f"{request.scheme}://{host}" for host in request.headers.get("host", ()))
+        own = {*map(serialize_origin, by_host), self._public} - {None}
+        return serialize_origin(request.headers["origin"][0]) in own
 
     def preflight(self, request: HttpRequest) -> HttpResponse:
         """The response to a preflight; no credentials are needed, and any header may be sent."""
@@ -64,6 +73,10 @@ def refusal(origins: Sequence[str]) -> str:
     if len(origins) != 1:
         return "pages may not read this: there are several Origin headers"
     shown = show_origin(origins[0])
+    if shown == "null":
+        return (
+            "this page has no origin (a file, a sandboxed frame), so it may not read this: serve it over http"
+        )
     return (
         f"pages of {shown} may not read this: register the origin with an API key, or add it to cors_origins"
     )
@@ -92,7 +105,7 @@ def cors(app: ASGIApp, policy: CorsPolicy, is_open: Callable[[str], bool]) -> AS
         if request.method == "OPTIONS" and request.headers.keys() >= _PREFLIGHT_HEADERS:
             await send_own_response(policy.preflight(request), scope, receive, send_with_headers)
         else:
-            if origins and allowed is None:
+            if origins and allowed is None and not policy.is_own(request):
                 scope[CORS_REFUSAL] = refusal(origins)
             await app(scope, receive, send_with_headers)
 

@@ -107,7 +107,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _tls_hint(self) -> str:
         port = self._https_port
         https = "the setting tls turns https on" if port is None else f"https:// is on port {port}"
-        return f"a client spoke TLS to the http port: use http:// here; {https}"
+        return f"a client sent TLS to the http port: use http:// here; {https}"
 
     def _reject(self, response: bytes, why: str) -> None:
         """Answer what cannot be read, unless another response is due first, and end the connection."""

@@ -33,7 +33,7 @@ _FAILED_SECONDS = 1  # that it has to clean up after a failed start
 _JOIN_SECONDS = 10  # that a server in the background has to stop, an upstream application included
 _POLL_SECONDS = 0.002
 _HANDSHAKE_SECONDS = 10
-_FOR_HTTP = "a client spoke http to the https port: use https://"
+_FOR_HTTP = "a client sent http to the https port: use https://"
 _FOR_CERTIFICATE = (
     "a client rejected the certificate: it must trust the CA (at /_mockmoov/ca.pem, unless tls_cert is set), "
     "and tls_names must list the name that it uses"

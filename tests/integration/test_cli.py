@@ -171,7 +171,7 @@ def test_start_up_lines_name_the_https_and_public_url(tmp_path: Path) -> None:
 def test_the_control_plane_is_as_the_start_up_line_says(tmp_path: Path) -> None:
     """The table of all cases is in tests/unit/control_plane/test_access.py."""
     table = [
-        (["--host=0.0.0.0"], "off: set control_token, or control to on", 404),
+        (["--host=0.0.0.0"], "off (set control_token, or control to on)", 404),
         (["--host=0.0.0.0", "--control-token=very-secret"], "on", 200),
         (["--host=127.0.0.1", "--control-token=very-secret"], "on", 200),
     ]
@@ -414,7 +414,8 @@ def test_a_bad_url_is_exit_code_2_and_not_repeated() -> None:
     for command in COMMANDS:
         for url in urls:
             for result in (invoke(*command, "--url", url), invoke(*command, MOCKMOOV_URL=url)):
-                assert usage_error(result) == f"mockmoov: {bad}\n", url
+                advice = "" if "://" in url else ": put http:// or https:// in front"
+                assert usage_error(result) == f"mockmoov: {bad}{advice}\n", url
         message = usage_error(invoke(*command, MOCKMOOV_PORT="none"))
         assert message == "mockmoov: MOCKMOOV_PORT must be a whole number from 0 to 65535, not 'none'\n"
         for path in ("/oauth2/token", "/oauth2/token/", "/base/oauth2/token"):

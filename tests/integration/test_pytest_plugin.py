@@ -431,7 +431,9 @@ def test_url_option_selects_a_running_server(
     suite(ON_WHICH_SERVER, ini=ini).assert_outcomes(passed=1)
     suite(ON_WHICH_SERVER, flag, ini="mockmoov_url = http://localhost:1").assert_outcomes(passed=1)
     seeded = "mockmoov_settings = seed = 1"
-    assert suite(ON_WHICH_SERVER, flag, ini=seeded).ret == pytest.ExitCode.USAGE_ERROR
+    assert (
+        "has another seed than mockmoov_settings" in failure_of(suite(ON_WHICH_SERVER, flag, ini=seeded))[0]
+    )
     suite(ON_WHICH_SERVER, flag, "-o", "mockmoov_settings=", ini=seeded).assert_outcomes(passed=1)
 
 
@@ -501,9 +503,20 @@ def test_impossible_settings_fail_in_one_line(suite: Suite, elsewhere: MockMoov)
     mark = "@pytest.mark.mockmoov(port=1, default_version='latest')"
     marked = f"import pytest\n\n{mark}\ndef test_it(moov): pass"
     assert failure_of(suite(marked, f"--mockmoov-url={elsewhere.url}")) == [
-        "mockmoov: the marker cannot change settings of the running server at "
-        f"{elsewhere.url}: port, default_version"
+        f"mockmoov: the running server at {elsewhere.url} has another port, default_version than "
+        "mockmoov_settings or the marker: give it to that server, as in "
+        "`mockmoov run --NAME VALUE -- pytest`"
     ]
+
+
+def test_settings_that_a_running_server_has_are_fine(suite: Suite, elsewhere: MockMoov) -> None:
+    mark = "@pytest.mark.mockmoov(default_version='2023', tls=False)"
+    marked = f"import pytest\n\n{mark}\ndef test_it(moov): pass"
+    ini = "mockmoov_settings =\n    default_version = 2023\n    audiences = https://api.moov.io"
+    flag = f"--mockmoov-url={elsewhere.url}"
+    assert "has another audiences than" in failure_of(suite(marked, flag, ini=ini))[0]
+    ini = "mockmoov_settings =\n    default_version = 2023\n    refresh_rotation = yes"
+    suite(marked, flag, ini=ini).assert_outcomes(passed=1)
 
 
 NO_URL = "--mockmoov-url (mockmoov_url) must start with http:// or https:// and contain no user name"
@@ -512,10 +525,6 @@ INVALID_OPTIONS = {
     "mockmoov_exchanges = -1": "mockmoov_exchanges must be a whole number",
     "mockmoov_exchanges = many": "mockmoov_exchanges must be a whole number",
     "mockmoov_settings = port 1": "mockmoov_settings: each line must be NAME = VALUE, not 'port 1'",
-    "mockmoov_url = http://there.example\nmockmoov_settings = port = 1": (
-        "mockmoov_settings cannot change the running server at http://there.example: "
-        "clear them with -o mockmoov_settings="
-    ),
     "mockmoov_url = localhost:8080": NO_URL,
     "mockmoov_url = http://user:very-secret@localhost": NO_URL,
 }

@@ -14,8 +14,8 @@ import pytest
 from mockmoov.testing import MockMoov
 from tests.support.listening import LOOPS, connected, moov_on
 
-HTTP_HINT = "a client spoke http to the https port: use https://"
-TLS_HINT = "a client spoke TLS to the http port: use http:// here"
+HTTP_HINT = "a client sent http to the https port: use https://"
+TLS_HINT = "a client sent TLS to the http port: use http:// here"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT")
 
 

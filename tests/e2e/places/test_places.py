@@ -101,7 +101,9 @@ def test_plugin_says_the_same_in_one_line(tmp_path: Path) -> None:
         "no:asyncio",
     )
     failed, passed = run(*test, cwd=tmp_path), run("mockmoov", "run", "--", *test, cwd=tmp_path)
-    assert "with `mockmoov serve`, and use pytest --mockmoov-url URL\n" in failed.stdout
+    assert (
+        "has replaced threads in this process: run the tests with `mockmoov run -- pytest`\n" in failed.stdout
+    )
     assert (passed.returncode, "1 passed" in passed.stdout) == (0, True), passed.stdout
 
 

@@ -111,6 +111,14 @@ def test_a_path_is_logged_as_it_was_sent() -> None:
     assert dict(zip(table, (line.split()[1] for line in lines), strict=True)) == table
 
 
+def test_a_page_of_the_server_itself_needs_no_permission() -> None:
+    app = network_app(public_url="https://moov.test")
+    with access_log() as lines:
+        for origin in (b"http://moov.local:80", b"https://moov.test"):
+            connect(app, "GET", "/ping", headers=[(b"origin", origin), (b"host", b"moov.local")])
+    assert {fields_of(line)["reason"] for line in lines} == {"neither Basic nor Bearer credentials were sent"}
+
+
 def test_a_log_line_says_if_there_are_several_origins() -> None:
     origins = [(b"origin", b"https://shop.example")] * 2
     with access_log() as lines:
@@ -126,11 +134,18 @@ def test_a_log_line_names_the_origin_that_may_not_read() -> None:
         for origin in (b"https://shop.example", b"null", b"http://localhost:1", CLIENT_SECRET.encode()):
             connect(app, "GET", "/_mockmoov/clock", headers=[(b"origin", origin)])
             connect(app, "GET", "/ping", headers=[(b"origin", origin)])
+    no_origin = (
+        "this page has no origin (a file, a sandboxed frame), so it may not read this: serve it over http"
+    )
     advice = "may not read this: register the origin with an API key, or add it to cors_origins"
     nobody = "neither Basic nor Bearer credentials were sent"
     reasons = [fields_of(line).get("reason", "").removeprefix(f"{nobody}; ") for line in lines]
-    shown = ["https://shop.example", "null", "", "..."]
-    assert reasons[1::2] == [f"pages of {origin} {advice}" if origin else nobody for origin in shown]
+    assert reasons[1::2] == [
+        f"pages of https://shop.example {advice}",
+        no_origin,
+        nobody,
+        f"pages of ... {advice}",
+    ]
     assert not any("may not read" in reason for reason in reasons[::2])
 
 
