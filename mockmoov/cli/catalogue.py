@@ -16,7 +16,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON,
 @click.command()
 @_json_option
 def scopes(as_json: bool) -> None:
-    """List the scopes that Moov is known to accept, each with its sources."""
+    """List Moov's scopes and their sources."""
     if as_json:
         documents = [{"scope": scope, "sources": sources} for scope, sources in SCOPES.items()]
         click.echo(json.dumps(documents, indent=1))
@@ -28,7 +28,10 @@ def scopes(as_json: bool) -> None:
 @click.command()
 @_json_option
 def operations(as_json: bool) -> None:
-    """List Moov's operations, each with the scopes that it requires, or else those after "or"."""
+    """List Moov's operations and their scopes.
+
+    If an operation can be called with either of two sets of scopes, "or" separates them.
+    """
     rows = [
         (method, path, name, sets, {**_IN_DESCRIPTION, **SOURCES.get((method, path), {})})
         for path, methods in OPERATIONS.items()

@@ -34,7 +34,7 @@ _log = logging.getLogger("mockmoov")
 @settings_options(**_FREE_PORTS.settings)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def run(config: str | None, command: tuple[str, ...], **flags: str | None) -> None:
-    """Run a program with a server, which stops when the program ends.
+    """Run a program with its own server.
 
     The server gets a free port, unless a setting names one. The program finds its URL and the first API key
     in MOOV_BASE_URL, MOOV_CLIENT_ID, MOOV_CLIENT_SECRET and the variables that Moov's SDKs read. Signals go
@@ -46,7 +46,8 @@ def run(config: str | None, command: tuple[str, ...], **flags: str | None) -> No
     forwarder.handle_signals()
     parts = prepare(read_settings(config, flags, _FREE_PORTS))
     server = BackgroundServer(parts.app, parts.listeners.sockets, parts.listeners.secure)
-    _log.info(parts.start_up_lines()[0])
+    for line in parts.first_lines():
+        _log.info(line)
     try:
         with _ca_file(parts) as ca_file:
             given = {"CONFIG": config, **{name.upper(): value for name, value in flags.items()}}

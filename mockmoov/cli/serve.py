@@ -94,20 +94,26 @@ class Parts:
     listeners: "Listeners"
     app: "Starlette"
 
+    def first_lines(self) -> list[str]:
+        """Where the server listens, and which contract it uses."""
+        urls = " and ".join(filter(None, (self.listeners.url, self.listeners.https_url)))
+        contract = _name_contract(self.server.settings.default_version, self.server.default_contract_name)
+        return [f"mockmoov {__version__} listens on {urls}", contract]
+
     def start_up_lines(self) -> list[str]:
         """What the server prints at its start; of the secrets only that of the documented example."""
         settings, listeners = self.server.settings, self.listeners
-        urls = " and ".join(filter(None, (listeners.url, listeners.https_url)))
+        listens_on, contract = self.first_lines()
         control = "on" if listeners.has_control else "off (set control_token, or control to on)"
         return [
-            f"mockmoov {__version__} listens on {urls}",
+            listens_on,
             f"bound to {listeners.bound}",
             *([f"public URL {settings.public_url}"] if settings.public_url else []),
             *([_where_the_ca_is(settings, listeners.url)] if listeners.ca_pem else []),
             *map(_name_key, settings.api_keys),
             *([f"operations are answered by {settings.upstream}"] if settings.upstream else []),
             *([self.server.examples.summary] if self.server.examples else []),
-            _name_contract(settings.default_version, self.server.default_contract_name),
+            contract,
             f"control plane at {listeners.url}/_mockmoov: {control}",
         ]
 
