@@ -20,7 +20,6 @@ from mockmoov.cli.serve import Parts, prepare, read_settings
 from mockmoov.config.settings import Layer
 from mockmoov.config.signals import handle_signals
 from mockmoov.config.sources import PREFIX
-from mockmoov.testing.environment import environment
 
 _FREE_PORTS = Layer(settings={"port": 0, "tls_port": 0}, spell="mockmoov run: {}".format)
 _FORWARDED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")  # those that the system has
@@ -62,6 +61,8 @@ def run(config: str | None, command: tuple[str, ...], **flags: str | None) -> No
 
 def _variables(parts: Parts, ca_file: str | None) -> Mapping[str, str | None]:
     """What the program finds in its environment: where the server is, and an API key. None: not set."""
+    from mockmoov.testing.environment import environment  # noqa: PLC0415 - `--help` needs no server
+
     url, key = parts.listeners.url, parts.server.settings.api_keys[0]
     credentials = {name: getattr(key, name) for name in ("client_id", "client_secret", "account_id")}
     return {

@@ -268,6 +268,7 @@ def test_a_command_imports_only_what_it_needs() -> None:
         "healthcheck --help": "httpx2 cryptography urllib.request mockmoov.server",
         "token --help": "httpx2 cryptography mockmoov.client mockmoov.server",
         "serve --help": "starlette uvicorn cryptography mockmoov.server mockmoov.web",
+        "run --help": "starlette uvicorn cryptography mockmoov.server mockmoov.web mockmoov.testing",
     }
     wrong = []
     for command, modules in unused.items():

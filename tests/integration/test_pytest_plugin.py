@@ -37,6 +37,7 @@ def elsewhere() -> Iterator[MockMoov]:
 def suite(pytester: pytest.Pytester, elsewhere: MockMoov, monkeypatch: pytest.MonkeyPatch) -> Suite:
     """Run a file of tests in this process, with no plugin but ours; `ini` are lines of the ini file."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("MOCKMOOV_URL", raising=False)
 
     def run(tests: str, *flags: str, ini: str = "", conftest: str = "") -> pytest.RunResult:
         pytester.makefile(".ini", pytest=f"[pytest]\n{ini}")
