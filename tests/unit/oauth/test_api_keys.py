@@ -145,3 +145,31 @@ def test_unknown_member_is_quoted_only_if_it_is_a_typo() -> None:
 )
 def test_first_unknown_scope_of_a_key_is_found(scopes: Any, unknown: str) -> None:
     assert unknown_scope(make(scopes=scopes), CATALOGUES["strict"]) == unknown
+
+
+QUOTED = {
+    "account_id": ("none", "must be a UUID, not 'none'"),
+    "scopes": ("/ping.read", "must be a list of strings, not '/ping.read'"),
+    "origins": (
+        ["shop"],
+        "must be a list of origins such as https://shop.example, without a path, not 'shop'",
+    ),
+    "grants": (["password"], "contains an unknown grant 'password'"),
+    "enabled": ("yes", "must be true or false, not 'yes'"),
+    "client_id": ("a:b", "must not contain a colon: HTTP Basic uses it as the separator"),
+}
+
+
+def test_an_error_quotes_the_member_unless_it_may_be_a_secret() -> None:
+    found = {}
+    for name, (value, _) in QUOTED.items():
+        with pytest.raises(FieldError) as caught:
+            make_api_key({"client_id": "a", "client_secret": "b", name: value})
+        found[name] = (value, caught.value.quoted.removeprefix(f"{name} of an API key "))
+        if "not" in found[name][1]:
+            assert str(caught.value) == caught.value.quoted.partition(", not ")[0]
+    assert found == QUOTED
+
+
+def test_an_error_without_a_value_reads_the_same_quoted() -> None:
+    assert FieldError("name", "name is missing").quoted == "name is missing"

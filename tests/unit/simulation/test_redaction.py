@@ -15,7 +15,11 @@ from mockmoov.simulation.redaction import (
     redact_method,
     redact_parameters,
     redact_path,
+    repeats_secret,
     short_hash,
+    show_client_id,
+    show_origin,
+    show_path,
     token_name,
 )
 
@@ -258,3 +262,61 @@ def test_headers_never_show_a_credential(secret: str) -> None:
     names = [name for name in REDACTED if name != "x-idempotency-key"]  # which is kept as it is
     rows = [(name, form.format(secret)) for name in names for form in FORMS]
     assert [row for row in rows if secret in str(header(*row))] == []
+
+
+# --- the log ------------------------------------------------------------------------------------
+
+DOTTED_SECRET = "abc-DEF_012.345"
+SHOWN_PATHS = {  # with the known words accounts and abcdef01, which is also a part of the secret
+    "/accounts/abcdef01/x": "/accounts/abcdef01/x",
+    "/oauth/token.json": "/oauth/token.json",
+    f"/x/{DOTTED_SECRET}/y": "/x/.../y",
+    "/ABCDEF01": "/...",
+    "/a%62cdef01x": "/...",
+    "/abcdef0": "/abcdef0",
+    f"/{UUID}/a%20b": f"/{UUID}/a%20b",
+    "/0123456789abcdefXYZ": "/...",
+    "/0123456789%61bcdefXYZ": "/...",
+    "/a b": "/...",
+    "/\u00e9\n": "/\\xe9\\n",
+}
+REPEATED = {
+    DOTTED_SECRET: True, "ABCDEF012345": True, "'abc-DEF_012.345' ": True, "xabcdef01": True, "ef012345x": True,
+    "abcdef0": False, "": False, "f012345x": False, "f012346": False,
+}  # fmt: skip
+
+
+def test_a_path_of_the_log_hides_secrets_in_any_form() -> None:
+    words = frozenset(("accounts", "abcdef01"))
+    assert {path: show_path(path, words, (DOTTED_SECRET,)) for path in SHOWN_PATHS} == SHOWN_PATHS
+    assert show_path(f"/{UUID}", words, (UUID,)) == "/..."
+
+
+def test_a_part_of_a_secret_is_recognized_from_eight_characters() -> None:
+    assert {text: repeats_secret(text, ["other", DOTTED_SECRET]) for text in REPEATED} == REPEATED
+    assert [repeats_secret(text, ["pass"]) for text in ("pass", "PASS ", "passe", "pas")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert not repeats_secret("...", ["--"])
+
+
+def test_a_client_id_of_the_log_is_short_and_no_secret() -> None:
+    shown = {
+        "mine\n": r"mine\n",
+        "x" * 23: "x" * 23,
+        "x" * 24: "...",
+        UUID: UUID,
+        "abc-def-012": "...",
+    }
+    assert {claimed: show_client_id(claimed, [DOTTED_SECRET]) for claimed in shown} == shown
+
+
+def test_an_origin_of_the_log_has_no_path_and_no_credentials() -> None:
+    shown = {
+        "null": "null", "NULL": "...", "https://shop.example": "https://shop.example",
+        "https://shop.example/x": "https://shop.example", "nonsense": "...",
+    }  # fmt: skip
+    assert {origin: show_origin(origin) for origin in shown} == shown
