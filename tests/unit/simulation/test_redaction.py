@@ -281,8 +281,8 @@ SHOWN_PATHS = {  # with the known words accounts and abcdef01, which is also a p
     "/\u00e9\n": "/\\xe9\\n",
 }
 REPEATED = {
-    DOTTED_SECRET: True, "ABCDEF012345": True, "'abc-DEF_012.345' ": True, "xabcdef01": True, "ef012345x": True,
-    "abcdef0": False, "": False, "f012345x": False, "f012346": False,
+    DOTTED_SECRET: True, "ABCDEF012345": True, "'abc-DEF_012.345' ": True, "xabcdef01": True,
+    "ef012345x": True, "abcdef0": False, "": False, "f012345x": False, "f012346": False,
 }  # fmt: skip
 
 
