@@ -6,7 +6,7 @@ all others are left out. `...` replaces what is hidden.
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 from urllib.parse import unquote
 
@@ -43,28 +43,28 @@ def redact_path(path: str, words: Iterable[str]) -> str:
     return printable("/".join(segments))
 
 
-def show_path(path: str, words: Iterable[str], secrets: Sequence[str]) -> str:
+def show_path(path: str, words: Iterable[str], secrets: Callable[[], Iterable[str]]) -> str:
     """The raw path for a line of the log: as it was sent, but for what is or could be a secret or a token.
 
-    `words` are those of known paths.
+    `words` are those of known paths; `secrets` is called only for others. A UUID is shown: it is an account's.
     """
     segments = (
-        item if item in words or (_is_harmless(item) and not repeats_secret(item, secrets)) else HIDDEN
+        item if item in words or _UUID.fullmatch(item) or _is_harmless(item, secrets) else HIDDEN
         for item in path.split("/")
     )
     return printable("/".join(segments))
 
 
-def _is_harmless(segment: str) -> bool:
-    if _UUID.fullmatch(segment):
-        return True
-    return bool(_PATH_SEGMENT.fullmatch(segment)) and HIDDEN not in _without_credentials(unquote(segment))
+def _is_harmless(segment: str, secrets: Callable[[], Iterable[str]]) -> bool:
+    if not _PATH_SEGMENT.fullmatch(segment) or HIDDEN in _without_credentials(unquote(segment)):
+        return False
+    return not repeats_secret(segment, secrets())
 
 
-def show_client_id(claimed: str, secrets: Iterable[str]) -> str:
+def show_client_id(claimed: str, secrets: Callable[[], Iterable[str]]) -> str:
     """A client id without an API key for a line of the log, unless it is or could be a secret or a token."""
     is_short = len(claimed) < _LONG_ID or _UUID.fullmatch(claimed)
-    return printable(claimed) if is_short and not repeats_secret(claimed, secrets) else HIDDEN
+    return printable(claimed) if is_short and not repeats_secret(claimed, secrets()) else HIDDEN
 
 
 def repeats_secret(text: str, secrets: Iterable[str]) -> bool:

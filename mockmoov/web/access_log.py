@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ _REASON, _REQUEST_ID = REASON_HEADER.encode(), REQUEST_ID_HEADER.encode()
 _access = logging.getLogger("mockmoov.access")
 
 
-def access_log(app: ASGIApp, paths: Iterable[str], secrets: Callable[[], Sequence[str]]) -> ASGIApp:
+def access_log(app: ASGIApp, paths: Iterable[str], secrets: Callable[[], Iterable[str]]) -> ASGIApp:
     """Writes a line for each request. `secrets` gives those of the API keys, which no line repeats.
 
     `paths` are those that the server knows.
@@ -63,18 +63,18 @@ def write_log_line(
 class _Line:
     scope: Scope
     words: frozenset[str]
-    secrets: Callable[[], Sequence[str]]
+    secrets: Callable[[], Iterable[str]]
     started: float
 
     def write(self, outcome: int | str, reason: str | None, request_id: str | None) -> None:
-        request, secrets = request_of(self.scope), self.secrets()
+        request = request_of(self.scope)
         context: RequestContext | None = self.scope.get(CONTEXT)
         fields = {
             "request_id": context.request_id if context else request_id,
             "method": redact_method(request.method),
-            "path": show_path(request.path, self.words, secrets),
+            "path": show_path(request.path, self.words, self.secrets),
             "status": outcome if isinstance(outcome, int) else None,
-            "client_id": _client_id(context, secrets) if context else None,
+            "client_id": _client_id(context, self.secrets) if context else None,
             "grant_type": context.grant_type if context else None,
             "contract": context.contract.name if context and context.contract else None,
             "reason": "; ".join(filter(None, (reason, self.scope.get(CORS_REFUSAL)))) or None,
@@ -84,7 +84,7 @@ class _Line:
         _access.info("%s%s", message, _in_words(fields), extra={FIELDS: {"message": message, **fields}})
 
 
-def _client_id(context: RequestContext, secrets: Iterable[str]) -> str | None:
+def _client_id(context: RequestContext, secrets: Callable[[], Iterable[str]]) -> str | None:
     """The client id that the request claims, whether there is such an API key or not."""
     if context.client_id is not None or not context.claimed:
         return context.client_id

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from starlette.types import ASGIApp
 
 from mockmoov.oauth.encoding import to_json
+from mockmoov.oauth.scopes import is_account
 from mockmoov.web.app import create_app
 from tests.support.apps import AUTH, AUTHORIZED, FORM, MINT, access_log, loopback_app, mint, network_app
 from tests.support.asgi import RawHeaders, ask, chunk, connect
@@ -86,7 +87,8 @@ def test_a_secret_is_hidden_in_any_disguise(
 ) -> None:
     app, sent = APP_OF[secret], disguise(alter(secret))
     with access_log() as lines:
-        connect(app, "GET", f"/accounts/{sent}/cards")
+        if not is_account(secret):  # a UUID in a path is an account's
+            connect(app, "GET", f"/accounts/{sent}/cards")
         ask(app, "POST", "/oauth2/token", data={**MINT, "client_id": sent, "client_secret": "mine"})
     for line in lines:
         assert alter(secret) not in line
