@@ -46,7 +46,7 @@ def redact_path(path: str, words: Iterable[str]) -> str:
 def show_path(path: str, words: Iterable[str], secrets: Callable[[], Iterable[str]]) -> str:
     """The raw path for a line of the log: as it was sent, but for what is or could be a secret or a token.
 
-    `words` are those of known paths; `secrets` is called only for others. A UUID is shown: it is an account's.
+    `words` are those of known paths; `secrets` is called only for others. A UUID is an account's.
     """
     segments = (
         item if item in words or _UUID.fullmatch(item) or _is_harmless(item, secrets) else HIDDEN
