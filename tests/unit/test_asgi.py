@@ -171,6 +171,7 @@ def test_insufficient_request_gets_the_servers_own_response(
     make: Callable[[MockMoov], ASGIApp], moov: MockMoov, key: MoovKey
 ) -> None:
     app = make(moov)
+    key.clock.freeze()  # reasons say since when a token has expired
     apart = {"date", "vary", "x-request-id"}  # what the program's own server adds for browsers
     for case, headers_of in REFUSED.items():
         moov.exchanges.clear()
