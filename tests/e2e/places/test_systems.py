@@ -15,7 +15,7 @@ ELSEWHERE = """
 import os, signal, sys
 for module in ("uvloop", "fcntl", "grp", "pwd", "resource", "termios"):
     sys.modules[module] = None
-for name in ("SIGHUP", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2"):
+for name in ("SIGCHLD", "SIGHUP", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2"):
     vars(signal).pop(name, None)
 for name in ("fork", "getpgrp", "tcgetpgrp", "O_NOCTTY"):
     vars(os).pop(name, None)
