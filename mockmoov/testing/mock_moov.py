@@ -30,7 +30,7 @@ from mockmoov.testing.transport import (
 from mockmoov.testing.types import DefectName, KeyArguments, KeyChanges, SettingArguments
 from mockmoov.web.app import create_app
 from mockmoov.web.listeners import Listeners, open_listeners
-from mockmoov.web.uvicorn_server import BackgroundServer
+from mockmoov.web.uvicorn_server import BackgroundServer, require_threads
 
 __tracebackhide__ = hide_traceback
 _log = logging.getLogger("mockmoov")
@@ -90,6 +90,7 @@ class MockMoov(_Controls):
     """
 
     def __init__(self, **settings: Unpack[SettingArguments]) -> None:
+        require_threads()
         loaded = load(Layer(settings={"port": 0, "tls_port": 0, **settings}, source="MockMoov: "))
         with real_files() as were_replaced:
             server = create_server(loaded)

@@ -67,7 +67,7 @@ class SettingArguments(TypedDict, total=False):
     api_keys: Iterable[Mapping[str, Any]]
     stubs: Iterable[Mapping[str, Any]]
     access_log: bool
-    log_format: str
+    log_format: Literal["text", "json"]
     journal_size: int
     journal_bodies: bool
     control: Literal["auto", "on", "off"]

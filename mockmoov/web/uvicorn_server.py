@@ -28,6 +28,7 @@ _log = logging.getLogger("mockmoov")
 _STOP_SECONDS = 0.3  # that an unfinished exchange has before its connection is closed
 _STOP_SECONDS_IN_BACKGROUND = 0.02
 _ABORT_SECONDS = 0.05  # that its handler has to notice
+_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
 _START_SECONDS = 10  # that a server in the background has to start, an upstream application included
 _FAILED_SECONDS = 1  # that it has to clean up after a failed start
 _JOIN_SECONDS = 10  # that a server in the background has to stop, an upstream application included
@@ -61,9 +62,9 @@ def run(
     on, so that another one doesn't change its exit code.
     """
     server = _Server(app, on_ready, _STOP_SECONDS, secure)
-    handle_signals(("SIGTERM", "SIGINT", "SIGHUP"), server.handle_exit)
+    handle_signals(_SIGNALS, server.handle_exit)
     server.run(sockets=sockets)
-    handle_signals(("SIGTERM", "SIGINT", "SIGHUP"), signal.SIG_IGN)
+    handle_signals(_SIGNALS, signal.SIG_IGN)
 
 
 class StartError(RuntimeError):
@@ -73,8 +74,7 @@ class StartError(RuntimeError):
 class BackgroundServer:
     """A server in a thread. The constructor returns when it answers, or raises what kept it from starting.
 
-    That is a `StartError` at once where threads are greenlets, which the server would block, and after 10 s
-    where the upstream application doesn't start.
+    That is a `StartError` where the upstream application doesn't start within 10 s.
     """
 
     def __init__(
@@ -85,11 +85,6 @@ class BackgroundServer:
         *,
         start_seconds: float = _START_SECONDS,
     ) -> None:
-        if library := _replacer_of_threads():
-            raise StartError(
-                f"{library} has replaced threads in this process: start the server in another one, with "
-                "`mockmoov serve`, and use MockMoov.connect(url)"
-            )
         self._ready = threading.Event()
         self._error: BaseException | None = None
         self._server = _Server(app, self._ready.set, _STOP_SECONDS_IN_BACKGROUND, secure, self._fail)
@@ -126,12 +121,16 @@ class BackgroundServer:
         self._join(_JOIN_SECONDS)
 
 
-def _replacer_of_threads() -> str:
-    """The library that has replaced threads by greenlets in this process, or ""."""
+def require_threads() -> None:
+    """Raise `StartError` where threads are greenlets: a server in one of them would block all others."""
     gevent, eventlet = map(sys.modules.get, ("gevent.monkey", "eventlet.patcher"))
-    if gevent and gevent.is_module_patched("threading"):
-        return "gevent"
-    return "eventlet" if eventlet and eventlet.is_monkey_patched("thread") else ""
+    is_gevents = gevent and gevent.is_module_patched("threading")
+    if is_gevents or (eventlet and eventlet.is_monkey_patched("thread")):
+        library = "gevent" if is_gevents else "eventlet"
+        raise StartError(
+            f"{library} has replaced threads in this process: start the server in another one, with "
+            "`mockmoov serve`, and use MockMoov.connect(url)"
+        )
 
 
 class _Server(uvicorn.Server):

@@ -368,7 +368,7 @@ def test_typed_values_are_those_the_server_accepts() -> None:
     assert set(get_args(testing.EndpointName)) == ENDPOINTS.keys() - oauth_paths
     hints = get_type_hints(SettingArguments)
     literals = {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
-    assert list(literals) == ["token_format", "scope_catalogue", "origin_policy", "control"]
+    assert list(literals) == ["token_format", "scope_catalogue", "origin_policy", "log_format", "control"]
     for name, values in literals.items():
         with pytest.raises(SettingsError) as caught:
             load(Layer(settings={name: "no such value"}))
