@@ -15,6 +15,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _METAVARS: Mapping[object, str] = {
     parsers.text: "TEXT",
     parsers.header_value: "TEXT",
+    parsers.store: "memory|sqlite:PATH",
     parsers.file_path: "PATH",
     parsers.switch: "[on|off]",
     parsers.version: "VERSION",

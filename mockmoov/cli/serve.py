@@ -61,6 +61,7 @@ def serve(config: str | None, ready_file: str | None, **flags: str | None) -> No
     try:
         run(parts.app, parts.listeners.sockets, announce, parts.listeners.secure)
     finally:
+        parts.server.close()
         if ready:
             ready.unlink(missing_ok=True)
 
@@ -114,19 +115,25 @@ class Parts:
             *([f"operations are answered by {settings.upstream}"] if settings.upstream else []),
             *([self.server.examples.summary] if self.server.examples else []),
             contract,
+            _where_the_state_is(self.server),
             f"control plane at {listeners.url}/_mockmoov: {control}",
         ]
 
 
 def prepare(settings: Settings) -> Parts:
-    """Make a server and open its sockets; exits with 2 if the settings don't allow it."""
-    from mockmoov.server.factory import create_server  # noqa: PLC0415 - `--help` needs no server
+    """Make a server and open its sockets.
+
+    Exits with 2 if the settings don't allow it, with 1 if another version of mockmoov wrote the store.
+    """
+    from mockmoov.server.factory import OtherSchemaError, create_server  # noqa: PLC0415 - `--help` needs no server
     from mockmoov.web.app import create_app  # noqa: PLC0415
     from mockmoov.web.listeners import BindError, open_listeners  # noqa: PLC0415
 
     try:
         server = create_server(settings)
         listeners = open_listeners(settings)
+    except OtherSchemaError as error:
+        fail(1, str(error))
     except (SettingsError, BindError) as error:
         fail(2, str(error))
     if warning := _exposure_warning(settings, listeners):
@@ -173,6 +180,30 @@ def _fail_on_os_error(ready_file: Path) -> Iterator[None]:
 def _where_the_ca_is(settings: Settings, url: str) -> str:
     file = f", and in {settings.tls_ca_file}" if settings.tls_ca_file else ""
     return f"https clients must trust the CA at {url}/_mockmoov/ca.pem{file}"
+
+
+def _where_the_state_is(server: "AuthorizationServer") -> str:
+    """Where the state is, what was found there, and what a restart ends."""
+    kind, _, path = server.settings.store.partition(":")
+    if kind == "memory" and server.settings.seed is None:
+        return "state in memory: a restart ends all tokens (--store sqlite:PATH or --seed keeps them)"
+    if kind == "memory":
+        return (
+            "state in memory, keys from the seed: tokens outlive a restart, which forgets revocations, "
+            "used-up refresh tokens and all else (--store sqlite:PATH keeps it)"
+        )
+    found = server.found
+    if found.is_new:
+        return f"state in {path}, which is new"
+    return (
+        f"state in {path}: {_count(found.api_keys, 'API key')}, {_count(found.families, 'family')}, "
+        f"journal of {found.exchanges}"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    plural = f"{noun.removesuffix('y')}ies" if noun == "family" else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
 
 
 def _name_key(key: ApiKey) -> str:

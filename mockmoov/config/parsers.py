@@ -240,6 +240,33 @@ def version(value: object) -> str:
     raise InvalidValueError(expected, value, _hint(value, _VERSIONS))
 
 
+_STORE_ADVICE: _Advice = (
+    (r"\A:memory:\Z", "memory is all that this would be: write memory"),
+    (r"\Asqlite3?\Z", "name the file"),
+    (r"(?i)\Asqlite3?:", "write sqlite:"),
+    (r"\A[^:]+\.(?:db|sqlite3?)\Z", "put sqlite: in front"),
+)
+_STORE_PATH_ADVICE: _Advice = (
+    (r"\A:memory:\Z", "a store in memory is memory, without sqlite:"),
+    (r"\A//+(.*)\Z", r"it isn't a URL: write sqlite:/\1 for a path from the root"),
+    (r"(?i)\Afile:", "it isn't a URL: write the path"),
+    (r"/\Z", "name a file in this folder"),
+)
+
+
+def store(value: object) -> str:
+    """Parse memory, or sqlite: and the path of a file, which becomes absolute."""
+    expected = "must be memory, or sqlite: and the path of a file, such as sqlite:state.db"
+    if value == "memory":
+        return "memory"
+    match = re.fullmatch(r"sqlite:(.+)", value) if isinstance(value, str) and value.isprintable() else None
+    if match is None:
+        raise InvalidValueError(expected, value, _advice(str(value), _STORE_ADVICE))
+    if advice := _advice(match[1], _STORE_PATH_ADVICE):
+        raise InvalidValueError(expected, value, advice)
+    return f"sqlite:{os.path.abspath(os.path.expanduser(match[1]))}"
+
+
 def stubs(value: object) -> tuple[Stub, ...]:
     """Parse stubs, given as JSON text or as a list of objects."""
     items = _objects(value, '[{"endpoint": "listAccounts", "json": []}]')

@@ -23,7 +23,7 @@ class SettingsError(ValueError):
 
 Group: TypeAlias = Literal[
     "Listening", "HTTPS", "Tokens", "API keys and scopes", "Browsers", "Answers to operations",
-    "Journal and log", "Control plane",
+    "State", "Journal and log", "Control plane",
 ]  # fmt: skip
 """What a setting is about: a heading in the help of the commands."""
 
@@ -210,6 +210,12 @@ class Settings:
         parsers.stubs,
         [],
         "Stubs: answers to Moov's operations, as a JSON list of objects.",
+    )
+    store: str = _setting(
+        "State",
+        parsers.store,
+        "memory",
+        "Where state is kept: memory, which a restart empties, or sqlite:PATH, a file that outlives it.",
     )
     access_log: bool = _setting(
         "Journal and log", parsers.switch, "on", "Whether to log each request in one line."

@@ -18,7 +18,7 @@ from mockmoov.server.steps import WaitForExchanges
 from mockmoov.simulation.journal import Query, matching
 from mockmoov.simulation.matching import Where, check_conditions, check_where
 from mockmoov.simulation.redaction import masked_condition
-from mockmoov.storage.journal import TooManyWatchesError
+from mockmoov.storage.store import TooManyWatchesError
 
 LONGEST_WAIT = 60.0  # seconds
 

@@ -18,8 +18,10 @@ from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.server.authorization_server import MAX_BODY as MAX_OPEN_BODY
 from mockmoov.server.authorization_server import (
     REQUEST_ID_HEADER,
+    RETRY_SOON,
     AuthorizationServer,
     render_internal_error,
+    store_failure,
 )
 from mockmoov.server.context import new_request_id
 from mockmoov.server.discovery import Discovery
@@ -27,6 +29,7 @@ from mockmoov.server.routing import OWN_LIKENESS, Routes
 from mockmoov.server.steps import ReadBody, Steps, run_in_process
 from mockmoov.simulation.clock import http_date
 from mockmoov.simulation.stubs import make_stub
+from mockmoov.storage.store import StoreError
 
 BASE = "/_mockmoov"
 MAX_BODY = 2**20  # bytes: as much as a plan may have
@@ -94,6 +97,9 @@ class ControlPlane:
         try:
             body = yield ReadBody(MAX_OPEN_BODY if self.is_open(request.path) else MAX_BODY)
             response = yield from self._respond(replace(request, body=body))
+        except StoreError as error:
+            response = responses.render_json({"error": store_failure(error)}, status=503)
+            response = replace(response, headers=(*response.headers, RETRY_SOON))
         except Exception:
             request_id = new_request_id()
             response = render_internal_error(request_id)

@@ -28,6 +28,7 @@ class GrantFacts(Struct, frozen=True, kw_only=True):
     """Everything that `decide` depends on; `now` in Unix seconds on the clock of the API key.
 
     `refresh_token` is None if the client sent none or sent one that is not genuine; `family` is its family.
+    `restart_advice` ends the reason of one that may be from before a restart.
     """
 
     api_key: ApiKey
@@ -35,6 +36,7 @@ class GrantFacts(Struct, frozen=True, kw_only=True):
     known_scope: Callable[[str], bool]
     refresh_token: RefreshToken | None = None
     family: TokenFamily = NEW_FAMILY
+    restart_advice: str = ""
 
 
 class Grant(Struct, frozen=True, kw_only=True):
@@ -117,10 +119,13 @@ def _valid_refresh_token(facts: GrantFacts) -> RefreshToken:
     """Return the refresh token if its client may still use it; raises `OAuthError`."""
     token = facts.refresh_token
     if token is None:
-        raise invalid_grant("refresh_token is unknown")
+        raise invalid_grant(
+            "refresh_token is unknown: it was altered, issued before the server was started or reset, "
+            f"or issued by another server{facts.restart_advice}"
+        )
     if token.client_id != facts.api_key.client_id:
         raise invalid_grant("refresh_token was issued to another client")
-    if reason := facts.api_key.rejection_reason(token):
+    if reason := facts.api_key.rejection_reason(token, facts.restart_advice):
         raise invalid_grant(f"refresh_token {reason}")
     if token.expires_at <= facts.now:
         raise invalid_grant("refresh_token has expired")

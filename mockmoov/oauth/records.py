@@ -56,10 +56,13 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"ApiKey(client_id={self.client_id!r})"
 
-    def rejection_reason(self, token: "AccessToken | RefreshToken") -> str:
-        """Why this API key refuses a token at any time, or "" if it doesn't."""
+    def rejection_reason(self, token: "AccessToken | RefreshToken", restart_advice: str = "") -> str:
+        """Why this API key refuses a token at any time, or "" if it doesn't.
+
+        `restart_advice` is added to the reason of a token that may be from before a restart.
+        """
         if token.epoch != self.epoch:
-            return "was issued before the server started or its key was reset"
+            return f"was issued before the server started or its key was reset{restart_advice}"
         if self.floor.covers(token):
             return "was issued before the oldest token record that is still kept"
         return ""

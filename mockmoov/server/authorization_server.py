@@ -15,13 +15,13 @@ from mockmoov.oauth.encoding import read_json
 from mockmoov.oauth.errors import OAuthError
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.origins import ORIGIN_POLICIES
-from mockmoov.oauth.records import ApiKey, IssuerKeys
+from mockmoov.oauth.records import IssuerKeys
 from mockmoov.oauth.requests import bearer_token, claimed_client_ids, has_json_body, read_parameters
 from mockmoov.oauth.scopes import CATALOGUES
 from mockmoov.server.context import RequestContext
 from mockmoov.server.endpoints import Endpoints, Route, forward, matching_route, moov_routes, protected_route
 from mockmoov.server.issuing import Issuer
-from mockmoov.server.new_api_keys import as_created
+from mockmoov.server.starting import State, restart_advice
 from mockmoov.server.steps import Delay, Forward, PeekBody, ReadBody, Steps, run_in_process
 from mockmoov.server.validation import TokenValidator
 from mockmoov.simulation import fault_effects
@@ -30,7 +30,8 @@ from mockmoov.simulation.faults import NO_RESPONSE
 from mockmoov.simulation.redaction import redact_path
 from mockmoov.simulation.stubs import miss_reason, stub_response
 from mockmoov.storage.repository import Repository
-from mockmoov.storage.simulation import SimulationState
+from mockmoov.storage.simulation import ClaimedClient, SimulationState
+from mockmoov.storage.store import StoreError
 
 if TYPE_CHECKING:
     from mockmoov.openapi.examples import Examples
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 MAX_BODY = 64 * 1024  # bytes (choice)
 MAX_JOURNALED_BODY = 16 * 1024  # bytes (choice)
 REQUEST_ID_HEADER = "x-request-id"
+RETRY_SOON = ("retry-after", "1")
 _NO_ROUTE: tuple[Mapping[str, Route], Mapping[str, str]] = ({}, {})
 _log = logging.getLogger("mockmoov")
 
@@ -56,6 +58,11 @@ def render_internal_error(request_id: str) -> HttpResponse:
     return responses.render_error(500, "mockmoov itself failed: see the traceback in its log")
 
 
+def store_failure(error: StoreError) -> str:
+    """The reason of a 503: the store cannot be used now."""
+    return f"the store failed: {error}"
+
+
 def _asks_first(context: RequestContext) -> bool:
     """Whether the client expects 100 Continue before it sends its body (RFC 9110 §10.1.1)."""
     return "expect" in context.request.headers
@@ -64,10 +71,8 @@ def _asks_first(context: RequestContext) -> bool:
 class AuthorizationServer:
     """Moov's authorization server. Every request gets a response, whatever it is. Safe from any thread.
 
-    Its start puts signing keys, and the API keys and stubs of the settings, into the store where they are
-    absent, and clears nothing: servers that start on one store agree. What the store has wins. So an API key
-    keeps its members there, even if the settings name others, and so do the signing keys and the stubs.
-    `make_signing_keys` returns those that settings name, else new ones at each call.
+    `make_signing_keys` returns those that settings name, else new ones at each call. `found` says what the
+    store holds after the start; `server/starting.py` says what the start puts there.
     """
 
     def __init__(
@@ -81,7 +86,6 @@ class AuthorizationServer:
     ) -> None:
         self.settings = settings
         self.examples = examples
-        self._make_signing_keys = make_signing_keys
         self.repository = repository
         self.simulation = simulation
         self.policy = tokens.IssuerPolicy(
@@ -95,7 +99,8 @@ class AuthorizationServer:
             reuse_detection=settings.refresh_reuse_detection,
             grace=settings.refresh_grace_seconds,
         )
-        self.validator = TokenValidator(repository, self.policy)
+        advice = restart_advice(settings)
+        self.validator = TokenValidator(repository, self.policy, advice)
         self.issuer = Issuer(repository, self.policy, settings.token_format, refresh)
         contract = contracts.contract_named(settings.default_version)
         self._default_contract = cast("Contract", contract)  # it was parsed
@@ -114,8 +119,8 @@ class AuthorizationServer:
         )
         self._paths = frozenset(self.routes.templates)
         self._path_words = frozenset("/".join(self.routes.templates).split("/"))
-        repository.put_missing(make_signing_keys(), self._configured_api_keys())
-        simulation.stubs.put_missing(*settings.stubs)
+        self._state = State(settings, repository, simulation, make_signing_keys)
+        self.found = self._state.start()
 
     @property
     def default_contract_name(self) -> str:
@@ -127,13 +132,11 @@ class AuthorizationServer:
 
         The signing keys are those that settings name, else new ones.
         """
-        self.repository.reset(self._make_signing_keys(), self._configured_api_keys())
-        self.simulation.stubs.put_missing(*self.settings.stubs)
+        self._state.reset()
 
-    def _configured_api_keys(self) -> list[ApiKey]:
-        """The API keys of the settings as created now, by the real time, which unchanged clocks show."""
-        now = self.repository.wall()
-        return [as_created(key, now) for key in self.settings.api_keys]
+    def close(self) -> None:
+        """Close the store. A later request opens it again."""
+        self.repository.close()
 
     def redact_path(self, path: str) -> str:
         """The path as the journal has it."""
@@ -178,19 +181,25 @@ class AuthorizationServer:
                 response = yield from self._answer(context, contract, authorized)
             if self.settings.journal_size:
                 self.simulation.record(context.exchange(response, contract))
+        except StoreError as error:
+            response = responses.render_error(503, store_failure(error), (RETRY_SOON,))
+            response = self._fail(context, response)
         except Exception:
-            response = self._fail(context)
+            response = render_internal_error(context.request_id)
+            response = self._fail(context, response)
         has_id = context.fault is None or context.has_failed or fault_effects.has_request_id(context.fault)
         return response and stamped(response, context.now, context.request_id if has_id else None)
 
-    def _fail(self, context: RequestContext) -> HttpResponse:
-        """Answer 500, and journal it, unless it is the journal that failed."""
-        response = render_internal_error(context.request_id)
+    def _fail(self, context: RequestContext, response: HttpResponse) -> HttpResponse:
+        """Answer with an error, and journal it, unless it is the journal or the store that failed."""
         context.network_error, context.has_failed = None, True
         try:
             if not context.now:
+                context.client = ClaimedClient(api_key=None, now=self.repository.wall(), has_faults=False)
                 context.client = self.simulation.claimed_client(())
             self.simulation.record(context.exchange(response, context.contract or self._default_contract))
+        except StoreError as error:
+            _log.warning("request %s is missing in the journal: %s", context.request_id, error)
         except Exception:
             _log.exception("request %s is missing in the journal", context.request_id)
         return response

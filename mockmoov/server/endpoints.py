@@ -90,6 +90,7 @@ class Endpoints:
             known_scope=self.known_scope,
             refresh_token=presented,
             family=self.repository.family(presented.family) if presented else grants.NEW_FAMILY,
+            restart_advice=self.validator.restart_advice,
         )
 
     # --- POST /oauth2/revoke ----------------------------------------------------------------------

@@ -13,9 +13,14 @@ from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
+from mockmoov.storage.store import SchemaVersionError, Store, StoreError
 
 if TYPE_CHECKING:
     from mockmoov.openapi.examples import Examples
+
+
+class OtherSchemaError(SettingsError):
+    """The store was written by another version of mockmoov."""
 
 
 def wall() -> float:
@@ -24,15 +29,31 @@ def wall() -> float:
 
 
 def create_server(settings: Settings, *, clock: Callable[[], float] = wall) -> AuthorizationServer:
-    """A server with a memory store, its signing key and its API keys in it; raises `SettingsError`."""
-    store = MemoryStore(journal_size=settings.journal_size)
-    return AuthorizationServer(
-        settings,
-        Repository(store, wall=clock),
-        SimulationState(store, wall=clock),
-        make_signing_keys=signing_keys_maker(settings),
-        examples=None if settings.openapi is None else _read_examples(settings.openapi),
-    )
+    """A server on its store, with its signing key and its API keys in it; raises `SettingsError`."""
+    make_signing_keys = signing_keys_maker(settings)
+    examples = None if settings.openapi is None else _read_examples(settings.openapi)
+    store = _open_store(settings)
+    try:
+        return AuthorizationServer(
+            settings,
+            Repository(store, wall=clock),
+            SimulationState(store, wall=clock),
+            make_signing_keys=make_signing_keys,
+            examples=examples,
+        )
+    except StoreError as error:
+        store.close()
+        kind = OtherSchemaError if isinstance(error, SchemaVersionError) else SettingsError
+        raise kind(f"{settings.set_by.get('store', 'store')} {error}") from None
+
+
+def _open_store(settings: Settings) -> Store:
+    kind, _, path = settings.store.partition(":")
+    if kind == "memory":
+        return MemoryStore(journal_size=settings.journal_size)
+    from mockmoov.storage.sqlite import SqliteStore  # noqa: PLC0415 - a store in memory doesn't need it
+
+    return SqliteStore(Path(path), journal_size=settings.journal_size)
 
 
 def signing_keys_maker(settings: Settings) -> Callable[[], IssuerKeys]:

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from mockmoov.oauth.messages import Fields, HttpResponse
 from mockmoov.oauth.responses import render_error
-from mockmoov.storage.journal import Watch
+from mockmoov.storage.store import Watch
 
 _TURN_SECONDS = 0.05
 
@@ -101,7 +101,8 @@ def _wait(step: WaitForExchanges) -> None:
     """Wait in turns. No clock is read, since tests freeze clocks."""
     watch, notified = step.watch, threading.Event()
     watch.notify = notified.set
+    turn = min(_TURN_SECONDS, watch.turn)
     while watch.missing and not watch.is_notified and step.seconds > 0:
-        notified.wait(_TURN_SECONDS)
-        step.seconds -= _TURN_SECONDS
+        notified.wait(turn)
+        step.seconds -= turn
     watch.is_notified = False

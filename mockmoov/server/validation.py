@@ -10,11 +10,13 @@ class TokenValidator:
     """Decides whether a token is genuine and still good. Times are Unix seconds.
 
     The error of a token that isn't: a 401 without a code at a protected path, nothing at revocation.
+    `restart_advice` ends the reason of one that may be from before a restart.
     """
 
-    def __init__(self, repository: Repository, policy: tokens.IssuerPolicy) -> None:
+    def __init__(self, repository: Repository, policy: tokens.IssuerPolicy, restart_advice: str = "") -> None:
         self._repository = repository
         self._policy = policy
+        self.restart_advice = restart_advice
 
     def claimed_client_id(self, text: str) -> str | None:
         """The client id in an access token, genuine or not; None if there is none."""
@@ -28,7 +30,8 @@ class TokenValidator:
             claims = self._repository.opaque_token(tokens.fingerprint(text))
         if claims is None:
             raise invalid_client(
-                "the token is unknown: it was altered, signed by another key, or issued by another server"
+                "the token is unknown: it was altered, issued before the server was started or reset, "
+                f"or issued by another server{self.restart_advice}"
             )
         if error := tokens.claims_error(claims, now, self._policy):
             raise error
@@ -44,7 +47,7 @@ class TokenValidator:
         keys = self._repository.api_keys([token.client_id])
         if not keys or not keys[0].enabled:
             raise invalid_client("the token's API key was deleted or disabled")
-        if reason := keys[0].rejection_reason(token):
+        if reason := keys[0].rejection_reason(token, self.restart_advice):
             raise invalid_client(f"the token {reason}")
         if is_revoked:
             raise invalid_client("the token was revoked")

@@ -12,7 +12,7 @@ from msgspec.json import Decoder
 
 from mockmoov.oauth.records import ApiKey
 from mockmoov.simulation.clock import UNCHANGED, ClockSetting
-from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.store import Store
 
 SERVER = "server"  # the group of what belongs to no API key
 API_KEYS = "api-keys"  # the group of the records of API keys
@@ -47,7 +47,7 @@ def decode_clock(value: bytes | None) -> ClockSetting:
     return UNCHANGED if value is None else _CLOCK.decode(value)
 
 
-def read_clocks(store: MemoryStore, client_ids: Iterable[str], *, wall: float) -> list[float]:
+def read_clocks(store: Store, client_ids: Iterable[str], *, wall: float) -> list[float]:
     """What the clocks of API keys show, in their order, in Unix seconds; `wall` is the real time.
 
     The server's clock runs over the wall clock, those of API keys over the server's.

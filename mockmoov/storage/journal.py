@@ -10,31 +10,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import takewhile
 from threading import Lock
-from typing import NamedTuple
-
-from msgspec.json import Decoder
-from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import Exchange
-from mockmoov.simulation.journal import EXACT, Query, matching
-
-MAX_WATCHES = 2_000  # (choice)
-_EXCHANGE = Decoder(Exchange)
-
-
-class TooManyWatchesError(Exception):
-    """A journal has as many watches as it accepts."""
-
-    def __init__(self) -> None:
-        super().__init__(f"{MAX_WATCHES} requests are waiting for exchanges, which is the limit")
-
-
-class Journal(NamedTuple):
-    """Exchanges in order, and how many before them were dropped to make room."""
-
-    exchanges: list[Exchange]
-    dropped: int
+from mockmoov.simulation.journal import Query, matching
+from mockmoov.storage.exchanges import Encoded, decode, numbers_of_matching
+from mockmoov.storage.store import MAX_WATCHES, Journal, TooManyWatchesError, Watch
 
 
 @dataclass(slots=True)
@@ -56,23 +37,15 @@ class Tally:
     owner: str | None
     query: Query
     numbers: deque[int]
-    watches: dict[int, set["Watch"]] = field(default_factory=dict)
+    watches: dict[int, set["MemoryWatch"]] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
-class Watch:
-    """Waits until a journal has `count` exchanges that match a query. Close it when the wait is over.
-
-    `notify` is called when the last missing exchange arrives, and when the exchanges of the watched owner are
-    removed. It runs in the thread that appends or removes, so it must be quick, and it must not raise.
-    From then on `is_notified` is true, until the waiter resets it.
-    """
+class MemoryWatch(Watch):
+    """A watch that is notified in the thread that appends or removes."""
 
     journal: "MemoryJournal"
     tally: Tally
-    count: int
-    notify: Callable[[], None]
-    is_notified: bool = False
 
     @property
     def missing(self) -> int:
@@ -82,7 +55,7 @@ class Watch:
     @property
     def dropped(self) -> int:
         """How many exchanges of the watched owner were dropped to make room."""
-        return self.journal.dropped(self.tally.owner)
+        return self.journal.dropped(self.owner)
 
     def found(self) -> list[Exchange]:
         """The matching exchanges that the journal holds now, in order."""
@@ -91,12 +64,6 @@ class Watch:
     def close(self) -> None:
         """End the watch; it must not be used afterwards. Closing it again does nothing."""
         self.journal.close_watch(self)
-
-    def __enter__(self) -> "Watch":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class MemoryJournal:
@@ -149,9 +116,9 @@ class MemoryJournal:
             if tally.numbers and tally.numbers[0] == self._oldest:
                 tally.numbers.popleft()
 
-    def _count(self, number: int, exchange: Exchange) -> list[Watch]:
+    def _count(self, number: int, exchange: Exchange) -> list[MemoryWatch]:
         """Count a new exchange. Return the watches that have enough exchanges with this one."""
-        complete: list[Watch] = []
+        complete: list[MemoryWatch] = []
         for tally in self._tallies_of(exchange.client_id):
             if matching((exchange,), tally.query):
                 tally.numbers.append(number)
@@ -162,11 +129,16 @@ class MemoryJournal:
         """The tallies that count an exchange of this owner: its own, and those of the whole journal."""
         return [tally for key in {None, owner} for tally in self._tallies.get(key, {}).values()]
 
+    def count(self) -> int:
+        """How many exchanges there are."""
+        with self._lock:
+            return len(self._owner_of)
+
     def read(self, owner: str | None = None) -> Journal:
         """The exchanges of an owner, or (None) all."""
         with self._lock:
             encoded, dropped = self._encoded(owner), self._dropped(owner)
-        return Journal(_decode(encoded), dropped)
+        return Journal(decode(encoded), dropped)
 
     def clear(self, owner: str | None = None) -> None:
         """Remove the exchanges of an owner, or (None) all, and notify its watches: its key may be gone, too.
@@ -190,7 +162,7 @@ class MemoryJournal:
             notified = [watch for tally in cleared for same in tally.watches.values() for watch in same]
         _notify(notified)
 
-    def watch(self, owner: str | None, query: Query, count: int, notify: Callable[[], None]) -> Watch:
+    def watch(self, owner: str | None, query: Query, count: int, notify: Callable[[], None]) -> MemoryWatch:
         """Wait for exchanges of an owner, or (None) any; raises `TooManyWatchesError`."""
         key = to_json(query)
         with self._lock:
@@ -199,7 +171,7 @@ class MemoryJournal:
             clearings, last = self._clearings, self._number
             known = key in self._tallies.get(owner, {})
             encoded = [] if known else self._encoded(owner)
-        found = _matching(encoded, query)  # takes a while, so without the lock
+        found = numbers_of_matching(encoded, query)  # takes a while, so without the lock
         with self._lock:
             if clearings != self._clearings:
                 found, last = [], 0
@@ -207,14 +179,14 @@ class MemoryJournal:
             if key not in tallies:
                 after = 0 if known else last  # a tally that was known may be gone
                 numbers = [number for number in found if number in self._owner_of]
-                numbers += _matching(self._encoded(owner, after), query)
+                numbers += numbers_of_matching(self._encoded(owner, after), query)
                 tallies[key] = Tally(owner, query, deque(numbers))
-            watch = Watch(self, tallies[key], count, notify)
+            watch = MemoryWatch(owner, query, count, notify, self, tallies[key])
             watch.tally.watches.setdefault(count, set()).add(watch)
             self._open += 1
         return watch
 
-    def close_watch(self, watch: Watch) -> None:
+    def close_watch(self, watch: MemoryWatch) -> None:
         """Remove a watch if it is open, and its tally if no other watch uses it."""
         tally = watch.tally
         with self._lock:
@@ -234,19 +206,19 @@ class MemoryJournal:
         """The exchanges of a tally."""
         with self._lock:
             encoded = self._pick(tally.numbers)
-        return _decode(encoded)
+        return decode(encoded)
 
     def dropped(self, owner: str | None) -> int:
         """How many exchanges of an owner, or (None) of all, were dropped to make room."""
         with self._lock:
             return self._dropped(owner)
 
-    def _encoded(self, owner: str | None, after: int = 0) -> list[tuple[int, bytes]]:
+    def _encoded(self, owner: str | None, after: int = 0) -> list[Encoded]:
         """The exchanges of an owner, or (None) all, after a number. Only those are read, from the end."""
         numbers = self._owner_of if owner is None else self._owners.get(owner, _NOBODY).exchanges
         return self._pick([*takewhile(after.__lt__, reversed(numbers))][::-1])
 
-    def _pick(self, numbers: Iterable[int]) -> list[tuple[int, bytes]]:
+    def _pick(self, numbers: Iterable[int]) -> list[Encoded]:
         return [(number, self._owner_of[number].exchanges[number]) for number in numbers]
 
     def _dropped(self, owner: str | None) -> int:
@@ -255,22 +227,7 @@ class MemoryJournal:
         return self._owners.get(owner, _NOBODY).dropped
 
 
-def _decode(encoded: Iterable[tuple[int, bytes]]) -> list[Exchange]:
-    return [replace(_EXCHANGE.decode(value), number=number) for number, value in encoded]
-
-
-def _matching(encoded: Iterable[tuple[int, bytes]], query: Query) -> list[int]:
-    """The numbers of the encoded exchanges that match a query. Most others are passed over undecoded."""
-    exact = {name: getattr(query, name) for name in EXACT}
-    members = [to_json({name: value})[1:-1] for name, value in exact.items() if value is not None]
-    return [
-        number
-        for number, value in encoded
-        if all(member in value for member in members) and matching((_EXCHANGE.decode(value),), query)
-    ]
-
-
-def _notify(watches: Iterable[Watch]) -> None:
+def _notify(watches: Iterable[MemoryWatch]) -> None:
     for watch in watches:
         watch.is_notified = True
         watch.notify()

@@ -17,7 +17,7 @@ class _Entry(Struct, frozen=True, gc=False):  # there may be many: they must not
 
 @dataclass(slots=True)
 class _Group:
-    """The keys of a group in the order in which they were written, and the number of the last change."""
+    """The keys of a group, in the order of their first write, and the number of the last change."""
 
     keys: dict[str, None] = field(default_factory=dict)
     version: int = 0
@@ -29,8 +29,7 @@ _EMPTY = _Group()
 class MemoryStore:
     """Entries in groups, which are listed and forgotten as a whole, and the journal.
 
-    Each method is atomic, and safe to call from any thread. An entry that is written with `times` is a token
-    record: it counts towards `usage` and may be evicted.
+    Each method is atomic, and safe to call from any thread.
     """
 
     def __init__(self, *, journal_size: int = 10_000, journal_bytes: int = 2**24) -> None:
@@ -42,7 +41,7 @@ class MemoryStore:
     def _start(self) -> None:
         self._entries: dict[str, _Entry] = {}
         self._groups: dict[str, _Group] = {}  # without empty ones
-        self._tokens: dict[str, TokenRecord] = {}  # in the order in which they were written
+        self._tokens: dict[str, TokenRecord] = {}  # in the order in which their keys were first written
         self._token_bytes = 0
 
     def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
@@ -81,6 +80,11 @@ class MemoryStore:
         with self._lock:
             return len(self._groups.get(group, _EMPTY).keys)
 
+    def count_named(self, prefix: str) -> int:
+        """How many entries have a key that begins with an ASCII prefix."""
+        with self._lock:
+            return sum(key.startswith(prefix) for key in self._entries)
+
     def version(self, group: str) -> int:
         """A number that changes whenever an entry of the group is written or removed."""
         with self._lock:
@@ -92,15 +96,15 @@ class MemoryStore:
             return Usage(len(self._tokens), self._token_bytes)
 
     def token_records(self) -> list[TokenRecord]:
-        """All token records, in the order in which they were written."""
+        """All token records; those of a group in the order in which their keys were first written."""
         with self._lock:
             return list(self._tokens.values())
 
     def evict(self, records: Iterable[TokenRecord]) -> None:
-        """Remove token records, except those that were written again since they were listed."""
+        """Remove token records, except those that differ by now."""
         with self._lock:
             for record in records:
-                if self._tokens.get(record.key) is record:
+                if self._tokens.get(record.key) == record:
                     self._remove(record.key)
 
     def forget(self, group: str) -> None:
@@ -116,18 +120,22 @@ class MemoryStore:
             for group, key, value in entries:
                 self._write(key, value, group, None)
 
+    def close(self) -> None:
+        """Release nothing: the entries stay."""
+
     def _write(self, key: str, value: bytes, group: str, times: TokenTimes | None) -> None:
-        before = self._entries.get(key)
-        if before and before.group != group:
-            self._remove(key)
+        if before := self._entries.get(key):
+            group = before.group
         self._entries[key] = _Entry(value, group)
         members = self._groups.get(group) or self._groups.setdefault(group, _Group())
         members.keys[key] = None
         self._changes = members.version = self._changes + 1
-        self._remove_token(key)
-        if times:
-            record = self._tokens[key] = TokenRecord(key, group, len(key) + len(value), times)
-            self._token_bytes += record.size
+        if times is None:
+            self._remove_token(key)
+            return
+        before_size = record.size if (record := self._tokens.get(key)) else 0
+        record = self._tokens[key] = TokenRecord(key, group, len(key) + len(value), times)
+        self._token_bytes += record.size - before_size
 
     def _remove(self, key: str) -> bool:
         entry = self._entries.pop(key, None)

@@ -13,8 +13,10 @@ from msgspec.json import Decoder
 from mockmoov.oauth.encoding import to_json
 from mockmoov.simulation.matching import Planned, check_size
 from mockmoov.storage.entries import entry_name, group_of
-from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.store import Store
 
+CONFIGURED = "settings-"
+"""How the id of an item begins that comes from the settings."""
 P = TypeVar("P", bound=Planned)
 _Answer = TypeVar("_Answer")
 _COUNTS = Decoder(dict[str, tuple[int, int]])  # matched and triggered, by id
@@ -23,7 +25,7 @@ _COUNTS = Decoder(dict[str, tuple[int, int]])  # matched and triggered, by id
 class Plans(Generic[P]):
     """The plans of one kind; `name` is that of their records and their items, such as faults."""
 
-    def __init__(self, store: MemoryStore, name: str, decoder: Decoder[tuple[P, ...]]) -> None:
+    def __init__(self, store: Store, name: str, decoder: Decoder[tuple[P, ...]]) -> None:
         self._store = store
         self._name, self._counts = name, f"{name}-counts"
         self._decode = lru_cache(maxsize=64)(decoder.decode)
@@ -54,10 +56,20 @@ class Plans(Generic[P]):
 
         self._change(owner, append)
 
-    def put_missing(self, *items: P) -> None:
-        """Make these the server's plan, unless it has one, or had one whose items were removed."""
-        if items:
-            self._swap(self._name, None, None, to_json(items))
+    def put_configured(self, items: tuple[P, ...]) -> None:
+        """Put the items of the settings first in the server's plan, in place of those of an earlier start.
+
+        Their ids begin with `settings-`. One that is the same as before keeps its counts.
+        """
+
+        def put(plan: tuple[P, ...]) -> tuple[P, ...]:
+            return (*items, *(item for item in plan if not item.id.startswith(CONFIGURED)))
+
+        before, after = self._change(None, put)
+        same = {item.id for item in before if item in after}
+        self.take(
+            None, lambda plan: (None, tuple(i if i.id in same else _with_counts(i, 0, 0) for i in plan))
+        )
 
     def remove(self, owner: str | None, item_id: str | None = None) -> int:
         """Remove one item, or (None) all of a plan; return how many."""

@@ -9,12 +9,14 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache, partial
 from itertools import chain
 from secrets import token_hex
 from threading import Lock
-from typing import cast
+from typing import NamedTuple, cast
 
+from msgspec import Struct
 from msgspec.json import Decoder
 from msgspec.structs import replace
 
@@ -29,12 +31,14 @@ from mockmoov.oauth.records import (
     RefreshToken,
     TokenFamily,
     TokenFloor,
+    TokenFormat,
 )
 from mockmoov.storage.entries import API_KEYS, SERVER, client_id_of, decode_api_key, group_of, read_clocks
 from mockmoov.storage.eviction import MAX_USAGE, TokenTimes, Usage, is_exceeded, plan_evictions
-from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.store import Store, StoreError
 
-_SIGNING_KEYS = "signing-keys"
+_SIGNING_KEYS, _START_SETTINGS = "signing-keys", "start-settings"
+_FAMILIES = "family:"
 _KEYS, _FAMILY, _BUCKET = Decoder(IssuerKeys), Decoder(TokenFamily), Decoder(Bucket)
 _log = logging.getLogger("mockmoov")
 
@@ -44,6 +48,26 @@ def new_epoch() -> str:
     return token_hex(8)
 
 
+class StartSettings(Struct, frozen=True, kw_only=True):
+    """The settings of a start that matter to tokens of earlier ones; lifetimes in seconds."""
+
+    issuer: str
+    token_format: TokenFormat
+    access_token_lifetime: int
+    refresh_token_lifetime: int
+
+
+_STARTED_WITH = Decoder(StartSettings)
+
+
+class _OfApiKeys(NamedTuple):
+    """What is computed of all API keys, and the version that they had."""
+
+    version: int = -1
+    origins: frozenset[str] = frozenset()
+    secrets: tuple[str, ...] = ()
+
+
 class Repository:
     """API keys, signing keys, and the records of tokens. Times are Unix seconds.
 
@@ -51,16 +75,20 @@ class Repository:
     """
 
     def __init__(
-        self, store: MemoryStore, *, wall: Callable[[], float] = time.time, bound: Usage = MAX_USAGE
+        self, store: Store, *, wall: Callable[[], float] = time.time, bound: Usage = MAX_USAGE
     ) -> None:
         self._store = store
         self.wall = wall
         self._bound = bound
         self._evicting = Lock()
         self._has_warned = False
-        self._origins: tuple[int, frozenset[str]] = (0, frozenset())  # with the version of the API keys
+        self._of_api_keys = _OfApiKeys()
 
     # --- signing keys -----------------------------------------------------------------------------
+
+    def has_signing_keys(self) -> bool:
+        """Whether a server has started on this store before."""
+        return self._get(_SIGNING_KEYS) is not None
 
     def signing_keys(self) -> IssuerKeys:
         """The signing keys; `put_missing` has written them."""
@@ -71,7 +99,8 @@ class Repository:
         while True:
             before = self._get(_SIGNING_KEYS) or b""
             after = change(_read_signing_keys(before))
-            if self._store.compare_and_swap(_SIGNING_KEYS, before, to_json(after), group=SERVER):
+            value = to_json(after)
+            if value == before or self._store.compare_and_swap(_SIGNING_KEYS, before, value, group=SERVER):
                 return after
 
     def put_missing(self, keys: IssuerKeys, api_keys: Iterable[ApiKey]) -> None:
@@ -80,6 +109,13 @@ class Repository:
         for api_key in api_keys:
             name = _name(api_key.client_id)
             self._store.compare_and_swap(name, None, to_json(api_key), group=API_KEYS)
+
+    def replace_start_settings(self, settings: StartSettings) -> StartSettings | None:
+        """Remember the settings of this start; return those of the last one, None if there was none."""
+        before = self._get(_START_SETTINGS)
+        if before != (value := to_json(settings)):
+            self._store.put(_START_SETTINGS, value, group=SERVER)
+        return None if before is None else _STARTED_WITH.decode(before)
 
     def reset(self, keys: IssuerKeys, api_keys: Iterable[ApiKey]) -> None:
         """Remove everything, clocks too, and start again with these keys."""
@@ -105,7 +141,8 @@ class Repository:
             if before is None:
                 return None
             after = change(decode_api_key(before))
-            if self._store.compare_and_swap(name, before, to_json(after), group=API_KEYS):
+            value = to_json(after)
+            if value == before or self._store.compare_and_swap(name, before, value, group=API_KEYS):
                 return after
 
     def delete_api_key(self, client_id: str) -> bool:
@@ -129,29 +166,37 @@ class Repository:
         """Every API key, in order of creation."""
         return [decode_api_key(value) for value in self._store.scan(API_KEYS)]
 
-    def secrets(self) -> list[str]:
-        """The client secret of every API key."""
-        return [key.client_secret for key in self.all_api_keys()]
+    def counts(self) -> tuple[int, int]:
+        """How many API keys there are, and how many families have a record."""
+        return self.count_api_keys(), self._store.count_named(_FAMILIES)
 
     def count_api_keys(self) -> int:
         """How many API keys there are."""
         return self._store.count(API_KEYS)
 
+    def secrets(self) -> tuple[str, ...]:
+        """The client secret of every API key."""
+        return self._read_api_keys().secrets
+
     def origins(self) -> frozenset[str]:
-        """Every origin that is registered with an API key; computed again only after a key was written."""
-        version = self._store.version(API_KEYS)  # first, so that the records are never older than it
-        known, origins = self._origins
-        if version != known:
-            records = self._store.scan(API_KEYS)
-            origins = frozenset(chain.from_iterable(map(_read_origins, records)))
-            self._origins = version, origins
-        return origins
+        """Every origin that is registered with an API key."""
+        return self._read_api_keys().origins
+
+    def _read_api_keys(self) -> _OfApiKeys:
+        """Computed again only after a key was written. While the store fails, what was known last counts."""
+        with suppress(StoreError):
+            version = self._store.version(API_KEYS)  # first, so that the records are never older than it
+            if version != self._of_api_keys.version:
+                found = [_read_origins_and_secret(value) for value in self._store.scan(API_KEYS)]
+                origins = frozenset(chain.from_iterable(origins for origins, _ in found))
+                self._of_api_keys = _OfApiKeys(version, origins, tuple(secret for _, secret in found))
+        return self._of_api_keys
 
     # --- tokens -----------------------------------------------------------------------------------
 
     def family(self, family: str) -> TokenFamily:
         """The state of a token family; one without a record is new."""
-        return _read_family(self._get(f"family:{family}"))
+        return _read_family(self._get(f"{_FAMILIES}{family}"))
 
     def consume_refresh_token(
         self, token: RefreshToken, *, now: float, policy: RefreshPolicy, expires_at: float
@@ -175,7 +220,7 @@ class Repository:
         now: float,
         expires_at: float,
     ) -> bool:
-        name = f"family:{token.family}"
+        name = f"{_FAMILIES}{token.family}"
         while True:
             before = self._get(name)
             family = _read_family(before)
@@ -209,7 +254,7 @@ class Repository:
 
         Ask this before you read the API key of the token: its floor rises before a revocation is evicted.
         """
-        revoked, record = self._store.get_many((f"revoked:{jti}", f"family:{family}"))
+        revoked, record = self._store.get_many((f"revoked:{jti}", f"{_FAMILIES}{family}"))
         return revoked is not None or _read_family(record).revoked
 
     def put_opaque_token(
@@ -279,6 +324,10 @@ class Repository:
             if self._store.compare_and_swap(key, before, to_json(bucket), group=group):
                 return wait
 
+    def close(self) -> None:
+        """Close the store. A later call opens it again."""
+        self._store.close()
+
     def _forget(self, client_id: str) -> None:
         """Remove all that belongs to an API key, but not the key."""
         self._store.forget(group_of(client_id))
@@ -313,8 +362,9 @@ def _read_signing_keys(value: bytes) -> IssuerKeys:
 
 
 @lru_cache(maxsize=2**14)  # more than there may be API keys
-def _read_origins(value: bytes) -> tuple[str, ...]:
-    return decode_api_key(value).origins
+def _read_origins_and_secret(value: bytes) -> tuple[tuple[str, ...], str]:
+    api_key = decode_api_key(value)
+    return api_key.origins, api_key.client_secret
 
 
 def _revoke(family: TokenFamily) -> tuple[TokenFamily, bool]:

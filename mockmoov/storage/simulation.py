@@ -19,9 +19,8 @@ from mockmoov.simulation.journal import Query
 from mockmoov.simulation.matching import RequestFacts
 from mockmoov.simulation.stubs import Stub, StubPlan, select_stub
 from mockmoov.storage.entries import decode_api_key, decode_clock, entry_name, group_of
-from mockmoov.storage.journal import Journal, Watch
-from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.plans import Plans
+from mockmoov.storage.store import Journal, Store, Watch
 
 _OF_A_KEY = ("api-key", "clock", "faults", "stubs")  # the entries that a request needs of an API key
 
@@ -43,7 +42,7 @@ class ClaimedClient(Struct, frozen=True, kw_only=True):
 class SimulationState:
     """Clocks, planned faults and the journal. `wall` returns the real time, in Unix seconds."""
 
-    def __init__(self, store: MemoryStore, *, wall: Callable[[], float]) -> None:
+    def __init__(self, store: Store, *, wall: Callable[[], float]) -> None:
         self._store = store
         self._wall = wall
         self.faults: Plans[Fault] = Plans(store, "faults", Decoder(Plan))
@@ -125,6 +124,10 @@ class SimulationState:
     def record(self, exchange: Exchange) -> None:
         """Write an exchange into the journal."""
         self._store.journal.append(exchange)
+
+    def count_exchanges(self) -> int:
+        """How many exchanges the journal has."""
+        return self._store.journal.count()
 
     def journal(self, owner: str | None = None) -> Journal:
         """The exchanges of an API key, or (None) all."""

@@ -1,6 +1,7 @@
-"""The environment variables that tell programs where Moov is and how to log in."""
+"""The environment variables that tell programs where Moov is and how to log in, and those of pytest-xdist."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 # Variable, the programs that read it, and a template of its value.
@@ -31,3 +32,13 @@ def environment(url: str, credentials: Mapping[str, str]) -> SecretMapping:
     parts = urlsplit(url)
     members = {"url": url, "scheme": parts.scheme, "host": parts.netloc, **credentials}
     return SecretMapping((name, template.format_map(members)) for name, (_, template) in VARIABLES.items())
+
+
+def own_store(store: str, environ: Mapping[str, str]) -> str:
+    """The store of this process: each worker of pytest-xdist has a file of its own, `state-gw0.db`."""
+    kind, _, path = store.partition(":")
+    worker = environ.get("PYTEST_XDIST_WORKER")
+    if not path or not worker:
+        return store
+    file = Path(path)
+    return f"{kind}:{file.with_name(f'{file.stem}-{worker}{file.suffix}')}"

@@ -1,7 +1,10 @@
 """`MockMoov`, the server that a test starts or connects to, and `MoovKey`, an API key on it."""
 
 import logging
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, Unpack
 from urllib.parse import quote
@@ -9,7 +12,7 @@ from urllib.parse import quote
 from starlette.types import ASGIApp
 
 from mockmoov.config.real_files import real_files
-from mockmoov.config.settings import Layer, load
+from mockmoov.config.settings import Layer, Settings, load
 from mockmoov.control_plane.access import control_access
 from mockmoov.control_plane.router import ControlPlane
 from mockmoov.control_plane.server import shown_value
@@ -18,7 +21,7 @@ from mockmoov.oauth.records import ClientType
 from mockmoov.oauth.tokens import warm_up
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.factory import create_server
-from mockmoov.testing.environment import SecretMapping, environment
+from mockmoov.testing.environment import SecretMapping, environment, own_store
 from mockmoov.testing.handles import Clock, Exchanges, Faults, MintedToken, SigningKeys, Stubs
 from mockmoov.testing.transport import (
     Control,
@@ -34,6 +37,11 @@ from mockmoov.web.uvicorn_server import BackgroundServer, require_threads
 
 __tracebackhide__ = hide_traceback
 _log = logging.getLogger("mockmoov")
+
+
+def _load(settings: SettingArguments) -> Settings:
+    loaded = load(Layer(settings={"port": 0, "tls_port": 0, **settings}, source="MockMoov: "))
+    return replace(loaded, store=own_store(loaded.store, os.environ))
 
 
 class _Controls:
@@ -91,12 +99,14 @@ class MockMoov(_Controls):
 
     def __init__(self, **settings: Unpack[SettingArguments]) -> None:
         require_threads()
-        loaded = load(Layer(settings={"port": 0, "tls_port": 0, **settings}, source="MockMoov: "))
-        with real_files() as were_replaced:
+        loaded = _load(settings)
+        with real_files() as were_replaced, ExitStack() as on_failure:
             server = create_server(loaded)
+            on_failure.callback(server.close)
             listeners = open_listeners(loaded)
             app = create_app(server, exposure=listeners.exposure, ca_pem=listeners.ca_pem)
             background = BackgroundServer(app, listeners.sockets, listeners.secure)
+            on_failure.pop_all()
             if were_replaced:
                 warm_up()
         if server.examples:
@@ -183,6 +193,8 @@ class MockMoov(_Controls):
         """Stop the server, or disconnect after `connect`; safe to call more than once."""
         if self._background:
             self._background.stop()
+        if self._server:
+            self._server.close()
         self._control.transport.close()
 
     def __enter__(self) -> Self:

@@ -66,6 +66,7 @@ class SettingArguments(TypedDict, total=False):
     signing_key: str | PathLike[str]
     api_keys: Iterable[Mapping[str, Any]]
     stubs: Iterable[Mapping[str, Any]]
+    store: str
     access_log: bool
     log_format: Literal["text", "json"]
     journal_size: int

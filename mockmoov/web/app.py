@@ -176,13 +176,17 @@ async def _perform(step: Step, client: asgi_io.ClientConnection, forward: Forwar
 
 
 async def _wait(step: WaitForExchanges, client: asgi_io.ClientConnection) -> None:
-    """Wait for a notification, the end of the time, or the client to leave."""
+    """Wait for a notification, the end of the time, or the client to leave.
+
+    Whoever isn't notified looks again in turns.
+    """
     loop, notified, started = asyncio.get_running_loop(), asyncio.Event(), anyio.current_time()
     step.watch.notify = partial(_set_from_any_thread, loop, notified)
     with anyio.move_on_after(step.seconds):
         async with client.while_connected():
-            if step.watch.missing and not step.watch.is_notified:
-                await notified.wait()
+            while step.watch.missing and not step.watch.is_notified:
+                with anyio.move_on_after(step.watch.turn):
+                    await notified.wait()
     is_over = step.watch.missing and not step.watch.is_notified  # the time is up, or the client has left
     step.watch.is_notified = False
     step.seconds = 0 if is_over else step.seconds - (anyio.current_time() - started)

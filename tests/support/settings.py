@@ -86,6 +86,13 @@ VALUES: Mapping[str, tuple[st.SearchStrategy[Any], list[Any]]] = {
         name: (st.sampled_from(words), ["", words[0].upper(), "x", 1, 16**5000, None])
         for name, words in CHOICES.items()
     },
+    "store": (
+        st.sampled_from(["memory", "sqlite:/state.db", "sqlite:/a b/é.sqlite"]),
+        [
+            *("", "sqlite", "sqlite:", "sqlite::memory:", ":memory:", "sqlite:///a", "sqlite:a/", "state.db"),
+            *("SQLITE:a", "sqlite:file:a?mode=ro", "sqlite:a\nb", "redis://a", 1, None, []),
+        ],
+    ),
     "host": (WORD, ["", "a\nb", 1, None]),
     "allowed_hosts": (
         st.lists(

@@ -181,7 +181,11 @@ def test_malformed_refresh_requests_are_rejected() -> None:
 
 
 INVALID_TOKENS: list[tuple[dict[str, Any], str]] = [
-    ({"refresh_token": None}, "is unknown"),
+    (
+        {"refresh_token": None},
+        "is unknown: it was altered, issued before the server was started or reset, "
+        "or issued by another server",
+    ),
     ({"refresh_token": replace(TOKEN, client_id="other")}, "was issued to another client"),
     (
         {"refresh_token": replace(TOKEN, epoch="0")},

@@ -19,6 +19,7 @@ from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
 from mockmoov.server.steps import ReadBody, Steps, WaitForExchanges, run_in_process
 from mockmoov.simulation.journal import Query
+from mockmoov.storage.journal import MemoryJournal
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
 from mockmoov.testing import MockMoov
@@ -193,7 +194,8 @@ def test_interrupted_driver_closes_the_steps(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("threading.Event.wait", interrupt)
     with pytest.raises(KeyboardInterrupt):
         desk.control.handle(HttpRequest(method="GET", path="/_mockmoov/exchanges/wait", query=b"status=418"))
-    assert desk.server.repository._store.journal._open == 0
+    journal = cast("MemoryJournal", desk.server.repository._store.journal)
+    assert journal._open == 0
 
 
 def test_secret_is_redacted_though_its_key_is_deleted_meanwhile() -> None:

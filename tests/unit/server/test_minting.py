@@ -30,7 +30,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated:joserfc.erro
 
 ISSUER, AUDIENCE = "https://api.moov.io#applications", "https://api.moov.io"
 REQUIRED = ("iss", "aud", "exp", "iat", "jti", "scp", "aid", "caid")
-ALTERED = "the token is unknown: it was altered, signed by another key, or issued by another server"
+ALTERED = (
+    "the token is unknown: it was altered, issued before the server was started or reset, "
+    "or issued by another server; tokens outlive a restart if store or seed is set"
+)
 Verify = Callable[[str], str | None]  # the reason for which a token is refused
 
 

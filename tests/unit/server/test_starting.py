@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace as replace_dataclass
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.oauth.signing_keys import make_issuer_keys, private_key_from_seed
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.factory import signing_keys_maker
+from mockmoov.simulation.stubs import make_stub
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
@@ -71,7 +73,7 @@ def test_later_start_loses_nothing() -> None:
     server.repository.change_api_key(CLIENT_ID, lambda key: replace(key, origins=("https://a.example",)))
     server.simulation.stubs.remove(None)
     before = server.repository.all_api_keys(), server.repository.signing_keys(), server.simulation.journal()
-    later = started(store, stubs=STUBS, seed="another")
+    later = started(store)
     assert (later.repository.all_api_keys(), later.repository.signing_keys()) == before[:2]
     assert later.simulation.journal() == before[2]
     assert later.simulation.stubs.read() == ()
@@ -81,22 +83,44 @@ def test_later_start_loses_nothing() -> None:
     assert refresh(send, used["refresh_token"])[0] == 400
 
 
-def test_later_start_adds_only_what_is_absent() -> None:
+def test_keys_that_settings_name_are_as_they_say_and_keep_their_tokens() -> None:
     store = MemoryStore()
     first, second = EXAMPLE, another_key()
     server = started(store, api_keys=[first])
+    pair = mint(sender(server))
     (stored,) = server.repository.all_api_keys()
-    changed = {**first, "client_secret": "changed-in-the-settings"}
-    later = started(store, api_keys=[changed, second], stubs=STUBS)
+    changed = {**first, "client_secret": "changed-in-the-settings", "grants": ["client_credentials"]}
+    later = started(store, api_keys=[changed, second], seed="s")
     before, added = later.repository.all_api_keys()
-    assert (before, added.client_id) == (stored, second["client_id"])
-    assert len(later.simulation.stubs.read()) == len(STUBS)
+    assert before == replace(stored, client_secret="changed-in-the-settings", grants=("client_credentials",))
+    assert added.client_id == second["client_id"]
+    keys = later.repository.signing_keys()
+    assert keys.private_key == make_issuer_keys(private_key_from_seed("s")).private_key
+    assert len(keys.retired) == 1
+    assert ping(sender(later), pair["access_token"]) == 200
+    again = started(store)  # names nothing
+    assert (again.repository.all_api_keys(), again.repository.signing_keys()) == ([before, added], keys)
+
+
+def test_stubs_of_the_settings_take_the_place_of_earlier_ones() -> None:
+    store = MemoryStore()
+    plans = started(store, stubs=STUBS).simulation.stubs
+    plans.add(None, replace_dataclass(make_stub({"endpoint": "getAccount"}), id="added"))
+    plans.take(None, lambda plan: (None, tuple(replace_dataclass(stub, matched=1) for stub in plan)))
+    changed = [STUBS[0], {**STUBS[1], "status": 500}]
+    started(store, stubs=changed)
+    assert [(stub.id, stub.status, stub.matched) for stub in plans.read()] == [
+        ("settings-1", 404, 1), ("settings-2", 500, 0), ("added", 200, 1),
+    ]  # fmt: skip
+    started(store)
+    assert [stub.id for stub in plans.read()] == ["added"]
 
 
 def test_reset_keeps_the_signing_keys_of_settings_only() -> None:
     store = MemoryStore()
-    plain, seeded = started(store, stubs=STUBS), started(store, seed="s")
+    plain = started(store, stubs=STUBS)
     first = plain.repository.signing_keys()
+    seeded = started(store, seed="s")
     seeded.reset()
     named = plain.repository.signing_keys()
     assert named == make_issuer_keys(private_key_from_seed("s"))

@@ -119,6 +119,7 @@ def test_every_method_waits_for_the_lock() -> None:
     watch = journal.watch(None, Query(), 1, lambda: None)
     calls: dict[str, Callable[[], object]] = {
         "append": lambda: journal.append(EXCHANGE),
+        "count": journal.count,
         "read": journal.read,
         "clear": journal.clear,
         "watch": lambda: journal.watch(None, Query(status=200), 1, lambda: None),

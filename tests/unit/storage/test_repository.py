@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from mockmoov.oauth.grants import RefreshPolicy
 from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, RefreshToken, TokenFamily, TokenFloor
 from mockmoov.storage.memory import MemoryStore
-from mockmoov.storage.repository import Repository, _read_origins
+from mockmoov.storage.repository import Repository, _read_origins_and_secret
 from tests.support.forgetting import few
 from tests.support.records import ACCESS_TOKEN, API_KEY, REFRESH_TOKEN
 from tests.support.servers import NOW, Clock
@@ -407,14 +407,14 @@ def test_only_written_keys_are_read_again_for_their_origins(monkeypatch: pytest.
     store = MemoryStore()
     keys = [key_of(str(number), origins=(f"https://{number}.example",)) for number in range(9)]
     repository = new_repository(*keys, store=store)
-    before, misses = repository.origins(), _read_origins.cache_info().misses
+    before, misses = repository.origins(), _read_origins_and_secret.cache_info().misses
     assert len(before) == 9
     use(repository, "1")
     assert repository.origins() is before
     repository.change_api_key("7", lambda key: replace(key, origins=("https://seven.example",)))
     repository.create_api_key(key_of("new", origins=("https://new.example",)))
     assert {"https://seven.example", "https://new.example"} <= repository.origins()
-    assert _read_origins.cache_info().misses == misses + 2
+    assert _read_origins_and_secret.cache_info().misses == misses + 2
     monkeypatch.setattr(store, "scan", lambda _: pytest.fail("this grows with the number of keys"))
     assert repository.create_api_key(key_of("b"))
     assert repository.count_api_keys() == 11

@@ -15,10 +15,10 @@ from mockmoov.simulation.clock import UNCHANGED, ClockSetting
 from mockmoov.simulation.faults import Fault
 from mockmoov.simulation.matching import RequestFacts
 from mockmoov.simulation.stubs import Stub
-from mockmoov.storage.journal import Journal
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
+from mockmoov.storage.store import Journal
 from tests.support.records import EXCHANGE
 from tests.support.stores import OvertakenStore
 

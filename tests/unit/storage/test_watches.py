@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import cast
 
 import pytest
 from hypothesis import settings
@@ -13,10 +14,12 @@ from msgspec.structs import replace
 
 from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.journal import Query, matching
+from mockmoov.storage import exchanges, store
 from mockmoov.storage import journal as module
-from mockmoov.storage.journal import MemoryJournal, TooManyWatchesError
+from mockmoov.storage.journal import MemoryJournal, MemoryWatch
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.simulation import SimulationState
+from mockmoov.storage.store import TooManyWatchesError
 from tests.support.records import EXCHANGE
 
 SIZE = 4  # exchanges that the journal holds
@@ -172,7 +175,9 @@ class TimedQuery(Query):
 def test_watches_of_one_owner_and_query_share_a_tally() -> None:
     state = SimulationState(MemoryStore(), wall=lambda: 0.0)
     state.record(exchange("a"))
-    first, second = (state.watch("a", TimedQuery(status=200, timeout=n), n) for n in (1, 2))
+    first, second = (
+        cast("MemoryWatch", state.watch("a", TimedQuery(status=200, timeout=n), n)) for n in (1, 2)
+    )
     assert first.tally is second.tally
     assert first.tally.query == Query(status=200)
     state.watch("a", Query(status=200), 2).close()  # as many as the second waits for
@@ -180,15 +185,17 @@ def test_watches_of_one_owner_and_query_share_a_tally() -> None:
     first.close()
     assert (second.missing, second.found()) == (1, [replace(exchange("a"), number=1)])
     second.close()
-    assert state.watch("a", Query(status=200), 1).tally is not first.tally
+    third = cast("MemoryWatch", state.watch("a", Query(status=200), 1))
+    assert third.tally is not first.tally
 
 
 def test_number_of_watches_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_WATCHES", 2)
+    for each in (module, store):
+        monkeypatch.setattr(each, "MAX_WATCHES", 2)
     journal = MemoryJournal()
     first, _ = (journal.watch(owner, Query(), 1, nothing) for owner in "ab")
     with monkeypatch.context() as patched:
-        patched.setattr(module, "_matching", lambda *_: pytest.fail("the journal is not read in vain"))
+        patched.setattr(module, "numbers_of_matching", lambda *_: pytest.fail("it is read in vain"))
         message = "^2 requests are waiting for exchanges, which is the limit$"
         with pytest.raises(TooManyWatchesError, match=message):
             journal.watch("c", Query(), 1, nothing)
@@ -201,15 +208,15 @@ def test_number_of_watches_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def overtake_matching(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
     """Let something happen while a new watch reads the journal for the first time."""
-    original = module._matching
+    original = exchanges.numbers_of_matching
 
     def slow(values: list[tuple[int, bytes]], query: Query) -> list[int]:
         numbers = original(values, query)
-        monkeypatch.setattr(module, "_matching", original)
+        monkeypatch.setattr(module, "numbers_of_matching", original)
         change()
         return numbers
 
-    monkeypatch.setattr(module, "_matching", slow)
+    monkeypatch.setattr(module, "numbers_of_matching", slow)
 
 
 @pytest.mark.parametrize(

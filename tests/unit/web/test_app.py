@@ -238,7 +238,7 @@ def test_a_wait_goes_on_after_a_reset_until_enough_has_come() -> None:
 
 
 def test_a_wait_in_vain_reads_no_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockmoov.storage.journal._EXCHANGE", None)  # so that none can be decoded
+    monkeypatch.setattr("mockmoov.storage.exchanges._EXCHANGE", None)  # so that none can be decoded
 
     async def go() -> httpx2.Response:
         async with client_of(loopback_app()) as client:

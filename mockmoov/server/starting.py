@@ -1,0 +1,119 @@
+"""What a start and a reset put into the store, what a start finds there, and what a restart ends.
+
+A start clears nothing. It puts signing keys and API keys where they are absent, so that servers which start
+together on one store agree. Keys and stubs that the settings name are as the settings say after every start.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
+from hashlib import sha256
+from typing import NamedTuple
+
+from msgspec.structs import asdict, replace
+
+from mockmoov.config.settings import Settings
+from mockmoov.oauth.encoding import decode
+from mockmoov.oauth.records import ApiKey, IssuerKeys
+from mockmoov.oauth.signing_keys import rotate
+from mockmoov.storage.repository import Repository, StartSettings, new_epoch
+from mockmoov.storage.simulation import SimulationState
+
+_log = logging.getLogger("mockmoov")
+# What becomes of the tokens from before, if a setting differs from that of the last start.
+_EFFECTS = {
+    "issuer": "access tokens from before are refused",
+    "token_format": "tokens from before stay good",
+    "access_token_lifetime": "tokens from before keep theirs",
+    "refresh_token_lifetime": "tokens from before keep theirs",
+}
+
+
+class Found(NamedTuple):
+    """What a durable store holds after a start, and whether it was new."""
+
+    is_new: bool
+    api_keys: int
+    families: int
+    exchanges: int
+
+
+class State:
+    """What the settings put into the store, at a start and at a reset.
+
+    `make_signing_keys` returns the signing keys that the settings name, else new ones at each call.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        repository: Repository,
+        simulation: SimulationState,
+        make_signing_keys: Callable[[], IssuerKeys],
+    ) -> None:
+        self._settings, self._repository, self._simulation = settings, repository, simulation
+        self._make_signing_keys = make_signing_keys
+
+    def start(self) -> Found:
+        """Put what is absent, and what the settings name. Warn where they differ from the last start's."""
+        settings, repository = self._settings, self._repository
+        is_new = not repository.has_signing_keys()
+        keys = self._make_signing_keys()
+        repository.put_missing(keys, self._api_keys(self._first_epoch))
+        if settings.seed is not None or settings.signing_key is not None:
+            repository.change_signing_keys(lambda stored: rotate(stored, decode(keys.private_key)))
+        if "api_keys" in settings.set_by:
+            for api_key in settings.api_keys:
+                repository.change_api_key(api_key.client_id, partial(_as_configured, configured=api_key))
+        self._put_the_rest()
+        return Found(is_new, *repository.counts(), self._simulation.count_exchanges())
+
+    def reset(self) -> None:
+        """Remove everything, and start over; every token becomes invalid."""
+        self._repository.reset(self._make_signing_keys(), self._api_keys(lambda _: new_epoch()))
+        self._put_the_rest()
+
+    def _put_the_rest(self) -> None:
+        self._simulation.stubs.put_configured(self._settings.stubs)
+        now = StartSettings(**{name: getattr(self._settings, name) for name in _EFFECTS})
+        before = self._repository.replace_start_settings(now)
+        for line in _differences(before, now) if before else ():
+            _log.warning("%s", line)
+
+    def _api_keys(self, epoch: Callable[[ApiKey], str]) -> list[ApiKey]:
+        """The API keys of the settings as created now, by the real time, which unchanged clocks show."""
+        now = self._repository.wall()
+        return [replace(key, epoch=epoch(key), created_at=now) for key in self._settings.api_keys]
+
+    def _first_epoch(self, api_key: ApiKey) -> str:
+        """The epoch of an API key that a start creates.
+
+        With a seed and no store it is the same at every start, so that tokens outlive a restart. A durable
+        store remembers the epoch; if it forgot the key on purpose, the tokens must stay invalid.
+        """
+        seed = self._settings.seed
+        if seed is None or is_durable(self._settings):
+            return new_epoch()
+        return sha256(f"mockmoov epoch\0{seed}\0{api_key.client_id}".encode()).hexdigest()[:16]
+
+
+def _as_configured(stored: ApiKey, configured: ApiKey) -> ApiKey:
+    """An API key as the settings name it; its tokens stay as they are."""
+    return replace(configured, epoch=stored.epoch, floor=stored.floor, created_at=stored.created_at)
+
+
+def _differences(before: StartSettings, now: StartSettings) -> Iterator[str]:
+    for name, old in asdict(before).items():
+        if (new := getattr(now, name)) != old:
+            yield f"{name} is {new!r}, and was {old!r} at the last start: {_EFFECTS[name]}"
+
+
+def is_durable(settings: Settings) -> bool:
+    """Whether the store outlives the process."""
+    return settings.store != "memory"
+
+
+def restart_advice(settings: Settings) -> str:
+    """How tokens would outlive a restart, as the end of a reason; "" if they do."""
+    keeps = is_durable(settings) or settings.seed is not None
+    return "" if keeps else "; tokens outlive a restart if store or seed is set"

@@ -1,0 +1,182 @@
+"""Keeps everything that changes in a SQLite file: it survives a restart, and processes can share it.
+
+What is counted, such as the token records, is kept up to date by triggers, in the statement that changes it.
+So each call is one statement, or one transaction.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from mockmoov.storage.eviction import TokenRecord, TokenTimes, Usage
+from mockmoov.storage.sqlite_file import SqliteFile
+from mockmoov.storage.sqlite_journal import JOURNAL_SCHEMA, SqliteJournal
+
+# Keys are bytes: requests name API keys, and what they send may be no text that SQLite can hold. `size` and
+# the three times belong to a token record; another entry has none of them.
+_SCHEMA = """
+CREATE TABLE entries (
+    key BLOB PRIMARY KEY,
+    "group" TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    value BLOB NOT NULL,
+    size INTEGER,
+    issued_at REAL,
+    expires_at REAL,
+    real_expiry REAL
+) WITHOUT ROWID;;
+CREATE INDEX entries_of_groups ON entries ("group", position);;
+
+CREATE TABLE versions ("group" TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;;
+CREATE TRIGGER version_of_new AFTER INSERT ON entries WHEN NEW.size IS NULL BEGIN
+    INSERT INTO versions VALUES (NEW."group", 1) ON CONFLICT DO UPDATE SET version = version + 1;
+END;;
+CREATE TRIGGER version_of_changed AFTER UPDATE ON entries WHEN NEW.size IS NULL OR OLD.size IS NULL BEGIN
+    UPDATE versions SET version = version + 1 WHERE "group" = NEW."group";
+END;;
+CREATE TRIGGER version_of_removed AFTER DELETE ON entries WHEN OLD.size IS NULL BEGIN
+    UPDATE versions SET version = version + 1 WHERE "group" = OLD."group";
+END;;
+
+CREATE TABLE usage (records INTEGER NOT NULL, size INTEGER NOT NULL);;
+INSERT INTO usage VALUES (0, 0);;
+CREATE TRIGGER usage_of_new AFTER INSERT ON entries WHEN NEW.size IS NOT NULL BEGIN
+    UPDATE usage SET records = records + 1, size = size + NEW.size;
+END;;
+CREATE TRIGGER usage_of_changed AFTER UPDATE ON entries WHEN NEW.size IS NOT OLD.size BEGIN
+    UPDATE usage SET
+        records = records + (NEW.size IS NOT NULL) - (OLD.size IS NOT NULL),
+        size = size + coalesce(NEW.size, 0) - coalesce(OLD.size, 0);
+END;;
+CREATE TRIGGER usage_of_removed AFTER DELETE ON entries WHEN OLD.size IS NOT NULL BEGIN
+    UPDATE usage SET records = records - 1, size = size - OLD.size;
+END
+"""
+_INSERT = """
+INSERT INTO entries (value, size, issued_at, expires_at, real_expiry, key, "group", position)
+VALUES (?, ?, ?, ?, ?, ?, ?7, (SELECT coalesce(max(position), 0) + 1 FROM entries WHERE "group" = ?7))
+"""
+_MOST_VALUES = 900  # in one statement: older versions of SQLite take no more than 999
+_CREATE = f"{_INSERT} ON CONFLICT DO NOTHING"
+_PUT = f"""{_INSERT} ON CONFLICT DO UPDATE SET
+value = excluded.value, size = excluded.size,
+issued_at = excluded.issued_at, expires_at = excluded.expires_at, real_expiry = excluded.real_expiry
+"""
+_SWAP = """
+UPDATE entries SET value = ?, size = ?, issued_at = ?, expires_at = ?, real_expiry = ?
+WHERE key = ? AND value = ?
+"""
+_LIST_RECORDS = """
+SELECT key, "group", size, issued_at, expires_at, real_expiry FROM entries
+WHERE size IS NOT NULL ORDER BY "group", position
+"""
+_EVICT = """
+DELETE FROM entries
+WHERE key = ? AND "group" = ? AND size = ? AND issued_at = ? AND expires_at = ? AND real_expiry = ?
+"""
+
+
+class SqliteStore:
+    """The store in a file, which it makes if there is none; raises `UnusableFileError`."""
+
+    def __init__(self, path: Path, *, journal_size: int = 10_000, journal_bytes: int = 2**24) -> None:
+        self._file = SqliteFile(path, f"{_SCHEMA};;{JOURNAL_SCHEMA}")
+        self.journal = SqliteJournal(self._file, max_exchanges=journal_size, max_bytes=journal_bytes)
+
+    def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
+        """The values of these keys, in their order; None for one that is absent."""
+        names, found = [_encode(key) for key in keys], dict[bytes, bytes]()
+        for start in range(0, len(names), _MOST_VALUES):
+            part = names[start : start + _MOST_VALUES]
+            found.update(self._file.read(_select(len(part)), part))
+        return [found.get(name) for name in names]
+
+    def put(self, key: str, value: bytes, *, group: str, times: TokenTimes | None = None) -> None:
+        """Write a value, whatever was there before."""
+        self._file.write(_PUT, (value, *_columns(key, value, times), _encode(key), group))
+
+    def compare_and_swap(
+        self, key: str, expected: bytes | None, value: bytes, *, group: str, times: TokenTimes | None = None
+    ) -> bool:
+        """Write a value and return True if the entry has the value `expected` (None: is absent)."""
+        sql, last = (_CREATE, group) if expected is None else (_SWAP, expected)
+        return self._file.write(sql, (value, *_columns(key, value, times), _encode(key), last)) == 1
+
+    def delete(self, key: str) -> bool:
+        """Remove an entry; False if it was absent."""
+        return self._file.write("DELETE FROM entries WHERE key = ?", (_encode(key),)) == 1
+
+    def scan(self, group: str) -> list[bytes]:
+        """The values of a group, in the order in which their keys were first written."""
+        rows = self._file.read('SELECT value FROM entries WHERE "group" = ? ORDER BY position', (group,))
+        return [value for (value,) in rows]
+
+    def count(self, group: str) -> int:
+        """How many entries a group has."""
+        return int(self._number('SELECT count(*) FROM entries WHERE "group" = ?', group))
+
+    def count_named(self, prefix: str) -> int:
+        """How many entries have a key that begins with an ASCII prefix."""
+        start = prefix.encode()
+        after = start[:-1] + bytes([start[-1] + 1])
+        return int(self._number("SELECT count(*) FROM entries WHERE key >= ? AND key < ?", start, after))
+
+    def version(self, group: str) -> int:
+        """A number that changes whenever an entry of the group, other than a token record, changes."""
+        return int(self._number('SELECT max(version) FROM versions WHERE "group" = ?', group) or 0)
+
+    def usage(self) -> Usage:
+        """How much the token records use."""
+        return Usage(*self._file.read("SELECT records, size FROM usage")[0])
+
+    def token_records(self) -> list[TokenRecord]:
+        """All token records; those of a group in the order in which their keys were first written."""
+        return [
+            TokenRecord(key.decode("utf-8", "surrogatepass"), group, size, TokenTimes(*times))
+            for key, group, size, *times in self._file.read(_LIST_RECORDS)
+        ]
+
+    def evict(self, records: Iterable[TokenRecord]) -> None:
+        """Remove token records, except those that differ by now."""
+        rows = [(_encode(each.key), each.group, each.size, *_times(each.times)) for each in records]
+        self._file.transact(lambda connection: connection.executemany(_EVICT, rows))
+
+    def forget(self, group: str) -> None:
+        """Remove all entries of a group."""
+        self._file.write('DELETE FROM entries WHERE "group" = ?', (group,))
+
+    def clear(self, entries: Iterable[tuple[str, str, bytes]]) -> None:
+        """Replace all entries by these, each a group, a key and a value."""
+        rows = [(value, *_columns(key, value, None), _encode(key), group) for group, key, value in entries]
+
+        def replace(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM entries")
+            connection.executemany(_PUT, rows)
+
+        self._file.transact(replace)
+
+    def close(self) -> None:
+        """Close the file. A later call opens it again."""
+        self._file.close()
+
+    def _number(self, sql: str, *values: object) -> Any:
+        return self._file.read(sql, values)[0][0]
+
+
+@lru_cache(maxsize=64)
+def _select(count: int) -> str:
+    return f"SELECT key, value FROM entries WHERE key IN ({', '.join('?' * count)})"  # noqa: S608
+
+
+def _encode(key: str) -> bytes:
+    return key.encode("utf-8", "surrogatepass")
+
+
+def _columns(key: str, value: bytes, times: TokenTimes | None) -> Sequence[float | None]:
+    return (None, None, None, None) if times is None else (len(key) + len(value), *_times(times))
+
+
+def _times(times: TokenTimes) -> tuple[float, float, float]:
+    return times.issued_at, times.expires_at, times.real_expiry

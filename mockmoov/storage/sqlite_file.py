@@ -1,0 +1,295 @@
+"""A SQLite file: who may have it, what is in it, and the connection to it.
+
+A process has one connection, and one thread at a time uses it. It opens at the first use, and again after a
+fork, or when the file failed. Write-ahead logging lets several processes use one file; what a transaction has
+written survives when a process is killed. It is synced to the disk now and then, not at every write.
+"""
+
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from shlex import quote
+from threading import Lock
+from typing import Any, Final, TypeVar
+from weakref import WeakSet
+
+from mockmoov.storage.store import SchemaVersionError, StoreError
+
+APPLICATION_ID = 0x6D6F6F76  # "moov": in the header of the file
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 5.0
+"""How long a call waits for another process that writes."""
+_CACHE_KIBIBYTES = 16 * 1024
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+# Write-ahead logging needs memory that all processes share, which these file systems don't have.
+_NETWORK = frozenset(
+    (
+        *("afs", "beegfs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "lustre", "ncpfs"),
+        *("nfs", "nfs3", "nfs4", "smb2", "smb3", "smbfs"),
+    )
+)
+_MOUNTS = Path("/proc/self/mountinfo")
+# What a result code means to whoever runs the server. Only the base code counts, in the low byte.
+_REASONS: Final[Mapping[int, str]] = {
+    sqlite3.SQLITE_BUSY: f"another process has locked it for more than {BUSY_SECONDS:g} s",
+    sqlite3.SQLITE_LOCKED: "another connection has locked it",
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_READONLY: "it cannot be written: the file or its file system is read-only",
+    sqlite3.SQLITE_IOERR: "the disk failed, or is full",
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
+    sqlite3.SQLITE_PERM: "the file cannot be opened",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged",
+    sqlite3.SQLITE_NOTADB: "the file is not a SQLite database",
+    sqlite3.SQLITE_PROTOCOL: "several processes cannot share this file system",
+}
+_Result = TypeVar("_Result")
+_Values = Sequence[Any] | Mapping[str, Any]
+
+
+class UnusableFileError(StoreError):
+    """A file that is not used as it is. The message names it and says what to do."""
+
+
+class SqliteFile:
+    """The connection to a file with the tables of `schema`. Any thread may call any method.
+
+    Raises `StoreError` when the file fails; the next call tries again.
+    """
+
+    def __init__(self, path: Path, schema: str) -> None:
+        self.path = path
+        self._schema = schema
+        self._lock = Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._is_patient = True
+        _files.add(self)
+
+    def read(self, sql: str, values: _Values = ()) -> list[Any]:
+        """The rows of a query."""
+        return self._run(lambda connection: connection.execute(sql, values).fetchall())
+
+    def write(self, sql: str, values: _Values = ()) -> int:
+        """Run one statement, which is atomic; the number of rows that it wrote."""
+
+        def execute(connection: sqlite3.Connection) -> int:
+            return connection.execute(sql, values).rowcount
+
+        return self._run(execute, writes=True)
+
+    def transact(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Run several statements as one: all of them, or none."""
+
+        def run(connection: sqlite3.Connection) -> None:
+            with _transaction(connection):
+                work(connection)
+
+        self._run(run, writes=True)
+
+    def close(self) -> None:
+        """Close the connection. A later call opens it again."""
+        with self._lock:
+            self._close()
+
+    def __del__(self) -> None:
+        self._close()
+
+    def _run(self, work: Callable[[sqlite3.Connection], _Result], *, writes: bool = False) -> _Result:
+        with self._lock:
+            try:
+                result = work(self._connection or self._open())
+            except sqlite3.Error as error:
+                raise self._failure(error) from error
+            if writes and not self._is_patient:
+                self._be_patient(BUSY_SECONDS)
+            return result
+
+    def _failure(self, error: sqlite3.Error) -> Exception:
+        """What to raise instead of an error. Whoever waited in vain lets the next ones wait no more."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_BUSY and self._connection:
+            self._be_patient(0)
+        else:
+            self._close()
+        return StoreError(f"{self.path}: {_REASONS[code]}") if code in _REASONS else error
+
+    def _be_patient(self, seconds: float) -> None:
+        self._is_patient = seconds > 0
+        if self._connection:
+            self._connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
+
+    def _open(self) -> sqlite3.Connection:
+        _prepare(self.path)
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            _check_version(self.path, connection)
+            _use_write_ahead_log(self.path, connection)
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
+            _create(self.path, connection, self._schema)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection, self._is_patient = connection, True
+        return connection
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection:
+            with suppress(sqlite3.Error):
+                connection.close()
+
+    def forget_connection(self) -> None:
+        """Leave the connection to the process that opened it: a child must not use it, nor close it."""
+        if self._connection:
+            _of_parents.append(self._connection)
+        self._lock, self._connection = Lock(), None
+
+
+_files: WeakSet[SqliteFile] = WeakSet()
+_of_parents: list[sqlite3.Connection] = []
+
+
+def _after_fork() -> None:
+    for file in _files:
+        file.forget_connection()
+
+
+if register := getattr(os, "register_at_fork", None):
+    register(after_in_child=_after_fork)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+# --- who may have the file --------------------------------------------------------------------------
+
+
+def _prepare(path: Path) -> None:
+    """Create the file for its owner only, or check the one that is there."""
+    if path.is_dir():
+        raise UnusableFileError(f"{path} is a folder: name a file in it")
+    if not path.parent.is_dir():
+        raise UnusableFileError(
+            f"{path}: there is no such folder: make it with mkdir -p {quote(str(path.parent))}"
+        )
+    if (kind := _network_file_system(path)) is not None:
+        raise UnusableFileError(
+            f"{path} is on a network file system ({kind}), which SQLite cannot share between processes: "
+            "put it on a local disk"
+        )
+    with suppress(FileExistsError):
+        _create_file(path)
+    for name in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
+        with suppress(FileNotFoundError):
+            _check_owner(name)
+
+
+def _create_file(path: Path) -> None:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise StoreError(f"{path}: the file cannot be made: {error.strerror}") from None
+
+
+def _check_owner(path: Path) -> None:
+    """Refuse a file that others may read: it holds secrets."""
+    if not hasattr(os, "geteuid"):  # Windows keeps the files of a user apart by other means
+        return
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise UnusableFileError(f"{path} is not a file")
+    name = quote(str(path))
+    if found.st_uid != os.geteuid():
+        raise UnusableFileError(
+            f"{path} belongs to another user, and holds secrets: sudo chown {os.geteuid()} {name}"
+        )
+    if found.st_mode & _OTHERS:
+        raise UnusableFileError(f"{path} can be read by others, and holds secrets: chmod 600 {name}")
+
+
+def _network_file_system(path: Path) -> str | None:
+    """The kind of network file system that a path is on, as far as Linux tells; None for a local one."""
+    try:
+        lines = _MOUNTS.read_text().splitlines()
+    except OSError:
+        return None
+    real = path.resolve()
+    mounts = ((Path(line.split()[4]), line.partition(" - ")[2].split()[0]) for line in lines)
+    around = [(len(mount.parts), kind) for mount, kind in mounts if real.is_relative_to(mount)]
+    kind = max(around, default=(0, ""))[1]
+    return kind if kind in _NETWORK else None
+
+
+# --- what is in the file ----------------------------------------------------------------------------
+
+
+def _check_version(path: Path, connection: sqlite3.Connection) -> None:
+    application, version = _header(connection)
+    if (application, version) == (0, 0) and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        return  # new
+    if application != APPLICATION_ID:
+        raise UnusableFileError(f"{path} is the database of another program: name another file")
+    if version != SCHEMA_VERSION:
+        raise SchemaVersionError(
+            f"{path} has schema {version}, and this version of mockmoov uses schema {SCHEMA_VERSION}: "
+            f"{_REMEDIES[version > SCHEMA_VERSION]}, or start with another file, or move this one away"
+        )
+
+
+_REMEDIES = {True: "install a newer mockmoov", False: "use the older mockmoov that wrote it"}
+
+
+def _header(connection: sqlite3.Connection) -> tuple[int, int]:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return application, version
+
+
+def _use_write_ahead_log(path: Path, connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging, for which others must not use the file for a moment."""
+    for _ in range(int(BUSY_SECONDS * 100)):
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+        else:
+            if mode == "wal":
+                return
+            break
+        time.sleep(0.01)
+    raise UnusableFileError(
+        f"{path}: SQLite cannot use write-ahead logging on this file system: put it on a local disk"
+    )
+
+
+def _create(path: Path, connection: sqlite3.Connection, schema: str) -> None:
+    """Make the tables in a new file, unless another process does so at this moment."""
+    if _header(connection)[1]:
+        return
+    with _transaction(connection):
+        if _header(connection)[1]:
+            _check_version(path, connection)
+            return
+        for statement in schema.split(";;"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
