@@ -5,7 +5,7 @@ So each call is one statement, or one transaction.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,8 @@ _INSERT = """
 INSERT INTO entries (value, size, issued_at, expires_at, real_expiry, key, "group", position)
 VALUES (?, ?, ?, ?, ?, ?, ?7, (SELECT coalesce(max(position), 0) + 1 FROM entries WHERE "group" = ?7))
 """
+_MOST_KNOWN = 4096  # entries, with keys of up to so many characters
+_LONGEST_KNOWN = 256
 _MOST_VALUES = 900  # in one statement: older versions of SQLite take no more than 999
 _CREATE = f"{_INSERT} ON CONFLICT DO NOTHING"
 _PUT = f"""{_INSERT} ON CONFLICT DO UPDATE SET
@@ -79,34 +81,54 @@ WHERE key = ? AND "group" = ? AND size = ? AND issued_at = ? AND expires_at = ? 
 
 
 class SqliteStore:
-    """The store in a file, which it makes if there is none; raises `UnusableFileError`."""
+    """The store in a file, which it makes if there is none; raises `UnusableFileError`.
+
+    It knows the entries that it has read, until something else writes to the file.
+    """
 
     def __init__(self, path: Path, *, journal_size: int = 10_000, journal_bytes: int = 2**24) -> None:
         self._file = SqliteFile(path, f"{_SCHEMA};;{JOURNAL_SCHEMA}")
         self.journal = SqliteJournal(self._file, max_exchanges=journal_size, max_bytes=journal_bytes)
+        self._known: dict[str, bytes | None] = {}  # used by whoever has the connection
+        self._known_at: tuple[object, int] = (None, 0)  # the connection, and the version of the file
 
     def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
         """The values of these keys, in their order; None for one that is absent."""
-        names, found = [_encode(key) for key in keys], dict[bytes, bytes]()
-        for start in range(0, len(names), _MOST_VALUES):
-            part = names[start : start + _MOST_VALUES]
-            found.update(self._file.read(_select(len(part)), part))
-        return [found.get(name) for name in names]
+        return self._file.use(self._get_many, list(keys))
+
+    def _get_many(self, connection: sqlite3.Connection, keys: Sequence[str]) -> list[bytes | None]:
+        (version,) = connection.execute("PRAGMA data_version").fetchone()  # changes when others write
+        if self._known_at != (connection, version) or len(self._known) > _MOST_KNOWN:
+            self._known_at = connection, version
+            self._known.clear()
+        known = self._known
+        if unknown := [key for key in keys if key not in known]:
+            found = _select(connection, unknown)
+            if max(map(len, unknown)) <= _LONGEST_KNOWN:
+                known.update(found)
+            else:
+                known = known | found
+        return [known[key] for key in keys]
 
     def put(self, key: str, value: bytes, *, group: str, times: TokenTimes | None = None) -> None:
         """Write a value, whatever was there before."""
-        self._file.write(_PUT, (value, *_columns(key, value, times), _encode(key), group))
+        self._file.write(self._write, key, _PUT, (value, *_columns(key, value, times), _encode(key), group))
 
     def compare_and_swap(
         self, key: str, expected: bytes | None, value: bytes, *, group: str, times: TokenTimes | None = None
     ) -> bool:
         """Write a value and return True if the entry has the value `expected` (None: is absent)."""
         sql, last = (_CREATE, group) if expected is None else (_SWAP, expected)
-        return self._file.write(sql, (value, *_columns(key, value, times), _encode(key), last)) == 1
+        columns = (value, *_columns(key, value, times), _encode(key), last)
+        return self._file.write(self._write, key, sql, columns) == 1
 
     def delete(self, key: str) -> bool:
         """Remove an entry; False if it was absent."""
-        return self._file.write("DELETE FROM entries WHERE key = ?", (_encode(key),)) == 1
+        return self._file.write(self._write, key, "DELETE FROM entries WHERE key = ?", (_encode(key),)) == 1
+
+    def _write(self, connection: sqlite3.Connection, key: str, sql: str, values: Sequence[object]) -> int:
+        self._known.pop(key, None)
+        return connection.execute(sql, values).rowcount
 
     def scan(self, group: str) -> list[bytes]:
         """The values of a group, in the order in which their keys were first written."""
@@ -141,11 +163,11 @@ class SqliteStore:
     def evict(self, records: Iterable[TokenRecord]) -> None:
         """Remove token records, except those that differ by now."""
         rows = [(_encode(each.key), each.group, each.size, *_times(each.times)) for each in records]
-        self._file.transact(lambda connection: connection.executemany(_EVICT, rows))
+        self._remove(lambda connection: connection.executemany(_EVICT, rows))
 
     def forget(self, group: str) -> None:
         """Remove all entries of a group."""
-        self._file.write('DELETE FROM entries WHERE "group" = ?', (group,))
+        self._remove(lambda connection: connection.execute('DELETE FROM entries WHERE "group" = ?', (group,)))
 
     def clear(self, entries: Iterable[tuple[str, str, bytes]]) -> None:
         """Replace all entries by these, each a group, a key and a value."""
@@ -155,7 +177,14 @@ class SqliteStore:
             connection.execute("DELETE FROM entries")
             connection.executemany(_PUT, rows)
 
-        self._file.transact(replace)
+        self._remove(replace)
+
+    def _remove(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        def remove(connection: sqlite3.Connection) -> None:
+            self._known.clear()
+            work(connection)
+
+        self._file.transact(remove)
 
     def close(self) -> None:
         """Close the file. A later call opens it again."""
@@ -165,8 +194,17 @@ class SqliteStore:
         return self._file.read(sql, values)[0][0]
 
 
+def _select(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, bytes | None]:
+    found: dict[bytes, bytes] = {}
+    names = [_encode(key) for key in keys]
+    for start in range(0, len(names), _MOST_VALUES):
+        part = names[start : start + _MOST_VALUES]
+        found.update(connection.execute(_select_statement(len(part)), part))
+    return {key: found.get(name) for key, name in zip(keys, names, strict=True)}
+
+
 @lru_cache(maxsize=64)
-def _select(count: int) -> str:
+def _select_statement(count: int) -> str:
     return f"SELECT key, value FROM entries WHERE key IN ({', '.join('?' * count)})"  # noqa: S608
 
 

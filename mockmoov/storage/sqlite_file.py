@@ -68,26 +68,28 @@ class SqliteFile:
         self._is_patient = True
         _files.add(self)
 
-    def read(self, sql: str, values: _Values = ()) -> list[Any]:
-        """The rows of a query."""
-        return self._run(lambda connection: connection.execute(sql, values).fetchall())
+    def use(self, step: Callable[..., _Result], *arguments: Any) -> _Result:
+        """Call `step` with the connection and the arguments; nobody else uses the connection meanwhile."""
+        with self._lock:
+            try:
+                return step(self._connection or self._open(), *arguments)
+            except sqlite3.Error as error:
+                raise self._failure(error) from error
 
-    def write(self, sql: str, values: _Values = ()) -> int:
-        """Run one statement, which is atomic; the number of rows that it wrote."""
-
-        def execute(connection: sqlite3.Connection) -> int:
-            return connection.execute(sql, values).rowcount
-
-        return self._run(execute, writes=True)
+    def write(self, step: Callable[..., _Result], *arguments: Any) -> _Result:
+        """Call `step`, which runs one statement that writes."""
+        result = self.use(step, *arguments)
+        if not self._is_patient:
+            self.use(self._be_patient, BUSY_SECONDS)
+        return result
 
     def transact(self, work: Callable[[sqlite3.Connection], object]) -> None:
         """Run several statements as one: all of them, or none."""
+        self.write(_transact, work)
 
-        def run(connection: sqlite3.Connection) -> None:
-            with _transaction(connection):
-                work(connection)
-
-        self._run(run, writes=True)
+    def read(self, sql: str, values: _Values = ()) -> list[Any]:
+        """The rows of a query."""
+        return self.use(_fetch_all, sql, values)
 
     def close(self) -> None:
         """Close the connection. A later call opens it again."""
@@ -97,29 +99,18 @@ class SqliteFile:
     def __del__(self) -> None:
         self._close()
 
-    def _run(self, work: Callable[[sqlite3.Connection], _Result], *, writes: bool = False) -> _Result:
-        with self._lock:
-            try:
-                result = work(self._connection or self._open())
-            except sqlite3.Error as error:
-                raise self._failure(error) from error
-            if writes and not self._is_patient:
-                self._be_patient(BUSY_SECONDS)
-            return result
-
     def _failure(self, error: sqlite3.Error) -> Exception:
         """What to raise instead of an error. Whoever waited in vain lets the next ones wait no more."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_BUSY and self._connection:
-            self._be_patient(0)
+            self._be_patient(self._connection, 0)
         else:
             self._close()
         return StoreError(f"{self.path}: {_REASONS[code]}") if code in _REASONS else error
 
-    def _be_patient(self, seconds: float) -> None:
+    def _be_patient(self, connection: sqlite3.Connection, seconds: float) -> None:
         self._is_patient = seconds > 0
-        if self._connection:
-            self._connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
+        connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
 
     def _open(self) -> sqlite3.Connection:
         _prepare(self.path)
@@ -150,6 +141,15 @@ class SqliteFile:
         if self._connection:
             _of_parents.append(self._connection)
         self._lock, self._connection = Lock(), None
+
+
+def _fetch_all(connection: sqlite3.Connection, sql: str, values: _Values) -> list[Any]:
+    return connection.execute(sql, values).fetchall()
+
+
+def _transact(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], object]) -> None:
+    with _transaction(connection):
+        work(connection)
 
 
 _files: WeakSet[SqliteFile] = WeakSet()

@@ -7,6 +7,7 @@ journal is full, the oldest exchanges go in batches: a reader removes those that
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 from typing import ClassVar
 
@@ -19,35 +20,45 @@ from mockmoov.storage.store import MAX_WATCHES, Journal, TooManyWatchesError, Wa
 
 _TURN_SECONDS = 0.025
 _BATCH = 64  # how many exchanges a process appends before it looks whether there are too many
-# An exchange without an API key has an empty client id in `dropped`. `removals` counts how often some went.
+_FREE_PART = 16  # then one part in 16 of the bound is made free
+# `total` adds up the sizes of the exchanges so far. An exchange without an API key has an empty client id in
+# `dropped`. In `journal` are the last number before some were removed, and how often that was.
 JOURNAL_SCHEMA = """
-CREATE TABLE exchanges (number INTEGER PRIMARY KEY AUTOINCREMENT, client_id TEXT, value BLOB NOT NULL);;
-CREATE INDEX exchanges_of_clients ON exchanges (client_id);;
+CREATE TABLE exchanges (
+    number INTEGER PRIMARY KEY, client_id TEXT, total INTEGER NOT NULL, value BLOB NOT NULL
+);;
 CREATE TABLE dropped (client_id TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;;
-CREATE TABLE journal (records INTEGER NOT NULL, size INTEGER NOT NULL, removals INTEGER NOT NULL);;
-INSERT INTO journal VALUES (0, 0, 0);;
-CREATE TRIGGER journal_of_new AFTER INSERT ON exchanges BEGIN
-    UPDATE journal SET records = records + 1, size = size + length(NEW.value);
-END;;
-CREATE TRIGGER journal_of_removed AFTER DELETE ON exchanges BEGIN
-    UPDATE journal SET records = records - 1, size = size - length(OLD.value);
-END
+CREATE TABLE journal (last INTEGER NOT NULL, removals INTEGER NOT NULL);;
+INSERT INTO journal VALUES (0, 0)
 """
-_APPEND = "INSERT INTO exchanges (client_id, value) VALUES (?, ?)"
-_REMOVED = "UPDATE journal SET removals = removals + 1"
+_APPEND = """
+INSERT INTO exchanges (number, client_id, total, value)
+SELECT max(last, coalesce(number, 0)) + 1, ?1, coalesce(total, 0) + length(?2), ?2
+FROM journal LEFT JOIN (SELECT number, total FROM exchanges ORDER BY number DESC LIMIT 1)
+"""
+# How many exchanges there are at most, and their size: fewer if some in between were removed.
+_AT_MOST = """
+SELECT newest.number - oldest.number + 1, newest.total - oldest.total + length(oldest.value)
+FROM (SELECT * FROM exchanges ORDER BY number LIMIT 1) AS oldest,
+    (SELECT number, total FROM exchanges ORDER BY number DESC LIMIT 1) AS newest
+"""
+_EXACTLY = "SELECT count(*), coalesce(sum(length(value)), 0) FROM exchanges"
+_REMOVE = """
+UPDATE journal SET removals = removals + 1, last = max(last, (SELECT coalesce(max(number), 0) FROM exchanges))
+"""
 _DROP = """
 INSERT INTO dropped SELECT coalesce(client_id, ''), count(*) FROM exchanges WHERE number <= ? GROUP BY 1
 ON CONFLICT DO UPDATE SET count = count + excluded.count
 """
-# How often exchanges were removed, and the last number; `{own}` chooses an owner's.
-_STATE = "SELECT removals, (SELECT max(number) FROM exchanges WHERE {own}) FROM journal"
-# How many were dropped, the number, and the exchange; one row without a number if there is none.
+# How often exchanges were removed, and the last number.
+_STATE = "SELECT removals, (SELECT max(number) FROM exchanges) FROM journal"
+# How many were dropped, the number, and the exchange; one row without a number if there is none. `{own}`
+# chooses those of an owner.
 _READ = """
 SELECT (SELECT coalesce(sum(count), 0) FROM dropped WHERE {own}), number, value
 FROM journal LEFT JOIN exchanges ON number > :after AND {own} ORDER BY number
 """
 _CLEAR = ("DELETE FROM exchanges WHERE {own}", "DELETE FROM dropped WHERE {own}")
-_RESTART = "DELETE FROM sqlite_sequence WHERE name = 'exchanges'"
 
 
 def _of(owner: str | None, sql: str) -> str:
@@ -73,15 +84,15 @@ class SqliteJournal:
         """Add an exchange and number it. Drop the oldest ones, in batches, if there is no room."""
         if not self._max_exchanges:
             return
-        self._file.write(_APPEND, (exchange.client_id, to_json(exchange)))
+        self._file.write(sqlite3.Connection.execute, _APPEND, (exchange.client_id, to_json(exchange)))
         self._appended += 1
         if self._appended % _BATCH == 0:
-            self._make_room()
+            self._make_room(_FREE_PART)
 
     def count(self) -> int:
         """How many exchanges there are."""
         self._make_room()
-        return int(self._file.read("SELECT records FROM journal")[0][0])
+        return int(self._file.read("SELECT count(*) FROM exchanges")[0][0])
 
     def read(self, owner: str | None = None) -> Journal:
         """The exchanges of an owner, or (None) all."""
@@ -94,11 +105,11 @@ class SqliteJournal:
         """Remove the exchanges of an owner, or (None) all. Numbers start at 1 again if all are removed."""
 
         def remove(connection: sqlite3.Connection) -> None:
+            connection.execute(_REMOVE)
             for sql in _CLEAR:
                 connection.execute(_of(owner, sql), {"owner": owner})
             if owner is None:
-                connection.execute(_RESTART)
-            connection.execute(_REMOVED)
+                connection.execute("UPDATE journal SET last = 0")
 
         self._file.transact(remove)
 
@@ -115,10 +126,10 @@ class SqliteJournal:
         with self._lock:
             self._open -= 1
 
-    def state(self, owner: str | None) -> tuple[int, int]:
-        """How often exchanges were removed, and the last number of an owner, or (None) of all."""
+    def state(self) -> tuple[int, int]:
+        """How often exchanges were removed, and the last number."""
         self._make_room()
-        removals, last = self._file.read(_of(owner, _STATE), {"owner": owner})[0]
+        removals, last = self._file.read(_STATE)[0]
         return removals, last or 0
 
     def matching(self, owner: str | None, query: Query, after: int) -> list[int]:
@@ -129,24 +140,30 @@ class SqliteJournal:
     def _rows(self, owner: str | None, after: int) -> list[tuple[int, int | None, bytes]]:
         return self._file.read(_of(owner, _READ), {"owner": owner, "after": after})
 
-    def _make_room(self) -> None:
-        """Drop the oldest exchanges, if there are too many."""
-        if self._is_full(*self._file.read("SELECT records, size FROM journal")[0]):
-            self._file.transact(self._drop)
+    def _make_room(self, free_part: int | None = None) -> None:
+        """Drop the oldest exchanges if there are too many; `free_part`: then one part in that many is free."""
+        most = self._file.read(_AT_MOST)
+        if most and self._is_full(*most[0]):
+            self._file.transact(partial(self._drop, free_part))
 
     def _is_full(self, records: int, size: int) -> bool:
         return records > self._max_exchanges > 0 or size > self._max_bytes
 
-    def _drop(self, connection: sqlite3.Connection) -> None:
-        records, size = connection.execute("SELECT records, size FROM journal").fetchone()
+    def _drop(self, free_part: int | None, connection: sqlite3.Connection) -> None:
+        records, size = connection.execute(_EXACTLY).fetchone()
+        if not self._is_full(records, size):
+            return
+        if free_part:
+            records += self._max_exchanges // free_part
+            size += self._max_bytes // free_part
         last = 0
-        for number, its_size in connection.execute("SELECT number, length(value) FROM exchanges"):
+        for number, its_size in connection.execute("SELECT number, length(value) FROM exchanges").fetchall():
             if not self._is_full(records, size):
                 break
             last, records, size = number, records - 1, size - its_size
-        connection.execute(_DROP, (last,))
-        connection.execute("DELETE FROM exchanges WHERE number <= ?", (last,))
-        connection.execute(_REMOVED)
+        for sql in (_DROP, "DELETE FROM exchanges WHERE number <= ?"):
+            connection.execute(sql, (last,))
+        connection.execute(_REMOVE)
 
 
 @dataclass(slots=True, eq=False)
@@ -185,7 +202,7 @@ class SqliteWatch(Watch):
 
     def _look(self) -> None:
         """Add the exchanges that are new. When some were removed, count again."""
-        state = removals, last = self.journal.state(self.owner)
+        state = removals, last = self.journal.state()
         if state == self._seen:
             return
         seen_removals, seen = self._seen
