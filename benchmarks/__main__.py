@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from benchmarks import costs, processes, report, servers
+from benchmarks import costs, processes, report, servers, state
 from benchmarks.figures import Figure
 
 _Section = Callable[[], Iterator[Figure]]
@@ -18,6 +18,7 @@ def _quick() -> Mapping[str, _Section]:
         "memory": lambda: servers.memory(tokens=20_000),
         "suite": lambda: costs.suite(rounds=3, tests=300),
         "process": lambda: costs.in_process(rounds=15),
+        "state": lambda: state.state(rounds=5),
         "forwarding": lambda: costs.forwarding(rounds=5, burst=200),
     }
 
@@ -29,6 +30,7 @@ def _full() -> Mapping[str, _Section]:
         "memory": lambda: servers.memory(tokens=300_000),
         "suite": lambda: costs.suite(rounds=7, tests=1000),
         "process": lambda: costs.in_process(rounds=60),
+        "state": lambda: state.state(rounds=20),
         "forwarding": lambda: costs.forwarding(rounds=20, burst=300),
     }
 

@@ -51,7 +51,7 @@ def mockmoov(*options: str, name: str = "mockmoov", python: tuple[str, ...] = ()
     )
 
 
-STORES: Mapping[str, tuple[str, ...]] = {"memory": ()}
+STORES: Mapping[str, tuple[str, ...]] = {"memory": (), "sqlite": ("--store", "sqlite:{folder}/{port}.db")}
 """The options of `mockmoov serve` for each store; each store has its own rows."""
 
 OURS = {store: mockmoov(*options, name=f"mockmoov, {store}") for store, options in STORES.items()}

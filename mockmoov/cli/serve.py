@@ -192,18 +192,7 @@ def _where_the_state_is(server: "AuthorizationServer") -> str:
             "state in memory, keys from the seed: tokens outlive a restart, which forgets revocations, "
             "used-up refresh tokens and all else (--store sqlite:PATH keeps it)"
         )
-    found = server.found
-    if found.is_new:
-        return f"state in {path}, which is new"
-    return (
-        f"state in {path}: {_count(found.api_keys, 'API key')}, {_count(found.families, 'family')}, "
-        f"journal of {found.exchanges}"
-    )
-
-
-def _count(number: int, noun: str) -> str:
-    plural = f"{noun.removesuffix('y')}ies" if noun == "family" else f"{noun}s"
-    return f"{number} {noun if number == 1 else plural}"
+    return f"state in {path}{', which is new' if server.found.is_new else f': {server.found}'}"
 
 
 def _name_key(key: ApiKey) -> str:

@@ -29,13 +29,28 @@ _EFFECTS = {
 }
 
 
+_MANY = 10_000  # families: to count more would take as long as the start
+
+
 class Found(NamedTuple):
-    """What a durable store holds after a start, and whether it was new."""
+    """What a store holds after a start, and whether it was new. It counts no more than 10,000 families."""
 
     is_new: bool
     api_keys: int
     families: int
     exchanges: int
+
+    def __str__(self) -> str:
+        more = "more than " if self.families > _MANY else ""
+        return (
+            f"{_count(self.api_keys, 'API key', 'API keys')}, "
+            f"{more}{_count(min(self.families, _MANY), 'family', 'families')}, "
+            f"journal of {self.exchanges:,}"
+        )
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 class State:
@@ -66,7 +81,12 @@ class State:
             for api_key in settings.api_keys:
                 repository.change_api_key(api_key.client_id, partial(_as_configured, configured=api_key))
         self._put_the_rest()
-        return Found(is_new, *repository.counts(), self._simulation.count_exchanges())
+        return Found(
+            is_new=is_new,
+            api_keys=repository.count_api_keys(),
+            families=repository.count_families(_MANY + 1),
+            exchanges=self._simulation.count_exchanges(),
+        )
 
     def reset(self) -> None:
         """Remove everything, and start over; every token becomes invalid."""

@@ -80,10 +80,10 @@ class MemoryStore:
         with self._lock:
             return len(self._groups.get(group, _EMPTY).keys)
 
-    def count_named(self, prefix: str) -> int:
-        """How many entries have a key that begins with an ASCII prefix."""
+    def count_named(self, prefix: str, limit: int) -> int:
+        """How many entries have a key that begins with an ASCII prefix; `limit` if there are more."""
         with self._lock:
-            return sum(key.startswith(prefix) for key in self._entries)
+            return min(limit, sum(key.startswith(prefix) for key in self._entries))
 
     def version(self, group: str) -> int:
         """A number that changes whenever an entry of the group is written or removed."""

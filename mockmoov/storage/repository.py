@@ -166,9 +166,9 @@ class Repository:
         """Every API key, in order of creation."""
         return [decode_api_key(value) for value in self._store.scan(API_KEYS)]
 
-    def counts(self) -> tuple[int, int]:
-        """How many API keys there are, and how many families have a record."""
-        return self.count_api_keys(), self._store.count_named(_FAMILIES)
+    def count_families(self, limit: int) -> int:
+        """How many families have a record; `limit` if there are more."""
+        return self._store.count_named(_FAMILIES, limit)
 
     def count_api_keys(self) -> int:
         """How many API keys there are."""

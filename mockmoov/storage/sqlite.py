@@ -74,6 +74,7 @@ _LIST_RECORDS = """
 SELECT key, "group", size, issued_at, expires_at, real_expiry FROM entries
 WHERE size IS NOT NULL ORDER BY "group", position
 """
+_COUNT_NAMED = "SELECT count(*) FROM (SELECT 1 FROM entries WHERE key >= ? AND key < ? LIMIT ?)"
 _EVICT = """
 DELETE FROM entries
 WHERE key = ? AND "group" = ? AND size = ? AND issued_at = ? AND expires_at = ? AND real_expiry = ?
@@ -139,11 +140,11 @@ class SqliteStore:
         """How many entries a group has."""
         return int(self._number('SELECT count(*) FROM entries WHERE "group" = ?', group))
 
-    def count_named(self, prefix: str) -> int:
-        """How many entries have a key that begins with an ASCII prefix."""
+    def count_named(self, prefix: str, limit: int) -> int:
+        """How many entries have a key that begins with an ASCII prefix; `limit` if there are more."""
         start = prefix.encode()
         after = start[:-1] + bytes([start[-1] + 1])
-        return int(self._number("SELECT count(*) FROM entries WHERE key >= ? AND key < ?", start, after))
+        return int(self._number(_COUNT_NAMED, start, after, limit))
 
     def version(self, group: str) -> int:
         """A number that changes whenever an entry of the group, other than a token record, changes."""

@@ -154,8 +154,8 @@ class Store(Protocol):
         """How many entries a group has."""
         ...
 
-    def count_named(self, prefix: str) -> int:
-        """How many entries have a key that begins with an ASCII prefix."""
+    def count_named(self, prefix: str, limit: int) -> int:
+        """How many entries have a key that begins with an ASCII prefix; `limit` if there are more."""
         ...
 
     def version(self, group: str) -> int:

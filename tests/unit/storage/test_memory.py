@@ -200,7 +200,7 @@ def test_every_method_waits_for_the_lock() -> None:
         "delete": lambda: store.delete("a"),
         "scan": lambda: store.scan("x"),
         "count": lambda: store.count("x"),
-        "count_named": lambda: store.count_named("a"),
+        "count_named": lambda: store.count_named("a", 9),
         "version": lambda: store.version("x"),
         "usage": store.usage,
         "token_records": store.token_records,

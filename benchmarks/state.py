@@ -1,0 +1,122 @@
+"""What a store in a file costs: in process next to memory, with many families, and at a start."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median, quantiles
+from tempfile import TemporaryDirectory
+
+from msgspec.structs import replace
+
+from benchmarks import processes, workload
+from benchmarks.costs import answer, parsed
+from benchmarks.figures import Budget, Figure, compare, rotate
+from mockmoov.config.settings import Layer, load
+from mockmoov.oauth.messages import HttpRequest
+from mockmoov.oauth.records import RefreshToken
+from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.server.factory import create_server
+
+_SECTION = "State in a file (SQLite)"
+_FEW, _MANY = 1_000, 197_000  # families; at 200,000 records the oldest go
+_CALLS = 100  # in one measurement
+_MINT = parsed(workload.mint())
+_KINDS: Mapping[str, tuple[Callable[[Mapping[str, str]], bytes] | None, float]] = {
+    "a token": (None, 60),
+    "a refresh": (
+        lambda pair: workload.post(
+            workload.TOKEN_PATH, grant_type="refresh_token", refresh_token=pair["refresh_token"]
+        ),
+        100,
+    ),
+    "a protected call": (lambda pair: workload.get("/ping", pair["access_token"]), 60),
+}
+"""The calls: the request that uses a pair of tokens, and the most that a file may add, in µs."""
+
+
+def state(rounds: int, *, many: int = _MANY) -> Iterator[Figure]:
+    """Calls in process, wall time: in a file next to memory, and with many families next to few."""
+    logging.getLogger("mockmoov").setLevel(logging.ERROR)
+    with TemporaryDirectory() as folder:
+        files = {count: Path(folder) / f"{count}.db" for count in (0, _FEW, many)}
+        servers = {count: _server(f"sqlite:{path}") for count, path in files.items()}
+        for count, server in servers.items():
+            _add_families(server, count)
+        for name, (use, limit) in _KINDS.items():
+            yield from _next_to_memory(name, use, limit, [servers[0], _server("memory")], rounds)
+        for name, (use, _) in _KINDS.items():
+            measure = partial(_medians, use)
+            found, few = rotate(rounds, measure, [servers[many], servers[_FEW]])
+            row = f"{name} with {many:,} families, µs (floor: with {_FEW:,})"
+            yield compare(_SECTION, row, found, {"floor": few}, Budget("≥", 0.8, "floor"))
+        for server in servers.values():
+            server.close()
+        starts = [processes.mockmoov("--store", f"sqlite:{files[count]}") for count in (many, 0)]
+        full, empty = rotate(rounds, _start, starts)
+        row = f"start with {many:,} families, ms (floor: with none)"
+        yield compare(_SECTION, row, full, {"floor": empty}, Budget("≥", 1 / 1.2, "floor"))
+
+
+def _server(store: str) -> AuthorizationServer:
+    return create_server(load(Layer(settings={"store": store})))
+
+
+def _add_families(server: AuthorizationServer, count: int) -> None:
+    (api_key,) = server.repository.all_api_keys()
+    now = time.time()
+    token = RefreshToken(
+        client_id=api_key.client_id,
+        epoch=api_key.epoch,
+        family="",
+        sequence=0,
+        scope="/ping.read",
+        client_type="web",
+        issued_at=int(now),
+        expires_at=int(now) + 259_200,
+    )
+    for number in range(count):
+        family = replace(token, family=f"{hash(number) * 0x9E3779B97F4A7C15 % 2**128:032x}")
+        server.repository.revoke_family(family, now=now, expires_at=token.expires_at)
+
+
+def _next_to_memory(
+    name: str,
+    use: Callable[[Mapping[str, str]], bytes] | None,
+    limit: float,
+    servers: Sequence[AuthorizationServer],
+    rounds: int,
+) -> Iterator[Figure]:
+    in_file, in_memory = rotate(rounds, partial(_times, use), servers)
+    above = [median(mine) - median(theirs) for mine, theirs in zip(in_file, in_memory, strict=True)]
+    yield compare(_SECTION, f"{name}, above memory, µs", above, budget=Budget("≤", limit))
+    mine, theirs = ([_p99(times) for times in found] for found in (in_file, in_memory))
+    yield compare(_SECTION, f"{name}, p99 with checkpoints, µs", mine, {"memory": theirs})
+
+
+def _times(use: Callable[[Mapping[str, str]], bytes] | None, server: AuthorizationServer) -> list[float]:
+    """The microseconds of each call."""
+    pairs = [json.loads(answer(server, _MINT)) for _ in range(_CALLS)] if use else []
+    requests = [parsed(use(pair)) for pair in pairs] if use else [_MINT] * _CALLS
+    return [_microseconds(server, request) for request in requests]
+
+
+def _medians(use: Callable[[Mapping[str, str]], bytes] | None, server: AuthorizationServer) -> float:
+    return median(_times(use, server))
+
+
+def _microseconds(server: AuthorizationServer, request: HttpRequest) -> float:
+    started = time.perf_counter()
+    answer(server, request)
+    return (time.perf_counter() - started) * 1e6
+
+
+def _p99(times: Sequence[float]) -> float:
+    return quantiles(times, n=100)[98]
+
+
+def _start(program: processes.Program) -> float:
+    with processes.running(program) as server:
+        return server.start_seconds * 1e3
