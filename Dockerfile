@@ -1,4 +1,5 @@
 # The server in a container: no root, nothing written, no network needed, configured by MOCKMOOV_* alone.
+# With MOCKMOOV_STORE=sqlite:/state/moov.db and a volume at /state, it keeps its state there.
 #   docker run --rm --read-only --cap-drop ALL -p 127.0.0.1:8080:8080 mockmoov
 # tests/e2e/test_dockerfile.py checks this file, and runs its steps without a container engine.
 
@@ -19,12 +20,14 @@ LABEL org.opencontainers.image.title="mockmoov" \
 COPY --from=build /opt/mockmoov /opt/mockmoov
 ENV PATH=/opt/mockmoov/bin:$PATH
 # The base image has no bytecode for the standard library: what a start imports gets it here.
-RUN python -c "import mockmoov.cli.serve, mockmoov.cli.token, mockmoov.cli.healthcheck, mockmoov.web.app, mockmoov.web.listeners, mockmoov.web.uvicorn_server, mockmoov.server.factory, mockmoov.client, mockmoov.openapi.examples, trustme, uvloop, urllib.request"
+RUN python -c "import mockmoov.cli.serve, mockmoov.cli.token, mockmoov.cli.healthcheck, mockmoov.web.app, mockmoov.web.listeners, mockmoov.web.uvicorn_server, mockmoov.server.factory, mockmoov.client, mockmoov.openapi.examples, mockmoov.storage.sqlite, trustme, uvloop, urllib.request"
 # The one file that is written, and deleted at once, is the key of a certificate on its way into OpenSSL: in memory.
 ENV PYTHONDONTWRITEBYTECODE=1 \
     TMPDIR=/dev/shm \
     MOCKMOOV_HOST=0.0.0.0 \
     MOCKMOOV_PORT=8080
+# A new volume takes over the mode of this folder, so that any user may keep state there.
+RUN mkdir -m 1777 /state
 USER 65532:65532
 EXPOSE 8080 8443
 STOPSIGNAL SIGTERM

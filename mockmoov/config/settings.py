@@ -196,7 +196,7 @@ class Settings:
         "Tokens",
         parsers.text,
         None,
-        "Text to derive the signing key from: the same text gives the same key.",
+        "Text to derive the signing key from: with the same text, tokens outlive a restart.",
         secret=True,
     )
     signing_key: str | None = _setting(
