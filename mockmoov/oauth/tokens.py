@@ -126,6 +126,13 @@ def unverified_claims(token: str) -> dict[str, object] | None:
     return _read_part(token, 1)
 
 
+def unverified_key_id(token: str) -> str | None:
+    """The `kid` in the header of a JWT, verified or not; None if there is none."""
+    is_jwt = len(token) <= MAX_LENGTH and token.count(".") == _DOTS
+    kid = (_read_part(token, 0) or {}).get("kid") if is_jwt else None
+    return kid if isinstance(kid, str) else None
+
+
 def _read_part(token: str, index: int) -> dict[str, object] | None:
     try:
         members = _CLAIMS.decode(decode(token.split(".")[index]).decode())

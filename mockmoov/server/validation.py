@@ -2,7 +2,8 @@
 
 from mockmoov.oauth import tokens
 from mockmoov.oauth.errors import ErrorCode, OAuthError, invalid_client
-from mockmoov.oauth.records import AccessToken, ApiKey, RefreshToken
+from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, RefreshToken
+from mockmoov.oauth.signing_keys import key_pairs
 from mockmoov.storage.repository import Repository
 
 
@@ -25,20 +26,26 @@ class TokenValidator:
 
     def access_token(self, text: str, now: float) -> AccessToken:
         """A genuine access token that has not expired, be it a JWT or opaque; raises `OAuthError`."""
-        claims = tokens.verify(self._repository.signing_keys(), text)
+        keys = self._repository.signing_keys()
+        claims = tokens.verify(keys, text)
         if claims is None:
             claims = self._repository.opaque_token(tokens.fingerprint(text))
         if claims is None:
-            raise invalid_client(
-                "the token is unknown: it was altered, issued before the server was started or reset, "
-                f"or issued by another server{self.restart_advice}"
-            )
+            raise invalid_client(f"the token is unknown: {self._why_unknown(keys, text)}")
         if error := tokens.claims_error(claims, now, self._policy):
             raise error
         token = tokens.read_claims(claims)
         if token is None:
             raise invalid_client("the token lacks claims that every access token of mockmoov has")
         return token
+
+    def _why_unknown(self, keys: IssuerKeys, text: str) -> str:
+        if tokens.unverified_key_id(text) in {pair.kid for pair in key_pairs(keys)}:
+            return "it was altered, or signed by another key"
+        return (
+            "it was altered, issued before the server was started or reset, or issued by another server"
+            f"{self.restart_advice}"
+        )
 
     def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
         """An access token that is good for use, with its API key; raises `OAuthError`."""

@@ -134,6 +134,7 @@ def test_start_up_lines_name_url_key_contract_and_control(tmp_path: Path) -> Non
         f"client_id {CLIENT_ID}, client_secret {CLIENT_SECRET}",
         "requests without X-Moov-Version use contract 2023 (default_version is 2023)"
         "; for today's Moov: --default-version v2026.10.00",
+        "state in memory: a restart ends all tokens (--store sqlite:PATH or --seed keeps them)",
         f"control plane at {url}/_mockmoov: on",
     ]
     assert found == [200, ["ready"]]
@@ -149,6 +150,7 @@ def test_start_up_lines_have_no_secret_but_the_examples(tmp_path: Path) -> None:
         "client_id mine",
         f"client_id {CLIENT_ID}",
         "requests without X-Moov-Version use contract dated (default_version is v2026.10.00)",
+        "state in memory: a restart ends all tokens (--store sqlite:PATH or --seed keeps them)",
         f"control plane at {url}/_mockmoov: on",
     ]
     assert key["client_secret"] not in result.output
