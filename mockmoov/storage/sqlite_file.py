@@ -65,7 +65,7 @@ class SqliteFile:
         self._schema = schema
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
-        self._is_patient = True
+        self._patience = BUSY_SECONDS
         _files.add(self)
 
     def use(self, step: Callable[..., _Result], *arguments: Any) -> _Result:
@@ -79,8 +79,8 @@ class SqliteFile:
     def write(self, step: Callable[..., _Result], *arguments: Any) -> _Result:
         """Call `step`, which runs one statement that writes."""
         result = self.use(step, *arguments)
-        if not self._is_patient:
-            self.use(self._be_patient, BUSY_SECONDS)
+        if self._patience < BUSY_SECONDS:
+            self.use(self._wait_up_to, BUSY_SECONDS)
         return result
 
     def transact(self, work: Callable[[sqlite3.Connection], object]) -> None:
@@ -102,24 +102,25 @@ class SqliteFile:
     def _failure(self, error: sqlite3.Error) -> Exception:
         """What to raise instead of an error. Whoever waited in vain lets the next ones wait no more."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        self._patience = 0 if code == sqlite3.SQLITE_BUSY else self._patience
         if code == sqlite3.SQLITE_BUSY and self._connection:
-            self._be_patient(self._connection, 0)
+            self._wait_up_to(self._connection, 0)
         else:
             self._close()
         return StoreError(f"{self.path}: {_REASONS[code]}") if code in _REASONS else error
 
-    def _be_patient(self, connection: sqlite3.Connection, seconds: float) -> None:
-        self._is_patient = seconds > 0
+    def _wait_up_to(self, connection: sqlite3.Connection, seconds: float) -> None:
+        self._patience = seconds
         connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
 
     def _open(self) -> sqlite3.Connection:
         _prepare(self.path)
         connection = sqlite3.connect(
-            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            self.path, timeout=self._patience, isolation_level=None, check_same_thread=False
         )
         try:
             _check_version(self.path, connection)
-            _use_write_ahead_log(self.path, connection)
+            _use_write_ahead_log(self.path, connection, self._patience)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA temp_store = MEMORY")
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
@@ -127,7 +128,7 @@ class SqliteFile:
         except BaseException:
             connection.close()
             raise
-        self._connection, self._is_patient = connection, True
+        self._connection = connection
         return connection
 
     def _close(self) -> None:
@@ -263,22 +264,21 @@ def _header(connection: sqlite3.Connection) -> tuple[int, int]:
     return application, version
 
 
-def _use_write_ahead_log(path: Path, connection: sqlite3.Connection) -> None:
+def _use_write_ahead_log(path: Path, connection: sqlite3.Connection, patience: float) -> None:
     """Switch to write-ahead logging, for which others must not use the file for a moment."""
-    for _ in range(int(BUSY_SECONDS * 100)):
+    mode, attempts = "", 1 + int(patience * 100)
+    while not mode:
+        attempts -= 1
         try:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            if not attempts or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
-        else:
-            if mode == "wal":
-                return
-            break
-        time.sleep(0.01)
-    raise UnusableFileError(
-        f"{path}: SQLite cannot use write-ahead logging on this file system: put it on a local disk"
-    )
+            time.sleep(0.01)
+    if mode != "wal":
+        raise UnusableFileError(
+            f"{path}: SQLite cannot use write-ahead logging on this file system: put it on a local disk"
+        )
 
 
 def _create(path: Path, connection: sqlite3.Connection, schema: str) -> None:

@@ -20,6 +20,7 @@ from mockmoov.storage.store import MAX_WATCHES, Journal, TooManyWatchesError, Wa
 
 _TURN_SECONDS = 0.025
 _BATCH = 64  # how many exchanges a process appends before it looks whether there are too many
+_AFTER_ALL = 2**62  # no exchange has such a number
 _FREE_PART = 16  # then one part in 16 of the bound is made free
 # `total` adds up the sizes of the exchanges so far. An exchange without an API key has an empty client id in
 # `dropped`. In `journal` are the last number before some were removed, and how often that was.
@@ -101,6 +102,11 @@ class SqliteJournal:
         encoded = [(number, value) for _, number, value in rows if number is not None]
         return Journal(decode(encoded), rows[0][0])
 
+    def dropped(self, owner: str | None) -> int:
+        """How many exchanges of an owner, or (None) of all, were dropped to make room."""
+        self._make_room()
+        return self._rows(owner, after=_AFTER_ALL)[0][0]
+
     def clear(self, owner: str | None = None) -> None:
         """Remove the exchanges of an owner, or (None) all. Numbers start at 1 again if all are removed."""
 
@@ -141,7 +147,7 @@ class SqliteJournal:
         return self._file.read(_of(owner, _READ), {"owner": owner, "after": after})
 
     def _make_room(self, free_part: int | None = None) -> None:
-        """Drop the oldest exchanges if there are too many; `free_part`: then one part in that many is free."""
+        """Drop the oldest exchanges if there are too many, and more, so that one part in `free_part` is free."""
         most = self._file.read(_AT_MOST)
         if most and self._is_full(*most[0]):
             self._file.transact(partial(self._drop, free_part))
@@ -188,7 +194,7 @@ class SqliteWatch(Watch):
     @property
     def dropped(self) -> int:
         """How many exchanges of the watched owner were dropped to make room."""
-        return self.journal.read(self.owner).dropped
+        return self.journal.dropped(self.owner)
 
     def found(self) -> list[Exchange]:
         """The matching exchanges that the journal holds now, in order."""
