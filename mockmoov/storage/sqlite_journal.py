@@ -147,7 +147,7 @@ class SqliteJournal:
         return self._file.read(_of(owner, _READ), {"owner": owner, "after": after})
 
     def _make_room(self, free_part: int | None = None) -> None:
-        """Drop the oldest exchanges if there are too many, and more, so that one part in `free_part` is free."""
+        """Drop the oldest exchanges if there are too many, and one part in `free_part` of the bound."""
         most = self._file.read(_AT_MOST)
         if most and self._is_full(*most[0]):
             self._file.transact(partial(self._drop, free_part))
