@@ -189,7 +189,7 @@ def _where_the_state_is(server: "AuthorizationServer") -> str:
         return "state in memory: a restart ends all tokens (--store sqlite:PATH or --seed keeps them)"
     if kind == "memory":
         return (
-            "state in memory, keys from the seed: tokens outlive a restart, which forgets revocations, "
+            "state in memory, keys from the seed: tokens survive a restart, which forgets revocations, "
             "used-up refresh tokens and all else (--store sqlite:PATH keeps it)"
         )
     return f"state in {path}{', which is new' if server.found.is_new else f': {server.found}'}"

@@ -196,7 +196,7 @@ class Settings:
         "Tokens",
         parsers.text,
         None,
-        "Text to derive the signing key from: with the same text, tokens outlive a restart.",
+        "Text to derive the signing key from: with the same text, tokens survive a restart.",
         secret=True,
     )
     signing_key: str | None = _setting(
@@ -215,7 +215,7 @@ class Settings:
         "State",
         parsers.store,
         "memory",
-        "Where state is kept: memory, which a restart empties, or sqlite:PATH, a file that outlives it.",
+        "Where state is kept: memory, which a restart empties, or sqlite:PATH, a file that survives it.",
     )
     access_log: bool = _setting(
         "Journal and log", parsers.switch, "on", "Whether to log each request in one line."

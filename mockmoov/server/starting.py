@@ -108,7 +108,7 @@ class State:
     def _first_epoch(self, api_key: ApiKey) -> str:
         """The epoch of an API key that a start creates.
 
-        With a seed and no store it is the same at every start, so that tokens outlive a restart. A durable
+        With a seed and no store it is the same at every start, so that tokens survive a restart. A durable
         store remembers the epoch; if it forgot the key on purpose, the tokens must stay invalid.
         """
         seed = self._settings.seed
@@ -129,11 +129,11 @@ def _differences(before: StartSettings, now: StartSettings) -> Iterator[str]:
 
 
 def is_durable(settings: Settings) -> bool:
-    """Whether the store outlives the process."""
+    """Whether the store survives the process."""
     return settings.store != "memory"
 
 
 def restart_advice(settings: Settings) -> str:
-    """How tokens would outlive a restart, as the end of a reason; "" if they do."""
+    """How tokens would survive a restart, as the end of a reason; "" if they do."""
     keeps = is_durable(settings) or settings.seed is not None
-    return "" if keeps else "; tokens outlive a restart if store or seed is set"
+    return "" if keeps else "; tokens survive a restart only with store or seed"

@@ -33,7 +33,7 @@ REQUIRED = ("iss", "aud", "exp", "iat", "jti", "scp", "aid", "caid")
 ALTERED = "the token is unknown: it was altered, or signed by another key"
 UNKNOWN = (
     "the token is unknown: it was altered, issued before the server was started or reset, "
-    "or issued by another server; tokens outlive a restart if store or seed is set"
+    "or issued by another server; tokens survive a restart only with store or seed"
 )
 Verify = Callable[[str], str | None]  # the reason for which a token is refused
 
