@@ -45,7 +45,7 @@ def run(config: str | None, command: tuple[str, ...], **flags: str | None) -> No
     forwarder.handle_signals()
     parts = prepare(read_settings(config, flags, _FREE_PORTS))
     server = BackgroundServer(parts.app, parts.listeners.sockets, parts.listeners.secure)
-    for line in parts.first_lines():
+    for line in (*parts.first_lines(), *parts.kept_state()):
         _log.info(line)
     try:
         with _ca_file(parts) as ca_file:
@@ -55,6 +55,7 @@ def run(config: str | None, command: tuple[str, ...], **flags: str | None) -> No
             code = _exit_code(command, environ, forwarder)
     finally:
         server.stop()
+        parts.server.close()
     handle_signals(_FORWARDED, signal.SIG_IGN)  # another one doesn't change the exit code
     sys.exit(code)
 

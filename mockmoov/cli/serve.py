@@ -101,6 +101,12 @@ class Parts:
         contract = _name_contract(self.server.settings.default_version, self.server.default_contract_name)
         return [f"mockmoov {__version__} listens on {urls}", contract]
 
+    def kept_state(self) -> list[str]:
+        """Where the state is and what was found there; nothing if it is in memory."""
+        _, _, path = self.server.settings.store.partition(":")
+        found = self.server.found
+        return [f"state in {path}{', which is new' if found.is_new else f': {found}'}"] if path else []
+
     def start_up_lines(self) -> list[str]:
         """What the server prints at its start; of the secrets only that of the documented example."""
         settings, listeners = self.server.settings, self.listeners
@@ -115,7 +121,7 @@ class Parts:
             *([f"operations are answered by {settings.upstream}"] if settings.upstream else []),
             *([self.server.examples.summary] if self.server.examples else []),
             contract,
-            _where_the_state_is(self.server),
+            *(self.kept_state() or [_what_a_restart_ends(settings)]),
             f"control plane at {listeners.url}/_mockmoov: {control}",
         ]
 
@@ -182,17 +188,14 @@ def _where_the_ca_is(settings: Settings, url: str) -> str:
     return f"https clients must trust the CA at {url}/_mockmoov/ca.pem{file}"
 
 
-def _where_the_state_is(server: "AuthorizationServer") -> str:
-    """Where the state is, what was found there, and what a restart ends."""
-    kind, _, path = server.settings.store.partition(":")
-    if kind == "memory" and server.settings.seed is None:
+def _what_a_restart_ends(settings: Settings) -> str:
+    """What happens to state in memory."""
+    if settings.seed is None:
         return "state in memory: a restart ends all tokens (--store sqlite:PATH or --seed keeps them)"
-    if kind == "memory":
-        return (
-            "state in memory, keys from the seed: tokens survive a restart, which forgets revocations, "
-            "used-up refresh tokens and all else (--store sqlite:PATH keeps it)"
-        )
-    return f"state in {path}{', which is new' if server.found.is_new else f': {server.found}'}"
+    return (
+        "state in memory, keys from the seed: tokens survive a restart, which forgets revocations, "
+        "used-up refresh tokens and all else (--store sqlite:PATH keeps it)"
+    )
 
 
 def _name_key(key: ApiKey) -> str:
