@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -30,15 +30,37 @@ def serving_process(
     *flags: str, stderr: IO[str] | int = subprocess.DEVNULL
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The same; yields the process, too."""
+    with starting_process(*flags, stderr=stderr) as process:
+        yield url_of(process), process
+
+
+@contextmanager
+def starting_process(
+    *flags: str, stderr: IO[str] | int = subprocess.DEVNULL
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a server on a free port, and don't wait until it listens."""
     command = [sys.executable, "-m", "mockmoov", "serve", "--port", "0", *flags]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment()
     ) as process:
-        assert process.stdout is not None
         try:
-            yield process.stdout.readline().split()[-1], process
+            yield process
         finally:
             process.terminate()
+
+
+def url_of(process: subprocess.Popen[str]) -> str:
+    """The URL of a server that starts; waits until it listens."""
+    assert process.stdout is not None
+    return process.stdout.readline().split()[-1]
+
+
+@contextmanager
+def serving_together(count: int, *flags: str) -> Iterator[list[str]]:
+    """Start servers at the same moment; yields their URLs."""
+    with ExitStack() as stack:
+        processes = [stack.enter_context(starting_process(*flags)) for _ in range(count)]
+        yield [url_of(process) for process in processes]
 
 
 def until(condition: Callable[[], bool], seconds: float = 30) -> None:

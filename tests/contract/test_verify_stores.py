@@ -1,0 +1,42 @@
+"""The contract suite over HTTP, wherever the server keeps its state, and with two servers on one file."""
+
+from collections import Counter
+from itertools import cycle
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from mockmoov.verify.budget import Send
+from mockmoov.verify.checks import CHECKS
+from mockmoov.verify.http import HttpSender
+from tests.support.serving import serving_together
+from tests.support.verifying import CONTRACTS, results
+
+
+def in_turn(send: Send, urls: list[str]) -> Send:
+    """Send each request to the next server."""
+    ports = cycle([httpx2.URL(url).port for url in urls])
+    return lambda request: send(
+        httpx2.Request(
+            request.method,
+            request.url.copy_with(port=next(ports)),
+            headers=request.headers.raw,
+            content=request.content,
+        )
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("store", "servers"), [("memory", 1), ("sqlite", 1), ("sqlite", 2)])
+def test_every_check_passes_on_every_store(store: str, servers: int, tmp_path: Path) -> None:
+    setting = "memory" if store == "memory" else f"sqlite:{tmp_path / 'state.db'}"
+    with (
+        serving_together(servers, "--store", setting, "--access-log", "off") as urls,
+        HttpSender(timeout=30, trust_env=False) as send,
+    ):
+        found = results(in_turn(send, urls), url=urls[0])
+    wrong = [result for result in found if result.status not in ("passed", "finding")]
+    assert wrong == []
+    applicable = [check.id for check in CHECKS.values() for each in CONTRACTS if check.applies_to(each)]
+    assert Counter(result.check_id for result in found) == Counter(applicable)
