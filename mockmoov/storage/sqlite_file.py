@@ -119,7 +119,8 @@ class SqliteFile:
             self.path, timeout=self._patience, isolation_level=None, check_same_thread=False
         )
         try:
-            _check_version(self.path, connection)
+            with _transaction(connection, "DEFERRED"):  # another process may be making the tables
+                _check_version(self.path, connection)
             _use_write_ahead_log(self.path, connection, self._patience)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA temp_store = MEMORY")
@@ -167,8 +168,8 @@ if register := getattr(os, "register_at_fork", None):
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
+def _transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    connection.execute(f"BEGIN {kind}")
     try:
         yield
         connection.execute("COMMIT")
