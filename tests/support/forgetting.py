@@ -9,6 +9,7 @@ from mockmoov.storage.eviction import Usage
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
+from mockmoov.storage.store import Store
 from tests.support.servers import Clock
 
 
@@ -18,9 +19,13 @@ def few(records: int) -> Usage:
 
 
 def bounded_server(wall: Clock, bound: Usage, **values: Any) -> AuthorizationServer:
-    """A server that keeps token records up to a bound."""
+    """A server in memory that keeps token records up to a bound."""
+    return bounded_server_on(MemoryStore(), wall, bound, **values)
+
+
+def bounded_server_on(store: Store, wall: Clock, bound: Usage, **values: Any) -> AuthorizationServer:
+    """A server on a store that keeps token records up to a bound."""
     chosen = load(Layer(settings=values))
-    store = MemoryStore()
     return AuthorizationServer(
         chosen,
         Repository(store, wall=wall, bound=bound),
