@@ -52,7 +52,9 @@ def starting_process(
 def url_of(process: subprocess.Popen[str]) -> str:
     """The URL of a server that starts; waits until it listens."""
     assert process.stdout is not None
-    return process.stdout.readline().split()[-1]
+    line = process.stdout.readline()
+    assert line, f"the server ended with {process.wait()}"
+    return line.split()[-1]
 
 
 @contextmanager
