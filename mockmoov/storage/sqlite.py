@@ -33,7 +33,7 @@ CREATE TABLE versions ("group" TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHO
 CREATE TRIGGER version_of_new AFTER INSERT ON entries WHEN NEW.size IS NULL BEGIN
     INSERT INTO versions VALUES (NEW."group", 1) ON CONFLICT DO UPDATE SET version = version + 1;
 END;;
-CREATE TRIGGER version_of_changed AFTER UPDATE ON entries WHEN NEW.size IS NULL OR OLD.size IS NULL BEGIN
+CREATE TRIGGER version_of_changed AFTER UPDATE ON entries WHEN NEW.size IS NULL BEGIN
     UPDATE versions SET version = version + 1 WHERE "group" = NEW."group";
 END;;
 CREATE TRIGGER version_of_removed AFTER DELETE ON entries WHEN OLD.size IS NULL BEGIN
@@ -46,9 +46,7 @@ CREATE TRIGGER usage_of_new AFTER INSERT ON entries WHEN NEW.size IS NOT NULL BE
     UPDATE usage SET records = records + 1, size = size + NEW.size;
 END;;
 CREATE TRIGGER usage_of_changed AFTER UPDATE ON entries WHEN NEW.size IS NOT OLD.size BEGIN
-    UPDATE usage SET
-        records = records + (NEW.size IS NOT NULL) - (OLD.size IS NOT NULL),
-        size = size + coalesce(NEW.size, 0) - coalesce(OLD.size, 0);
+    UPDATE usage SET size = size + NEW.size - OLD.size;
 END;;
 CREATE TRIGGER usage_of_removed AFTER DELETE ON entries WHEN OLD.size IS NOT NULL BEGIN
     UPDATE usage SET records = records - 1, size = size - OLD.size;

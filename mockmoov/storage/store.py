@@ -118,9 +118,9 @@ class JournalStore(Protocol):
 class Store(Protocol):
     """Entries in groups, which are listed and forgotten as a whole, and the journal.
 
-    Each method is atomic, and safe to call from any thread. It may raise `StoreError`. An entry stays in the
-    group in which it was first written. One that is written with `times` is a token record: it counts
-    towards `usage` and may be evicted.
+    Each method is atomic, and safe to call from any thread. It may raise `StoreError`. An entry that is
+    written with `times` is a token record: it counts towards `usage` and may be evicted. Each write of an
+    entry names the same group, and has `times` or not, as the first one did.
     """
 
     @property

@@ -1,0 +1,189 @@
+"""The store in memory and the store in a file give the same answers, whatever the order of events."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
+
+from mockmoov.simulation.journal import Query
+from mockmoov.storage.eviction import TokenRecord, TokenTimes
+from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.sqlite import SqliteStore
+from mockmoov.storage.store import Store, Watch
+from tests.support.records import EXCHANGE
+
+TOKENS = {"c": "x", "family:ü": "x", "\0": "y"}  # token records, and their groups
+KEYS = {"a": "x", "b": "y", "\ud800": "x", "": "", **TOKENS}
+GROUPS = ["x", "y", ""]
+OWNERS = [None, "a", "b"]
+QUERIES = [Query(), Query(status=404), Query(endpoint="token", status=200)]
+keys, groups, owners = st.sampled_from([*KEYS]), st.sampled_from(GROUPS), st.sampled_from(OWNERS)
+values = st.binary(max_size=3)
+times = st.builds(TokenTimes, *[st.sampled_from([0.0, 1.5])] * 3)
+
+
+@dataclass(frozen=True)
+class Waiter:
+    """A watch on the journal in memory, and one on that in the file."""
+
+    in_memory: Watch
+    in_file: Watch
+
+
+class StoresAgree(RuleBasedStateMachine):
+    """Two stores on one file, as two processes have, against one in memory: every answer is compared."""
+
+    @initialize(size=st.sampled_from([1, 4]), size_in_bytes=st.sampled_from([600, 10**6]))
+    def start(self, size: int, size_in_bytes: int) -> None:
+        self.folder = TemporaryDirectory()
+        path = Path(self.folder.name) / "state.db"
+        bounds = {"journal_size": size, "journal_bytes": size_in_bytes}
+        self.memory = MemoryStore(**bounds)
+        self.files = [SqliteStore(path, **bounds) for _ in range(2)]
+        self.listed: list[TokenRecord] = []
+        self.waiters: list[Waiter] = []
+        self.versions: dict[tuple[str, int, int], list[bytes]] = {}
+
+    def teardown(self) -> None:
+        for store in getattr(self, "files", ()):
+            store.close()
+        if hasattr(self, "folder"):
+            self.folder.cleanup()
+
+    def answer(self, which: int, method: str, *arguments: Any, **named: Any) -> Any:
+        """What both say, which must be the same."""
+        found = getattr(self.memory, method)(*arguments, **named)
+        assert getattr(self.files[which], method)(*arguments, **named) == found
+        return found
+
+    # --- entries --------------------------------------------------------------------------------------
+
+    @rule(which=st.integers(0, 1), key=keys, value=values, times=times)
+    def put(self, which: int, key: str, value: bytes, times: TokenTimes) -> None:
+        self.answer(which, "put", key, value, **kind_of(key, times))
+
+    @rule(which=st.integers(0, 1), key=keys, value=values, times=times, other=st.none() | values)
+    def compare_and_swap(
+        self, which: int, key: str, value: bytes, times: TokenTimes, other: bytes | None
+    ) -> None:
+        self.answer(which, "compare_and_swap", key, other, value, **kind_of(key, times))
+
+    @rule(which=st.integers(0, 1), key=keys, value=values, times=times)
+    def swap(self, which: int, key: str, value: bytes, times: TokenTimes) -> None:
+        (present,) = self.memory.get_many([key])
+        assert self.answer(which, "compare_and_swap", key, present, value, **kind_of(key, times))
+
+    @rule(which=st.integers(0, 1), key=keys)
+    def delete(self, which: int, key: str) -> None:
+        self.answer(which, "delete", key)
+
+    @rule(which=st.integers(0, 1), group=groups)
+    def forget(self, which: int, group: str) -> None:
+        self.answer(which, "forget", group)
+
+    @rule(which=st.integers(0, 1), entries=st.dictionaries(keys, values, max_size=4))
+    def clear(self, which: int, entries: dict[str, bytes]) -> None:
+        kept = [(KEYS[key], key, value) for key, value in entries.items() if key not in TOKENS]
+        self.answer(which, "clear", kept)
+
+    @rule(which=st.integers(0, 1))
+    def list_token_records(self, which: int) -> None:
+        self.listed = sorted_records(self.memory.token_records())
+        assert sorted_records(self.files[which].token_records()) == self.listed
+
+    @rule(which=st.integers(0, 1), chosen=st.sets(st.integers(0, 10)))
+    def evict(self, which: int, chosen: set[int]) -> None:
+        self.answer(which, "evict", [each for index, each in enumerate(self.listed) if index in chosen])
+
+    # --- the journal ----------------------------------------------------------------------------------
+
+    @rule(which=st.integers(0, 1), owner=owners, status=st.sampled_from([200, 404]), endpoint=st.booleans())
+    def append(self, which: int, owner: str | None, status: int, endpoint: bool) -> None:
+        exchange = replace(
+            EXCHANGE, client_id=owner, status=status, endpoint="token" if endpoint else None, number=0
+        )
+        for store in self.stores(which):
+            store.journal.append(exchange)
+
+    @rule(which=st.integers(0, 1), owner=owners)
+    def clear_journal(self, which: int, owner: str | None) -> None:
+        for store in self.stores(which):
+            store.journal.clear(owner)
+
+    @rule(which=st.integers(0, 1), owner=owners, query=st.sampled_from(QUERIES), count=st.integers(1, 5))
+    def watch(self, which: int, owner: str | None, query: Query, count: int) -> None:
+        watches = [store.journal.watch(owner, query, count, lambda: None) for store in self.stores(which)]
+        self.waiters.append(Waiter(*watches))
+
+    @precondition(lambda self: self.waiters)
+    @rule(index=st.integers(0, 100))
+    def close_watch(self, index: int) -> None:
+        waiter = self.waiters.pop(index % len(self.waiters))
+        waiter.in_memory.close()
+        waiter.in_file.close()
+
+    @rule(which=st.integers(0, 1))
+    def close(self, which: int) -> None:
+        """As a restart does: the file has everything, and is opened again by the next call."""
+        self.files[which].close()
+
+    def stores(self, which: int) -> tuple[Store, Store]:
+        return self.memory, self.files[which]
+
+    # --- after every step -----------------------------------------------------------------------------
+
+    @invariant()
+    def entries_are_the_same(self) -> None:
+        for which in (0, 1):
+            self.answer(which, "get_many", [*KEYS, "absent", "a"])
+            self.answer(which, "usage")
+            for prefix in ("family:", "a"):
+                self.answer(which, "count_named", prefix, 1)
+            for group in GROUPS:
+                scanned = self.answer(which, "scan", group)
+                self.answer(which, "count", group)
+                version = (group, which, self.files[which].version(group))
+                members = without_tokens(self.memory, group)
+                assert self.versions.setdefault(version, members) == members
+                assert len(scanned) >= len(members)
+
+    @invariant()
+    def journals_are_the_same(self) -> None:
+        for store in self.files:
+            assert store.journal.count() == self.memory.journal.count()
+            for owner in OWNERS:
+                assert store.journal.read(owner) == self.memory.journal.read(owner)
+
+    @invariant()
+    def watches_find_the_same(self) -> None:
+        for waiter in self.waiters:
+            for name in ("missing", "dropped"):
+                assert getattr(waiter.in_file, name) == getattr(waiter.in_memory, name)
+            assert waiter.in_file.found() == waiter.in_memory.found()
+
+
+def kind_of(key: str, times: TokenTimes) -> dict[str, Any]:
+    """How an entry is always written."""
+    return {"group": KEYS[key], "times": times if key in TOKENS else None}
+
+
+def sorted_records(records: Iterable[TokenRecord]) -> list[TokenRecord]:
+    """Those of a group stay in their order."""
+    return sorted(records, key=lambda record: record.group)
+
+
+def without_tokens(store: MemoryStore, group: str) -> list[bytes]:
+    """The values of a group, but for its token records."""
+    kept = [key for key in KEYS if KEYS[key] == group and key not in TOKENS]
+    return [value for value in store.get_many(kept) if value is not None]
+
+
+TestStoresAgree = pytest.mark.slow(StoresAgree.TestCase)
+TestStoresAgree.settings = settings(stateful_step_count=30)
