@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from mockmoov.storage.eviction import TokenRecord, TokenTimes, Usage
 from mockmoov.storage.journal import MemoryJournal
+from mockmoov.storage.store import Swap
 
 
 class _Entry(Struct, frozen=True, gc=False):  # there may be many: they must not slow the garbage collector
@@ -59,11 +60,7 @@ class MemoryStore:
     ) -> bool:
         """Write a value and return True if the entry has the value `expected` (None: is absent)."""
         with self._lock:
-            entry = self._entries.get(key)
-            if (entry.value if entry else None) != expected:
-                return False
-            self._write(key, value, group, times)
-            return True
+            return self._swap(Swap(key, expected, value, group), times)
 
     def delete(self, key: str) -> bool:
         """Remove an entry; False if it was absent."""
@@ -107,11 +104,14 @@ class MemoryStore:
                 if self._tokens.get(record.key) == record:
                     self._remove(record.key)
 
-    def forget(self, group: str) -> None:
-        """Remove all entries of a group."""
+    def forget(self, group: str, swap: Swap | None = None) -> bool:
+        """Remove all entries of a group. With `swap`, do both, or nothing: then it is False."""
         with self._lock:
+            if swap and not self._swap(swap):
+                return False
             for key in list(self._groups.get(group, _EMPTY).keys):
                 self._remove(key)
+            return True
 
     def clear(self, entries: Iterable[tuple[str, str, bytes]]) -> None:
         """Replace all entries by these, each a group, a key and a value."""
@@ -122,6 +122,16 @@ class MemoryStore:
 
     def close(self) -> None:
         """Release nothing: the entries stay."""
+
+    def _swap(self, swap: Swap, times: TokenTimes | None = None) -> bool:
+        entry = self._entries.get(swap.key)
+        if (entry.value if entry else None) != swap.expected:
+            return False
+        if swap.value is None:
+            self._remove(swap.key)
+        else:
+            self._write(swap.key, swap.value, swap.group, times)
+        return True
 
     def _write(self, key: str, value: bytes, group: str, times: TokenTimes | None) -> None:
         if before := self._entries.get(key):

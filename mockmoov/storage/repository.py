@@ -35,7 +35,7 @@ from mockmoov.oauth.records import (
 )
 from mockmoov.storage.entries import API_KEYS, SERVER, client_id_of, decode_api_key, group_of, read_clocks
 from mockmoov.storage.eviction import MAX_USAGE, TokenTimes, Usage, is_exceeded, plan_evictions
-from mockmoov.storage.store import Store, StoreError
+from mockmoov.storage.store import Store, StoreError, Swap
 
 _SIGNING_KEYS, _START_SETTINGS = "signing-keys", "start-settings"
 _FAMILIES = "family:"
@@ -127,11 +127,8 @@ class Repository:
 
     def create_api_key(self, api_key: ApiKey) -> bool:
         """Add an API key. Return False, and do nothing, if there is one with its client id."""
-        name = _name(api_key.client_id)
-        created = self._store.compare_and_swap(name, None, to_json(api_key), group=API_KEYS)
-        if created:  # requests in progress may have left records of a deleted key with this name
-            self._forget(api_key.client_id)
-        return created
+        # Requests in progress may have left records of a deleted key with this name.
+        return self._swap_and_forget(api_key.client_id, None, api_key)
 
     def change_api_key(self, client_id: str, change: Callable[[ApiKey], ApiKey]) -> ApiKey | None:
         """Replace an API key by what `change` makes of it; None if there is none."""
@@ -147,15 +144,18 @@ class Repository:
 
     def delete_api_key(self, client_id: str) -> bool:
         """Remove an API key and all that belongs to it. Return False if there is none."""
-        found = self._store.delete(_name(client_id))
-        self._forget(client_id)
-        return found
+        while True:
+            before = self._get(_name(client_id))
+            if self._swap_and_forget(client_id, before, None):
+                return before is not None
 
     def reset_api_key(self, client_id: str, *, epoch: str) -> ApiKey | None:
         """Remove all that belongs to an API key, and refuse its tokens. None if there is no such key."""
-        api_key = self.change_api_key(client_id, lambda before: replace(before, epoch=epoch, floor=NO_FLOOR))
-        self._forget(client_id)
-        return api_key
+        while True:
+            before = self._get(_name(client_id))
+            after = None if before is None else replace(decode_api_key(before), epoch=epoch, floor=NO_FLOOR)
+            if self._swap_and_forget(client_id, before, after):
+                return after
 
     def api_keys(self, client_ids: Iterable[str]) -> list[ApiKey]:
         """The API keys that exist among these."""
@@ -328,10 +328,17 @@ class Repository:
         """Close the store. A later call opens it again."""
         self._store.close()
 
-    def _forget(self, client_id: str) -> None:
-        """Remove all that belongs to an API key, but not the key."""
-        self._store.forget(group_of(client_id))
-        self._store.journal.clear(client_id)
+    def _swap_and_forget(self, client_id: str, before: bytes | None, after: ApiKey | None) -> bool:
+        """Replace the record of an API key and remove all that belongs to the key; False if it has changed.
+
+        It is one step: what another server writes for the new key must stay.
+        """
+        value = None if after is None else to_json(after)
+        swap = Swap(_name(client_id), before, value, API_KEYS)
+        done = self._store.forget(group_of(client_id), swap)
+        if done:
+            self._store.journal.clear(client_id)
+        return done
 
     def _get(self, key: str) -> bytes | None:
         return self._store.get_many((key,))[0]

@@ -8,11 +8,12 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mockmoov.storage.eviction import TokenRecord, TokenTimes, Usage
 from mockmoov.storage.sqlite_file import SqliteFile
 from mockmoov.storage.sqlite_journal import JOURNAL_SCHEMA, SqliteJournal
+from mockmoov.storage.store import Swap
 
 # Keys are bytes: requests name API keys, and what they send may be no text that SQLite can hold. `size` and
 # the three times belong to a token record; another entry has none of them.
@@ -68,6 +69,7 @@ _SWAP = """
 UPDATE entries SET value = ?, size = ?, issued_at = ?, expires_at = ?, real_expiry = ?
 WHERE key = ? AND value = ?
 """
+_DELETE = "DELETE FROM entries WHERE key = ?"
 _LIST_RECORDS = """
 SELECT key, "group", size, issued_at, expires_at, real_expiry FROM entries
 WHERE size IS NOT NULL ORDER BY "group", position
@@ -77,6 +79,9 @@ _EVICT = """
 DELETE FROM entries
 WHERE key = ? AND "group" = ? AND size = ? AND issued_at = ? AND expires_at = ? AND real_expiry = ?
 """
+
+
+_Result = TypeVar("_Result")
 
 
 class SqliteStore:
@@ -123,7 +128,7 @@ class SqliteStore:
 
     def delete(self, key: str) -> bool:
         """Remove an entry; False if it was absent."""
-        return self._file.write(self._write, key, "DELETE FROM entries WHERE key = ?", (_encode(key),)) == 1
+        return self._file.write(self._write, key, _DELETE, (_encode(key),)) == 1
 
     def _write(self, connection: sqlite3.Connection, key: str, sql: str, values: Sequence[object]) -> int:
         self._known.pop(key, None)
@@ -164,9 +169,16 @@ class SqliteStore:
         rows = [(_encode(each.key), each.group, each.size, *_times(each.times)) for each in records]
         self._remove(lambda connection: connection.executemany(_EVICT, rows))
 
-    def forget(self, group: str) -> None:
-        """Remove all entries of a group."""
-        self._remove(lambda connection: connection.execute('DELETE FROM entries WHERE "group" = ?', (group,)))
+    def forget(self, group: str, swap: Swap | None = None) -> bool:
+        """Remove all entries of a group. With `swap`, do both, or nothing: then it is False."""
+
+        def remove(connection: sqlite3.Connection) -> bool:
+            if swap and not _swap(connection, swap):
+                return False
+            connection.execute('DELETE FROM entries WHERE "group" = ?', (group,))
+            return True
+
+        return self._remove(remove)
 
     def clear(self, entries: Iterable[tuple[str, str, bytes]]) -> None:
         """Replace all entries by these, each a group, a key and a value."""
@@ -178,12 +190,12 @@ class SqliteStore:
 
         self._remove(replace)
 
-    def _remove(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        def remove(connection: sqlite3.Connection) -> None:
+    def _remove(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        def remove(connection: sqlite3.Connection) -> _Result:
             self._known.clear()
-            work(connection)
+            return work(connection)
 
-        self._file.transact(remove)
+        return self._file.transact(remove)
 
     def close(self) -> None:
         """Close the file. A later call opens it again."""
@@ -205,6 +217,19 @@ def _select(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, by
 @lru_cache(maxsize=64)
 def _select_statement(count: int) -> str:
     return f"SELECT key, value FROM entries WHERE key IN ({', '.join('?' * count)})"  # noqa: S608
+
+
+def _swap(connection: sqlite3.Connection, swap: Swap) -> bool:
+    """Change an entry in a transaction; False if it has another value."""
+    key, value = _encode(swap.key), swap.value
+    (found,) = connection.execute("SELECT (SELECT value FROM entries WHERE key = ?)", (key,)).fetchone()
+    if found != swap.expected:
+        return False
+    if value is None:
+        connection.execute(_DELETE, (key,))
+    else:
+        connection.execute(_PUT, (value, *_columns(swap.key, value, None), key, swap.group))
+    return True
 
 
 def _encode(key: str) -> bytes:

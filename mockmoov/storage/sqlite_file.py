@@ -83,9 +83,9 @@ class SqliteFile:
             self.use(self._wait_up_to, BUSY_SECONDS)
         return result
 
-    def transact(self, work: Callable[[sqlite3.Connection], object]) -> None:
+    def transact(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Run several statements as one: all of them, or none."""
-        self.write(_transact, work)
+        return self.write(_transact, work)
 
     def read(self, sql: str, values: _Values = ()) -> list[Any]:
         """The rows of a query."""
@@ -149,9 +149,9 @@ def _fetch_all(connection: sqlite3.Connection, sql: str, values: _Values) -> lis
     return connection.execute(sql, values).fetchall()
 
 
-def _transact(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], object]) -> None:
+def _transact(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
     with _transaction(connection):
-        work(connection)
+        return work(connection)
 
 
 _files: WeakSet[SqliteFile] = WeakSet()

@@ -35,6 +35,15 @@ class TooManyWatchesError(Exception):
         super().__init__(f"{MAX_WATCHES} requests are waiting for exchanges, which is the limit")
 
 
+class Swap(NamedTuple):
+    """A change of one entry, if it has the value `expected` (None: is absent); value None removes it."""
+
+    key: str
+    expected: bytes | None
+    value: bytes | None
+    group: str
+
+
 class Journal(NamedTuple):
     """Exchanges in order, and how many before them were dropped to make room."""
 
@@ -174,8 +183,8 @@ class Store(Protocol):
         """Remove token records, except those that differ by now."""
         ...
 
-    def forget(self, group: str) -> None:
-        """Remove all entries of a group."""
+    def forget(self, group: str, swap: Swap | None = None) -> bool:
+        """Remove all entries of a group. With `swap`, do both, or nothing: then it is False."""
         ...
 
     def clear(self, entries: Iterable[tuple[str, str, bytes]]) -> None:

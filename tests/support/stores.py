@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from mockmoov.storage.eviction import TokenRecord
 from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.store import Swap
 
 Answer = TypeVar("Answer")
 
@@ -34,6 +35,10 @@ class OvertakenStore(MemoryStore):
     def compare_and_swap(self, *arguments: Any, **named: Any) -> bool:
         swap = super().compare_and_swap
         return self._overtake("compare_and_swap", lambda: swap(*arguments, **named))
+
+    def forget(self, group: str, swap: Swap | None = None) -> bool:
+        forget = super().forget
+        return self._overtake("forget", lambda: forget(group, swap))
 
     def token_records(self) -> list[TokenRecord]:
         return self._overtake("token_records", super().token_records)

@@ -255,6 +255,20 @@ def test_key_reset_during_an_eviction_keeps_its_new_records(when: str) -> None:
     assert not any(map(world.accepts, new))
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_token_revoked_during_a_reset_stays_refused(when: str) -> None:
+    store = OvertakenStore()
+    world, revoked = World(few(10), store), list[AccessToken]()
+
+    def revoke() -> None:
+        revoked.append(world.token())
+        world.revoke(revoked[0])
+
+    getattr(store, when)["forget"] = revoke
+    world.repository.reset_api_key("a", epoch="new")
+    assert list(map(world.accepts, revoked)) == [False]
+
+
 def test_token_revoked_again_during_an_eviction_stays_refused() -> None:
     store = OvertakenStore()
     world = World(few(1), store)

@@ -284,7 +284,7 @@ def test_client_id_is_created_once() -> None:
     repository = new_repository(key_of("a"), store=store)
     assert not repository.create_api_key(key_of("a", client_secret="another"))
     assert repository.all_api_keys() == [key_of("a")]
-    store.before["compare_and_swap"] = lambda: repository.create_api_key(key_of("b", client_secret="first"))
+    store.before["forget"] = lambda: repository.create_api_key(key_of("b", client_secret="first"))
     assert not repository.create_api_key(key_of("b", client_secret="second"))
     assert repository.all_api_keys() == [key_of("a"), key_of("b", client_secret="first")]
 
@@ -332,6 +332,16 @@ def test_overtaken_change_is_applied_to_what_is_there_by_then() -> None:
     assert retire("second").retired == repository.signing_keys().retired == ("second", "first")
     store.before["compare_and_swap"] = lambda: repository.delete_api_key("a")
     assert add_origin("third") is None
+    assert repository.all_api_keys() == []
+
+
+def test_overtaken_reset_or_deletion_is_tried_again() -> None:
+    store = OvertakenStore()
+    repository = new_repository(key_of("a", enabled=False), store=store)
+    store.before["forget"] = lambda: repository.change_api_key("a", lambda key: replace(key, enabled=True))
+    assert repository.reset_api_key("a", epoch="new") == key_of("a", epoch="new")
+    store.before["forget"] = lambda: repository.reset_api_key("a", epoch="newer")
+    assert repository.delete_api_key("a")
     assert repository.all_api_keys() == []
 
 

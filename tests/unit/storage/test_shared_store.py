@@ -11,11 +11,14 @@ from random import Random
 
 import pytest
 
+from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.repository import new_epoch
 from mockmoov.storage.sqlite import SqliteStore
+from mockmoov.storage.store import Swap
 from tests.support.contract_fixtures import Send
 from tests.support.forgetting import bounded_server_on, few
-from tests.support.servers import Clock, Header, another_key, basic, post_form, sender
-from tests.support.tokens import members, ping, refresh, revoke
+from tests.support.servers import CLIENT_ID, Clock, Header, another_key, basic, post_form, sender
+from tests.support.tokens import members, mint, ping, refresh, revoke
 
 THREADS = 4
 KEYS = [another_key("a"), another_key("b")]
@@ -56,6 +59,56 @@ def test_stores_that_make_one_file_together_agree(tmp_path: Path) -> None:
             (kept,) = stores[0].get_many(["k"])
             assert kept in values
             assert [store.get_many(["k"]) for store in stores] == [[kept]] * len(stores)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_group_is_forgotten_together_with_a_swap_or_not_at_all(kind: str, tmp_path: Path) -> None:
+    rows = [
+        (None, b"new", False, b"old"),
+        (b"other", b"new", False, b"old"),
+        (b"old", b"new", True, b"new"),
+        (None, b"new", False, b"new"),
+        (b"old", None, False, b"new"),
+        (b"new", None, True, None),
+        (b"new", None, False, None),
+        (None, None, True, None),
+        (None, b"again", True, b"again"),
+    ]
+    with closing(MemoryStore() if kind == "memory" else SqliteStore(tmp_path / "state.db")) as store:
+        store.put("key", b"old", group="kept")
+        for expected, value, done, left in rows:
+            store.put("forgotten", b"", group="group")
+            version = store.version("kept")
+            assert store.forget("group", Swap("key", expected, value, "kept")) is done
+            assert store.get_many(["key", "forgotten"]) == [left, None if done else b""]
+            assert store.scan("kept") == ([] if left is None else [left])
+            assert (store.version("kept") != version) is (done and expected != value)
+        assert store.forget("group")
+
+
+@pytest.mark.slow
+def test_revocations_during_resets_are_not_lost(tmp_path: Path) -> None:
+    revived, done = list[str](), threading.Event()
+    with ExitStack() as stack:
+        stores = [stack.enter_context(closing(SqliteStore(tmp_path / "state.db"))) for _ in range(2)]
+        first, second = (bounded_server_on(store, Clock(), few(10**6)) for store in stores)
+        send = sender(second)
+
+        def reset() -> None:
+            while not done.is_set():
+                first.repository.reset_api_key(CLIENT_ID, epoch=new_epoch())
+
+        def use() -> None:
+            try:
+                for _ in range(300):
+                    token = mint(send)["access_token"]
+                    assert revoke(send, token)[0] == 204
+                    revived.extend(token for _ in range(3) if ping(send, token) != 401)
+            finally:
+                done.set()
+
+        at_once(reset, use)
+    assert revived == []
 
 
 @dataclass
