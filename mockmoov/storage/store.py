@@ -1,7 +1,7 @@
 """What a store is: the protocol of its entries, that of its journal, and the error of one that fails.
 
-A store keeps everything that changes, as bytes under keys. `compare_and_swap` is its only atom: nobody holds
-a lock across calls. So several servers, and several processes, can share one.
+A store keeps everything that changes, as bytes under keys. A swap is its only atom, alone or together with
+forgetting a group: nobody holds a lock across calls. So servers, also in several processes, can share one.
 """
 
 from abc import ABC, abstractmethod
