@@ -85,7 +85,8 @@ class SqliteFile:
 
     def transact(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Run several statements as one: all of them, or none."""
-        return self.write(_transact, work)
+        result: _Result = self.write(_transact, work)
+        return result
 
     def read(self, sql: str, values: _Values = ()) -> list[Any]:
         """The rows of a query."""
