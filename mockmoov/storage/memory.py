@@ -62,11 +62,6 @@ class MemoryStore:
         with self._lock:
             return self._swap(Swap(key, expected, value, group), times)
 
-    def delete(self, key: str) -> bool:
-        """Remove an entry; False if it was absent."""
-        with self._lock:
-            return self._remove(key)
-
     def scan(self, group: str) -> list[bytes]:
         """The values of a group, in the order in which their keys were first written."""
         with self._lock:

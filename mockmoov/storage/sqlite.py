@@ -126,10 +126,6 @@ class SqliteStore:
         columns = (value, *_columns(key, value, times), _encode(key), last)
         return self._file.write(self._write, key, sql, columns) == 1
 
-    def delete(self, key: str) -> bool:
-        """Remove an entry; False if it was absent."""
-        return self._file.write(self._write, key, _DELETE, (_encode(key),)) == 1
-
     def _write(self, connection: sqlite3.Connection, key: str, sql: str, values: Sequence[object]) -> int:
         self._known.pop(key, None)
         return connection.execute(sql, values).rowcount

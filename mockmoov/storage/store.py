@@ -151,10 +151,6 @@ class Store(Protocol):
         """Write a value and return True if the entry has the value `expected` (None: is absent)."""
         ...
 
-    def delete(self, key: str) -> bool:
-        """Remove an entry; False if it was absent."""
-        ...
-
     def scan(self, group: str) -> list[bytes]:
         """The values of a group, in the order in which their keys were first written."""
         ...

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from mockmoov.storage.eviction import TokenRecord, TokenTimes, Usage
 from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.store import Swap
 from tests.support.stores import ended_without, methods_of
 
 KEYS = ["a", "b", "c", "family:ü", ""]
@@ -77,10 +78,14 @@ class StoreAgainstDict(RuleBasedStateMachine):
         if swapped:
             self.model.write(key, value, group, times)
 
-    @rule(key=keys)
-    def delete(self, key: str) -> None:
-        assert self.store.delete(key) == (key in self.model.entries)
-        self.model.remove(key)
+    @rule(key=keys, group=groups, other=st.none() | values, right=st.booleans())
+    def delete_and_forget(self, key: str, group: str, other: bytes | None, right: bool) -> None:
+        expected = self.model.get(key) if right else other
+        is_expected = expected == self.model.get(key)
+        assert self.store.forget(group, Swap(key, expected, None, group)) == is_expected
+        if is_expected:
+            for each in (key, *self.model.keys_of(group)):
+                self.model.remove(each)
 
     @rule(group=groups)
     def forget(self, group: str) -> None:
@@ -141,7 +146,8 @@ def test_every_method_changes_what_it_names() -> None:
     assert (store.scan("x"), store.scan("y"), store.usage()) == ([b"4"], [], Usage(0, 0))
     assert not store.compare_and_swap("a", b"3", b"5", group="y")
     assert store.compare_and_swap("c", None, b"5", group="z")
-    assert (store.delete("c"), store.delete("c")) == (True, False)
+    delete = Swap("c", b"5", None, "z")
+    assert (store.forget("no", delete), store.forget("no", delete)) == (True, False)
     store.forget("x")
     assert store.get_many(["a", "c"]) == [None, None]
     store.clear([("g", "k", b"6")])
@@ -194,7 +200,6 @@ def test_every_method_waits_for_the_lock() -> None:
         "get_many": lambda: store.get_many(["a"]),
         "put": lambda: store.put("a", b"1", group="x"),
         "compare_and_swap": lambda: store.compare_and_swap("b", None, b"1", group="x"),
-        "delete": lambda: store.delete("a"),
         "scan": lambda: store.scan("x"),
         "count": lambda: store.count("x"),
         "count_named": lambda: store.count_named("a", 9),

@@ -18,7 +18,7 @@ from mockmoov.simulation.stubs import Stub
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
-from mockmoov.storage.store import Journal
+from mockmoov.storage.store import Journal, Swap
 from tests.support.records import EXCHANGE
 from tests.support.stores import OvertakenStore
 
@@ -81,7 +81,8 @@ def test_request_is_timed_by_its_keys_clock(world: World) -> None:
     times = [world.simulation.claimed_client(claimed).now for claimed in ([], ["a"], ["b"], ["x"])]
     assert times == [1010, 1010, 1110, 1010]
     assert [world.simulation.now(owner) for owner in OWNERS] == [1010, 1010, 1110]
-    world.store.delete("api-key:b")  # its clock is left behind
+    (record,) = world.store.get_many(["api-key:b"])
+    assert world.store.forget("none", Swap("api-key:b", record, None, "api-keys"))  # its clock is left behind
     assert world.simulation.claimed_client(["b"]).now == 1010
     assert world.simulation.claimed_client(["b", "a"]).api_key == api_key("a")
 
