@@ -66,7 +66,8 @@ class SqliteFile:
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
         self._patience = BUSY_SECONDS
-        _files.add(self)
+        with _files_lock:
+            _files.add(self)
 
     def use(self, step: Callable[..., _Result], *arguments: Any) -> _Result:
         """Call `step` with the connection and the arguments; nobody else uses the connection meanwhile."""
@@ -139,11 +140,14 @@ class SqliteFile:
             with suppress(sqlite3.Error):
                 connection.close()
 
-    def forget_connection(self) -> None:
-        """Leave the connection to the process that opened it: a child must not use it, nor close it."""
-        if self._connection:
-            _of_parents.append(self._connection)
-        self._lock, self._connection = Lock(), None
+    def pause(self) -> None:
+        """Close the connection, and let every call wait for `resume`."""
+        self._lock.acquire()
+        self._close()
+
+    def resume(self) -> None:
+        """Let calls use the file again."""
+        self._lock.release()
 
 
 def _fetch_all(connection: sqlite3.Connection, sql: str, values: _Values) -> list[Any]:
@@ -156,16 +160,29 @@ def _transact(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection
 
 
 _files: WeakSet[SqliteFile] = WeakSet()
-_of_parents: list[sqlite3.Connection] = []
+_files_lock = Lock()
+_paused: list[SqliteFile] = []
+
+
+def _before_fork() -> None:
+    """Close all files. A child would inherit what SQLite knows of its parent's locks, but not the locks.
+
+    Then the parent would close the file as if nobody else used it, and what the child writes would be lost.
+    """
+    _files_lock.acquire()
+    for file in list(_files):
+        file.pause()
+        _paused.append(file)
 
 
 def _after_fork() -> None:
-    for file in _files:
-        file.forget_connection()
+    while _paused:
+        _paused.pop().resume()
+    _files_lock.release()
 
 
 if register := getattr(os, "register_at_fork", None):
-    register(after_in_child=_after_fork)
+    register(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 @contextmanager
