@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mockmoov.storage.eviction import TokenRecord, TokenTimes, Usage
-from mockmoov.storage.sqlite_file import SqliteFile
+from mockmoov.storage.sqlite_file import SqliteFile, transaction
 from mockmoov.storage.sqlite_journal import JOURNAL_SCHEMA, SqliteJournal
 from mockmoov.storage.store import Swap
 
@@ -101,18 +101,24 @@ class SqliteStore:
         return self._file.use(self._get_many, list(keys))
 
     def _get_many(self, connection: sqlite3.Connection, keys: Sequence[str]) -> list[bytes | None]:
-        (version,) = connection.execute("PRAGMA data_version").fetchone()  # changes when others write
-        if self._known_at != (connection, version) or len(self._known) > _MOST_KNOWN:
-            self._known_at = connection, version
-            self._known.clear()
-        known = self._known
-        if unknown := [key for key in keys if key not in known]:
-            found = _select(connection, unknown)
+        known = self._now_known(connection)
+        if not all(key in known for key in keys):
+            with transaction(connection, "DEFERRED"):  # what is known and what is read are of one moment
+                known = self._now_known(connection)
+                unknown = [key for key in keys if key not in known]
+                found = _select(connection, unknown)
             if max(map(len, unknown)) <= _LONGEST_KNOWN:
                 known.update(found)
             else:
                 known = known | found
         return [known[key] for key in keys]
+
+    def _now_known(self, connection: sqlite3.Connection) -> dict[str, bytes | None]:
+        (version,) = connection.execute("PRAGMA data_version").fetchone()  # changes when others write
+        if self._known_at != (connection, version) or len(self._known) > _MOST_KNOWN:
+            self._known_at = connection, version
+            self._known.clear()
+        return self._known
 
     def put(self, key: str, value: bytes, *, group: str, times: TokenTimes | None = None) -> None:
         """Write a value, whatever was there before."""

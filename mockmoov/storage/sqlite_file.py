@@ -121,7 +121,7 @@ class SqliteFile:
             self.path, timeout=self._patience, isolation_level=None, check_same_thread=False
         )
         try:
-            with _transaction(connection, "DEFERRED"):  # another process may be making the tables
+            with transaction(connection, "DEFERRED"):  # another process may be making the tables
                 _check_version(self.path, connection)
             _use_write_ahead_log(self.path, connection, self._patience)
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -155,7 +155,7 @@ def _fetch_all(connection: sqlite3.Connection, sql: str, values: _Values) -> lis
 
 
 def _transact(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
-    with _transaction(connection):
+    with transaction(connection):
         return work(connection)
 
 
@@ -186,7 +186,8 @@ if register := getattr(os, "register_at_fork", None):
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """Run statements as one; a `DEFERRED` transaction only reads, from one snapshot of the file."""
     connection.execute(f"BEGIN {kind}")
     try:
         yield
@@ -304,7 +305,7 @@ def _create(path: Path, connection: sqlite3.Connection, schema: str) -> None:
     """Make the tables in a new file, unless another process does so at this moment."""
     if _header(connection)[1]:
         return
-    with _transaction(connection):
+    with transaction(connection):
         if _header(connection)[1]:
             _check_version(path, connection)
             return

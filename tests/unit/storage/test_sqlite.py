@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -78,6 +79,30 @@ def test_any_number_of_keys_is_read_at_once(size: int, tmp_path: Path) -> None:
         assert store.get_many(asked) == expected  # it knows them now
         store.put(asked[0], b"new", group="g")
         assert store.get_many(asked[:1]) == [b"new"]
+
+
+@pytest.mark.parametrize(("known", "size", "select"), [(1, 2, 1), (0, 1500, 2), (700, 2500, 2)])
+def test_values_of_one_call_are_of_one_moment(
+    pair: tuple[SqliteStore, SqliteStore], known: int, size: int, select: int
+) -> None:
+    reader, writer = pair
+    keys = [str(number) for number in range(size)]
+    writer.clear(("g", key, b"before") for key in keys)
+    reader.get_many(keys[:known])
+    before_select(reader, select, lambda: writer.clear(("g", key, b"after") for key in keys))
+    assert set(reader.get_many(keys)) == {b"before"}
+    assert set(reader.get_many(keys)) == {b"after"}
+
+
+def before_select(store: SqliteStore, number: int, act: Callable[[], object]) -> None:
+    """Do something just before the store reads entries for the `number`th time."""
+    selects = count(1)
+
+    def trace(sql: str) -> None:
+        if sql.startswith("SELECT key") and next(selects) == number:
+            act()
+
+    store._file.use(lambda connection: connection.set_trace_callback(trace))
 
 
 # --- threads, close and forks -----------------------------------------------------------------------
