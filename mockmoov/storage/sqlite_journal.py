@@ -70,7 +70,7 @@ def _of(owner: str | None, sql: str) -> str:
 class SqliteJournal:
     """Encoded exchanges, numbered from 1; the oldest are dropped when there are too many.
 
-    With `max_exchanges` 0 it keeps and counts none.
+    With `max_exchanges` 0 it adds none, and drops those from before.
     """
 
     def __init__(self, file: SqliteFile, *, max_exchanges: int, max_bytes: int) -> None:
@@ -153,7 +153,7 @@ class SqliteJournal:
             self._file.transact(partial(self._drop, free_part))
 
     def _is_full(self, records: int, size: int) -> bool:
-        return records > self._max_exchanges > 0 or size > self._max_bytes
+        return records > self._max_exchanges or size > self._max_bytes
 
     def _drop(self, free_part: int | None, connection: sqlite3.Connection) -> None:
         records, size = connection.execute(_EXACTLY).fetchone()

@@ -236,6 +236,15 @@ def test_smaller_bound_of_a_later_start_drops_the_oldest(journal_on: Open) -> No
     assert {owner: journal.dropped(owner) for owner in ("a", "b")} == {"a": 2, "b": 0}
 
 
+def test_journal_of_size_0_keeps_nothing_from_before(journal_on: Open, path: Path) -> None:
+    before, none = journal_on(), journal_on(0)
+    none.append(exchange("a"))
+    assert (none.read(), held_by(path)) == (([], 0), (0, 0))
+    before.append(exchange("a"))
+    none.append(exchange("a"))
+    assert (none.count(), none.read("a"), held_by(path)) == (0, ([], 1), (0, 0))
+
+
 # --- several writers --------------------------------------------------------------------------------
 
 
