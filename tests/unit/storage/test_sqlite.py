@@ -57,7 +57,9 @@ def test_any_text_is_a_key_as_in_memory(entries: dict[str, bytes]) -> None:
             store.compare_and_swap(key, value, b"new", group="g", times=times[key])
             for key, value in entries.items()
         ]
-        found += [[store.delete(key), store.get_many(entries), store.usage()] for key in entries]
+        for key in entries:
+            removed = store.forget("none", Swap(key, b"new", None, "g"))
+            found += [removed, store.get_many(entries), store.usage()]
         return found
 
     with store_in_a_new_file() as store:
@@ -152,7 +154,6 @@ def test_closed_store_opens_again_at_any_call(tmp_path: Path) -> None:
         "usage": lambda: store.usage() == Usage(0, 0),
         "token_records": lambda: store.token_records() == [],
         "evict": lambda: store.evict([]),
-        "delete": lambda: store.delete("a"),
         "forget": lambda: store.forget("x", Swap("b", None, b"3", "y")),
         "clear": lambda: store.clear([("x", "c", b"4")]),
         "append": lambda: store.journal.append(EXCHANGE),
@@ -291,7 +292,7 @@ def test_record_that_was_written_since_stays(pair: tuple[SqliteStore, SqliteStor
         pair[0].put(group, b"1", group=group, times=NEVER)
     records = pair[0].token_records()
     pair[1].put("b", b"2", group="b", times=later)
-    pair[1].delete("c")
+    pair[1].forget("c")
     pair[0].evict(records)
     assert pair[0].get_many("abc") == [None, b"2", None]
     assert pair[1].usage() == Usage(1, 2)

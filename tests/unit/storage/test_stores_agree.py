@@ -26,7 +26,8 @@ OWNERS = [None, "a", "b"]
 QUERIES = [Query(), Query(status=404), Query(endpoint="token", status=200)]
 keys, groups, owners = st.sampled_from([*KEYS]), st.sampled_from(GROUPS), st.sampled_from(OWNERS)
 plain_keys = st.sampled_from([key for key in KEYS if key not in TOKENS])
-values = st.binary(max_size=3)  # never b"other"
+values = st.binary(max_size=3)
+optional = st.none() | values
 times = st.builds(TokenTimes, *[st.sampled_from([0.0, 1.5])] * 3)
 
 
@@ -70,7 +71,7 @@ class StoresAgree(RuleBasedStateMachine):
     def put(self, which: int, key: str, value: bytes, times: TokenTimes) -> None:
         self.answer(which, "put", key, value, **kind_of(key, times))
 
-    @rule(which=st.integers(0, 1), key=keys, value=values, times=times, other=st.none() | values)
+    @rule(which=st.integers(0, 1), key=keys, value=values, times=times, other=optional)
     def compare_and_swap(
         self, which: int, key: str, value: bytes, times: TokenTimes, other: bytes | None
     ) -> None:
@@ -81,26 +82,17 @@ class StoresAgree(RuleBasedStateMachine):
         (present,) = self.memory.get_many([key])
         assert self.answer(which, "compare_and_swap", key, present, value, **kind_of(key, times))
 
-    @rule(which=st.integers(0, 1), key=keys)
-    def delete(self, which: int, key: str) -> None:
-        self.answer(which, "delete", key)
-
     @rule(which=st.integers(0, 1), group=groups)
     def forget(self, which: int, group: str) -> None:
         self.answer(which, "forget", group)
 
-    @rule(
-        which=st.integers(0, 1),
-        group=groups,
-        key=plain_keys,
-        value=st.none() | values,
-        is_right=st.booleans(),
-    )
-    def forget_and_swap(self, which: int, group: str, key: str, value: bytes | None, is_right: bool) -> None:
+    @rule(which=st.integers(0, 1), group=groups, key=plain_keys, other=optional, value=optional)
+    def swap_and_forget(
+        self, which: int, group: str, key: str, other: bytes | None, value: bytes | None
+    ) -> None:
         (present,) = self.memory.get_many([key])
-        expected = present if is_right else b"other"
-        swap = Swap(key, expected, value, KEYS[key])
-        assert self.answer(which, "forget", group, swap) == is_right
+        for expected in (other, present):
+            self.answer(which, "forget", group, Swap(key, expected, value, KEYS[key]))
 
     @rule(which=st.integers(0, 1), entries=st.dictionaries(keys, values, max_size=4))
     def clear(self, which: int, entries: dict[str, bytes]) -> None:
