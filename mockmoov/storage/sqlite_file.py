@@ -6,6 +6,7 @@ written survives when a process is killed. It is synced to the disk now and then
 """
 
 import os
+import re
 import sqlite3
 import stat
 import time
@@ -66,6 +67,7 @@ class SqliteFile:
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
         self._patience = BUSY_SECONDS
+        self._was_open = False
         with _files_lock:
             _files.add(self)
 
@@ -116,13 +118,20 @@ class SqliteFile:
         connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
 
     def _open(self) -> sqlite3.Connection:
-        _prepare(self.path)
+        try:
+            _prepare(self.path)
+        except OSError as error:
+            raise StoreError(f"{self.path}: the file cannot be opened: {error.strerror}") from None
         connection = sqlite3.connect(
             self.path, timeout=self._patience, isolation_level=None, check_same_thread=False
         )
         try:
             with transaction(connection, "DEFERRED"):  # another process may be making the tables
-                _check_version(self.path, connection)
+                is_new = _check_version(self.path, connection)
+            if is_new and self._was_open:
+                raise UnusableFileError(
+                    f"{self.path} was removed or emptied while the server ran: restart the server"
+                )
             _use_write_ahead_log(self.path, connection, self._patience)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA temp_store = MEMORY")
@@ -131,7 +140,7 @@ class SqliteFile:
         except BaseException:
             connection.close()
             raise
-        self._connection = connection
+        self._connection, self._was_open = connection, True
         return connection
 
     def _close(self) -> None:
@@ -181,8 +190,8 @@ def _after_fork() -> None:
     _files_lock.release()
 
 
-if register := getattr(os, "register_at_fork", None):
-    register(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+with suppress(AttributeError):  # Windows has no fork
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 @contextmanager
@@ -202,32 +211,32 @@ def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iter
 
 
 def _prepare(path: Path) -> None:
-    """Create the file for its owner only, or check the one that is there."""
-    if path.is_dir():
+    """Create the file for its owner only, or check the one that is there and SQLite's files next to it."""
+    real = Path(os.path.realpath(path))  # SQLite follows links, too
+    if real.is_dir():
         raise UnusableFileError(f"{path} is a folder: name a file in it")
-    if not path.parent.is_dir():
+    if not real.parent.exists():
         raise UnusableFileError(
-            f"{path}: there is no such folder: make it with mkdir -p {quote(str(path.parent))}"
+            f"{path}: there is no such folder: make it with mkdir -p {quote(str(real.parent))}"
         )
-    if (kind := _network_file_system(path)) is not None:
+    if not real.parent.is_dir():
+        raise UnusableFileError(f"{path}: {real.parent} is not a folder")
+    if (kind := _network_file_system(real)) is not None:
         raise UnusableFileError(
             f"{path} is on a network file system ({kind}), which SQLite cannot share between processes: "
             "put it on a local disk"
         )
     with suppress(FileExistsError):
-        _create_file(path)
-    for name in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
+        _create_file(real)
+    _check_owner(real)
+    for suffix in ("-wal", "-shm"):
         with suppress(FileNotFoundError):
-            _check_owner(name)
+            _check_owner(real.with_name(real.name + suffix))
 
 
 def _create_file(path: Path) -> None:
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise StoreError(f"{path}: the file cannot be made: {error.strerror}") from None
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    path.chmod(0o600)  # the umask may have taken the owner's rights away
 
 
 def _check_owner(path: Path) -> None:
@@ -247,25 +256,32 @@ def _check_owner(path: Path) -> None:
 
 
 def _network_file_system(path: Path) -> str | None:
-    """The kind of network file system that a path is on, as far as Linux tells; None for a local one."""
+    """The kind of network file system that a real path is on, as far as Linux tells; None for a local one."""
     try:
-        lines = _MOUNTS.read_text().splitlines()
+        mounts = [_read_mount(os.fsdecode(line)) for line in _MOUNTS.read_bytes().splitlines()]
     except OSError:
         return None
-    real = path.resolve()
-    mounts = ((Path(line.split()[4]), line.partition(" - ")[2].split()[0]) for line in lines)
-    around = [(len(mount.parts), kind) for mount, kind in mounts if real.is_relative_to(mount)]
-    kind = max(around, default=(0, ""))[1]
+    around = [(folder, kind) for folder, kind in mounts if path.is_relative_to(folder)]
+    around.reverse()  # of several at one folder, the last one covers the others
+    _, kind = max(around, key=lambda mount: len(mount[0].parts), default=(path, ""))
     return kind if kind in _NETWORK else None
+
+
+def _read_mount(line: str) -> tuple[Path, str]:
+    """The folder of a mount and the kind of its file system, from a line of mountinfo (proc(5))."""
+    before, _, after = line.partition(" - ")
+    folder = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), before.split(" ")[4])
+    return Path(folder), after.split(" ")[0]
 
 
 # --- what is in the file ----------------------------------------------------------------------------
 
 
-def _check_version(path: Path, connection: sqlite3.Connection) -> None:
+def _check_version(path: Path, connection: sqlite3.Connection) -> bool:
+    """Whether the file is new. Refuse one of another program, or of another schema."""
     application, version = _header(connection)
     if (application, version) == (0, 0) and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-        return  # new
+        return True
     if application != APPLICATION_ID:
         raise UnusableFileError(f"{path} is the database of another program: name another file")
     if version != SCHEMA_VERSION:
@@ -273,6 +289,7 @@ def _check_version(path: Path, connection: sqlite3.Connection) -> None:
             f"{path} has schema {version}, and this version of mockmoov uses schema {SCHEMA_VERSION}: "
             f"{_REMEDIES[version > SCHEMA_VERSION]}, or start with another file, or move this one away"
         )
+    return False
 
 
 _REMEDIES = {True: "install a newer mockmoov", False: "use the older mockmoov that wrote it"}
