@@ -400,5 +400,7 @@ def found_in(server: AuthorizationServer) -> Found:
     )
 
 
-TestServersAgree = pytest.mark.slow(ServersAgree.TestCase)
+TestServersAgree = pytest.mark.timeout(600)(
+    pytest.mark.slow(ServersAgree.TestCase)
+)  # to shrink takes minutes
 TestServersAgree.settings = settings(stateful_step_count=60)
