@@ -24,6 +24,7 @@ from mockmoov.config.sources import PREFIX
 _FREE_PORTS = Layer(settings={"port": 0, "tls_port": 0}, spell="mockmoov run: {}".format)
 _FORWARDED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")  # those that the system has
 _FROM_TERMINALS = ("SIGINT", "SIGQUIT")
+_NOT_STARTED = 2
 _NOT_FOUND, _NOT_RUNNABLE, _SIGNALED = 127, 126, 128  # exit codes, as a shell has them
 _log = logging.getLogger("mockmoov")
 
@@ -43,7 +44,7 @@ def run(config: str | None, command: tuple[str, ...], **flags: str | None) -> No
 
     forwarder = Forwarder()
     forwarder.handle_signals()
-    parts = prepare(read_settings(config, flags, _FREE_PORTS))
+    parts = prepare(read_settings(config, flags, _FREE_PORTS), other_schema=_NOT_STARTED)
     server = BackgroundServer(parts.app, parts.listeners.sockets, parts.listeners.secure)
     for line in (*parts.first_lines(), *parts.kept_state()):
         _log.info(line)

@@ -126,20 +126,21 @@ class Parts:
         ]
 
 
-def prepare(settings: Settings) -> Parts:
-    """Make a server and open its sockets.
+def prepare(settings: Settings, *, other_schema: int = 1) -> Parts:
+    """Open the sockets and make a server.
 
-    Exits with 2 if the settings don't allow it, with 1 if another version of mockmoov wrote the store.
+    Exits with 2 if the settings don't allow it, with `other_schema` if another version of mockmoov wrote the
+    store.
     """
     from mockmoov.server.factory import OtherSchemaError, create_server  # noqa: PLC0415 - `--help` needs no server
     from mockmoov.web.app import create_app  # noqa: PLC0415
     from mockmoov.web.listeners import BindError, open_listeners  # noqa: PLC0415
 
     try:
+        listeners = open_listeners(settings)  # before anything is written to the store
         server = create_server(settings)
-        listeners = open_listeners(settings)
     except OtherSchemaError as error:
-        fail(1, str(error))
+        fail(other_schema, str(error))
     except (SettingsError, BindError) as error:
         fail(2, str(error))
     if warning := _exposure_warning(settings, listeners):
@@ -192,8 +193,9 @@ def _what_a_restart_ends(settings: Settings) -> str:
     """What happens to state in memory."""
     if settings.seed is None:
         return "state in memory: a restart ends all tokens (--store sqlite:PATH or --seed keeps them)"
+    kept = "tokens" if settings.token_format == "jwt" else "refresh tokens"  # noqa: S105 - not a password
     return (
-        "state in memory, keys from the seed: tokens survive a restart, which forgets revocations, "
+        f"state in memory, keys from the seed: {kept} survive a restart, which forgets revocations, "
         "used-up refresh tokens and all else (--store sqlite:PATH keeps it)"
     )
 

@@ -10,7 +10,7 @@ from functools import partial
 from hashlib import sha256
 from typing import NamedTuple
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from mockmoov.config.settings import Settings
 from mockmoov.oauth.encoding import decode
@@ -22,7 +22,8 @@ from mockmoov.storage.simulation import SimulationState
 _log = logging.getLogger("mockmoov")
 # What becomes of the tokens from before, if a setting differs from that of the last start.
 _EFFECTS = {
-    "issuer": "access tokens from before are refused",
+    "issuer": "access tokens of another issuer are refused",
+    "audiences": "access tokens without the first of them are refused",
     "token_format": "tokens from before stay good",
     "access_token_lifetime": "tokens from before keep theirs",
     "refresh_token_lifetime": "tokens from before keep theirs",
@@ -80,7 +81,11 @@ class State:
         if "api_keys" in settings.set_by:
             for api_key in settings.api_keys:
                 repository.change_api_key(api_key.client_id, partial(_as_configured, configured=api_key))
-        self._put_the_rest()
+        if "stubs" in settings.set_by:
+            self._simulation.stubs.put_configured(settings.stubs)
+        for line in self._note_settings():
+            _log.warning("%s", line)
+        repository.secrets()  # known from now on, even while the store fails
         return Found(
             is_new=is_new,
             api_keys=repository.count_api_keys(),
@@ -91,14 +96,28 @@ class State:
     def reset(self) -> None:
         """Remove everything, and start over; every token becomes invalid."""
         self._repository.reset(self._make_signing_keys(), self._api_keys(lambda _: new_epoch()))
-        self._put_the_rest()
-
-    def _put_the_rest(self) -> None:
         self._simulation.stubs.put_configured(self._settings.stubs)
-        now = StartSettings(**{name: getattr(self._settings, name) for name in _EFFECTS})
-        before = self._repository.replace_start_settings(now)
-        for line in _differences(before, now) if before else ():
-            _log.warning("%s", line)
+        self._note_settings()
+
+    def _note_settings(self) -> list[str]:
+        """Remember the settings of this start; return what differs from those of the last one.
+
+        API keys that earlier settings named, and these don't, are deleted.
+        """
+        settings, repository = self._settings, self._repository
+        before = repository.start_settings()
+        named = {api_key.client_id for api_key in settings.api_keys}
+        earlier = set(before.api_keys) if before else set()
+        gone = sorted(earlier - named) if "api_keys" in settings.set_by else []
+        for client_id in gone:
+            repository.delete_api_key(client_id)
+        now = StartSettings(
+            **{name: getattr(settings, name) for name in _EFFECTS},
+            api_keys=tuple(sorted((earlier | named).difference(gone))),
+        )
+        repository.put_start_settings(now)
+        removed = [f"API key {client_id} is removed: the settings no longer name it" for client_id in gone]
+        return [*removed, *(_differences(before, now) if before else ())]
 
     def _api_keys(self, epoch: Callable[[ApiKey], str]) -> list[ApiKey]:
         """The API keys of the settings as created now, by the real time, which unchanged clocks show."""
@@ -123,9 +142,10 @@ def _as_configured(stored: ApiKey, configured: ApiKey) -> ApiKey:
 
 
 def _differences(before: StartSettings, now: StartSettings) -> Iterator[str]:
-    for name, old in asdict(before).items():
-        if (new := getattr(now, name)) != old:
-            yield f"{name} is {new!r}, and was {old!r} at the last start: {_EFFECTS[name]}"
+    for name, effect in _EFFECTS.items():
+        old, new = getattr(before, name), getattr(now, name)
+        if old != new:
+            yield f"{name} is {new!r}, and was {old!r} at the last start: {effect}"
 
 
 def is_durable(settings: Settings) -> bool:
@@ -135,5 +155,9 @@ def is_durable(settings: Settings) -> bool:
 
 def restart_advice(settings: Settings) -> str:
     """How tokens would survive a restart, as the end of a reason; "" if they do."""
-    keeps = is_durable(settings) or settings.seed is not None
-    return "" if keeps else "; tokens survive a restart only with store or seed"
+    if is_durable(settings):
+        return ""
+    if settings.seed is None:
+        return "; tokens survive a restart only with store or seed"
+    is_jwt = settings.token_format == "jwt"  # noqa: S105 - not a password
+    return "" if is_jwt else "; opaque tokens survive a restart only with store"

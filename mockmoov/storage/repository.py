@@ -49,12 +49,14 @@ def new_epoch() -> str:
 
 
 class StartSettings(Struct, frozen=True, kw_only=True):
-    """The settings of a start that matter to tokens of earlier ones; lifetimes in seconds."""
+    """The settings of a start that matter to earlier tokens, and the API keys that starts have named."""
 
     issuer: str
+    audiences: tuple[str, ...]
     token_format: TokenFormat
     access_token_lifetime: int
     refresh_token_lifetime: int
+    api_keys: tuple[str, ...]
 
 
 _STARTED_WITH = Decoder(StartSettings)
@@ -110,12 +112,14 @@ class Repository:
             name = _name(api_key.client_id)
             self._store.compare_and_swap(name, None, to_json(api_key), group=API_KEYS)
 
-    def replace_start_settings(self, settings: StartSettings) -> StartSettings | None:
-        """Remember the settings of this start; return those of the last one, None if there was none."""
-        before = self._get(_START_SETTINGS)
-        if before != (value := to_json(settings)):
-            self._store.put(_START_SETTINGS, value, group=SERVER)
-        return None if before is None else _STARTED_WITH.decode(before)
+    def start_settings(self) -> StartSettings | None:
+        """The settings of the last start; None if there was none."""
+        value = self._get(_START_SETTINGS)
+        return None if value is None else _STARTED_WITH.decode(value)
+
+    def put_start_settings(self, settings: StartSettings) -> None:
+        """Remember the settings of this start."""
+        self._store.put(_START_SETTINGS, to_json(settings), group=SERVER)
 
     def reset(self, keys: IssuerKeys, api_keys: Iterable[ApiKey]) -> None:
         """Remove everything, clocks too, and start again with these keys."""
@@ -337,7 +341,10 @@ class Repository:
         swap = Swap(_name(client_id), before, value, API_KEYS)
         done = self._store.forget(group_of(client_id), swap)
         if done:
-            self._store.journal.clear(client_id)
+            try:
+                self._store.journal.clear(client_id)
+            except StoreError as error:  # the key itself is changed
+                _log.warning("the exchanges of API key %s are left in the journal: %s", client_id, error)
         return done
 
     def _get(self, key: str) -> bytes | None:

@@ -32,7 +32,7 @@ CREATE INDEX entries_of_groups ON entries ("group", position);;
 
 CREATE TABLE versions ("group" TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;;
 CREATE TRIGGER version_of_new AFTER INSERT ON entries WHEN NEW.size IS NULL BEGIN
-    INSERT INTO versions VALUES (NEW."group", 1) ON CONFLICT DO UPDATE SET version = version + 1;
+    INSERT INTO versions VALUES (NEW."group", 1) ON CONFLICT ("group") DO UPDATE SET version = version + 1;
 END;;
 CREATE TRIGGER version_of_changed AFTER UPDATE ON entries WHEN NEW.size IS NULL BEGIN
     UPDATE versions SET version = version + 1 WHERE "group" = NEW."group";
@@ -57,11 +57,11 @@ _INSERT = """
 INSERT INTO entries (value, size, issued_at, expires_at, real_expiry, key, "group", position)
 VALUES (?, ?, ?, ?, ?, ?, ?7, (SELECT coalesce(max(position), 0) + 1 FROM entries WHERE "group" = ?7))
 """
-_MOST_KNOWN = 4096  # entries, with keys of up to so many characters
-_LONGEST_KNOWN = 256
+_MOST_KNOWN = 4096  # entries, each of up to so many characters and bytes
+_LARGEST_KNOWN = 4096
 _MOST_VALUES = 900  # in one statement: older versions of SQLite take no more than 999
 _CREATE = f"{_INSERT} ON CONFLICT DO NOTHING"
-_PUT = f"""{_INSERT} ON CONFLICT DO UPDATE SET
+_PUT = f"""{_INSERT} ON CONFLICT (key) DO UPDATE SET
 value = excluded.value, size = excluded.size,
 issued_at = excluded.issued_at, expires_at = excluded.expires_at, real_expiry = excluded.real_expiry
 """
@@ -85,7 +85,7 @@ _Result = TypeVar("_Result")
 
 
 class SqliteStore:
-    """The store in a file, which it makes if there is none; raises `UnusableFileError`.
+    """The store in a file, which the first call makes if there is none.
 
     It knows the entries that it has read, until something else writes to the file.
     """
@@ -107,10 +107,8 @@ class SqliteStore:
                 known = self._now_known(connection)
                 unknown = [key for key in keys if key not in known]
                 found = _select(connection, unknown)
-            if max(map(len, unknown)) <= _LONGEST_KNOWN:
-                known.update(found)
-            else:
-                known = known | found
+            known.update((key, value) for key, value in found.items() if _is_small(key, value))
+            return [found[key] if key in found else known[key] for key in keys]
         return [known[key] for key in keys]
 
     def _now_known(self, connection: sqlite3.Connection) -> dict[str, bytes | None]:
@@ -232,6 +230,10 @@ def _swap(connection: sqlite3.Connection, swap: Swap) -> bool:
     else:
         connection.execute(_PUT, (value, *_columns(swap.key, value, None), key, swap.group))
     return True
+
+
+def _is_small(key: str, value: bytes | None) -> bool:
+    return len(key) + len(value or b"") <= _LARGEST_KNOWN
 
 
 def _encode(key: str) -> bytes:

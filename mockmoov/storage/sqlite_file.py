@@ -123,7 +123,11 @@ class SqliteFile:
         except OSError as error:
             raise StoreError(f"{self.path}: the file cannot be opened: {error.strerror}") from None
         connection = sqlite3.connect(
-            self.path, timeout=self._patience, isolation_level=None, check_same_thread=False
+            f"{self.path.absolute().as_uri()}?mode=rw",  # `_prepare` has made it, for its owner only
+            uri=True,
+            timeout=self._patience,
+            isolation_level=None,
+            check_same_thread=False,
         )
         try:
             with transaction(connection, "DEFERRED"):  # another process may be making the tables
@@ -229,7 +233,9 @@ def _prepare(path: Path) -> None:
     with suppress(FileExistsError):
         _create_file(real)
     _check_owner(real)
-    for suffix in ("-wal", "-shm"):
+    if not os.access(real, os.W_OK):
+        raise StoreError(f"{path}: {_REASONS[sqlite3.SQLITE_READONLY]}")
+    for suffix in ("-wal", "-shm", "-journal"):
         with suppress(FileNotFoundError):
             _check_owner(real.with_name(real.name + suffix))
 

@@ -1,35 +1,37 @@
 """The journal of exchanges in a SQLite file, and watches, which look at it in turns.
 
 Several processes may write the journal, so nobody notifies a watch: it looks whether there is more. When the
-journal is full, the oldest exchanges go in batches: a reader removes those that are too many before it reads.
+journal is full, the oldest exchanges go in batches: now and then at an addition, or before a read or a
+clearing.
 """
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from threading import Lock
-from typing import ClassVar
+from typing import NamedTuple
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.journal import Query, matching
 from mockmoov.storage.exchanges import decode, numbers_of_matching
 from mockmoov.storage.sqlite_file import SqliteFile
-from mockmoov.storage.store import MAX_WATCHES, Journal, TooManyWatchesError, Watch
+from mockmoov.storage.store import MAX_WATCHES, Journal, StoreError, TooManyWatchesError, Watch
 
 _TURN_SECONDS = 0.025
 _BATCH = 64  # how many exchanges a process appends before it looks whether there are too many
 _AFTER_ALL = 2**62  # no exchange has such a number
+_QUICK_WATCHES = 50  # so many look again after one turn
 _FREE_PART = 16  # then one part in 16 of the bound is made free
 # `total` adds up the sizes of the exchanges so far. An exchange without an API key has an empty client id in
-# `dropped`. In `journal` are the last number before some were removed, and how often that was.
+# `dropped`. In `journal` are the last number before some were cleared, and how often that was.
 JOURNAL_SCHEMA = """
 CREATE TABLE exchanges (
     number INTEGER PRIMARY KEY, client_id TEXT, total INTEGER NOT NULL, value BLOB NOT NULL
 );;
 CREATE TABLE dropped (client_id TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;;
-CREATE TABLE journal (last INTEGER NOT NULL, removals INTEGER NOT NULL);;
+CREATE TABLE journal (last INTEGER NOT NULL, clearings INTEGER NOT NULL);;
 INSERT INTO journal VALUES (0, 0)
 """
 _APPEND = """
@@ -44,15 +46,19 @@ FROM (SELECT * FROM exchanges ORDER BY number LIMIT 1) AS oldest,
     (SELECT number, total FROM exchanges ORDER BY number DESC LIMIT 1) AS newest
 """
 _EXACTLY = "SELECT count(*), coalesce(sum(length(value)), 0) FROM exchanges"
-_REMOVE = """
-UPDATE journal SET removals = removals + 1, last = max(last, (SELECT coalesce(max(number), 0) FROM exchanges))
+_NOTE_CLEARING = """
+UPDATE journal SET
+    clearings = clearings + 1, last = max(last, (SELECT coalesce(max(number), 0) FROM exchanges))
 """
+_NOTE_LAST = "UPDATE journal SET last = max(last, (SELECT coalesce(max(number), 0) FROM exchanges))"
 _DROP = """
 INSERT INTO dropped SELECT coalesce(client_id, ''), count(*) FROM exchanges WHERE number <= ? GROUP BY 1
-ON CONFLICT DO UPDATE SET count = count + excluded.count
+ON CONFLICT (client_id) DO UPDATE SET count = count + excluded.count
 """
-# How often exchanges were removed, and the last number.
-_STATE = "SELECT removals, (SELECT max(number) FROM exchanges) FROM journal"
+# How often exchanges were cleared, and the first and the last number.
+_STATE = """
+SELECT clearings, (SELECT min(number) FROM exchanges), (SELECT max(number) FROM exchanges) FROM journal
+"""
 # How many were dropped, the number, and the exchange; one row without a number if there is none. `{own}`
 # chooses those of an owner.
 _READ = """
@@ -88,7 +94,8 @@ class SqliteJournal:
         self._file.write(sqlite3.Connection.execute, _APPEND, (exchange.client_id, to_json(exchange)))
         self._appended += 1
         if self._appended % _BATCH == 0:
-            self._make_room(_FREE_PART)
+            with suppress(StoreError):  # the exchange is there
+                self._make_room()
 
     def count(self) -> int:
         """How many exchanges there are."""
@@ -111,12 +118,13 @@ class SqliteJournal:
         """Remove the exchanges of an owner, or (None) all. Numbers start at 1 again if all are removed."""
 
         def remove(connection: sqlite3.Connection) -> None:
-            connection.execute(_REMOVE)
+            connection.execute(_NOTE_CLEARING)
             for sql in _CLEAR:
                 connection.execute(_of(owner, sql), {"owner": owner})
             if owner is None:
                 connection.execute("UPDATE journal SET last = 0")
 
+        self._make_room()  # else exchanges that are too many would stay, in the room that this makes
         self._file.transact(remove)
 
     def watch(self, owner: str | None, query: Query, count: int, notify: Callable[[], None]) -> "SqliteWatch":
@@ -132,11 +140,15 @@ class SqliteJournal:
         with self._lock:
             self._open -= 1
 
-    def state(self) -> tuple[int, int]:
-        """How often exchanges were removed, and the last number."""
-        self._make_room()
-        removals, last = self._file.read(_STATE)[0]
-        return removals, last or 0
+    def state(self) -> "JournalState":
+        """What a watch compares."""
+        clearings, first, last = self._file.read(_STATE)[0]
+        return JournalState(clearings, first or 0, last or 0)
+
+    @property
+    def turn(self) -> float:
+        """After how many seconds a watch looks again: the more there are, the longer."""
+        return _TURN_SECONDS * (1 + self._open // _QUICK_WATCHES)
 
     def matching(self, owner: str | None, query: Query, after: int) -> list[int]:
         """The numbers, after one, of the exchanges of an owner that match a query."""
@@ -146,44 +158,55 @@ class SqliteJournal:
     def _rows(self, owner: str | None, after: int) -> list[tuple[int, int | None, bytes]]:
         return self._file.read(_of(owner, _READ), {"owner": owner, "after": after})
 
-    def _make_room(self, free_part: int | None = None) -> None:
-        """Drop the oldest exchanges if there are too many, and one part in `free_part` of the bound."""
+    def _make_room(self) -> None:
+        """If there are too many exchanges, drop the oldest ones, and so many more that a part is free."""
         most = self._file.read(_AT_MOST)
-        if most and self._is_full(*most[0]):
-            self._file.transact(partial(self._drop, free_part))
+        if most and self._is_full(*most[0]) and self._is_full(*self._file.read(_EXACTLY)[0]):
+            self._file.transact(self._drop)
 
     def _is_full(self, records: int, size: int) -> bool:
         return records > self._max_exchanges or size > self._max_bytes
 
-    def _drop(self, free_part: int | None, connection: sqlite3.Connection) -> None:
+    def _drop(self, connection: sqlite3.Connection) -> None:
         records, size = connection.execute(_EXACTLY).fetchone()
-        if not self._is_full(records, size):
+        if not self._is_full(records, size):  # another process was quicker
             return
-        if free_part:
-            records += self._max_exchanges // free_part
-            size += self._max_bytes // free_part
+        records += self._max_exchanges // _FREE_PART
+        size += self._max_bytes // _FREE_PART
         last = 0
         for number, its_size in connection.execute("SELECT number, length(value) FROM exchanges").fetchall():
             if not self._is_full(records, size):
                 break
             last, records, size = number, records - 1, size - its_size
+        connection.execute(_NOTE_LAST)
         for sql in (_DROP, "DELETE FROM exchanges WHERE number <= ?"):
             connection.execute(sql, (last,))
-        connection.execute(_REMOVE)
+
+
+class JournalState(NamedTuple):
+    """How often exchanges were cleared, and the first and the last number; 0 if there is none."""
+
+    clearings: int
+    first: int
+    last: int
 
 
 @dataclass(slots=True, eq=False)
 class SqliteWatch(Watch):
     """A watch that compares the journal with what it has seen. Another process may write it, so look again.
 
-    It counts as notified when exchanges were removed.
+    It counts as notified when exchanges were cleared.
     """
 
     journal: SqliteJournal
-    turn: ClassVar[float] = _TURN_SECONDS
     _numbers: list[int] = field(default_factory=list)
-    _seen: tuple[int, int] = (-1, 0)  # removals, and the last number
+    _seen: JournalState | None = None
     _is_open: bool = True
+
+    @property
+    def turn(self) -> float:
+        """After how many seconds to look again."""
+        return self.journal.turn
 
     @property
     def missing(self) -> int:
@@ -207,15 +230,13 @@ class SqliteWatch(Watch):
             self.journal.closed()
 
     def _look(self) -> None:
-        """Add the exchanges that are new. When some were removed, count again."""
-        state = removals, last = self.journal.state()
-        if state == self._seen:
+        """Add the exchanges that are new, without those that were dropped. After a clearing, count again."""
+        now, seen = self.journal.state(), self._seen
+        if now == seen:
             return
-        seen_removals, seen = self._seen
-        if removals != seen_removals:
-            self.is_notified = seen_removals >= 0
-            self._numbers, seen = [], 0
-        self._numbers += [
-            number for number in self.journal.matching(self.owner, self.query, seen) if number <= last
-        ]
-        self._seen = state
+        if seen is None or now.clearings != seen.clearings:
+            self.is_notified = seen is not None
+            self._numbers, seen = [], JournalState(now.clearings, 0, 0)
+        new = self.journal.matching(self.owner, self.query, after=seen.last)
+        kept = (number for number in (*self._numbers, *new) if now.first <= number <= now.last)
+        self._numbers, self._seen = list(kept), now

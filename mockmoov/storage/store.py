@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import inf
-from typing import ClassVar, NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.journal import Query
@@ -66,7 +66,11 @@ class Watch(ABC):
     count: int
     notify: Callable[[], None]
     is_notified: bool = field(default=False, init=False)
-    turn: ClassVar[float] = inf
+
+    @property
+    def turn(self) -> float:
+        """After how many seconds to look again."""
+        return inf
 
     @property
     @abstractmethod

@@ -101,9 +101,10 @@ class MockMoov(_Controls):
         require_threads()
         loaded = _load(settings)
         with real_files() as were_replaced, ExitStack() as on_failure:
+            listeners = open_listeners(loaded)  # before anything is written to the store
+            on_failure.callback(listeners.close)
             server = create_server(loaded)
             on_failure.callback(server.close)
-            listeners = open_listeners(loaded)
             app = create_app(server, exposure=listeners.exposure, ca_pem=listeners.ca_pem)
             background = BackgroundServer(app, listeners.sockets, listeners.secure)
             on_failure.pop_all()

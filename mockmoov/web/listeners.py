@@ -49,6 +49,11 @@ class Listeners:
     exposure: Exposure
     has_control: bool
 
+    def close(self) -> None:
+        """Close the sockets of a server that doesn't start."""
+        for item in (*self.sockets, *(self.secure.sockets if self.secure else ())):
+            item.close()
+
     @property
     def bound(self) -> str:
         """The addresses and ports that are really listened on, for people."""

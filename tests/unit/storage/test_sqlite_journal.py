@@ -80,10 +80,9 @@ def test_watch_sees_what_others_append_at_its_next_turn(journal_on: Open) -> Non
         (lambda journal: journal.clear("a"), 2, []),
         (lambda journal: journal.clear(), 2, []),
         (lambda journal: journal.clear("b"), 0, [1, 2]),  # it looks again in vain
-        (lambda journal: [journal.append(exchange("b")) for _ in range(2 + BATCH)], 2, []),
         (lambda journal: [journal.clear(), *(journal.append(exchange("a")) for _ in range(3))], 0, [1, 2, 3]),
     ],
-    ids=["of the owner", "all", "of another", "for room", "as many come as were there"],
+    ids=["of the owner", "all", "of another", "as many come as were there"],
 )
 def test_removals_notify_a_watch_which_counts_again(
     journal_on: Open, remove: Callable[[SqliteJournal], object], missing: int, numbers: list[int]
@@ -98,6 +97,26 @@ def test_removals_notify_a_watch_which_counts_again(
         watch.is_notified = False
         assert (watch.missing, watch.is_notified) == (missing, False)
         assert [each.number for each in watch.found()] == numbers
+
+
+def test_exchanges_that_were_dropped_do_not_count_and_notify_nobody(journal_on: Open) -> None:
+    journal, other = journal_on(4), journal_on(4)
+    with journal.watch("a", Query(), 2, never) as watch:
+        for owner in ("a", "a", *"b" * (2 + BATCH)):
+            other.append(exchange(owner))
+            assert watch.missing in (0, 1, 2)
+        assert (watch.missing, watch.is_notified, watch.found()) == (2, False, [])
+
+
+def test_many_watches_look_less_often(journal_on: Open) -> None:
+    journal = journal_on()
+    first = journal.watch(None, Query(), 1, never)
+    quick = first.turn
+    watches = [journal.watch(None, Query(), 1, never) for _ in range(100)]
+    assert first.turn == 3 * quick
+    for watch in watches:
+        watch.close()
+    assert first.turn == quick
 
 
 def test_watch_is_not_notified_of_removals_before_it(journal_on: Open) -> None:
@@ -209,6 +228,14 @@ def test_every_reader_makes_room_first(journal_on: Open, path: Path, read: str) 
     assert held_by(path)[0] == 5
     assert calls[read]()
     assert held_by(path)[0] == 3
+
+
+def test_exchanges_that_are_too_many_do_not_survive_a_clearing(journal_on: Open) -> None:
+    journal = journal_on(2)
+    for owner in "abb":
+        journal.append(exchange(owner))
+    journal.clear("b")
+    assert (journal.read(), journal.dropped("a")) == (([], 1), 1)
 
 
 def test_gaps_in_the_numbers_need_no_room(journal_on: Open) -> None:
