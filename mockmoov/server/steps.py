@@ -79,17 +79,21 @@ def run_in_process(
     steps: Steps, body: bytes = b"", forward: Callable[[Forward], HttpResponse | None] = _no_upstream
 ) -> HttpResponse | None:
     """The response of a request whose body is here already; delays are skipped."""
-    result: object = None
     try:
+        step = steps.send(None)
         while True:
-            step = steps.send(result)
-            result = None
-            if isinstance(step, ReadBody | PeekBody):
-                result = body
-            elif isinstance(step, Forward):
-                result = forward(step)
-            elif isinstance(step, WaitForExchanges):
-                _wait(step)
+            result: object = None
+            try:
+                if isinstance(step, ReadBody | PeekBody):
+                    result = body
+                elif isinstance(step, Forward):
+                    result = forward(step)
+                elif isinstance(step, WaitForExchanges):
+                    _wait(step)
+            except Exception as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(result)
     except StopIteration as end:
         response: HttpResponse | None = end.value
         return response
