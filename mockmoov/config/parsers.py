@@ -242,7 +242,8 @@ def version(value: object) -> str:
 
 _STORE_ADVICE: _Advice = (
     (r"\A:memory:\Z", "memory is all that this would be: write memory"),
-    (r"\Asqlite3?\Z", "name the file"),
+    (r"(?i)\Asqlite3?:?\Z", "name the file"),
+    (r"(?s)\Asqlite:.", "this path has characters that cannot be printed"),
     (r"(?i)\Asqlite3?:", "write sqlite:"),
     (r"\A[^:]+\.(?:db|sqlite3?)\Z", "put sqlite: in front"),
 )
