@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace as replace_dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,14 +11,16 @@ from msgspec.structs import replace
 
 from mockmoov.config.settings import Layer, load
 from mockmoov.oauth.api_keys import EXAMPLE
+from mockmoov.oauth.responses import REASON_HEADER
 from mockmoov.oauth.signing_keys import make_issuer_keys, private_key_from_seed
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.factory import signing_keys_maker
+from mockmoov.server.starting import Found
 from mockmoov.simulation.stubs import make_stub
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
-from tests.support.servers import CLIENT_ID, Clock, another_key, sender
+from tests.support.servers import CLIENT_ID, Clock, another_key, bearer, new_server, sender
 from tests.support.tokens import members, mint, ping, refresh, revoke
 
 STARTS = 50
@@ -143,3 +146,81 @@ def test_reset_ends_the_tokens_of_every_server_on_the_store() -> None:
         assert [ping(send, token["access_token"]) for token in tokens] == [401, 401]
         assert [refresh(send, token["refresh_token"])[0] for token in tokens] == [400, 400]
         assert ping(send, mint(send)["access_token"]) == 200
+
+
+def test_settings_that_differ_from_the_last_start_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    store = MemoryStore()
+    started(store)
+    assert caplog.messages == []
+    others = {
+        "issuer": "https://other.example",
+        "token_format": "opaque",
+        "access_token_lifetime": 60,
+        "refresh_token_lifetime": 120,
+    }
+    was = load(Layer(settings={}))
+    effects = (
+        "access tokens from before are refused",
+        "tokens from before stay good",
+        "tokens from before keep theirs",
+        "tokens from before keep theirs",
+    )
+    pair = mint(sender(started(store, token_format="jwt")))
+    assert caplog.messages == []
+    for (name, value), effect in zip(others.items(), effects, strict=True):
+        changed = started(store, **{name: value})
+        old = getattr(was, name)
+        assert caplog.messages == [f"{name} is {value!r}, and was {old!r} at the last start: {effect}"]
+        assert ping(sender(changed), pair["access_token"]) == (401 if name == "issuer" else 200)
+        caplog.clear()
+        changed.reset()
+        assert caplog.messages == []
+        pair = mint(sender(started(store)))
+        assert caplog.messages == [f"{name} is {old!r}, and was {value!r} at the last start: {effect}"]
+        caplog.clear()
+    started(store, **others)
+    assert [message.split()[0] for message in caplog.messages] == list(others)
+
+
+def test_a_start_counts_what_it_finds() -> None:
+    store = MemoryStore()
+    first = started(store)
+    assert (first.found.is_new, str(first.found)) == (True, "1 API key, 0 families, journal of 0")
+    send = sender(first)
+    refresh(send, mint(send)["refresh_token"])
+    found = started(store, api_keys=[EXAMPLE, another_key()]).found
+    assert (found.is_new, str(found)) == (False, "2 API keys, 1 family, journal of 2")
+    many = Found(is_new=False, api_keys=1000, families=10_000, exchanges=1_234_567)
+    assert str(many) == "1,000 API keys, 10,000 families, journal of 1,234,567"
+    assert str(many._replace(families=10_001)) == (
+        "1,000 API keys, more than 10,000 families, journal of 1,234,567"
+    )
+
+
+RESTARTED = "tokens survive a restart only with store or seed"
+
+
+@pytest.mark.parametrize("token_format", ["jwt", "opaque"])
+def test_reasons_name_a_restart_only_if_it_ends_tokens(token_format: str, tmp_path: Path) -> None:
+    kept = f"sqlite:{tmp_path / 'state.db'}"
+    table: list[tuple[dict[str, Any], list[int]]] = [
+        ({}, [401, 400]),
+        ({"seed": "s"}, [401 if token_format == "opaque" else 200, 200]),
+        ({"store": kept}, [200, 200]),
+        ({"store": kept, "seed": "s"}, [200, 200]),
+    ]
+    for settings, expected in table:
+        before = new_server(token_format=token_format, **settings)
+        pair = mint(sender(before))
+        before.close()
+        after = new_server(token_format=token_format, **settings)
+        send = sender(after)
+        foreign = send("GET", "/ping", [bearer("a-token-of-nobody")], b"")
+        answers = [
+            send("GET", "/ping", [bearer(pair["access_token"])], b""),
+            refresh(send, pair["refresh_token"]),
+        ]
+        after.close()
+        assert [answer[0] for answer in answers] == expected, settings
+        reasons = [answer[1][REASON_HEADER] for answer in (foreign, *answers) if answer[0] != 200]
+        assert [reason.endswith(RESTARTED) for reason in reasons] == [settings == {}] * len(reasons)
