@@ -1,11 +1,13 @@
 """A SQLite file that others make, lock, remove or damage while a store uses it."""
 
+import multiprocessing
 import os
 import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,39 @@ def test_tables_that_another_makes_first_are_used(
     interposed(once("BEGIN IMMEDIATE", lambda: write(path)))
     with closing(SqliteStore(path)) as store:
         assert store.get_many(["k0"]) == [VALUE]
+
+
+PROCESSES, ROUNDS = 10, 20
+
+
+def make_and_write(folder: Path, number: int, barrier: Barrier) -> None:
+    """What each of several processes does: write to one new file after the other, at the same moment."""
+    for each in range(ROUNDS):
+        with closing(SqliteStore(folder / f"{each}.db")) as store:
+            barrier.wait()
+            store.compare_and_swap("first", None, b"%d" % number, group="g")
+            store.put(f"k{number}", VALUE, group="g")
+
+
+@pytest.mark.slow
+def test_processes_that_make_one_file_together_agree(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(PROCESSES)
+    processes = [
+        context.Process(target=make_and_write, args=(tmp_path, number, barrier))
+        for number in range(PROCESSES)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * PROCESSES
+    for each in range(ROUNDS):
+        with closing(SqliteStore(tmp_path / f"{each}.db")) as store:
+            values = store.get_many(["first", *(f"k{number}" for number in range(PROCESSES))])
+            assert values[0] in {b"%d" % number for number in range(PROCESSES)}
+            assert values[1:] == [VALUE] * PROCESSES
+            assert store.count("g") == PROCESSES + 1
 
 
 def test_schema_that_another_version_makes_first_is_refused(
