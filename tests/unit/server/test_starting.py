@@ -105,6 +105,20 @@ def test_keys_that_settings_name_are_as_they_say_and_keep_their_tokens() -> None
     assert (again.repository.all_api_keys(), again.repository.signing_keys()) == ([before, added], keys)
 
 
+def test_keys_that_settings_name_no_longer_are_removed(caplog: pytest.LogCaptureFixture) -> None:
+    store = MemoryStore()
+    repository = started(store).repository
+    repository.create_api_key(replace(repository.all_api_keys()[0], client_id="over http"))
+    second, third = another_key("b"), another_key("c")
+    for keys, removed in (([second, third], CLIENT_ID), ([second], "c"), ([second], None)):
+        caplog.clear()
+        started(store, api_keys=keys)
+        expected = [f"API key {removed} is removed: the settings no longer name it"] if removed else []
+        assert caplog.messages == expected
+    started(store)  # names none
+    assert [key.client_id for key in repository.all_api_keys()] == ["over http", "b", CLIENT_ID]
+
+
 def test_stubs_of_the_settings_take_the_place_of_earlier_ones() -> None:
     store = MemoryStore()
     plans = started(store, stubs=STUBS).simulation.stubs
@@ -115,7 +129,9 @@ def test_stubs_of_the_settings_take_the_place_of_earlier_ones() -> None:
     assert [(stub.id, stub.status, stub.matched) for stub in plans.read()] == [
         ("settings-1", 404, 1), ("settings-2", 500, 0), ("added", 200, 1),
     ]  # fmt: skip
-    started(store)
+    started(store)  # names none
+    assert len(plans.read()) == 3
+    started(store, stubs=[])
     assert [stub.id for stub in plans.read()] == ["added"]
 
 
@@ -154,13 +170,15 @@ def test_settings_that_differ_from_the_last_start_are_warned_of(caplog: pytest.L
     assert caplog.messages == []
     others = {
         "issuer": "https://other.example",
+        "audiences": ("https://other.example",),
         "token_format": "opaque",
         "access_token_lifetime": 60,
         "refresh_token_lifetime": 120,
     }
     was = load(Layer(settings={}))
     effects = (
-        "access tokens from before are refused",
+        "access tokens of another issuer are refused",
+        "access tokens without the first of them are refused",
         "tokens from before stay good",
         "tokens from before keep theirs",
         "tokens from before keep theirs",
@@ -171,7 +189,7 @@ def test_settings_that_differ_from_the_last_start_are_warned_of(caplog: pytest.L
         changed = started(store, **{name: value})
         old = getattr(was, name)
         assert caplog.messages == [f"{name} is {value!r}, and was {old!r} at the last start: {effect}"]
-        assert ping(sender(changed), pair["access_token"]) == (401 if name == "issuer" else 200)
+        assert ping(sender(changed), pair["access_token"]) == (401 if name in ("issuer", "audiences") else 200)
         caplog.clear()
         changed.reset()
         assert caplog.messages == []
