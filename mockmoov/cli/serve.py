@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -136,13 +136,16 @@ def prepare(settings: Settings, *, other_schema: int = 1) -> Parts:
     from mockmoov.web.app import create_app  # noqa: PLC0415
     from mockmoov.web.listeners import BindError, open_listeners  # noqa: PLC0415
 
-    try:
-        listeners = open_listeners(settings)  # before anything is written to the store
-        server = create_server(settings)
-    except OtherSchemaError as error:
-        fail(other_schema, str(error))
-    except (SettingsError, BindError) as error:
-        fail(2, str(error))
+    with ExitStack() as on_failure:
+        try:
+            listeners = open_listeners(settings)  # before anything is written to the store
+            on_failure.callback(listeners.close)
+            server = create_server(settings)
+        except OtherSchemaError as error:
+            fail(other_schema, str(error))
+        except (SettingsError, BindError) as error:
+            fail(2, str(error))
+        on_failure.pop_all()
     if warning := _exposure_warning(settings, listeners):
         _log.warning(warning)
     app = create_app(server, exposure=listeners.exposure, ca_pem=listeners.ca_pem)

@@ -102,14 +102,18 @@ class SqliteStore:
 
     def _get_many(self, connection: sqlite3.Connection, keys: Sequence[str]) -> list[bytes | None]:
         known = self._now_known(connection)
-        if not all(key in known for key in keys):
-            with transaction(connection, "DEFERRED"):  # what is known and what is read are of one moment
+        unknown = [key for key in keys if key not in known]
+        if not unknown:
+            return [known[key] for key in keys]
+        if len(unknown) < len(keys) or len(keys) > _MOST_VALUES:  # else one statement reads all of one moment
+            with transaction(connection, "DEFERRED"):
                 known = self._now_known(connection)
                 unknown = [key for key in keys if key not in known]
                 found = _select(connection, unknown)
-            known.update((key, value) for key, value in found.items() if _is_small(key, value))
-            return [found[key] if key in found else known[key] for key in keys]
-        return [known[key] for key in keys]
+        else:
+            found = _select(connection, keys)
+        known.update((key, value) for key, value in found.items() if _is_small(key, value))
+        return [found[key] if key in found else known[key] for key in keys]
 
     def _now_known(self, connection: sqlite3.Connection) -> dict[str, bytes | None]:
         (version,) = connection.execute("PRAGMA data_version").fetchone()  # changes when others write

@@ -14,6 +14,7 @@ from click.testing import Result
 
 from mockmoov.config.settings import SettingsError
 from mockmoov.config.sources import PREFIX
+from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.storage import sqlite_file
 from mockmoov.storage.sqlite_file import SCHEMA_VERSION
 from mockmoov.testing import MockMoov
@@ -164,7 +165,8 @@ def state_line(*flags: str) -> str:
 def test_a_start_says_where_state_is_and_what_was_found() -> None:
     path = Path("state.db").absolute()
     store = "--store=sqlite:state.db"
-    keys = json.dumps([{"client_id": name, "client_secret": f"secret of {name}"} for name in "ab"])
+    others = [{"client_id": name, "client_secret": f"secret of {name}"} for name in "ab"]
+    keys = json.dumps([{**EXAMPLE}, *others])
     assert state_line(store) == f"state in {path}, which is new"
     assert state_line(store) == f"state in {path}: 1 API key, 1 family, journal of 2"
     assert [file.name for file in Path().iterdir()] == ["state.db"]

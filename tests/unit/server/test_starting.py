@@ -189,7 +189,8 @@ def test_settings_that_differ_from_the_last_start_are_warned_of(caplog: pytest.L
         changed = started(store, **{name: value})
         old = getattr(was, name)
         assert caplog.messages == [f"{name} is {value!r}, and was {old!r} at the last start: {effect}"]
-        assert ping(sender(changed), pair["access_token"]) == (401 if name in ("issuer", "audiences") else 200)
+        is_refused = name in ("issuer", "audiences")
+        assert ping(sender(changed), pair["access_token"]) == (401 if is_refused else 200)
         caplog.clear()
         changed.reset()
         assert caplog.messages == []
