@@ -55,7 +55,7 @@ END
 """
 _INSERT = """
 INSERT INTO entries (value, size, issued_at, expires_at, real_expiry, key, "group", position)
-VALUES (?, ?, ?, ?, ?, ?, ?7, (SELECT coalesce(max(position), 0) + 1 FROM entries WHERE "group" = ?7))
+VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(position), 0) + 1 FROM entries WHERE "group" = ?))
 """
 _MOST_KNOWN = 4096  # entries, each of up to so many characters and bytes
 _LARGEST_KNOWN = 4096
@@ -124,14 +124,15 @@ class SqliteStore:
 
     def put(self, key: str, value: bytes, *, group: str, times: TokenTimes | None = None) -> None:
         """Write a value, whatever was there before."""
-        self._file.write(self._write, key, _PUT, (value, *_columns(key, value, times), _encode(key), group))
+        columns = (value, *_columns(key, value, times), _encode(key), group, group)
+        self._file.write(self._write, key, _PUT, columns)
 
     def compare_and_swap(
         self, key: str, expected: bytes | None, value: bytes, *, group: str, times: TokenTimes | None = None
     ) -> bool:
         """Write a value and return True if the entry has the value `expected` (None: is absent)."""
-        sql, last = (_CREATE, group) if expected is None else (_SWAP, expected)
-        columns = (value, *_columns(key, value, times), _encode(key), last)
+        sql, last = (_CREATE, (group, group)) if expected is None else (_SWAP, (expected,))
+        columns = (value, *_columns(key, value, times), _encode(key), *last)
         return self._file.write(self._write, key, sql, columns) == 1
 
     def _write(self, connection: sqlite3.Connection, key: str, sql: str, values: Sequence[object]) -> int:
@@ -186,7 +187,9 @@ class SqliteStore:
 
     def clear(self, entries: Iterable[tuple[str, str, bytes]]) -> None:
         """Replace all entries by these, each a group, a key and a value."""
-        rows = [(value, *_columns(key, value, None), _encode(key), group) for group, key, value in entries]
+        rows = [
+            (value, *_columns(key, value, None), _encode(key), group, group) for group, key, value in entries
+        ]
 
         def replace(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM entries")
@@ -232,7 +235,7 @@ def _swap(connection: sqlite3.Connection, swap: Swap) -> bool:
     if value is None:
         connection.execute(_DELETE, (key,))
     else:
-        connection.execute(_PUT, (value, *_columns(swap.key, value, None), key, swap.group))
+        connection.execute(_PUT, (value, *_columns(swap.key, value, None), key, swap.group, swap.group))
     return True
 
 

@@ -36,7 +36,7 @@ INSERT INTO journal VALUES (0, 0)
 """
 _APPEND = """
 INSERT INTO exchanges (number, client_id, total, value)
-SELECT max(last, coalesce(number, 0)) + 1, ?1, coalesce(total, 0) + length(?2), ?2
+SELECT max(last, coalesce(number, 0)) + 1, :client_id, coalesce(total, 0) + length(:value), :value
 FROM journal LEFT JOIN (SELECT number, total FROM exchanges ORDER BY number DESC LIMIT 1)
 """
 # How many exchanges there are at most, and their size: fewer if some in between were removed.
@@ -91,7 +91,8 @@ class SqliteJournal:
         """Add an exchange and number it. Drop the oldest ones, in batches, if there is no room."""
         if not self._max_exchanges:
             return
-        self._file.write(sqlite3.Connection.execute, _APPEND, (exchange.client_id, to_json(exchange)))
+        values = {"client_id": exchange.client_id, "value": to_json(exchange)}
+        self._file.write(sqlite3.Connection.execute, _APPEND, values)
         self._appended += 1
         if self._appended % _BATCH == 0:
             with suppress(StoreError):  # the exchange is there
