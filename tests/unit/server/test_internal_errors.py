@@ -17,11 +17,12 @@ from mockmoov.control_plane.resource import ControlRequest
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
-from mockmoov.server.steps import ReadBody, Steps, WaitForExchanges, run_in_process
+from mockmoov.server.steps import Forward, ReadBody, Steps, WaitForExchanges, run_in_process
 from mockmoov.simulation.journal import Query
 from mockmoov.storage.journal import MemoryJournal
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
+from mockmoov.storage.store import StoreError
 from mockmoov.testing import MockMoov
 from mockmoov.web import gateway
 from mockmoov.web.app import create_app, run_steps
@@ -210,3 +211,19 @@ def test_secret_is_redacted_though_its_key_is_deleted_meanwhile() -> None:
     with pytest.raises(StopIteration):
         steps.send(None)
     assert "s3cr3t-ab" not in str(desk.server.simulation.journal().exchanges)
+
+
+def test_error_of_a_driver_comes_back_to_the_steps() -> None:
+    def steps() -> Steps:
+        try:
+            yield Forward(headers=())
+        except StoreError as error:
+            return HttpResponse(status=503, body=str(error).encode())
+        return None
+
+    def fail(_: Forward) -> None:
+        raise StoreError("the disk is full")
+
+    response = run_in_process(steps(), forward=fail)
+    assert response is not None
+    assert (response.status, response.body) == (503, b"the disk is full")

@@ -15,6 +15,7 @@ from mockmoov.oauth.grants import RefreshPolicy
 from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, RefreshToken, TokenFamily, TokenFloor
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository, _read_origins_and_secret
+from mockmoov.storage.store import StoreError
 from tests.support.forgetting import few
 from tests.support.records import ACCESS_TOKEN, API_KEY, REFRESH_TOKEN
 from tests.support.servers import NOW, Clock
@@ -462,3 +463,17 @@ def test_overtaken_request_is_counted_after_the_other(rate: int, passes: bool) -
     store.before["compare_and_swap"] = lambda: repository.take_request(KEY, now=NOW, rate=rate)
     assert (repository.take_request(KEY, now=NOW, rate=rate) == 0) == passes
     assert repository.take_request(KEY, now=NOW, rate=rate) > 0
+
+
+def test_key_is_changed_though_its_exchanges_cannot_be_removed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: str | None = None) -> None:
+        raise StoreError("the disk is full")
+
+    store = MemoryStore()
+    repository = new_repository(KEY, store=store)
+    monkeypatch.setattr(store.journal, "clear", fail)
+    assert repository.delete_api_key("a")
+    assert repository.all_api_keys() == []
+    assert caplog.messages == ["the exchanges of API key a are left in the journal: the disk is full"]

@@ -13,7 +13,7 @@ import pytest
 from mockmoov.storage import sqlite_file
 from mockmoov.storage.sqlite import SqliteStore
 from mockmoov.storage.sqlite_file import SCHEMA_VERSION, UnusableFileError
-from mockmoov.storage.store import SchemaVersionError
+from mockmoov.storage.store import SchemaVersionError, StoreError
 from tests.support.sqlite_files import VALUE, contents, error_of, write
 
 ODD_NAMES = (
@@ -291,3 +291,16 @@ def test_a_system_without_mountinfo_allows_any_folder(
         monkeypatch.setattr(sqlite_file, "_MOUNTS", missing)
         write(tmp_path / "state.db")
     assert (tmp_path / "state.db").stat().st_size > 0
+
+
+def test_file_that_cannot_be_written_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state.db"
+    with closing(SqliteStore(path)) as store:
+        store.put("key", b"1", group="g")
+        store.close()
+        monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anything
+        with pytest.raises(StoreError, match="the file or its file system is read-only"):
+            store.get_many(["key"])
+        assert [file.name for file in tmp_path.iterdir()] == ["state.db"]
+        monkeypatch.undo()
+        assert store.get_many(["key"]) == [b"1"]
