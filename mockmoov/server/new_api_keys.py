@@ -19,14 +19,14 @@ def new_credentials() -> dict[str, str]:
     return {"client_id": token_urlsafe(12), "client_secret": token_urlsafe(24)}
 
 
-def as_created(api_key: ApiKey, now: float) -> ApiKey:
-    """The API key as created `now` (Unix seconds), with an epoch of its own."""
-    return replace(api_key, epoch=new_epoch(), created_at=now)
+def as_created(api_key: ApiKey, now: float, epoch: str) -> ApiKey:
+    """The API key as created `now` (Unix seconds), with its epoch."""
+    return replace(api_key, epoch=epoch, created_at=now)
 
 
 def create_api_key(repository: Repository, api_key: ApiKey, now: float) -> None:
     """Store an API key as created `now` (Unix seconds); raises `ApiKeyConflictError`."""
     if repository.count_api_keys() >= MAX_API_KEYS:
         raise ApiKeyConflictError(f"the limit of {MAX_API_KEYS} API keys is reached: delete some")
-    if not repository.create_api_key(as_created(api_key, now)):
+    if not repository.create_api_key(as_created(api_key, now, new_epoch())):
         raise ApiKeyConflictError("an API key with this client_id already exists")

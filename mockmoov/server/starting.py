@@ -5,7 +5,7 @@ together on one store agree. Keys and stubs that the settings name are as the se
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from hashlib import sha256
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from mockmoov.config.settings import Settings
 from mockmoov.oauth.encoding import decode
 from mockmoov.oauth.records import ApiKey, IssuerKeys
 from mockmoov.oauth.signing_keys import rotate
+from mockmoov.server.new_api_keys import as_created
 from mockmoov.storage.repository import Repository, StartSettings, new_epoch
 from mockmoov.storage.simulation import SimulationState
 
@@ -28,8 +29,7 @@ _EFFECTS = {
     "access_token_lifetime": "tokens from before keep theirs",
     "refresh_token_lifetime": "tokens from before keep theirs",
 }
-
-
+_REMOVED = "API key {} is removed: the settings no longer name it"
 _MANY = 10_000  # families: to count more would take as long as the start
 
 
@@ -83,7 +83,10 @@ class State:
                 repository.change_api_key(api_key.client_id, partial(_as_configured, configured=api_key))
         if "stubs" in settings.set_by:
             self._simulation.stubs.put_configured(settings.stubs)
-        for line in self._note_settings():
+        before = repository.start_settings()
+        unnamed = self._remove_unnamed(before)
+        self._remember(before, unnamed)
+        for line in (*map(_REMOVED.format, unnamed), *_differences(before, settings)):
             _log.warning("%s", line)
         repository.secrets()  # known from now on, even while the store fails
         return Found(
@@ -97,32 +100,31 @@ class State:
         """Remove everything, and start over; every token becomes invalid."""
         self._repository.reset(self._make_signing_keys(), self._api_keys(lambda _: new_epoch()))
         self._simulation.stubs.put_configured(self._settings.stubs)
-        self._note_settings()
+        self._remember(None, [])
 
-    def _note_settings(self) -> list[str]:
-        """Remember the settings of this start; return what differs from those of the last one.
+    def _remove_unnamed(self, before: StartSettings | None) -> list[str]:
+        """Delete the API keys that earlier starts named and these settings don't, if they name any."""
+        if before is None or "api_keys" not in self._settings.set_by:
+            return []
+        named = {api_key.client_id for api_key in self._settings.api_keys}
+        unnamed = [client_id for client_id in before.api_keys if client_id not in named]
+        for client_id in unnamed:
+            self._repository.delete_api_key(client_id)
+        return unnamed
 
-        API keys that earlier settings named, and these don't, are deleted.
-        """
-        settings, repository = self._settings, self._repository
-        before = repository.start_settings()
-        named = {api_key.client_id for api_key in settings.api_keys}
-        earlier = set(before.api_keys) if before else set()
-        gone = sorted(earlier - named) if "api_keys" in settings.set_by else []
-        for client_id in gone:
-            repository.delete_api_key(client_id)
-        now = StartSettings(
-            **{name: getattr(settings, name) for name in _EFFECTS},
-            api_keys=tuple(sorted((earlier | named).difference(gone))),
+    def _remember(self, before: StartSettings | None, unnamed: Sequence[str]) -> None:
+        """Write the settings of this start for the next one, with the API keys that starts have named."""
+        settings = self._settings
+        named = {*(before.api_keys if before else ()), *(api_key.client_id for api_key in settings.api_keys)}
+        now = {name: getattr(settings, name) for name in _EFFECTS}
+        self._repository.put_start_settings(
+            StartSettings(**now, api_keys=tuple(sorted(named.difference(unnamed))))
         )
-        repository.put_start_settings(now)
-        removed = [f"API key {client_id} is removed: the settings no longer name it" for client_id in gone]
-        return [*removed, *(_differences(before, now) if before else ())]
 
     def _api_keys(self, epoch: Callable[[ApiKey], str]) -> list[ApiKey]:
         """The API keys of the settings as created now, by the real time, which unchanged clocks show."""
         now = self._repository.wall()
-        return [replace(key, epoch=epoch(key), created_at=now) for key in self._settings.api_keys]
+        return [as_created(key, now, epoch(key)) for key in self._settings.api_keys]
 
     def _first_epoch(self, api_key: ApiKey) -> str:
         """The epoch of an API key that a start creates.
@@ -141,8 +143,8 @@ def _as_configured(stored: ApiKey, configured: ApiKey) -> ApiKey:
     return replace(configured, epoch=stored.epoch, floor=stored.floor, created_at=stored.created_at)
 
 
-def _differences(before: StartSettings, now: StartSettings) -> Iterator[str]:
-    for name, effect in _EFFECTS.items():
+def _differences(before: StartSettings | None, now: Settings) -> Iterator[str]:
+    for name, effect in _EFFECTS.items() if before else ():
         old, new = getattr(before, name), getattr(now, name)
         if old != new:
             yield f"{name} is {new!r}, and was {old!r} at the last start: {effect}"

@@ -51,6 +51,7 @@ class Usage(NamedTuple):
 
 MAX_USAGE = Usage(records=200_000, size=128 * 2**20)
 _FREE_PART = 16  # afterwards one part in 16 of the bound is free
+_WRITERS, _LARGEST, _MOST_UNREAD = 8, 2**14, 64  # processes on a store, bytes of a record, records
 
 _Groups = defaultdict[str, list[TokenRecord]]  # records by their group
 
@@ -67,6 +68,12 @@ class Eviction(NamedTuple):
 def is_exceeded(bound: Usage, usage: Usage) -> bool:
     """Whether more is used than a bound allows."""
     return usage.records > bound.records or usage.size > bound.size
+
+
+def writes_with_room(bound: Usage, usage: Usage) -> int:
+    """How many records can be written before the usage has to be read again, though others write as many."""
+    records = (bound.records - usage.records) // _WRITERS
+    return max(0, min(records, (bound.size - usage.size) // (_WRITERS * _LARGEST), _MOST_UNREAD))
 
 
 def plan_evictions(

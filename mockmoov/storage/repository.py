@@ -34,7 +34,14 @@ from mockmoov.oauth.records import (
     TokenFormat,
 )
 from mockmoov.storage.entries import API_KEYS, SERVER, client_id_of, decode_api_key, group_of, read_clocks
-from mockmoov.storage.eviction import MAX_USAGE, TokenTimes, Usage, is_exceeded, plan_evictions
+from mockmoov.storage.eviction import (
+    MAX_USAGE,
+    TokenTimes,
+    Usage,
+    is_exceeded,
+    plan_evictions,
+    writes_with_room,
+)
 from mockmoov.storage.store import Store, StoreError, Swap
 
 _SIGNING_KEYS, _START_SETTINGS = "signing-keys", "start-settings"
@@ -84,6 +91,7 @@ class Repository:
         self._bound = bound
         self._evicting = Lock()
         self._has_warned = False
+        self._writes_with_room = 0  # before the usage has to be read again
         self._of_api_keys = _OfApiKeys()
 
     # --- signing keys -----------------------------------------------------------------------------
@@ -280,8 +288,13 @@ class Repository:
     # --- eviction of token records ----------------------------------------------------------------
 
     def _evict_if_full(self) -> None:
-        """Evict a batch of token records if there are too many, unless another thread is at it."""
-        if is_exceeded(self._bound, self._store.usage()) and self._evicting.acquire(blocking=False):
+        """Evict a batch of token records if there are too many, unless another thread is already doing so."""
+        self._writes_with_room -= 1
+        if self._writes_with_room >= 0:
+            return
+        usage = self._store.usage()
+        self._writes_with_room = writes_with_room(self._bound, usage)
+        if is_exceeded(self._bound, usage) and self._evicting.acquire(blocking=False):
             try:
                 self._evict()
             finally:

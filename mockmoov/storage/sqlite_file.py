@@ -51,10 +51,6 @@ _Result = TypeVar("_Result")
 _Values = Sequence[Any] | Mapping[str, Any]
 
 
-class UnusableFileError(StoreError):
-    """A file that is not used as it is. The message names it and says what to do."""
-
-
 class SqliteFile:
     """The connection to a file with the tables of `schema`. Any thread may call any method.
 
@@ -133,7 +129,7 @@ class SqliteFile:
             with transaction(connection, "DEFERRED"):  # another process may be making the tables
                 is_new = _check_version(self.path, connection)
             if is_new and self._was_open:
-                raise UnusableFileError(
+                raise StoreError(
                     f"{self.path} was removed or emptied while the server ran: restart the server"
                 )
             _use_write_ahead_log(self.path, connection, self._patience)
@@ -218,15 +214,13 @@ def _prepare(path: Path) -> None:
     """Create the file for its owner only, or check the one that is there and SQLite's files next to it."""
     real = Path(os.path.realpath(path))  # SQLite follows links, too
     if real.is_dir():
-        raise UnusableFileError(f"{path} is a folder: name a file in it")
+        raise StoreError(f"{path} is a folder: name a file in it")
     if not real.parent.exists():
-        raise UnusableFileError(
-            f"{path}: there is no such folder: make it with mkdir -p {quote(str(real.parent))}"
-        )
+        raise StoreError(f"{path}: there is no such folder: make it with mkdir -p {quote(str(real.parent))}")
     if not real.parent.is_dir():
-        raise UnusableFileError(f"{path}: {real.parent} is not a folder")
+        raise StoreError(f"{path}: {real.parent} is not a folder")
     if (kind := _network_file_system(real)) is not None:
-        raise UnusableFileError(
+        raise StoreError(
             f"{path} is on a network file system ({kind}), which SQLite cannot share between processes: "
             "put it on a local disk"
         )
@@ -251,14 +245,14 @@ def _check_owner(path: Path) -> None:
         return
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise UnusableFileError(f"{path} is not a file")
+        raise StoreError(f"{path} is not a file")
     name = quote(str(path))
     if found.st_uid != os.geteuid():
-        raise UnusableFileError(
+        raise StoreError(
             f"{path} belongs to another user, and holds secrets: sudo chown {os.geteuid()} {name}"
         )
     if found.st_mode & _OTHERS:
-        raise UnusableFileError(f"{path} can be read by others, and holds secrets: chmod 600 {name}")
+        raise StoreError(f"{path} can be read by others, and holds secrets: chmod 600 {name}")
 
 
 def _network_file_system(path: Path) -> str | None:
@@ -289,7 +283,7 @@ def _check_version(path: Path, connection: sqlite3.Connection) -> bool:
     if (application, version) == (0, 0) and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
         return True
     if application != APPLICATION_ID:
-        raise UnusableFileError(f"{path} is the database of another program: name another file")
+        raise StoreError(f"{path} is the database of another program: name another file")
     if version != SCHEMA_VERSION:
         raise SchemaVersionError(
             f"{path} has schema {version}, and this version of mockmoov uses schema {SCHEMA_VERSION}: "
@@ -319,7 +313,7 @@ def _use_write_ahead_log(path: Path, connection: sqlite3.Connection, patience: f
                 raise
             time.sleep(0.01)
     if mode != "wal":
-        raise UnusableFileError(
+        raise StoreError(
             f"{path}: SQLite cannot use write-ahead logging on this file system: put it on a local disk"
         )
 

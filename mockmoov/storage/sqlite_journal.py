@@ -35,9 +35,12 @@ CREATE TABLE journal (last INTEGER NOT NULL, clearings INTEGER NOT NULL);;
 INSERT INTO journal VALUES (0, 0)
 """
 _APPEND = """
-INSERT INTO exchanges (number, client_id, total, value)
-SELECT max(last, coalesce(number, 0)) + 1, :client_id, coalesce(total, 0) + length(:value), :value
-FROM journal LEFT JOIN (SELECT number, total FROM exchanges ORDER BY number DESC LIMIT 1)
+INSERT INTO exchanges (number, client_id, total, value) VALUES (
+    (SELECT max(last, coalesce((SELECT max(number) FROM exchanges), 0)) + 1 FROM journal),
+    ?,
+    coalesce((SELECT total FROM exchanges ORDER BY number DESC LIMIT 1), 0) + ?,
+    ?
+)
 """
 # How many exchanges there are at most, and their size: fewer if some in between were removed.
 _AT_MOST = """
@@ -91,8 +94,8 @@ class SqliteJournal:
         """Add an exchange and number it. Drop the oldest ones, in batches, if there is no room."""
         if not self._max_exchanges:
             return
-        values = {"client_id": exchange.client_id, "value": to_json(exchange)}
-        self._file.write(sqlite3.Connection.execute, _APPEND, values)
+        value = to_json(exchange)
+        self._file.write(sqlite3.Connection.execute, _APPEND, (exchange.client_id, len(value), value))
         self._appended += 1
         if self._appended % _BATCH == 0:
             with suppress(StoreError):  # the exchange is there

@@ -35,7 +35,7 @@ def environment(url: str, credentials: Mapping[str, str]) -> SecretMapping:
 
 
 def own_store(store: str, environ: Mapping[str, str]) -> str:
-    """The store of this process: each worker of pytest-xdist has a file of its own, `state-gw0.db`."""
+    """The store of this process: each worker of pytest-xdist has its own file, `state-gw0.db`."""
     kind, _, path = store.partition(":")
     worker = environ.get("PYTEST_XDIST_WORKER")
     if not path or not worker:

@@ -24,6 +24,7 @@ from mockmoov.storage.eviction import (
     Usage,
     is_exceeded,
     plan_evictions,
+    writes_with_room,
 )
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
@@ -408,3 +409,11 @@ def test_rejected_tokens_never_come_back_whatever_clocks_do(bound: int, rotation
     for step, name, seconds in taken:
         step(lives, name, seconds)
         lives.check()
+
+
+@given(used=st.integers(0, 300), size=st.integers(0, 2**22), most=st.integers(0, 300))
+def test_eight_writers_find_room_without_reading_the_usage(used: int, size: int, most: int) -> None:
+    bound = Usage(records=most, size=2**21)
+    unread = writes_with_room(bound, Usage(used, size))
+    assert 0 <= unread <= 64
+    assert unread == 0 or not is_exceeded(bound, Usage(used + 8 * unread, size + 8 * unread * 2**14))

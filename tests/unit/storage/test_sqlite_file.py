@@ -12,7 +12,7 @@ import pytest
 
 from mockmoov.storage import sqlite_file
 from mockmoov.storage.sqlite import SqliteStore
-from mockmoov.storage.sqlite_file import SCHEMA_VERSION, UnusableFileError
+from mockmoov.storage.sqlite_file import SCHEMA_VERSION
 from mockmoov.storage.store import SchemaVersionError, StoreError
 from tests.support.sqlite_files import VALUE, contents, error_of, write
 
@@ -241,7 +241,7 @@ def test_a_network_file_system_is_refused(kind: str, tmp_path: Path, monkeypatch
     monkeypatch.setattr(sqlite_file, "_MOUNTS", mounts)
     mounts.write_text(mount("/", "ext4") + mount(tmp_path.parent, kind, source="host:/é"))
     error = error_of(path)
-    assert isinstance(error, UnusableFileError)
+    assert isinstance(error, StoreError)
     assert str(error) == (
         f"{path} is on a network file system ({kind}), which SQLite cannot share between processes: "
         "put it on a local disk"
@@ -277,7 +277,7 @@ def test_the_innermost_and_latest_mount_counts(tmp_path: Path, monkeypatch: pyte
             try:
                 write(path)
                 found = None
-            except UnusableFileError as error:
+            except StoreError as error:
                 found = str(error).partition("(")[2].partition(")")[0]
             if found != expected:
                 wrong.append((name, path, found))

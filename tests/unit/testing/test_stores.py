@@ -13,7 +13,7 @@ from tests.support.program import Program, ping
 
 @pytest.fixture(autouse=True)
 def outside_of_xdist(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker would have a file of its own."""
+    """A worker would have its own file."""
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
 
 
