@@ -199,9 +199,9 @@ class AuthorizationServer:
                 context.client = self.simulation.claimed_client(())
             self.simulation.record(context.exchange(response, context.contract or self._default_contract))
         except StoreError as error:
-            _log.warning("request %s is missing in the journal: %s", context.request_id, error)
+            _log.warning("request %s is missing from the journal: %s", context.request_id, error)
         except Exception:
-            _log.exception("request %s is missing in the journal", context.request_id)
+            _log.exception("request %s is missing from the journal", context.request_id)
         return response
 
     def _read_body(self, context: RequestContext) -> Steps:

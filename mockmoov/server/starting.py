@@ -29,7 +29,7 @@ _EFFECTS = {
     "access_token_lifetime": "tokens from before keep theirs",
     "refresh_token_lifetime": "tokens from before keep theirs",
 }
-_REMOVED = "API key {} is removed: the settings no longer name it"
+_REMOVED = "API key {} is removed, and its tokens end: the settings don't name it any more"
 _MANY = 10_000  # families: to count more would take as long as the start
 
 
@@ -147,7 +147,12 @@ def _differences(before: StartSettings | None, now: Settings) -> Iterator[str]:
     for name, effect in _EFFECTS.items() if before else ():
         old, new = getattr(before, name), getattr(now, name)
         if old != new:
-            yield f"{name} is {new!r}, and was {old!r} at the last start: {effect}"
+            yield f"{name} is {_text(new)}, and was {_text(old)} at the last start: {effect}"
+
+
+def _text(value: object) -> str:
+    """The value of a setting as settings are written."""
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def is_durable(settings: Settings) -> bool:

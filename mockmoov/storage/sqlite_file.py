@@ -100,7 +100,7 @@ class SqliteFile:
         self._close()
 
     def _failure(self, error: sqlite3.Error) -> Exception:
-        """What to raise instead of an error. Whoever waited in vain lets the next ones wait no more."""
+        """What to raise instead of an error. After a wait in vain, later calls do not wait."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         self._patience = 0 if code == sqlite3.SQLITE_BUSY else self._patience
         if code == sqlite3.SQLITE_BUSY and self._connection:
@@ -167,6 +167,8 @@ def _transact(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection
     with transaction(connection):
         return work(connection)
 
+
+# --- forks ------------------------------------------------------------------------------------------
 
 _files: WeakSet[SqliteFile] = WeakSet()
 _files_lock = Lock()

@@ -90,8 +90,9 @@ class MockMoov(_Controls):
     """A mockmoov server: `MockMoov(**settings)` starts one on a free port, in a thread of this process.
 
     It accepts requests at once. Raises `BindError`, `SettingsError` or `StartError`. Call `stop`, or use
-    `with`. Servers in one process share nothing. `clock`, `faults`, `stubs`, `exchanges`, `api_keys` and
-    `signing_keys` control it. `upstream` is a URL, or an ASGI application, which runs in the same thread.
+    `with`. Servers in one process share nothing, unless they have the same `store`. `clock`, `faults`,
+    `stubs`, `exchanges`, `api_keys` and `signing_keys` control it. `upstream` is a URL, or an ASGI
+    application, which runs in the same thread.
 
     The methods are thread-safe and work in sync and async tests: each takes microseconds, or one HTTP
     request after `connect`; only `exchanges.wait` blocks for longer.

@@ -113,7 +113,8 @@ def test_keys_that_settings_name_no_longer_are_removed(caplog: pytest.LogCapture
     for keys, removed in (([second, third], CLIENT_ID), ([second], "c"), ([second], None)):
         caplog.clear()
         started(store, api_keys=keys)
-        expected = [f"API key {removed} is removed: the settings no longer name it"] if removed else []
+        warning = f"API key {removed} is removed, and its tokens end: the settings don't name it any more"
+        expected = [warning] if removed else []
         assert caplog.messages == expected
     started(store)  # names none
     assert [key.client_id for key in repository.all_api_keys()] == ["over http", "b", CLIENT_ID]
@@ -188,14 +189,15 @@ def test_settings_that_differ_from_the_last_start_are_warned_of(caplog: pytest.L
     for (name, value), effect in zip(others.items(), effects, strict=True):
         changed = started(store, **{name: value})
         old = getattr(was, name)
-        assert caplog.messages == [f"{name} is {value!r}, and was {old!r} at the last start: {effect}"]
+        new, old = (",".join(each) if isinstance(each, tuple) else each for each in (value, old))
+        assert caplog.messages == [f"{name} is {new}, and was {old} at the last start: {effect}"]
         is_refused = name in ("issuer", "audiences")
         assert ping(sender(changed), pair["access_token"]) == (401 if is_refused else 200)
         caplog.clear()
         changed.reset()
         assert caplog.messages == []
         pair = mint(sender(started(store)))
-        assert caplog.messages == [f"{name} is {old!r}, and was {value!r} at the last start: {effect}"]
+        assert caplog.messages == [f"{name} is {old}, and was {new} at the last start: {effect}"]
         caplog.clear()
     started(store, **others)
     assert [message.split()[0] for message in caplog.messages] == list(others)
