@@ -90,7 +90,7 @@ def test_journal_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     status, headers, _ = sender(broken(simulation=BrokenJournal))("GET", "/ping", [basic()], b"")
     assert status == 500
     assert headers["x-request-id"] in caplog.text
-    assert "missing in the journal" in caplog.text
+    assert "missing from the journal" in caplog.text
 
 
 def test_driver_that_fails_is_a_500_with_date_and_path() -> None:
