@@ -6,6 +6,7 @@ So each call is one statement, or one transaction.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -94,33 +95,35 @@ class SqliteStore:
         self._file = SqliteFile(path, f"{_SCHEMA};;{JOURNAL_SCHEMA}")
         self.journal = SqliteJournal(self._file, max_exchanges=journal_size, max_bytes=journal_bytes)
         self._known: dict[str, bytes | None] = {}  # used by whoever has the connection
-        self._known_at: tuple[object, int] = (None, 0)  # the connection, and the version of the file
+        self._known_to: sqlite3.Connection | None = None
+        self._known_version: object = None
 
     def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
         """The values of these keys, in their order; None for one that is absent."""
         return self._file.use(self._get_many, list(keys))
 
     def _get_many(self, connection: sqlite3.Connection, keys: Sequence[str]) -> list[bytes | None]:
-        known = self._now_known(connection)
-        unknown = [key for key in keys if key not in known]
-        if not unknown:
-            return [known[key] for key in keys]
+        self._check_known(connection)
+        with suppress(KeyError):
+            return [self._known[key] for key in keys]
+        unknown = [key for key in keys if key not in self._known]
         if len(unknown) < len(keys) or len(keys) > _MOST_VALUES:  # else one statement reads all of one moment
             with transaction(connection, "DEFERRED"):
-                known = self._now_known(connection)
-                unknown = [key for key in keys if key not in known]
+                self._check_known(connection)
+                unknown = [key for key in keys if key not in self._known]
                 found = _select(connection, unknown)
         else:
             found = _select(connection, keys)
-        known.update((key, value) for key, value in found.items() if _is_small(key, value))
-        return [found[key] if key in found else known[key] for key in keys]
+        self._known.update((key, value) for key, value in found.items() if _is_small(key, value))
+        return [found[key] if key in found else self._known[key] for key in keys]
 
-    def _now_known(self, connection: sqlite3.Connection) -> dict[str, bytes | None]:
-        (version,) = connection.execute("PRAGMA data_version").fetchone()  # changes when others write
-        if self._known_at != (connection, version) or len(self._known) > _MOST_KNOWN:
-            self._known_at = connection, version
+    def _check_known(self, connection: sqlite3.Connection) -> None:
+        """Forget the known entries if somebody else has written to the file, or if they are many."""
+        version = connection.execute("PRAGMA data_version").fetchone()  # changes when others write
+        is_current = version == self._known_version and connection is self._known_to
+        if not is_current or len(self._known) > _MOST_KNOWN:
+            self._known_version, self._known_to = version, connection
             self._known.clear()
-        return self._known
 
     def put(self, key: str, value: bytes, *, group: str, times: TokenTimes | None = None) -> None:
         """Write a value, whatever was there before."""
