@@ -168,6 +168,12 @@ def claimed_client_ids(headers: Headers, parameters: Parameters) -> tuple[str, .
     return (client_id,) if isinstance(client_id, str) else ()
 
 
+def presented_token(parameters: Parameters) -> str:
+    """Return the token that a request refreshes or revokes (RFC 6749 §6, RFC 7009 §2.1), or ""."""
+    sent = parameters.by_name.get("refresh_token") or parameters.by_name.get("token")
+    return sent if isinstance(sent, str) else ""
+
+
 def bearer_token(headers: Headers) -> str | None:
     """Return the token of `Authorization: Bearer` (RFC 6750 §2.1); None without one, or with two headers."""
     try:

@@ -16,6 +16,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import TypeGuard
 
+from msgspec import MsgspecError
 from msgspec.json import Decoder
 
 from mockmoov.oauth.encoding import INTEGERS, decode, encode, encode_json, to_json
@@ -24,6 +25,7 @@ from mockmoov.oauth.records import AccessToken, ApiKey, ClientType, IssuerKeys, 
 from mockmoov.oauth.signing_keys import ALGORITHM, key_pair, key_pairs
 
 MAX_LENGTH = 4096  # characters of a token (seed, spec)
+_MOST_KNOWN = 256  # tokens that need not be read again
 OPAQUE_BYTES = 32  # of an opaque access token: 256 bits
 PRIVATE_CLAIM = "mockmoov"
 # A signature of 64 bytes has 86 characters; the last one holds two bits, so four characters are canonical.
@@ -126,6 +128,13 @@ def unverified_claims(token: str) -> dict[str, object] | None:
     return _read_part(token, 1)
 
 
+@lru_cache(maxsize=_MOST_KNOWN)
+def unverified_access_token(token: str) -> tuple[str | None, AccessToken | None]:
+    """Return the client id and the contents in a JWT, verified or not; None for what it lacks."""
+    claims = unverified_claims(token) or {}
+    return claimed_client_id(claims), read_claims(claims)
+
+
 def unverified_key_id(token: str) -> str | None:
     """The `kid` in the header of a JWT, verified or not; None if there is none."""
     is_jwt = len(token) <= MAX_LENGTH and token.count(".") == _DOTS
@@ -217,9 +226,18 @@ def read_refresh_token(keys: IssuerKeys, text: str) -> RefreshToken | None:
     if len(text) > MAX_LENGTH or not _REFRESH_TOKEN.fullmatch(text):
         return None
     payload, _, mac = text.partition(".")
-    if not hmac.compare_digest(mac, _mac(keys, payload)):
+    return unverified_refresh_token(text) if hmac.compare_digest(mac, _mac(keys, payload)) else None
+
+
+@lru_cache(maxsize=_MOST_KNOWN)
+def unverified_refresh_token(text: str) -> RefreshToken | None:
+    """Return what a refresh token claims to be, without verifying it; None if it isn't one."""
+    if len(text) > MAX_LENGTH:
         return None
-    return _REFRESH_TOKENS.decode(decode(payload))
+    try:
+        return _REFRESH_TOKENS.decode(decode(text.partition(".")[0]))
+    except (MsgspecError, ValueError):
+        return None
 
 
 def _mac(keys: IssuerKeys, payload: str) -> str:

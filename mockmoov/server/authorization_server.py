@@ -15,8 +15,14 @@ from mockmoov.oauth.encoding import read_json
 from mockmoov.oauth.errors import OAuthError
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.origins import ORIGIN_POLICIES
-from mockmoov.oauth.records import IssuerKeys
-from mockmoov.oauth.requests import bearer_token, claimed_client_ids, has_json_body, read_parameters
+from mockmoov.oauth.records import AccessToken, IssuerKeys, RefreshToken
+from mockmoov.oauth.requests import (
+    bearer_token,
+    claimed_client_ids,
+    has_json_body,
+    presented_token,
+    read_parameters,
+)
 from mockmoov.oauth.scopes import CATALOGUES
 from mockmoov.server.context import RequestContext
 from mockmoov.server.endpoints import Endpoints, Route, forward, matching_route, moov_routes, protected_route
@@ -29,6 +35,7 @@ from mockmoov.simulation.clock import http_date
 from mockmoov.simulation.faults import NO_RESPONSE
 from mockmoov.simulation.redaction import redact_path
 from mockmoov.simulation.stubs import miss_reason, stub_response
+from mockmoov.storage.entries import names_of_records
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import ClaimedClient, SimulationState
 from mockmoov.storage.store import StoreError
@@ -238,11 +245,15 @@ class AuthorizationServer:
         """Find out the contract, and the API key that the request claims."""
         request = context.request
         context.contract = contracts.select_contract(request.headers, self._default_contract)
-        claimed = claimed_client_ids(request.headers, context.parameters)
-        if not claimed and (token := bearer_token(request.headers)):
-            client_id = self.validator.claimed_client_id(token)
-            claimed = () if client_id is None else (client_id,)
-        context.claimed, context.client = claimed, self.simulation.claimed_client(claimed)
+        context.claimed = claimed_client_ids(request.headers, context.parameters)
+        token: AccessToken | RefreshToken | None = None
+        if context.claimed:
+            token = tokens.unverified_refresh_token(presented_token(context.parameters))
+        elif bearer := bearer_token(request.headers):
+            client_id, token = self.validator.claims_of(bearer)
+            context.claimed = () if client_id is None else (client_id,)
+        context.records = names_of_records(token)
+        context.client = self.simulation.claimed_client(context.claimed, context.records)
 
     def _with_faults(self, context: RequestContext, contract: Contract) -> Steps:
         """The response of the fault that the request triggers, or the real one as the fault leaves it.
@@ -318,7 +329,7 @@ class AuthorizationServer:
     def _delay(self, context: RequestContext, seconds: float) -> Steps:
         if seconds:
             yield Delay(seconds)
-            client_id = context.client_id  # meanwhile clocks went on, or were moved
-            now = self.simulation.claimed_client([client_id] if client_id else []).now
-            context.client = replace(context.client, now=now)
+            # Meanwhile clocks went on, or were moved, and a key or a token may have been revoked.
+            changed = self.simulation.claimed_client(context.claimed, context.records)
+            context.client = replace(context.client, now=changed.now, seen=changed.seen)
         return None

@@ -40,7 +40,8 @@ class RequestContext(Struct, eq=False):
     `path_parameters` are raw. `json_body` is the JSON body of a request to an operation, None if there is
     none or it is too long; the journal keeps it if `keeps_body`. `stub_miss` says why no stub answers, if the
     operation has any.
-    `contract` is None if the version is malformed. `claimed` are the client ids that the request may mean.
+    `contract` is None if the version is malformed. `claimed` are the client ids that the request may mean,
+    `records` the names of what a store has on its token.
     `client` is the API key of one of them, if there is one, with the time on its clock. `network_error` says
     how the connection fails, because of a fault, and `reason` explains a response that is not sent.
     `has_failed`: mockmoov itself failed, and sends a 500.
@@ -55,6 +56,7 @@ class RequestContext(Struct, eq=False):
     parameters: Parameters = NO_PARAMETERS
     contract: Contract | None = None
     claimed: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
     client: ClaimedClient = _NOBODY
     json_body: Any = None
     keeps_body: bool = False

@@ -28,6 +28,8 @@ from mockmoov.server.routing import Routes, declared_method
 from mockmoov.server.steps import Forward
 from mockmoov.server.validation import TokenValidator
 from mockmoov.storage.repository import Repository
+from mockmoov.storage.simulation import ClaimedClient
+from mockmoov.storage.store import Seen
 
 CLIENT_ID_HEADER = "x-mockmoov-client-id"
 ACCOUNT_ID_HEADER = "x-mockmoov-account-id"
@@ -62,7 +64,7 @@ class Endpoints:
     ) -> tuple[_Message, ApiKey] | HttpResponse:
         """The message and its sender (RFC 6749 §3.2.1, RFC 7009 §2.1), or a 429; raises `OAuthError`."""
         request = parse(context.request.headers, context.parameters)
-        api_key = self._authenticate(request.credentials)
+        api_key = self._authenticate(request.credentials, context.client.seen)
         return self._rate_limited(context, contract, api_key) or (request, api_key)
 
     # --- POST /oauth2/token -----------------------------------------------------------------------
@@ -72,24 +74,26 @@ class Endpoints:
     ) -> HttpResponse:
         """Issue an access and a refresh token (RFC 6749 §4.4, §6); raises `OAuthError`."""
         request, api_key = authorized
-        context.issued = self._grant(request, api_key, context.now)
+        context.issued = self._grant(request, api_key, context.client)
         return responses.render_token_response(contract, context.issued)
 
-    def _grant(self, request: TokenRequest, api_key: ApiKey, now: float) -> TokenResponse:
-        keys = self.repository.signing_keys()
-        grant = grants.decide(request, self._facts(keys, request, api_key, now))
-        return self.issuer.issue(keys, api_key, grant, now=now)
+    def _grant(self, request: TokenRequest, api_key: ApiKey, client: ClaimedClient) -> TokenResponse:
+        keys = self.repository.signing_keys(client.seen)
+        grant = grants.decide(request, self._facts(keys, request, api_key, client))
+        return self.issuer.issue(keys, api_key, grant, now=client.now, seen=client.seen)
 
     def _facts(
-        self, keys: IssuerKeys, request: TokenRequest, api_key: ApiKey, now: float
+        self, keys: IssuerKeys, request: TokenRequest, api_key: ApiKey, client: ClaimedClient
     ) -> grants.GrantFacts:
-        presented = tokens.read_refresh_token(keys, request.refresh_token or "")
+        sent = request.refresh_token
+        presented = tokens.read_refresh_token(keys, sent) if sent else None
+        family = self.repository.family(presented.family, client.seen) if presented else grants.NEW_FAMILY
         return grants.GrantFacts(
             api_key=api_key,
-            now=now,
+            now=client.now,
             known_scope=self.known_scope,
             refresh_token=presented,
-            family=self.repository.family(presented.family) if presented else grants.NEW_FAMILY,
+            family=family,
             restart_advice=self.validator.restart_advice,
         )
 
@@ -105,7 +109,7 @@ class Endpoints:
         if request.token_type_hint not in _TOKEN_TYPE_HINTS:
             reason = "token_type_hint is neither access_token nor refresh_token"
             raise OAuthError(ErrorCode.INVALID_REQUEST, reason, parameter="token_type_hint")
-        self.validator.revoke(request.token, api_key, context.now)
+        self.validator.revoke(request.token, api_key, context.now, context.client.seen)
         return responses.render_empty(204)
 
     # --- protected operations ---------------------------------------------------------------------
@@ -141,12 +145,13 @@ class Endpoints:
             self.repository, caller.api_key, application_id, context.request.body, now=context.now
         )
 
-    def _basic(self, _context: RequestContext, credentials: str) -> AuthorizedClient:
+    def _basic(self, context: RequestContext, credentials: str) -> AuthorizedClient:
         """The API key itself: not narrowed by scopes, exempt from the Origin rule (docs)."""
-        return AuthorizedClient(self._authenticate(requests.parse_basic(credentials)), None)
+        api_key = self._authenticate(requests.parse_basic(credentials), context.client.seen)
+        return AuthorizedClient(api_key, None)
 
     def _bearer(self, context: RequestContext, credentials: str) -> AuthorizedClient:
-        api_key, token = self.validator.live_access_token(credentials, context.now)
+        api_key, token = self.validator.live_access_token(credentials, context.now, context.client.seen)
         if token.client_type == "web":
             reason = origins.origin_rejection_reason(
                 self.origin_policy, context.request.headers, token.audiences
@@ -157,8 +162,8 @@ class Endpoints:
 
     # --- shared steps -----------------------------------------------------------------------------
 
-    def _authenticate(self, credentials: ClientCredentials | None) -> ApiKey:
-        keys = self.repository.api_keys(credentials.client_ids if credentials else ())
+    def _authenticate(self, credentials: ClientCredentials | None, seen: Seen) -> ApiKey:
+        keys = self.repository.api_keys(credentials.client_ids if credentials else (), seen)
         return grants.authenticate_client(keys, credentials)
 
     def _rate_limited(

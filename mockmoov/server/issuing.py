@@ -9,7 +9,8 @@ from mockmoov.oauth.errors import invalid_grant, invalid_scope
 from mockmoov.oauth.grants import Grant, RefreshPolicy
 from mockmoov.oauth.messages import TokenResponse
 from mockmoov.oauth.records import ApiKey, IssuerKeys, RefreshToken, TokenFormat
-from mockmoov.storage.repository import Repository
+from mockmoov.storage.repository import NOTHING, Repository
+from mockmoov.storage.store import Seen
 
 _ROOM = 12  # characters by which a refresh token may grow as its sequence gains digits
 
@@ -23,10 +24,13 @@ class Issuer:
     format: TokenFormat
     refresh: RefreshPolicy
 
-    def issue(self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
+    def issue(
+        self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float, seen: Seen = NOTHING
+    ) -> TokenResponse:
         """A new pair; uses up the refresh token of the grant, if there is one. Raises `OAuthError`.
 
-        The tokens are made and measured first, so that a refused request uses nothing up.
+        `seen` is what the request has read of the store already. The tokens are made and measured first, so
+        that a refused request uses nothing up.
         """
         ids = token_hex(32)
         family, jti = grant.refreshed.family if grant.refreshed else ids[:32], ids[32:]
@@ -54,7 +58,7 @@ class Issuer:
         if used := grant.refreshed:
             expires_at = self.policy.family_expiry(used.expires_at, now)
             if not self.repository.consume_refresh_token(
-                used, now=now, policy=self.refresh, expires_at=expires_at
+                used, now=now, policy=self.refresh, expires_at=expires_at, seen=seen
             ):
                 raise invalid_grant("refresh_token was used already, or revoked meanwhile")
         if self.format == "opaque":

@@ -4,14 +4,16 @@ from mockmoov.oauth import tokens
 from mockmoov.oauth.errors import ErrorCode, OAuthError, invalid_client
 from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, RefreshToken
 from mockmoov.oauth.signing_keys import key_pairs
-from mockmoov.storage.repository import Repository
+from mockmoov.storage.repository import NOTHING, Repository
+from mockmoov.storage.store import Seen
 
 
 class TokenValidator:
     """Decides whether a token is genuine and still good. Times are Unix seconds.
 
     The error of a token that isn't: a 401 without a code at a protected path, nothing at revocation.
-    `restart_advice` ends the reason of one that may be from before a restart.
+    `restart_advice` ends the reason of one that may be from before a restart. `seen` is what the request has
+    read of the store already.
     """
 
     def __init__(self, repository: Repository, policy: tokens.IssuerPolicy, restart_advice: str = "") -> None:
@@ -19,14 +21,16 @@ class TokenValidator:
         self._policy = policy
         self.restart_advice = restart_advice
 
-    def claimed_client_id(self, text: str) -> str | None:
-        """The client id in an access token, genuine or not; None if there is none."""
-        claims = tokens.unverified_claims(text) or self._repository.opaque_token(tokens.fingerprint(text))
-        return tokens.claimed_client_id(claims) if claims else None
+    def claims_of(self, text: str) -> tuple[str | None, AccessToken | None]:
+        """The client id and the contents of an access token, genuine or not; None for what it lacks."""
+        if tokens.unverified_claims(text) is not None:
+            return tokens.unverified_access_token(text)
+        claims = self._repository.opaque_token(tokens.fingerprint(text)) or {}
+        return tokens.claimed_client_id(claims), tokens.read_claims(claims)
 
-    def access_token(self, text: str, now: float) -> AccessToken:
+    def access_token(self, text: str, now: float, seen: Seen = NOTHING) -> AccessToken:
         """A genuine access token that has not expired, be it a JWT or opaque; raises `OAuthError`."""
-        keys = self._repository.signing_keys()
+        keys = self._repository.signing_keys(seen)
         claims = tokens.verify(keys, text)
         if claims is None:
             claims = self._repository.opaque_token(tokens.fingerprint(text))
@@ -47,11 +51,12 @@ class TokenValidator:
             f"{self.restart_advice}"
         )
 
-    def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
+    def live_access_token(self, text: str, now: float, seen: Seen = NOTHING) -> tuple[ApiKey, AccessToken]:
         """An access token that is good for use, with its API key; raises `OAuthError`."""
-        token = self.access_token(text, now)
-        is_revoked = self._repository.is_revoked(jti=token.jti, family=token.family)  # before the key is read
-        keys = self._repository.api_keys([token.client_id])
+        token = self.access_token(text, now, seen)
+        # Before the key is read, unless both were seen at one moment.
+        is_revoked = self._repository.is_revoked(jti=token.jti, family=token.family, seen=seen)
+        keys = self._repository.api_keys([token.client_id], seen)
         if not keys or not keys[0].enabled:
             raise invalid_client("the token's API key was deleted or disabled")
         if reason := keys[0].rejection_reason(token, self.restart_advice):
@@ -68,24 +73,24 @@ class TokenValidator:
         family = self._repository.family(token.family)
         return token if not family.revoked and family.sequence == token.sequence else None
 
-    def refresh_token(self, text: str, now: float) -> RefreshToken | None:
+    def refresh_token(self, text: str, now: float, seen: Seen = NOTHING) -> RefreshToken | None:
         """A genuine refresh token that has not expired, or None."""
-        token = tokens.read_refresh_token(self._repository.signing_keys(), text)
+        token = tokens.read_refresh_token(self._repository.signing_keys(seen), text)
         return token if token and now < token.expires_at else None
 
-    def revoke(self, text: str, api_key: ApiKey, now: float) -> None:
+    def revoke(self, text: str, api_key: ApiKey, now: float, seen: Seen = NOTHING) -> None:
         """Revoke a token of this key: a refresh token with its family, an access token alone (RFC 7009 §2.1).
 
         A token that is not genuine, or has expired, needs nothing; another key's raises `OAuthError`.
         """
-        refresh = self.refresh_token(text, now)
+        refresh = self.refresh_token(text, now, seen)
         if refresh is not None:
             _require_owner(refresh.client_id, api_key)
             expires_at = self._policy.family_expiry(refresh.expires_at, now)
-            self._repository.revoke_family(refresh, now=now, expires_at=expires_at)
+            self._repository.revoke_family(refresh, now=now, expires_at=expires_at, seen=seen)
             return
         try:
-            access = self.access_token(text, now)
+            access = self.access_token(text, now, seen)
         except OAuthError:
             return
         _require_owner(access.client_id, api_key)

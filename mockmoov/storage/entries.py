@@ -10,12 +10,13 @@ from functools import lru_cache
 
 from msgspec.json import Decoder
 
-from mockmoov.oauth.records import ApiKey
+from mockmoov.oauth.records import AccessToken, ApiKey, RefreshToken
 from mockmoov.simulation.clock import UNCHANGED, ClockSetting
 from mockmoov.storage.store import Store
 
 SERVER = "server"  # the group of what belongs to no API key
 API_KEYS = "api-keys"  # the group of the records of API keys
+SIGNING_KEYS = "signing-keys"  # the key of the signing keys
 _API_KEY = Decoder(ApiKey)
 _CLOCK = Decoder(ClockSetting)
 
@@ -23,6 +24,29 @@ _CLOCK = Decoder(ClockSetting)
 def entry_name(record: str, owner: str | None) -> str:
     """The key under which a store has a record of an owner."""
     return record if owner is None else f"{record}:{owner}"
+
+
+def api_key_name(client_id: str) -> str:
+    """The key under which a store has an API key."""
+    return f"api-key:{client_id}"
+
+
+def family_name(family: str) -> str:
+    """The key under which a store has a token family, once it was refreshed or revoked."""
+    return f"family:{family}"
+
+
+def revocation_name(jti: str) -> str:
+    """The key under which a store has an access token that was revoked."""
+    return f"revoked:{jti}"
+
+
+def names_of_records(token: AccessToken | RefreshToken | None) -> tuple[str, ...]:
+    """The keys of the records that decide whether a token is still good."""
+    if token is None:
+        return ()
+    family = family_name(token.family)
+    return (revocation_name(token.jti), family) if isinstance(token, AccessToken) else (family,)
 
 
 def group_of(owner: str | None) -> str:

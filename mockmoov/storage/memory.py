@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from mockmoov.storage.eviction import TokenRecord, TokenTimes, Usage
 from mockmoov.storage.journal import MemoryJournal
-from mockmoov.storage.store import Swap
+from mockmoov.storage.store import Given, Swap
 
 
 class _Entry(Struct, frozen=True, gc=False):  # there may be many: they must not slow the garbage collector
@@ -56,21 +56,33 @@ class MemoryStore:
             self._write(key, value, group, times)
 
     def compare_and_swap(
-        self, key: str, expected: bytes | None, value: bytes, *, group: str, times: TokenTimes | None = None
+        self,
+        key: str,
+        expected: bytes | None,
+        value: bytes,
+        *,
+        group: str,
+        times: TokenTimes | None = None,
+        given: Given | None = None,
     ) -> bool:
-        """Write a value and return True if the entry has the value `expected` (None: is absent)."""
+        """Write a value and return True if the entry has the value `expected` (None: is absent).
+
+        With `given`, another entry must have the value that is given there, too.
+        """
         with self._lock:
+            if given and self._value(given[0]) != given[1]:
+                return False
             return self._swap(Swap(key, expected, value, group), times)
 
     def scan(self, group: str) -> list[bytes]:
-        """The values of a group, in the order in which their keys were first written."""
+        """The values of a group without its token records, in the order of the first write of their keys."""
         with self._lock:
-            return [self._entries[key].value for key in self._groups.get(group, _EMPTY).keys]
+            return [self._entries[key].value for key in self._names(group)]
 
     def count(self, group: str) -> int:
-        """How many entries a group has."""
+        """How many entries a group has, without its token records."""
         with self._lock:
-            return len(self._groups.get(group, _EMPTY).keys)
+            return len(self._names(group))
 
     def count_named(self, prefix: str, limit: int) -> int:
         """How many entries have a key that begins with an ASCII prefix; `limit` if there are more."""
@@ -88,7 +100,7 @@ class MemoryStore:
             return Usage(len(self._tokens), self._token_bytes)
 
     def token_records(self) -> list[TokenRecord]:
-        """All token records; those of a group in the order in which their keys were first written."""
+        """All token records."""
         with self._lock:
             return list(self._tokens.values())
 
@@ -118,9 +130,15 @@ class MemoryStore:
     def close(self) -> None:
         """Release nothing: the entries stay."""
 
+    def _names(self, group: str) -> list[str]:
+        return [key for key in self._groups.get(group, _EMPTY).keys if key not in self._tokens]
+
+    def _value(self, key: str) -> bytes | None:
+        entry = self._entries.get(key)
+        return entry.value if entry else None
+
     def _swap(self, swap: Swap, times: TokenTimes | None = None) -> bool:
-        entry = self._entries.get(swap.key)
-        if (entry.value if entry else None) != swap.expected:
+        if self._value(swap.key) != swap.expected:
             return False
         if swap.value is None:
             self._remove(swap.key)

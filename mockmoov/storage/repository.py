@@ -8,7 +8,7 @@ what happens when there are too many.
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from itertools import chain
@@ -33,7 +33,18 @@ from mockmoov.oauth.records import (
     TokenFloor,
     TokenFormat,
 )
-from mockmoov.storage.entries import API_KEYS, SERVER, client_id_of, decode_api_key, group_of, read_clocks
+from mockmoov.storage.entries import (
+    API_KEYS,
+    SERVER,
+    SIGNING_KEYS,
+    api_key_name,
+    client_id_of,
+    decode_api_key,
+    family_name,
+    group_of,
+    read_clocks,
+    revocation_name,
+)
 from mockmoov.storage.eviction import (
     MAX_USAGE,
     TokenTimes,
@@ -42,10 +53,11 @@ from mockmoov.storage.eviction import (
     plan_evictions,
     writes_with_room,
 )
-from mockmoov.storage.store import Store, StoreError, Swap
+from mockmoov.storage.store import Seen, Store, StoreError, Swap
 
-_SIGNING_KEYS, _START_SETTINGS = "signing-keys", "start-settings"
-_FAMILIES = "family:"
+_START_SETTINGS = "start-settings"
+_FAMILIES = family_name("")
+NOTHING: Seen = {}
 _KEYS, _FAMILY, _BUCKET = Decoder(IssuerKeys), Decoder(TokenFamily), Decoder(Bucket)
 _log = logging.getLogger("mockmoov")
 
@@ -80,7 +92,8 @@ class _OfApiKeys(NamedTuple):
 class Repository:
     """API keys, signing keys, and the records of tokens. Times are Unix seconds.
 
-    `now` is what the clock of an API key shows, `wall` the real time. `bound` limits the token records.
+    `now` is what the clock of an API key shows, `wall` the real time. `seen` is what the request has read
+    already: it isn't read again. `bound` limits the token records.
     """
 
     def __init__(
@@ -98,26 +111,26 @@ class Repository:
 
     def has_signing_keys(self) -> bool:
         """Whether a server has started on this store before."""
-        return self._get(_SIGNING_KEYS) is not None
+        return self._get(SIGNING_KEYS) is not None
 
-    def signing_keys(self) -> IssuerKeys:
+    def signing_keys(self, seen: Seen = NOTHING) -> IssuerKeys:
         """The signing keys; `put_missing` has written them."""
-        return _read_signing_keys(self._get(_SIGNING_KEYS) or b"")
+        return _read_signing_keys(self._get(SIGNING_KEYS, seen) or b"")
 
     def change_signing_keys(self, change: Callable[[IssuerKeys], IssuerKeys]) -> IssuerKeys:
         """Replace the signing keys by what `change` makes of them."""
         while True:
-            before = self._get(_SIGNING_KEYS) or b""
+            before = self._get(SIGNING_KEYS) or b""
             after = change(_read_signing_keys(before))
             value = to_json(after)
-            if value == before or self._store.compare_and_swap(_SIGNING_KEYS, before, value, group=SERVER):
+            if value == before or self._store.compare_and_swap(SIGNING_KEYS, before, value, group=SERVER):
                 return after
 
     def put_missing(self, keys: IssuerKeys, api_keys: Iterable[ApiKey]) -> None:
         """Put these keys where they are absent. What the store has stays, even if it differs."""
-        self._store.compare_and_swap(_SIGNING_KEYS, None, to_json(keys), group=SERVER)
+        self._store.compare_and_swap(SIGNING_KEYS, None, to_json(keys), group=SERVER)
         for api_key in api_keys:
-            name = _name(api_key.client_id)
+            name = api_key_name(api_key.client_id)
             self._store.compare_and_swap(name, None, to_json(api_key), group=API_KEYS)
 
     def start_settings(self) -> StartSettings | None:
@@ -131,8 +144,8 @@ class Repository:
 
     def reset(self, keys: IssuerKeys, api_keys: Iterable[ApiKey]) -> None:
         """Remove everything, clocks too, and start again with these keys."""
-        records = [(API_KEYS, _name(api_key.client_id), to_json(api_key)) for api_key in api_keys]
-        self._store.clear([(SERVER, _SIGNING_KEYS, to_json(keys)), *records])
+        records = [(API_KEYS, api_key_name(api_key.client_id), to_json(api_key)) for api_key in api_keys]
+        self._store.clear([(SERVER, SIGNING_KEYS, to_json(keys)), *records])
         self._store.journal.clear()
 
     # --- API keys ---------------------------------------------------------------------------------
@@ -144,7 +157,7 @@ class Repository:
 
     def change_api_key(self, client_id: str, change: Callable[[ApiKey], ApiKey]) -> ApiKey | None:
         """Replace an API key by what `change` makes of it; None if there is none."""
-        name = _name(client_id)
+        name = api_key_name(client_id)
         while True:
             before = self._get(name)
             if before is None:
@@ -157,21 +170,21 @@ class Repository:
     def delete_api_key(self, client_id: str) -> bool:
         """Remove an API key and all that belongs to it. Return False if there is none."""
         while True:
-            before = self._get(_name(client_id))
+            before = self._get(api_key_name(client_id))
             if self._swap_and_forget(client_id, before, None):
                 return before is not None
 
     def reset_api_key(self, client_id: str, *, epoch: str) -> ApiKey | None:
         """Remove all that belongs to an API key, and refuse its tokens. None if there is no such key."""
         while True:
-            before = self._get(_name(client_id))
+            before = self._get(api_key_name(client_id))
             after = None if before is None else replace(decode_api_key(before), epoch=epoch, floor=NO_FLOOR)
             if self._swap_and_forget(client_id, before, after):
                 return after
 
-    def api_keys(self, client_ids: Iterable[str]) -> list[ApiKey]:
+    def api_keys(self, client_ids: Iterable[str], seen: Seen = NOTHING) -> list[ApiKey]:
         """The API keys that exist among these."""
-        values = self._store.get_many(map(_name, client_ids))
+        values = self._get_many([*map(api_key_name, client_ids)], seen)
         return [decode_api_key(value) for value in values if value is not None]
 
     def all_api_keys(self) -> list[ApiKey]:
@@ -206,23 +219,31 @@ class Repository:
 
     # --- tokens -----------------------------------------------------------------------------------
 
-    def family(self, family: str) -> TokenFamily:
+    def family(self, family: str, seen: Seen = NOTHING) -> TokenFamily:
         """The state of a token family; one without a record is new."""
-        return _read_family(self._get(f"{_FAMILIES}{family}"))
+        return _read_family(self._get(family_name(family), seen))
 
     def consume_refresh_token(
-        self, token: RefreshToken, *, now: float, policy: RefreshPolicy, expires_at: float
+        self,
+        token: RefreshToken,
+        *,
+        now: float,
+        policy: RefreshPolicy,
+        expires_at: float,
+        seen: Seen = NOTHING,
     ) -> bool:
         """Use up a refresh token. Only the first use returns True; any other is a replay (RFC 9700 §4.14.2).
 
         `expires_at` is when all tokens of the family will have expired.
         """
         use = partial(redeem, sequence=token.sequence, now=now, policy=policy)
-        return self._change_family(token, use, now=now, expires_at=expires_at)
+        return self._change_family(token, use, now=now, expires_at=expires_at, seen=seen)
 
-    def revoke_family(self, token: RefreshToken, *, now: float, expires_at: float) -> None:
+    def revoke_family(
+        self, token: RefreshToken, *, now: float, expires_at: float, seen: Seen = NOTHING
+    ) -> None:
         """Revoke every token of a family, also those that are not issued yet (RFC 7009 §2.1)."""
-        self._change_family(token, _revoke, now=now, expires_at=expires_at)
+        self._change_family(token, _revoke, now=now, expires_at=expires_at, seen=seen)
 
     def _change_family(
         self,
@@ -231,11 +252,13 @@ class Repository:
         *,
         now: float,
         expires_at: float,
+        seen: Seen,
     ) -> bool:
-        name = f"{_FAMILIES}{token.family}"
-        # The first token of a family hardly ever has a record: one that is there anyway makes the swap fail.
-        before = self._get(name) if token.sequence else None
+        names = [family_name(token.family), api_key_name(token.client_id)]
+        before, api_key = self._get_many(names, seen)
         while True:
+            if api_key is not None and decode_api_key(api_key).rejection_reason(token):
+                return False  # a family without a record may not be new: its record may have been evicted
             family = _read_family(before)
             changed, accepted = change(family)
             if changed == family and not accepted:
@@ -248,27 +271,29 @@ class Repository:
             )
             times = self._times(after.issued_at, after.expires_at, now)
             if self._store.compare_and_swap(
-                name, before, to_json(after), group=group_of(token.client_id), times=times
+                names[0],
+                before,
+                to_json(after),
+                group=group_of(token.client_id),
+                times=times,
+                given=(names[1], api_key),
             ):
                 self._evict_if_full()
-                if before is not None or not accepted:
-                    return accepted
-                # Without a record the family may be new, or its record was evicted a moment ago.
-                return not any(key.rejection_reason(token) for key in self.api_keys([token.client_id]))
-            before = self._get(name)
+                return accepted
+            before, api_key = self._store.get_many(names)
 
     def revoke_access_token(self, token: AccessToken, *, now: float) -> None:
         """Revoke one access token."""
         times = self._times(token.issued_at, token.expires_at, now)
-        self._store.put(f"revoked:{token.jti}", b"", group=group_of(token.client_id), times=times)
+        self._store.put(revocation_name(token.jti), b"", group=group_of(token.client_id), times=times)
         self._evict_if_full()
 
-    def is_revoked(self, *, jti: str, family: str) -> bool:
+    def is_revoked(self, *, jti: str, family: str, seen: Seen = NOTHING) -> bool:
         """Whether an access token, or the family it belongs to, was revoked.
 
-        Ask this before you read the API key of the token: its floor rises before a revocation is evicted.
+        Its API key must be read later, or at the same moment: its floor rises before a revocation is evicted.
         """
-        revoked, record = self._store.get_many((f"revoked:{jti}", f"{_FAMILIES}{family}"))
+        revoked, record = self._get_many((revocation_name(jti), family_name(family)), seen)
         return revoked is not None or _read_family(record).revoked
 
     def put_opaque_token(
@@ -353,7 +378,7 @@ class Repository:
         It is one step: what another server writes for the new key must stay.
         """
         value = None if after is None else to_json(after)
-        swap = Swap(_name(client_id), before, value, API_KEYS)
+        swap = Swap(api_key_name(client_id), before, value, API_KEYS)
         done = self._store.forget(group_of(client_id), swap)
         if done:
             try:
@@ -362,8 +387,15 @@ class Repository:
                 _log.warning("the exchanges of API key %s are left in the journal: %s", client_id, error)
         return done
 
-    def _get(self, key: str) -> bytes | None:
-        return self._store.get_many((key,))[0]
+    def _get(self, key: str, seen: Seen = NOTHING) -> bytes | None:
+        return seen[key] if key in seen else self._store.get_many((key,))[0]
+
+    def _get_many(self, keys: Sequence[str], seen: Seen) -> list[bytes | None]:
+        """The values of these keys, all as they were seen, or else all as they are now."""
+        try:
+            return [seen[key] for key in keys]
+        except KeyError:
+            return self._store.get_many(keys)
 
 
 def _raise_floor(
@@ -379,10 +411,6 @@ def _raise_floor(
     if floor.issued_at >= int(now):
         return replace(api_key, epoch=new_epoch, floor=NO_FLOOR)
     return replace(api_key, floor=api_key.floor.raised_to(floor))
-
-
-def _name(client_id: str) -> str:
-    return f"api-key:{client_id}"
 
 
 @lru_cache(maxsize=64)

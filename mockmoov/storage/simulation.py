@@ -18,11 +18,12 @@ from mockmoov.simulation.faults import Fault, Plan, is_success, select_fault
 from mockmoov.simulation.journal import Query
 from mockmoov.simulation.matching import RequestFacts
 from mockmoov.simulation.stubs import Stub, StubPlan, select_stub
-from mockmoov.storage.entries import decode_api_key, decode_clock, entry_name, group_of
+from mockmoov.storage.entries import SIGNING_KEYS, decode_api_key, decode_clock, entry_name, group_of
 from mockmoov.storage.plans import Plans
-from mockmoov.storage.store import Journal, Store, Watch
+from mockmoov.storage.store import Journal, Seen, Store, Watch
 
-_OF_A_KEY = ("api-key", "clock", "faults", "stubs")  # the entries that a request needs of an API key
+_NAMES = ("clock", "faults", "stubs", SIGNING_KEYS)  # the entries that a request needs of the server
+_OF_A_KEY = ("api-key", "clock", "faults", "stubs")  # and of an API key
 
 ClockChange = Callable[[ClockSetting, float], ClockSetting]
 
@@ -30,13 +31,14 @@ ClockChange = Callable[[ClockSetting, float], ClockSetting]
 class ClaimedClient(Struct, frozen=True, kw_only=True):
     """What a request is subject to: the API key that it claims, if there is one, its time, and any plans.
 
-    `stubbed` has the operations with stubs.
+    `stubbed` has the operations with stubs, `seen` all that was read of the store.
     """
 
     api_key: ApiKey | None
     now: float
     has_faults: bool
     stubbed: frozenset[str | None] = frozenset()
+    seen: Seen = {}
 
 
 class SimulationState:
@@ -48,26 +50,26 @@ class SimulationState:
         self.faults: Plans[Fault] = Plans(store, "faults", Decoder(Plan))
         self.stubs: Plans[Stub] = Plans(store, "stubs", Decoder(StubPlan))
 
-    def claimed_client(self, client_ids: Iterable[str]) -> ClaimedClient:
-        """What a request is subject to that claims these API keys: the first that exists counts."""
-        names = [f"{record}:{client_id}" for client_id in client_ids for record in _OF_A_KEY]
-        server_clock, *others = self._store.get_many(["clock", "faults", "stubs", *names])
-        server_plans, own = others[:2], others[2:]
-        now = decode_clock(server_clock).read(self._wall())
-        for start in range(0, len(own), len(_OF_A_KEY)):
-            api_key, clock, *plans = own[start : start + len(_OF_A_KEY)]
-            if api_key is not None:
-                now = decode_clock(clock).read(now)
-                return self._claimed(decode_api_key(api_key), now, server_plans, plans)
-        return self._claimed(None, now, server_plans)
+    def claimed_client(self, client_ids: Sequence[str], records: Iterable[str] = ()) -> ClaimedClient:
+        """What a request is subject to that claims these API keys: the first that exists counts.
 
-    def _claimed(self, api_key: ApiKey | None, now: float, *plans: Sequence[bytes | None]) -> ClaimedClient:
-        """`plans` are the faults and stubs of each owner."""
+        All that the request needs of the store is read at one moment, with these records of its token, too.
+        """
+        names = [*_NAMES, *[f"{record}:{owner}" for owner in client_ids for record in _OF_A_KEY], *records]
+        values = self._store.get_many(names)
+        now = decode_clock(values[0]).read(self._wall())
+        api_key, plans = None, [values[1:3]]
+        for start in range(len(_NAMES), len(_NAMES) + len(_OF_A_KEY) * len(client_ids), len(_OF_A_KEY)):
+            if (found := values[start]) is not None:
+                api_key, now = decode_api_key(found), decode_clock(values[start + 1]).read(now)
+                plans.append(values[start + 2 : start + 4])
+                break
         return ClaimedClient(
             api_key=api_key,
             now=now,
             has_faults=any(self.faults.decode(faults) for faults, _ in plans),
             stubbed=frozenset().union(*(self.stubs.endpoints(stubs) for _, stubs in plans)),
+            seen=dict(zip(names, values, strict=True)),
         )
 
     # --- clocks -----------------------------------------------------------------------------------

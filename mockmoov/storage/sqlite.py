@@ -6,7 +6,7 @@ So each call is one statement, or one transaction.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,22 +14,23 @@ from typing import Any, TypeVar
 from mockmoov.storage.eviction import TokenRecord, TokenTimes, Usage
 from mockmoov.storage.sqlite_file import SqliteFile, transaction
 from mockmoov.storage.sqlite_journal import JOURNAL_SCHEMA, SqliteJournal
-from mockmoov.storage.store import Swap
+from mockmoov.storage.store import Given, Swap
 
-# Keys are bytes: requests name API keys, and what they send may be no text that SQLite can hold. `size` and
-# the three times belong to a token record; another entry has none of them.
+# Keys are bytes: requests name API keys, and what they send may be no text that SQLite can hold. A token
+# record has a size and three times, another entry has a position among those of its group. Token records are
+# written most often, so they are in no index: to forget a group, or to evict, all of them are looked through.
 _SCHEMA = """
 CREATE TABLE entries (
     key BLOB PRIMARY KEY,
     "group" TEXT NOT NULL,
-    position INTEGER NOT NULL,
+    position INTEGER,
     value BLOB NOT NULL,
     size INTEGER,
     issued_at REAL,
     expires_at REAL,
     real_expiry REAL
 ) WITHOUT ROWID;;
-CREATE INDEX entries_of_groups ON entries ("group", position);;
+CREATE INDEX entries_of_groups ON entries ("group", position) WHERE size IS NULL;;
 
 CREATE TABLE versions ("group" TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;;
 CREATE TRIGGER version_of_new AFTER INSERT ON entries WHEN NEW.size IS NULL BEGIN
@@ -54,26 +55,34 @@ CREATE TRIGGER usage_of_removed AFTER DELETE ON entries WHEN OLD.size IS NOT NUL
     UPDATE usage SET records = records - 1, size = size - OLD.size;
 END
 """
-_INSERT = """
-INSERT INTO entries (value, size, issued_at, expires_at, real_expiry, key, "group", position)
-VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(position), 0) + 1 FROM entries WHERE "group" = ?))
-"""
 _MOST_KNOWN = 4096  # entries, each of up to so many characters and bytes
 _LARGEST_KNOWN = 4096
 _MOST_VALUES = 900  # in one statement: older versions of SQLite take no more than 999
-_CREATE = f"{_INSERT} ON CONFLICT DO NOTHING"
-_PUT = f"""{_INSERT} ON CONFLICT (key) DO UPDATE SET
-value = excluded.value, size = excluded.size,
-issued_at = excluded.issued_at, expires_at = excluded.expires_at, real_expiry = excluded.real_expiry
+_OF_GROUP = """FROM entries WHERE "group" = ? AND size IS NULL"""
+_INSERT = f"""
+INSERT INTO entries (value, size, issued_at, expires_at, real_expiry, key, "group", position)
+SELECT ?, ?, ?, ?, ?, ?, ?, CASE WHEN ? THEN (SELECT coalesce(max(position), 0) + 1 {_OF_GROUP}) END
 """
-_SWAP = """
+_UPDATE = """
 UPDATE entries SET value = ?, size = ?, issued_at = ?, expires_at = ?, real_expiry = ?
 WHERE key = ? AND value = ?
+"""
+_IS_GIVEN = "(SELECT value FROM entries WHERE key = ?) IS ?"
+# By whether the entry is expected to be absent, and whether another one must have a given value.
+_SWAPS = {
+    (True, False): f"{_INSERT} WHERE TRUE ON CONFLICT DO NOTHING",
+    (True, True): f"{_INSERT} WHERE {_IS_GIVEN} ON CONFLICT DO NOTHING",
+    (False, False): _UPDATE,
+    (False, True): f"{_UPDATE} AND {_IS_GIVEN}",
+}
+_PUT = f"""{_INSERT} WHERE TRUE ON CONFLICT (key) DO UPDATE SET
+value = excluded.value, size = excluded.size,
+issued_at = excluded.issued_at, expires_at = excluded.expires_at, real_expiry = excluded.real_expiry
 """
 _DELETE = "DELETE FROM entries WHERE key = ?"
 _LIST_RECORDS = """
 SELECT key, "group", size, issued_at, expires_at, real_expiry FROM entries
-WHERE size IS NOT NULL ORDER BY "group", position
+WHERE size IS NOT NULL
 """
 _COUNT_NAMED = "SELECT count(*) FROM (SELECT 1 FROM entries WHERE key >= ? AND key < ? LIMIT ?)"
 _EVICT = """
@@ -103,19 +112,19 @@ class SqliteStore:
         return self._file.use(self._get_many, list(keys))
 
     def _get_many(self, connection: sqlite3.Connection, keys: Sequence[str]) -> list[bytes | None]:
-        self._check_known(connection)
-        with suppress(KeyError):
-            return [self._known[key] for key in keys]
-        unknown = [key for key in keys if key not in self._known]
-        if len(unknown) < len(keys) or len(keys) > _MOST_VALUES:  # else one statement reads all of one moment
-            with transaction(connection, "DEFERRED"):
+        unknown = self._unknown(keys)
+        is_one_statement = len(unknown) == len(keys) <= _MOST_VALUES
+        with nullcontext() if is_one_statement or not unknown else transaction(connection, "DEFERRED"):
+            if not is_one_statement:  # the known entries and the others must be of one moment
                 self._check_known(connection)
-                unknown = [key for key in keys if key not in self._known]
-                found = _select(connection, unknown)
-        else:
-            found = _select(connection, keys)
+                unknown = self._unknown(keys)
+            found = _select(connection, unknown)
+        values = [found[key] if key in found else self._known[key] for key in keys]
         self._known.update((key, value) for key, value in found.items() if _is_small(key, value))
-        return [found[key] if key in found else self._known[key] for key in keys]
+        return values
+
+    def _unknown(self, keys: Sequence[str]) -> list[str]:
+        return [key for key in keys if key not in self._known]
 
     def _check_known(self, connection: sqlite3.Connection) -> None:
         """Forget the known entries if somebody else has written to the file, or if they are many."""
@@ -127,29 +136,40 @@ class SqliteStore:
 
     def put(self, key: str, value: bytes, *, group: str, times: TokenTimes | None = None) -> None:
         """Write a value, whatever was there before."""
-        columns = (value, *_columns(key, value, times), _encode(key), group, group)
-        self._file.write(self._write, key, _PUT, columns)
+        self._file.write(self._write, key, _PUT, _row(key, value, group, times))
 
     def compare_and_swap(
-        self, key: str, expected: bytes | None, value: bytes, *, group: str, times: TokenTimes | None = None
+        self,
+        key: str,
+        expected: bytes | None,
+        value: bytes,
+        *,
+        group: str,
+        times: TokenTimes | None = None,
+        given: Given | None = None,
     ) -> bool:
-        """Write a value and return True if the entry has the value `expected` (None: is absent)."""
-        sql, last = (_CREATE, (group, group)) if expected is None else (_SWAP, (expected,))
-        columns = (value, *_columns(key, value, times), _encode(key), *last)
-        return self._file.write(self._write, key, sql, columns) == 1
+        """Write a value and return True if the entry has the value `expected` (None: is absent).
+
+        With `given`, another entry must have the value that is given there, too.
+        """
+        sql = _SWAPS[expected is None, given is not None]
+        row = _row(key, value, group, times)
+        row = row if expected is None else (*row[:6], expected)
+        condition = (_encode(given[0]), given[1]) if given else ()
+        return self._file.write(self._write, key, sql, (*row, *condition)) == 1
 
     def _write(self, connection: sqlite3.Connection, key: str, sql: str, values: Sequence[object]) -> int:
         self._known.pop(key, None)
         return connection.execute(sql, values).rowcount
 
     def scan(self, group: str) -> list[bytes]:
-        """The values of a group, in the order in which their keys were first written."""
-        rows = self._file.read('SELECT value FROM entries WHERE "group" = ? ORDER BY position', (group,))
+        """The values of a group without its token records, in the order of the first write of their keys."""
+        rows = self._file.read(f"SELECT value {_OF_GROUP} ORDER BY position", (group,))
         return [value for (value,) in rows]
 
     def count(self, group: str) -> int:
-        """How many entries a group has."""
-        return int(self._number('SELECT count(*) FROM entries WHERE "group" = ?', group))
+        """How many entries a group has, without its token records."""
+        return int(self._number(f"SELECT count(*) {_OF_GROUP}", group))
 
     def count_named(self, prefix: str, limit: int) -> int:
         """How many entries have a key that begins with an ASCII prefix; `limit` if there are more."""
@@ -166,7 +186,7 @@ class SqliteStore:
         return Usage(*self._file.read("SELECT records, size FROM usage")[0])
 
     def token_records(self) -> list[TokenRecord]:
-        """All token records; those of a group in the order in which their keys were first written."""
+        """All token records."""
         return [
             TokenRecord(key.decode("utf-8", "surrogatepass"), group, size, TokenTimes(*times))
             for key, group, size, *times in self._file.read(_LIST_RECORDS)
@@ -190,9 +210,7 @@ class SqliteStore:
 
     def clear(self, entries: Iterable[tuple[str, str, bytes]]) -> None:
         """Replace all entries by these, each a group, a key and a value."""
-        rows = [
-            (value, *_columns(key, value, None), _encode(key), group, group) for group, key, value in entries
-        ]
+        rows = [_row(key, value, group) for group, key, value in entries]
 
         def replace(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM entries")
@@ -216,29 +234,30 @@ class SqliteStore:
 
 
 def _select(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, bytes | None]:
-    found: dict[bytes, bytes] = {}
-    names = [_encode(key) for key in keys]
-    for start in range(0, len(names), _MOST_VALUES):
-        part = names[start : start + _MOST_VALUES]
-        found.update(connection.execute(_select_statement(len(part)), part))
-    return {key: found.get(name) for key, name in zip(keys, names, strict=True)}
+    """The values of these keys; None for one that is absent."""
+    found: dict[str, bytes | None] = {}
+    for start in range(0, len(keys), _MOST_VALUES):
+        part = keys[start : start + _MOST_VALUES]
+        row = connection.execute(_select_statement(len(part)), [_encode(key) for key in part]).fetchone()
+        found.update(zip(part, row, strict=True))
+    return found
 
 
 @lru_cache(maxsize=64)
 def _select_statement(count: int) -> str:
-    return f"SELECT key, value FROM entries WHERE key IN ({', '.join('?' * count)})"  # noqa: S608
+    return f"SELECT {', '.join(['(SELECT value FROM entries WHERE key = ?)'] * count)}"  # noqa: S608
 
 
 def _swap(connection: sqlite3.Connection, swap: Swap) -> bool:
     """Change an entry in a transaction; False if it has another value."""
     key, value = _encode(swap.key), swap.value
-    (found,) = connection.execute("SELECT (SELECT value FROM entries WHERE key = ?)", (key,)).fetchone()
+    (found,) = connection.execute(_select_statement(1), (key,)).fetchone()
     if found != swap.expected:
         return False
     if value is None:
         connection.execute(_DELETE, (key,))
     else:
-        connection.execute(_PUT, (value, *_columns(swap.key, value, None), key, swap.group, swap.group))
+        connection.execute(_PUT, _row(swap.key, value, swap.group))
     return True
 
 
@@ -250,8 +269,12 @@ def _encode(key: str) -> bytes:
     return key.encode("utf-8", "surrogatepass")
 
 
-def _columns(key: str, value: bytes, times: TokenTimes | None) -> Sequence[float | None]:
-    return (None, None, None, None) if times is None else (len(key) + len(value), *_times(times))
+def _row(key: str, value: bytes, group: str, times: TokenTimes | None = None) -> Sequence[object]:
+    """The values of `_INSERT`."""
+    name = _encode(key)
+    if times is None:
+        return (value, None, None, None, None, name, group, True, group)
+    return (value, len(key) + len(value), *_times(times), name, group, False, group)
 
 
 def _times(times: TokenTimes) -> tuple[float, float, float]:

@@ -21,7 +21,7 @@ from weakref import WeakSet
 from mockmoov.storage.store import SchemaVersionError, StoreError
 
 APPLICATION_ID = 0x6D6F6F76  # "moov": in the header of the file
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 5.0
 """How long a call waits for another process that writes."""
 _CACHE_KIBIBYTES = 16 * 1024

@@ -5,16 +5,20 @@ forgetting a group: nobody holds a lock across calls. So servers, also in severa
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self, TypeAlias
 
 from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.journal import Query
 from mockmoov.storage.eviction import TokenRecord, TokenTimes, Usage
 
 MAX_WATCHES = 2_000  # (choice)
+Seen: TypeAlias = Mapping[str, bytes | None]
+"""What a request has read already, all at one moment: the values by key; None for one that is absent."""
+Given: TypeAlias = tuple[str, bytes | None]
+"""A key, and the value that it must have (None: is absent)."""
 
 
 class StoreError(Exception):
@@ -150,17 +154,27 @@ class Store(Protocol):
         ...
 
     def compare_and_swap(
-        self, key: str, expected: bytes | None, value: bytes, *, group: str, times: TokenTimes | None = None
+        self,
+        key: str,
+        expected: bytes | None,
+        value: bytes,
+        *,
+        group: str,
+        times: TokenTimes | None = None,
+        given: Given | None = None,
     ) -> bool:
-        """Write a value and return True if the entry has the value `expected` (None: is absent)."""
+        """Write a value and return True if the entry has the value `expected` (None: is absent).
+
+        With `given`, another entry must have the value that is given there, too.
+        """
         ...
 
     def scan(self, group: str) -> list[bytes]:
-        """The values of a group, in the order in which their keys were first written."""
+        """The values of a group without its token records, in the order of the first write of their keys."""
         ...
 
     def count(self, group: str) -> int:
-        """How many entries a group has."""
+        """How many entries a group has, without its token records."""
         ...
 
     def count_named(self, prefix: str, limit: int) -> int:
@@ -176,7 +190,7 @@ class Store(Protocol):
         ...
 
     def token_records(self) -> list[TokenRecord]:
-        """All token records; those of a group in the order in which their keys were first written."""
+        """All token records."""
         ...
 
     def evict(self, records: Iterable[TokenRecord]) -> None:

@@ -9,30 +9,31 @@ from mockmoov.oauth.messages import ClientCredentials
 from mockmoov.oauth.records import AccessToken, ApiKey
 from mockmoov.server.endpoints import Endpoints
 from mockmoov.server.validation import TokenValidator
+from mockmoov.storage.repository import NOTHING
+from mockmoov.storage.store import Seen
 from tools.breakages.seams import Breakage
 
 
 class AnySecret(Endpoints):
     """Takes a client at its word."""
 
-    def _authenticate(self, credentials: ClientCredentials | None) -> ApiKey:
+    def _authenticate(self, credentials: ClientCredentials | None, seen: Seen) -> ApiKey:
         for api_key in self.repository.api_keys(credentials.client_ids if credentials else ()):
             return api_key
-        return super()._authenticate(credentials)
+        return super()._authenticate(credentials, seen)
 
 
 def secret_like(alike: Callable[[str, str], bool]) -> type[Endpoints]:
     """Compares what is shown with the secret in a way of its own."""
 
     class Alike(Endpoints):
-        def _authenticate(self, credentials: ClientCredentials | None) -> ApiKey:
+        def _authenticate(self, credentials: ClientCredentials | None, seen: Seen) -> ApiKey:
             for api_key in self.repository.api_keys(credentials.client_ids if credentials else ()):
                 shown = credentials.client_secrets if credentials else ()
                 if any(alike(api_key.client_secret, secret) for secret in shown):
-                    return super()._authenticate(
-                        replace(credentials, client_secrets=(api_key.client_secret,)) if credentials else None
-                    )
-            return super()._authenticate(credentials)
+                    right = {"client_secrets": (api_key.client_secret,)}
+                    return super()._authenticate(replace(credentials, **right) if credentials else None, seen)
+            return super()._authenticate(credentials, seen)
 
     return Alike
 
@@ -40,33 +41,33 @@ def secret_like(alike: Callable[[str, str], bool]) -> type[Endpoints]:
 class UnknownTold(Endpoints):
     """Says that a client is unknown."""
 
-    def _authenticate(self, credentials: ClientCredentials | None) -> ApiKey:
+    def _authenticate(self, credentials: ClientCredentials | None, seen: Seen) -> ApiKey:
         if credentials and not self.repository.api_keys(credentials.client_ids):
             reason = "there is no such client"
             raise OAuthError(ErrorCode.INVALID_CLIENT, reason, parameter=credentials.parameter)
-        return super()._authenticate(credentials)
+        return super()._authenticate(credentials, seen)
 
 
 class DisabledGood(Endpoints):
     """A disabled key authenticates as any other."""
 
-    def _authenticate(self, credentials: ClientCredentials | None) -> ApiKey:
+    def _authenticate(self, credentials: ClientCredentials | None, seen: Seen) -> ApiKey:
         if credentials:
             for api_key in self.repository.api_keys(credentials.client_ids):
                 if api_key.client_secret in credentials.client_secrets:
                     return api_key
-        return super()._authenticate(credentials)
+        return super()._authenticate(credentials, seen)
 
 
 class TokensOutliveKeys(TokenValidator):
     """What became of a token's API key is not looked at, only whether it was deleted."""
 
-    def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
+    def live_access_token(self, text: str, now: float, seen: Seen = NOTHING) -> tuple[ApiKey, AccessToken]:
         token = self.access_token(text, now)
         for api_key in self._repository.api_keys([token.client_id]):
             if not api_key.enabled:
                 return api_key, token
-        return super().live_access_token(text, now)
+        return super().live_access_token(text, now, seen)
 
 
 KEYS: dict[str, Breakage] = {

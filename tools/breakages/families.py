@@ -15,8 +15,9 @@ from mockmoov.oauth.scopes import covers
 from mockmoov.server.endpoints import Endpoints
 from mockmoov.server.issuing import Issuer
 from mockmoov.server.validation import TokenValidator
-from mockmoov.storage.repository import Repository
-from mockmoov.storage.simulation import ClockChange, SimulationState
+from mockmoov.storage.repository import NOTHING, Repository
+from mockmoov.storage.simulation import ClaimedClient, ClockChange, SimulationState
+from mockmoov.storage.store import Seen
 from tools.breakages.seams import Breakage
 
 
@@ -24,7 +25,13 @@ class KeepsOldTokens(Repository):
     """Rotates, but the old refresh token stays good."""
 
     def consume_refresh_token(
-        self, token: RefreshToken, *, now: float, policy: RefreshPolicy, expires_at: float
+        self,
+        token: RefreshToken,
+        *,
+        now: float,
+        policy: RefreshPolicy,
+        expires_at: float,
+        seen: Seen = NOTHING,
     ) -> bool:
         return not self.family(token.family).revoked
 
@@ -33,7 +40,13 @@ class LosesRaces(Repository):
     """Looks whether a refresh token is good, waits, and then uses it up: two at once are both the first."""
 
     def consume_refresh_token(
-        self, token: RefreshToken, *, now: float, policy: RefreshPolicy, expires_at: float
+        self,
+        token: RefreshToken,
+        *,
+        now: float,
+        policy: RefreshPolicy,
+        expires_at: float,
+        seen: Seen = NOTHING,
     ) -> bool:
         import time
 
@@ -51,14 +64,16 @@ class LosesRaces(Repository):
 class NoCascade(Repository):
     """Revoking a refresh token leaves the access tokens of its family good."""
 
-    def is_revoked(self, *, jti: str, family: str) -> bool:
-        return super().is_revoked(jti=jti, family="none")
+    def is_revoked(self, *, jti: str, family: str, seen: Seen = NOTHING) -> bool:
+        return super().is_revoked(jti=jti, family="none", seen=seen)
 
 
 class ForgetsRevocations(Repository):
     """Says 204 to a revocation and does nothing."""
 
-    def revoke_family(self, token: RefreshToken, *, now: float, expires_at: float) -> None:
+    def revoke_family(
+        self, token: RefreshToken, *, now: float, expires_at: float, seen: Seen = NOTHING
+    ) -> None:
         pass
 
     def revoke_access_token(self, token: AccessToken, *, now: float) -> None:
@@ -68,7 +83,9 @@ class ForgetsRevocations(Repository):
 class ForgetsFamilyRevocations(Repository):
     """Revokes access tokens only."""
 
-    def revoke_family(self, token: RefreshToken, *, now: float, expires_at: float) -> None:
+    def revoke_family(
+        self, token: RefreshToken, *, now: float, expires_at: float, seen: Seen = NOTHING
+    ) -> None:
         pass
 
 
@@ -82,18 +99,23 @@ class ForgetsTokenRevocations(Repository):
 class RevokesAll(Repository):
     """Revoking a refresh token revokes whatever its API key has."""
 
-    def revoke_family(self, token: RefreshToken, *, now: float, expires_at: float) -> None:
+    def revoke_family(
+        self, token: RefreshToken, *, now: float, expires_at: float, seen: Seen = NOTHING
+    ) -> None:
         self.change_api_key(token.client_id, lambda api_key: replace(api_key, epoch=token_hex(8)))
 
 
 class RevokesTooMuch(Repository):
     """An access token takes its family with it."""
 
-    def is_revoked(self, *, jti: str, family: str) -> bool:
-        return super().is_revoked(jti=jti, family=family) or self._get(f"revoked:{family}") is not None
+    def is_revoked(self, *, jti: str, family: str, seen: Seen = NOTHING) -> bool:
+        return (
+            super().is_revoked(jti=jti, family=family, seen=seen)
+            or self._get(f"revoked:{family}") is not None
+        )
 
-    def family(self, family: str) -> TokenFamily:
-        known = super().family(family)
+    def family(self, family: str, seen: Seen = NOTHING) -> TokenFamily:
+        known = super().family(family, seen)
         return replace(known, revoked=known.revoked or self._get(f"revoked:{family}") is not None)
 
     def revoke_access_token(self, token: AccessToken, *, now: float) -> None:
@@ -108,8 +130,10 @@ class OldTokensDie(Issuer):
         super().__init__(*arguments)
         self._latest: dict[str, AccessToken] = {}
 
-    def issue(self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
-        response = super().issue(keys, api_key, grant, now=now)
+    def issue(
+        self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float, seen: Seen = NOTHING
+    ) -> TokenResponse:
+        response = super().issue(keys, api_key, grant, now=now, seen=seen)
         token = tokens.read_claims(tokens.unverified_claims(response.access_token) or {})
         if token:
             if before := self._latest.get(token.family):
@@ -139,9 +163,11 @@ def _not_prolonged(_issuer: Issuer, token: RefreshToken, grant: Grant, _now: flo
 class ForgetsClientType(Issuer):
     """A refreshed token is a browser's."""
 
-    def issue(self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
+    def issue(
+        self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float, seen: Seen = NOTHING
+    ) -> TokenResponse:
         kept = replace(grant, client_type="web") if grant.refreshed else grant
-        return super().issue(keys, api_key, kept, now=now)
+        return super().issue(keys, api_key, kept, now=now, seen=seen)
 
 
 class SameTokens(Issuer):
@@ -151,12 +177,14 @@ class SameTokens(Issuer):
         super().__init__(*arguments)
         self._issued: dict[object, TokenResponse] = {}
 
-    def issue(self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
+    def issue(
+        self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float, seen: Seen = NOTHING
+    ) -> TokenResponse:
         if grant.refreshed:
-            return super().issue(keys, api_key, grant, now=now)
+            return super().issue(keys, api_key, grant, now=now, seen=seen)
         asked = (api_key.client_id, grant.scope, grant.client_type)
         if asked not in self._issued:
-            self._issued[asked] = super().issue(keys, api_key, grant, now=now)
+            self._issued[asked] = super().issue(keys, api_key, grant, now=now, seen=seen)
         return self._issued[asked]
 
 
@@ -170,42 +198,46 @@ class OneClock(SimulationState):
 class RefusalsUseUp(Endpoints):
     """A refresh that is refused for its scope has used the token up."""
 
-    def _grant(self, request: TokenRequest, api_key: ApiKey, now: float) -> TokenResponse:
+    def _grant(self, request: TokenRequest, api_key: ApiKey, client: ClaimedClient) -> TokenResponse:
         try:
-            return super()._grant(request, api_key, now)
+            return super()._grant(request, api_key, client)
         except OAuthError as error:
             presented = tokens.read_refresh_token(self.repository.signing_keys(), request.refresh_token or "")
             if error.code is ErrorCode.INVALID_SCOPE and presented:
-                self.repository.revoke_family(presented, now=now, expires_at=presented.expires_at)
+                self.repository.revoke_family(presented, now=client.now, expires_at=presented.expires_at)
             raise
 
 
 class ScopeBeforeToken(Endpoints):
     """Looks at the scope of a refresh before it looks at the token."""
 
-    def _grant(self, request: TokenRequest, api_key: ApiKey, now: float) -> TokenResponse:
+    def _grant(self, request: TokenRequest, api_key: ApiKey, client: ClaimedClient) -> TokenResponse:
         presented = tokens.read_refresh_token(self.repository.signing_keys(), request.refresh_token or "")
         if presented and request.scope and not covers(presented.scope.split(), request.scope.split()):
             raise invalid_scope("scope is wider than the original grant")
-        return super()._grant(request, api_key, now)
+        return super()._grant(request, api_key, client)
 
 
 class OthersReplaysCount(Endpoints):
     """A refresh token that another client presents revokes its family."""
 
-    def _facts(self, keys: IssuerKeys, request: TokenRequest, api_key: ApiKey, now: float) -> GrantFacts:
-        facts = super()._facts(keys, request, api_key, now)
+    def _facts(
+        self, keys: IssuerKeys, request: TokenRequest, api_key: ApiKey, client: ClaimedClient
+    ) -> GrantFacts:
+        facts = super()._facts(keys, request, api_key, client)
         token = facts.refresh_token
         if token and token.client_id != api_key.client_id:
-            self.repository.revoke_family(token, now=now, expires_at=token.expires_at)
+            self.repository.revoke_family(token, now=client.now, expires_at=token.expires_at)
         return facts
 
 
 class AccessAsRefresh(Endpoints):
     """An access token refreshes as well as a refresh token."""
 
-    def _facts(self, keys: IssuerKeys, request: TokenRequest, api_key: ApiKey, now: float) -> GrantFacts:
-        facts = super()._facts(keys, request, api_key, now)
+    def _facts(
+        self, keys: IssuerKeys, request: TokenRequest, api_key: ApiKey, client: ClaimedClient
+    ) -> GrantFacts:
+        facts = super()._facts(keys, request, api_key, client)
         claims = tokens.verify(keys, request.refresh_token or "")
         access = tokens.read_claims(claims) if claims else None
         if access is None:
@@ -217,8 +249,8 @@ class AccessAsRefresh(Endpoints):
             sequence=0,
             scope=access.scope,
             client_type=access.client_type,
-            issued_at=int(now),
-            expires_at=int(now) + 60,
+            issued_at=int(client.now),
+            expires_at=int(client.now) + 60,
         )
         return replace(facts, refresh_token=stand_in)
 
@@ -305,10 +337,10 @@ FAMILIES: dict[str, Breakage] = {
 class UnknownRefused(TokenValidator):
     """Refuses to revoke what it does not know."""
 
-    def revoke(self, text: str, api_key: ApiKey, now: float) -> None:
+    def revoke(self, text: str, api_key: ApiKey, now: float, seen: Seen = NOTHING) -> None:
         if self.refresh_token(text, now) is None and self._unknown(text, now):
             raise OAuthError(ErrorCode.INVALID_REQUEST, "the token is unknown", parameter="token")
-        super().revoke(text, api_key, now)
+        super().revoke(text, api_key, now, seen)
 
     def _unknown(self, text: str, now: float) -> bool:
         try:
@@ -321,19 +353,19 @@ class UnknownRefused(TokenValidator):
 class OncePerToken(TokenValidator):
     """Refuses to revoke what is revoked already."""
 
-    def revoke(self, text: str, api_key: ApiKey, now: float) -> None:
+    def revoke(self, text: str, api_key: ApiKey, now: float, seen: Seen = NOTHING) -> None:
         try:
             self.live_access_token(text, now)
         except OAuthError as error:
             if "revoked" in error.reason:
                 raise OAuthError(ErrorCode.INVALID_REQUEST, error.reason, parameter="token") from None
-        super().revoke(text, api_key, now)
+        super().revoke(text, api_key, now, seen)
 
 
 class AnyOwner(TokenValidator):
     """Revokes a token whoever asks."""
 
-    def revoke(self, text: str, api_key: ApiKey, now: float) -> None:
+    def revoke(self, text: str, api_key: ApiKey, now: float, seen: Seen = NOTHING) -> None:
         refresh = self.refresh_token(text, now)
         if refresh:
             api_key = replace(api_key, client_id=refresh.client_id)
@@ -342,7 +374,7 @@ class AnyOwner(TokenValidator):
                 api_key = replace(api_key, client_id=self.access_token(text, now).client_id)
             except OAuthError:
                 return
-        super().revoke(text, api_key, now)
+        super().revoke(text, api_key, now, seen)
 
 
 REVOCATION: dict[str, Breakage] = {

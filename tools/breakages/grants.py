@@ -11,6 +11,7 @@ from mockmoov.oauth.messages import TokenRequest, TokenResponse
 from mockmoov.oauth.records import ApiKey, IssuerKeys
 from mockmoov.oauth.scopes import CATALOGUES, template
 from mockmoov.server.endpoints import Endpoints
+from mockmoov.storage.simulation import ClaimedClient
 from tools.breakages.seams import Breakage
 
 _LONG_AGO = 0.0
@@ -20,8 +21,10 @@ def believing(change: Callable[[TokenRequest, GrantFacts], GrantFacts]) -> type[
     """Decides on other facts than those there are."""
 
     class Believing(Endpoints):
-        def _facts(self, keys: IssuerKeys, request: TokenRequest, api_key: ApiKey, now: float) -> GrantFacts:
-            return change(request, super()._facts(keys, request, api_key, now))
+        def _facts(
+            self, keys: IssuerKeys, request: TokenRequest, api_key: ApiKey, client: ClaimedClient
+        ) -> GrantFacts:
+            return change(request, super()._facts(keys, request, api_key, client))
 
     return Believing
 
@@ -30,8 +33,8 @@ def granting(change: Callable[[TokenRequest], TokenRequest]) -> type[Endpoints]:
     """Grants another request than the one that was made."""
 
     class Granting(Endpoints):
-        def _grant(self, request: TokenRequest, api_key: ApiKey, now: float) -> TokenResponse:
-            return super()._grant(change(request), api_key, now)
+        def _grant(self, request: TokenRequest, api_key: ApiKey, client: ClaimedClient) -> TokenResponse:
+            return super()._grant(change(request), api_key, client)
 
     return Granting
 
@@ -125,19 +128,19 @@ def _refresh_without_token(request: TokenRequest) -> TokenRequest:
 class ScopeByLetter(Endpoints):
     """Compares scopes letter by letter, those of accounts too."""
 
-    def _grant(self, request: TokenRequest, api_key: ApiKey, now: float) -> TokenResponse:
+    def _grant(self, request: TokenRequest, api_key: ApiKey, client: ClaimedClient) -> TokenResponse:
         presented = tokens.read_refresh_token(self.repository.signing_keys(), request.refresh_token or "")
         if presented and set((request.scope or "").split()) - set(presented.scope.split()):
             raise invalid_scope("scope is wider than the original grant")
-        return super()._grant(request, api_key, now)
+        return super()._grant(request, api_key, client)
 
 
 class ScopeKept(Endpoints):
     """A refresh that asks for less gets all the same what was granted."""
 
-    def _grant(self, request: TokenRequest, api_key: ApiKey, now: float) -> TokenResponse:
+    def _grant(self, request: TokenRequest, api_key: ApiKey, client: ClaimedClient) -> TokenResponse:
         refreshing = request.grant_type == "refresh_token"
-        return super()._grant(replace(request, scope=None) if refreshing else request, api_key, now)
+        return super()._grant(replace(request, scope=None) if refreshing else request, api_key, client)
 
 
 GRANTS: dict[str, Breakage] = {

@@ -16,6 +16,8 @@ from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, RefreshToken
 from mockmoov.oauth.signing_keys import key_pair
 from mockmoov.server.issuing import Issuer
 from mockmoov.server.validation import TokenValidator
+from mockmoov.storage.repository import NOTHING
+from mockmoov.storage.store import Seen
 from tools.breakages.bending import because, body
 from tools.breakages.seams import Breakage
 
@@ -36,8 +38,10 @@ def writing(write: Callable[[IssuerKeys, Claims], str]) -> type[Issuer]:
     """Writes an access token in another way."""
 
     class Writing(Issuer):
-        def issue(self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
-            response = super().issue(keys, api_key, grant, now=now)
+        def issue(
+            self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float, seen: Seen = NOTHING
+        ) -> TokenResponse:
+            response = super().issue(keys, api_key, grant, now=now, seen=seen)
             claims = tokens.unverified_claims(response.access_token)
             return response if claims is None else replace(response, access_token=write(keys, claims))
 
@@ -85,8 +89,10 @@ def _too_long(response: HttpResponse) -> HttpResponse:
 class SameJti(Issuer):
     """Numbers no token."""
 
-    def issue(self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
-        response = super().issue(keys, api_key, grant, now=now)
+    def issue(
+        self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float, seen: Seen = NOTHING
+    ) -> TokenResponse:
+        response = super().issue(keys, api_key, grant, now=now, seen=seen)
         claims = {**(tokens.unverified_claims(response.access_token) or {}), "jti": "0" * 32}
         return replace(response, access_token=tokens.sign(keys, claims), jti="0" * 32)
 
@@ -94,8 +100,10 @@ class SameJti(Issuer):
 class ForgetsApplication(Issuer):
     """A refreshed token names no application."""
 
-    def issue(self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float) -> TokenResponse:
-        response = super().issue(keys, api_key, grant, now=now)
+    def issue(
+        self, keys: IssuerKeys, api_key: ApiKey, grant: Grant, *, now: float, seen: Seen = NOTHING
+    ) -> TokenResponse:
+        response = super().issue(keys, api_key, grant, now=now, seen=seen)
         claims = tokens.unverified_claims(response.access_token) or {}
         kept = {name: value for name, value in claims.items() if name != "aid" or not grant.refreshed}
         return replace(response, access_token=tokens.sign(keys, kept))
@@ -209,14 +217,14 @@ class Lenient(TokenValidator):
 
     forgiven: Mapping[str, object] = {}
 
-    def access_token(self, text: str, now: float) -> AccessToken:
+    def access_token(self, text: str, now: float, seen: Seen = NOTHING) -> AccessToken:
         claims = tokens.verify(self._repository.signing_keys(), text)
         if claims is not None:
             mended = {**claims, **self._mended(claims, now)}
             token = tokens.read_claims(mended)
             if token and not tokens.claims_error(mended, now, self._policy):
                 return token
-        return super().access_token(text, now)
+        return super().access_token(text, now, seen)
 
     def _mended(self, claims: Mapping[str, object], now: float) -> Mapping[str, object]:
         return {name: now + 60 if value == "later" else value for name, value in self.forgiven.items()}
@@ -249,20 +257,20 @@ class ExpWithLeeway(Lenient):
 class UnsignedGood(TokenValidator):
     """Reads a token without a look at its signature."""
 
-    def access_token(self, text: str, now: float) -> AccessToken:
+    def access_token(self, text: str, now: float, seen: Seen = NOTHING) -> AccessToken:
         claims = tokens.unverified_claims(text)
         token = tokens.read_claims(claims) if claims else None
         if claims and token and not tokens.claims_error(claims, now, self._policy):
             return token
-        return super().access_token(text, now)
+        return super().access_token(text, now, seen)
 
 
 class NoneGood(UnsignedGood):
     """Takes alg none for a signature (RFC 8725 §2.1)."""
 
-    def access_token(self, text: str, now: float) -> AccessToken:
+    def access_token(self, text: str, now: float, seen: Seen = NOTHING) -> AccessToken:
         return (
-            super().access_token(text, now)
+            super().access_token(text, now, seen)
             if text.endswith(".")
             else TokenValidator.access_token(self, text, now)
         )
@@ -271,22 +279,22 @@ class NoneGood(UnsignedGood):
 class AnyKid(TokenValidator):
     """Verifies with the one key there is, whatever the kid."""
 
-    def access_token(self, text: str, now: float) -> AccessToken:
+    def access_token(self, text: str, now: float, seen: Seen = NOTHING) -> AccessToken:
         signing_keys = self._repository.signing_keys()
         pair = key_pair(signing_keys.private_key)
         signing_input, _, signature = text.rpartition(".")
         claims = tokens.unverified_claims(text)
         if claims and signature == encode(pair.private_key.sign(signing_input.encode())):
             return super().access_token(tokens.sign(signing_keys, claims), now)
-        return super().access_token(text, now)
+        return super().access_token(text, now, seen)
 
 
 class RefreshIsAccess(TokenValidator):
     """Takes a refresh token for an access token."""
 
-    def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
+    def live_access_token(self, text: str, now: float, seen: Seen = NOTHING) -> tuple[ApiKey, AccessToken]:
         try:
-            return super().live_access_token(text, now)
+            return super().live_access_token(text, now, seen)
         except OAuthError:
             refresh = self.refresh_token(text, now)
             if refresh is None:
@@ -311,24 +319,24 @@ def _as_access(token: RefreshToken) -> AccessToken:
 class EveryoneABrowser(TokenValidator):
     """Binds every token to an origin."""
 
-    def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
-        api_key, token = super().live_access_token(text, now)
+    def live_access_token(self, text: str, now: float, seen: Seen = NOTHING) -> tuple[ApiKey, AccessToken]:
+        api_key, token = super().live_access_token(text, now, seen)
         return api_key, replace(token, client_type="web")
 
 
 class NoOriginRegistered(TokenValidator):
     """Knows only Moov's own origins."""
 
-    def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
-        api_key, token = super().live_access_token(text, now)
+    def live_access_token(self, text: str, now: float, seen: Seen = NOTHING) -> tuple[ApiKey, AccessToken]:
+        api_key, token = super().live_access_token(text, now, seen)
         return api_key, replace(token, audiences=self._policy.audiences)
 
 
 class OriginsByHost(TokenValidator):
     """Compares origins by their host, whatever the scheme and port."""
 
-    def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
-        api_key, token = super().live_access_token(text, now)
+    def live_access_token(self, text: str, now: float, seen: Seen = NOTHING) -> tuple[ApiKey, AccessToken]:
+        api_key, token = super().live_access_token(text, now, seen)
         other = {"https": "http", "http": "https"}
         both = [f"{other[scheme]}:{rest}" for scheme, _, rest in (a.partition(":") for a in token.audiences)]
         return api_key, replace(token, audiences=(*token.audiences, *both))
@@ -337,8 +345,8 @@ class OriginsByHost(TokenValidator):
 class EveryScope(TokenValidator):
     """Gives every token every scope."""
 
-    def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
-        api_key, token = super().live_access_token(text, now)
+    def live_access_token(self, text: str, now: float, seen: Seen = NOTHING) -> tuple[ApiKey, AccessToken]:
+        api_key, token = super().live_access_token(text, now, seen)
         table = operations.BY_PATH.values()
         sets = [scopes for methods in table for item in methods.values() for scopes in item.scope_sets]
         wanted = {scope for scopes in sets for scope in scopes}
@@ -348,8 +356,8 @@ class EveryScope(TokenValidator):
 class ScopeByPermission(TokenValidator):
     """Takes any scope to read for every scope to read."""
 
-    def live_access_token(self, text: str, now: float) -> tuple[ApiKey, AccessToken]:
-        api_key, token = super().live_access_token(text, now)
+    def live_access_token(self, text: str, now: float, seen: Seen = NOTHING) -> tuple[ApiKey, AccessToken]:
+        api_key, token = super().live_access_token(text, now, seen)
         return api_key, replace(token, scope="/ping.read" if ".read" in token.scope else token.scope)
 
 

@@ -38,7 +38,7 @@ AUTH = (CLIENT_ID, CLIENT_SECRET)
 class BrokenRepository(Repository):
     """Fails when a token is issued."""
 
-    def signing_keys(self) -> Any:
+    def signing_keys(self, *_: object) -> Any:
         raise ZeroDivisionError("broken on purpose")
 
 

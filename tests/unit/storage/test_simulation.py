@@ -68,7 +68,7 @@ def world() -> World:
 
 def test_first_existing_claimed_key_counts(world: World) -> None:
     claims = {(): None, ("x",): None, ("a",): "a", ("x", "b"): "b", ("b", "a"): "b", ("x", "y"): None}
-    found = {claimed: world.simulation.claimed_client(iter(claimed)) for claimed in claims}
+    found = {claimed: world.simulation.claimed_client(claimed) for claimed in claims}
     assert {claimed: client.api_key for claimed, client in found.items()} == {
         claimed: None if name is None else api_key(name) for claimed, name in claims.items()
     }

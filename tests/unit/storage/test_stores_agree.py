@@ -16,7 +16,7 @@ from mockmoov.simulation.journal import Query
 from mockmoov.storage.eviction import TokenRecord, TokenTimes
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.sqlite import SqliteStore
-from mockmoov.storage.store import Store, Swap, Watch
+from mockmoov.storage.store import Given, Store, Swap, Watch
 from tests.support.records import EXCHANGE
 
 TOKENS = {"c": "x", "family:ü": "x", "\0": "y"}  # token records, and their groups
@@ -28,6 +28,7 @@ keys, groups, owners = st.sampled_from([*KEYS]), st.sampled_from(GROUPS), st.sam
 plain_keys = st.sampled_from([key for key in KEYS if key not in TOKENS])
 values = st.binary(max_size=3)
 optional = st.none() | values
+givens = st.none() | st.tuples(keys, optional)
 times = st.builds(TokenTimes, *[st.sampled_from([0.0, 1.5])] * 3)
 
 
@@ -71,16 +72,18 @@ class StoresAgree(RuleBasedStateMachine):
     def put(self, which: int, key: str, value: bytes, times: TokenTimes) -> None:
         self.answer(which, "put", key, value, **kind_of(key, times))
 
-    @rule(which=st.integers(0, 1), key=keys, value=values, times=times, other=optional)
+    @rule(which=st.integers(0, 1), key=keys, value=values, times=times, other=optional, given=givens)
     def compare_and_swap(
-        self, which: int, key: str, value: bytes, times: TokenTimes, other: bytes | None
+        self, which: int, key: str, value: bytes, times: TokenTimes, other: bytes | None, given: Given | None
     ) -> None:
-        self.answer(which, "compare_and_swap", key, other, value, **kind_of(key, times))
+        self.answer(which, "compare_and_swap", key, other, value, given=given, **kind_of(key, times))
 
-    @rule(which=st.integers(0, 1), key=keys, value=values, times=times)
-    def swap(self, which: int, key: str, value: bytes, times: TokenTimes) -> None:
+    @rule(which=st.integers(0, 1), key=keys, value=values, times=times, condition=st.none() | keys)
+    def swap(self, which: int, key: str, value: bytes, times: TokenTimes, condition: str | None) -> None:
         (present,) = self.memory.get_many([key])
-        assert self.answer(which, "compare_and_swap", key, present, value, **kind_of(key, times))
+        given = condition and (condition, *self.memory.get_many([condition]))
+        changed = {"given": given, **kind_of(key, times)}
+        assert self.answer(which, "compare_and_swap", key, present, value, **changed)
 
     @rule(which=st.integers(0, 1), group=groups)
     def forget(self, which: int, group: str) -> None:
@@ -181,8 +184,8 @@ def kind_of(key: str, times: TokenTimes) -> dict[str, Any]:
 
 
 def sorted_records(records: Iterable[TokenRecord]) -> list[TokenRecord]:
-    """Those of a group stay in their order."""
-    return sorted(records, key=lambda record: record.group)
+    """The records of a store, which have no order."""
+    return sorted(records, key=lambda record: record.key)
 
 
 def without_tokens(store: MemoryStore, group: str) -> list[bytes]:
