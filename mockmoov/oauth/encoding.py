@@ -1,8 +1,10 @@
 """Compact JSON and base64url, as JOSE uses them."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable
-from typing import Any
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
+from collections.abc import Callable, Iterable
+from functools import lru_cache, wraps
+from typing import Any, TypeVar
 
 from msgspec import MsgspecError
 from msgspec.json import Encoder
@@ -10,12 +12,29 @@ from msgspec.json import decode as from_json
 
 to_json = Encoder().encode  # compact, UTF-8
 INTEGERS = range(-(2**63), 2**64)  # what `to_json` can write, so what is accepted on reading
+_LONGEST_KNOWN = 4096  # characters
+_Read = TypeVar("_Read")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 MAX_DEPTH = 64  # levels of JSON that any parser can handle
+
+
+def remembered(read: Callable[[str], _Read]) -> Callable[[str], _Read]:
+    """Remember what was read from a text: clients send the same ones again and again.
+
+    Not from a long one, as what an attacker sends must not fill the memory.
+    """
+    known = lru_cache(maxsize=256)(read)
+
+    @wraps(read)
+    def look_up(text: str) -> _Read:
+        return known(text) if len(text) <= _LONGEST_KNOWN else read(text)
+
+    return look_up
 
 
 def encode(data: bytes) -> str:
     """Encode bytes as base64url without padding (RFC 7515 §2)."""
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
+    return b2a_base64(data, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
 
 
 def encode_json(value: object) -> str:

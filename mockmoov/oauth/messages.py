@@ -1,12 +1,33 @@
 """The messages that the layers pass to each other: requests and responses, of HTTP and of OAuth."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from msgspec import Struct
 
 from mockmoov.oauth.records import ClientType, TokenFormat
 
 Headers = Mapping[str, tuple[str, ...]]  # of a request: the values of each name; names in lower case
+
+
+class FrozenHeaders(dict[str, tuple[str, ...]]):
+    """Headers that nobody changes, so that what was read from them can be remembered.
+
+    A request with more than `MOST` has others: what an attacker sends must not fill the memory.
+    """
+
+    MOST: ClassVar = 32
+    __slots__ = ("_hash",)
+    _hash: int
+
+    def __hash__(self) -> int:  # type: ignore[override] # a dict has none
+        try:
+            return self._hash
+        except AttributeError:
+            self._hash = hash(tuple(self.items()))
+            return self._hash
+
+
 Fields = tuple[tuple[str, str], ...]  # header names and values, in the order in which they are sent
 
 

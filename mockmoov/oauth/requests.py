@@ -8,15 +8,23 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import cast
 from urllib.parse import unquote_plus, unquote_to_bytes
 
 from msgspec import Struct
 
+from mockmoov.oauth.encoding import remembered
 from mockmoov.oauth.errors import OAuthError, invalid_client, invalid_request
-from mockmoov.oauth.messages import ClientCredentials, Headers, HttpRequest, RevocationRequest, TokenRequest
+from mockmoov.oauth.messages import (
+    ClientCredentials,
+    FrozenHeaders,
+    Headers,
+    HttpRequest,
+    RevocationRequest,
+    TokenRequest,
+)
 from mockmoov.oauth.records import ClientType
 
 JSON = "application/json"
@@ -36,6 +44,7 @@ _CLIENT_TYPES: dict[str, ClientType] = {
 }  # fmt: skip
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _WHITE_SPACE = b" \t\r\n"
+_LARGEST_KNOWN = 2048  # bytes of a request that is remembered
 
 Pairs = Iterable[tuple[str, object]]
 
@@ -51,6 +60,45 @@ class Parameters(Struct, frozen=True, kw_only=True):
 
 
 NO_PARAMETERS = Parameters(by_name={})
+
+
+class Message(Struct, frozen=True, kw_only=True, eq=False):
+    """What an OAuth request says: its parameters, and the message that they are, or what is wrong with it.
+
+    `client_ids` are what `claimed_client_ids` finds; `token` is the one that it refreshes or revokes, or "".
+    """
+
+    parameters: Parameters
+    parsed: TokenRequest | RevocationRequest | OAuthError
+    client_ids: tuple[str, ...]
+    token: str
+
+
+Parse = Callable[[Headers, Parameters], TokenRequest | RevocationRequest]
+
+
+def read_message(parse: Parse, request: HttpRequest) -> Message:
+    """Read an OAuth request, or remember what it said: clients send the same one again and again."""
+    is_small = len(request.query) + len(request.body) <= _LARGEST_KNOWN
+    is_known = is_small and isinstance(request.headers, FrozenHeaders)
+    return (_known_message if is_known else _read_message)(parse, request)
+
+
+def _read_message(parse: Parse, request: HttpRequest) -> Message:
+    parameters = read_parameters(request)
+    try:
+        parsed: TokenRequest | RevocationRequest | OAuthError = parse(request.headers, parameters)
+    except OAuthError as error:
+        parsed = error.with_traceback(None)
+    return Message(
+        parameters=parameters,
+        parsed=parsed,
+        client_ids=claimed_client_ids(request.headers, parameters),
+        token=_presented_token(parameters),
+    )
+
+
+_known_message = lru_cache(maxsize=128)(_read_message)
 
 
 def read_parameters(request: HttpRequest) -> Parameters:
@@ -118,7 +166,7 @@ def parse_authorization(headers: Headers) -> tuple[str, str]:
     return scheme.lower(), rest.strip(" \t")
 
 
-@lru_cache(maxsize=256)
+@remembered
 def parse_basic(encoded: str) -> ClientCredentials:
     """Parse the credentials of `Authorization: Basic` (RFC 7617 §2, RFC 6749 §2.3.1); raises `OAuthError`."""
     try:
@@ -168,8 +216,7 @@ def claimed_client_ids(headers: Headers, parameters: Parameters) -> tuple[str, .
     return (client_id,) if isinstance(client_id, str) else ()
 
 
-def presented_token(parameters: Parameters) -> str:
-    """Return the token that a request refreshes or revokes (RFC 6749 §6, RFC 7009 §2.1), or ""."""
+def _presented_token(parameters: Parameters) -> str:
     sent = parameters.by_name.get("refresh_token") or parameters.by_name.get("token")
     return sent if isinstance(sent, str) else ""
 

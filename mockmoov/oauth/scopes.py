@@ -6,6 +6,7 @@ from functools import cache
 from itertools import islice
 
 from mockmoov.data.scopes import SCOPES
+from mockmoov.oauth.encoding import remembered
 from mockmoov.oauth.errors import invalid_scope
 from mockmoov.oauth.suggestions import nearest
 
@@ -53,6 +54,7 @@ CATALOGUES: dict[str, _Known] = {
 }
 
 
+@remembered
 def parse_scope(text: str) -> tuple[str, ...]:
     """Split a `scope` parameter into tokens, without repeats (RFC 6749 §3.3); raises `OAuthError`."""
     tokens = dict.fromkeys(token for token in _WHITE_SPACE.split(text) if token)

@@ -1,13 +1,15 @@
 """The issuer's keys: from a file or a seed, rotated, and published as a JWKS."""
 
 import hashlib
+import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Struct
 from msgspec.structs import replace
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey
 
 from mockmoov.oauth.encoding import decode, encode, encode_json, to_json
 from mockmoov.oauth.records import IssuerKeys
@@ -15,14 +17,30 @@ from mockmoov.oauth.records import IssuerKeys
 ALGORITHM = "EdDSA"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyPair:
+class KeyPair(Struct, frozen=True, kw_only=True):
     """A parsed Ed25519 key; `kid` is its RFC 7638 thumbprint, `header` the JOSE header of its tokens."""
 
-    private_key: Ed25519PrivateKey
+    private_key: SigningKey
     kid: str
     jwk: Mapping[str, str]
     header: str
+
+    @property
+    def public_key(self) -> bytes:
+        """The 32 bytes of the public key (RFC 8032 §5.1.5)."""
+        return bytes(self.private_key.verify_key)
+
+    def sign(self, data: bytes) -> bytes:
+        """The signature of 64 bytes (RFC 8032 §5.1.6)."""
+        return self.private_key.sign(data).signature
+
+    def has_signed(self, data: bytes, signature: bytes) -> bool:
+        """Whether this is the key's signature (RFC 8032 §5.1.7)."""
+        try:
+            self.private_key.verify_key.verify(data, signature)
+        except BadSignatureError:
+            return False
+        return True
 
 
 def make_issuer_keys(private_key: bytes) -> IssuerKeys:
@@ -41,6 +59,7 @@ def private_key_from_seed(seed: str) -> bytes:
 def private_key_from_file(data: bytes) -> bytes:
     """Read the 32 bytes of an Ed25519 private key in PEM (PKCS #8) or JWK format; raises `ValueError`."""
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
     from jwt.algorithms import OKPAlgorithm  # noqa: PLC0415 - imported only for key files
     from jwt.exceptions import PyJWTError  # noqa: PLC0415
@@ -63,8 +82,8 @@ def private_key_from_file(data: bytes) -> bytes:
 @lru_cache(maxsize=64)
 def key_pair(private_key: str) -> KeyPair:
     """Parse a private key of an `IssuerKeys` record."""
-    key = Ed25519PrivateKey.from_private_bytes(decode(private_key))
-    public = {"crv": "Ed25519", "kty": "OKP", "x": encode(key.public_key().public_bytes_raw())}
+    key = SigningKey(decode(private_key))
+    public = {"crv": "Ed25519", "kty": "OKP", "x": encode(bytes(key.verify_key))}
     kid = encode(hashlib.sha256(to_json(public)).digest())  # RFC 7638 §3, RFC 8037 §2
     return KeyPair(
         private_key=key,
@@ -81,9 +100,10 @@ def jwks(keys: IssuerKeys) -> dict[str, object]:
 
 def public_pem(keys: IssuerKeys) -> bytes:
     """The public key that verifies new access tokens, in PEM (SubjectPublicKeyInfo)."""
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - rare
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - rare
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415
 
-    public_key = key_pair(keys.private_key).private_key.public_key()
+    public_key = Ed25519PublicKey.from_public_bytes(key_pair(keys.private_key).public_key)
     return public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -113,7 +133,6 @@ def drop(keys: IssuerKeys, kid: str) -> IssuerKeys:
 
 
 def _derive(secret: bytes, info: bytes) -> bytes:
-    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - once per start
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
-
-    return HKDF(SHA256(), 32, salt=None, info=info).derive(secret)
+    """Derive 32 bytes with HKDF-SHA256, without a salt (RFC 5869 §2)."""
+    pseudorandom_key = hmac.digest(bytes(32), secret, "sha256")
+    return hmac.digest(pseudorandom_key, info + b"\x01", "sha256")

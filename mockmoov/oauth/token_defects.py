@@ -46,7 +46,7 @@ def _unknown_kid(keys: IssuerKeys, claims: Claims) -> str:
     pair = key_pair(keys.private_key)
     unknown = encode(hashlib.sha256(pair.kid.encode()).digest())  # looks real, matches no key
     signing_input = _signing_input(ALGORITHM, unknown, claims)
-    return f"{signing_input}.{encode(pair.private_key.sign(signing_input.encode()))}"
+    return f"{signing_input}.{encode(pair.sign(signing_input.encode()))}"
 
 
 def _bad_signature(keys: IssuerKeys, claims: Claims) -> str:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from msgspec.structs import replace
@@ -13,18 +13,18 @@ from mockmoov.oauth import contracts, grants, responses, tokens
 from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.encoding import read_json
 from mockmoov.oauth.errors import OAuthError
-from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.oauth.messages import FrozenHeaders, HttpRequest, HttpResponse
 from mockmoov.oauth.origins import ORIGIN_POLICIES
 from mockmoov.oauth.records import AccessToken, IssuerKeys, RefreshToken
 from mockmoov.oauth.requests import (
+    NO_PARAMETERS,
     bearer_token,
     claimed_client_ids,
     has_json_body,
-    presented_token,
-    read_parameters,
+    read_message,
 )
 from mockmoov.oauth.scopes import CATALOGUES
-from mockmoov.server.context import RequestContext
+from mockmoov.server.context import RequestContext, RequestHead
 from mockmoov.server.endpoints import Endpoints, Route, forward, matching_route, moov_routes, protected_route
 from mockmoov.server.issuing import Issuer
 from mockmoov.server.starting import State, restart_advice
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from mockmoov.openapi.examples import Examples
 
 MAX_BODY = 64 * 1024  # bytes (choice)
+_MOST_KNOWN = 128  # heads of requests that need not be read again
 MAX_JOURNALED_BODY = 16 * 1024  # bytes (choice)
 REQUEST_ID_HEADER = "x-request-id"
 RETRY_SOON = ("retry-after", "1")
@@ -68,11 +69,6 @@ def render_internal_error(request_id: str) -> HttpResponse:
 def store_failure(error: StoreError) -> str:
     """The reason of a 503: the store cannot be used now."""
     return f"the store failed: {error}"
-
-
-def _asks_first(context: RequestContext) -> bool:
-    """Whether the client expects 100 Continue before it sends its body (RFC 9110 §10.1.1)."""
-    return "expect" in context.request.headers
 
 
 class AuthorizationServer:
@@ -125,6 +121,7 @@ class AuthorizationServer:
             examples=examples.answers if examples else None,
         )
         self._paths = frozenset(self.routes.templates)
+        self._known_head = lru_cache(maxsize=_MOST_KNOWN)(self._read_head)
         self._path_words = frozenset("/".join(self.routes.templates).split("/"))
         self._state = State(settings, repository, simulation, make_signing_keys)
         self.found = self._state.start()
@@ -151,32 +148,47 @@ class AuthorizationServer:
 
     def handle(self, request: HttpRequest) -> HttpResponse | None:
         """The response to a request inside the process; None if a fault sends none (hang, reset)."""
-        return run_in_process(self.respond(RequestContext(request)), request.body)
+        return run_in_process(self.respond(RequestContext(replace(request, body=b""))), request.body)
 
     def respond(self, context: RequestContext) -> Steps:
         """The steps that answer a request to one of Moov's paths."""
-        request = context.request
-        methods, context.path_parameters = self.routes.find(request.path) or _NO_ROUTE
-        context.route = matching_route(methods, request.method)
-        context.routing_error = self.routes.error(methods, request)
+        context.head = self.read_head(context.request)
         return self._respond(context)
 
     def guard(
         self, context: RequestContext, scopes: tuple[str, ...], path_parameters: Mapping[str, str]
     ) -> Steps:
         """The steps that check a request to a program's own endpoint, which answers at the step `Forward`."""
-        request = context.request
-        methods, _ = self.routes.find(request.path) or _NO_ROUTE
-        route = matching_route(methods, request.method)
-        context.route = protected_route(self._endpoints, route.name if route else "", (scopes,), forward)
-        context.path_parameters = path_parameters
+        head = self.read_head(context.request)
+        name = head.route.name if head.route else ""
+        route = protected_route(self._endpoints, name, (scopes,), forward)
+        context.head = replace(head, route=route, routing_error=None, path_parameters=path_parameters)
         return self._respond(context)
+
+    def read_head(self, request: HttpRequest) -> RequestHead:
+        """What a request says before its body. Clients send the same again and again, so it is remembered."""
+        is_known = isinstance(request.headers, FrozenHeaders)
+        return (self._known_head if is_known else self._read_head)(request)
+
+    def _read_head(self, request: HttpRequest) -> RequestHead:
+        headers = request.headers
+        methods, path_parameters = self.routes.find(request.path) or _NO_ROUTE
+        return RequestHead(
+            route=matching_route(methods, request.method),
+            routing_error=self.routes.error(methods, request),
+            path_parameters=path_parameters,
+            redacted_path=self.redact_path(request.path),
+            contract=contracts.select_contract(headers, self._default_contract),
+            client_ids=claimed_client_ids(headers, NO_PARAMETERS),
+            bearer=bearer_token(headers),
+            asks_first="expect" in headers,
+            has_json=has_json_body(headers, MAX_BODY),
+        )
 
     # --- the way of a request -----------------------------------------------------------------------
 
     def _respond(self, context: RequestContext) -> Steps:
         """Read, decide, respond. Everything in between waits for nothing; what has to wait is a step."""
-        context.redacted_path = self.redact_path(context.request.path)
         try:
             yield from self._read_body(context)
             self._identify(context)
@@ -220,17 +232,17 @@ class AuthorizationServer:
         if route is not None and route.reads_body:
             body = yield ReadBody(MAX_BODY)
             context.request = replace(context.request, body=body)
-            if route.has_parameters and len(body) <= MAX_BODY:
-                context.parameters = read_parameters(context.request)
-        if not _asks_first(context):
+            if route.parse is not None and len(body) <= MAX_BODY:
+                context.message = read_message(route.parse, context.request)
+        if not context.head.asks_first:
             yield from self._peek_body(context)
         return None
 
     def _peek_body(self, context: RequestContext) -> Steps:
         """Read the JSON body of a request to an operation; nothing of one that has no such method."""
-        is_operation = context.route is not None and not context.route.has_parameters
-        exists = is_operation and context.routing_error is None
-        if exists and has_json_body(context.request.headers, MAX_BODY):
+        is_operation = context.route is not None and context.route.parse is None
+        exists = is_operation and context.head.routing_error is None
+        if exists and context.head.has_json:
             self.keep_body(context, (yield PeekBody(MAX_BODY)))
         return None
 
@@ -242,15 +254,13 @@ class AuthorizationServer:
             context.keeps_body = self.settings.journal_bodies and len(body) <= MAX_JOURNALED_BODY
 
     def _identify(self, context: RequestContext) -> None:
-        """Find out the contract, and the API key that the request claims."""
-        request = context.request
-        context.contract = contracts.select_contract(request.headers, self._default_contract)
-        context.claimed = claimed_client_ids(request.headers, context.parameters)
+        """Find out which API key and which token the request claims, and read what the store has on them."""
         token: AccessToken | RefreshToken | None = None
-        if context.claimed:
-            token = tokens.unverified_refresh_token(presented_token(context.parameters))
-        elif bearer := bearer_token(request.headers):
-            client_id, token = self.validator.claims_of(bearer)
+        context.claimed = context.head.client_ids
+        if message := context.message:
+            context.claimed, token = message.client_ids, tokens.unverified_refresh_token(message.token)
+        if not context.claimed and context.head.bearer:
+            client_id, token = self.validator.claims_of(context.head.bearer)
             context.claimed = () if client_id is None else (client_id,)
         context.records = names_of_records(token)
         context.client = self.simulation.claimed_client(context.claimed, context.records)
@@ -283,8 +293,8 @@ class AuthorizationServer:
     def _authorize(self, context: RequestContext, contract: Contract) -> Any:
         """What the route needs to answer the request, or the `HttpResponse` that refuses it."""
         request, route = context.request, context.route
-        if context.routing_error or route is None:
-            return context.routing_error
+        if context.head.routing_error or route is None:
+            return context.head.routing_error
         if context.contract is None:
             sent = request.headers["x-moov-version"]
             reason = contracts.malformed_version_reason(sent, self._default_contract)
@@ -300,7 +310,7 @@ class AuthorizationServer:
         """The real response, which may be a stub's or the upstream's."""
         if isinstance(authorized, HttpResponse):
             return authorized
-        if _asks_first(context):
+        if context.head.asks_first:
             yield from self._peek_body(context)
         if context.endpoint in context.client.stubbed:
             facts = context.facts()

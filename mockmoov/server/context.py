@@ -1,17 +1,19 @@
 """What is known of a request on its way, and what the journal says about it at the end."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.grants import GRANTS
-from mockmoov.oauth.messages import HttpRequest, HttpResponse, TokenResponse
+from mockmoov.oauth.messages import FrozenHeaders, Headers, HttpRequest, HttpResponse, TokenResponse
 from mockmoov.oauth.records import Exchange
-from mockmoov.oauth.requests import NO_PARAMETERS, Parameters
+from mockmoov.oauth.requests import Message
 from mockmoov.oauth.responses import REASON_HEADER
 from mockmoov.simulation.faults import Fault, NetworkError
 from mockmoov.simulation.masking import mask_json, mask_query
@@ -33,14 +35,46 @@ def new_request_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
 
 
+class RequestHead(Struct, frozen=True, kw_only=True, eq=False):
+    """What a request says before its body.
+
+    `route` is the one that it is for, and `routing_error` the 404 or 405 if it has no such method;
+    `path_parameters` are raw. `contract` is None if the version is malformed. `client_ids` are those of HTTP
+    Basic, `bearer` is a bearer token. `asks_first`: the client expects 100 Continue before it sends its body
+    (RFC 9110 §10.1.1); `has_json`: the body is JSON and not too long.
+    """
+
+    route: "Route | None"
+    routing_error: HttpResponse | None
+    path_parameters: Mapping[str, str]
+    redacted_path: str
+    contract: Contract | None
+    client_ids: tuple[str, ...]
+    bearer: str | None
+    asks_first: bool
+    has_json: bool
+
+
+_NO_HEAD = RequestHead(
+    route=None,
+    routing_error=None,
+    path_parameters={},
+    redacted_path="",
+    contract=None,
+    client_ids=(),
+    bearer=None,
+    asks_first=False,
+    has_json=False,
+)
+
+
 class RequestContext(Struct, eq=False):
     """One request on its way. The server fills it in as it learns more.
 
-    `route` is the one that it is for, and `routing_error` the 404 or 405 if it has no such method;
-    `path_parameters` are raw. `json_body` is the JSON body of a request to an operation, None if there is
-    none or it is too long; the journal keeps it if `keeps_body`. `stub_miss` says why no stub answers, if the
-    operation has any.
-    `contract` is None if the version is malformed. `claimed` are the client ids that the request may mean,
+    `head` and, of an OAuth request, `message` are what it says. `json_body` is the JSON body of a request to
+    an operation, None if there is none or it is too long; the journal keeps it if `keeps_body`. `stub_miss`
+    says why no stub answers, if the operation has any.
+    `claimed` are the client ids that the request may mean,
     `records` the names of what a store has on its token.
     `client` is the API key of one of them, if there is one, with the time on its clock. `network_error` says
     how the connection fails, because of a fault, and `reason` explains a response that is not sent.
@@ -49,12 +83,8 @@ class RequestContext(Struct, eq=False):
 
     request: HttpRequest
     request_id: str = field(default_factory=new_request_id)
-    route: "Route | None" = None
-    routing_error: HttpResponse | None = None
-    path_parameters: Mapping[str, str] = field(default_factory=dict)
-    redacted_path: str = ""
-    parameters: Parameters = NO_PARAMETERS
-    contract: Contract | None = None
+    head: RequestHead = _NO_HEAD
+    message: Message | None = None
     claimed: tuple[str, ...] = ()
     records: tuple[str, ...] = ()
     client: ClaimedClient = _NOBODY
@@ -67,6 +97,26 @@ class RequestContext(Struct, eq=False):
     reason: str | None = None
     has_failed: bool = False
     network_error: NetworkError | None = None
+
+    def __post_init__(self) -> None:
+        headers = self.request.headers
+        if not isinstance(headers, FrozenHeaders) and len(headers) <= FrozenHeaders.MOST:
+            self.request = replace(self.request, headers=FrozenHeaders(headers))
+
+    @property
+    def route(self) -> "Route | None":
+        """The route that the request is for; None for an unknown path."""
+        return self.head.route
+
+    @property
+    def contract(self) -> Contract | None:
+        """The contract; None if the version is malformed."""
+        return self.head.contract
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """The parameters of an OAuth request, as far as they could be read."""
+        return self.message.parameters.by_name if self.message else {}
 
     @property
     def now(self) -> float:
@@ -86,7 +136,7 @@ class RequestContext(Struct, eq=False):
     @property
     def grant_type(self) -> str | None:
         """The grant type, if it is a known one."""
-        given = self.parameters.by_name.get("grant_type")
+        given = self.parameters.get("grant_type")
         return _GRANT_NAMES.get(given) if isinstance(given, str) else None
 
     @property
@@ -97,12 +147,12 @@ class RequestContext(Struct, eq=False):
     @property
     def decoded_path_parameters(self) -> Mapping[str, str]:
         """The parameters of the path, percent-decoded."""
-        return {name: unquote(value) for name, value in self.path_parameters.items()}
+        return {name: unquote(value) for name, value in self.head.path_parameters.items()}
 
     @property
     def query(self) -> Values:
         """The query of a request to an operation: the values of each name, percent-decoded."""
-        if not self.request.query or self.route is None or self.route.has_parameters:
+        if not self.request.query or self.route is None or self.route.parse:
             return {}
         values = parse_qs(self.request.query.decode("latin-1"), keep_blank_values=True)
         return {name: tuple(sent) for name, sent in values.items()}
@@ -114,7 +164,7 @@ class RequestContext(Struct, eq=False):
             method=self.request.method,
             path=self.request.path,
             headers=self.request.headers,
-            parameters=self.parameters.by_name,
+            parameters=self.parameters,
             path_parameters=self.decoded_path_parameters,
             query=self.query,
             body=self.json_body,
@@ -122,27 +172,34 @@ class RequestContext(Struct, eq=False):
 
     def exchange(self, response: HttpResponse | None, contract: Contract) -> Exchange:
         """The journal's record of this request and its response."""
-        key = self.client.api_key
+        head, key = self.head, self.client.api_key
         client_id, secret = (key.client_id, key.client_secret) if key else (None, None)
         return Exchange(
             at=self.now,
             client_id=client_id,
             endpoint=self.endpoint,
             method=redact_method(self.request.method),
-            path=self.redacted_path,
+            path=head.redacted_path,
             contract=contract.name,
             grant_type=self.grant_type,
             status=response.status if response else None,
             reason=dict(response.headers).get(REASON_HEADER) if response else self.reason,
             fault=self.fault.id if self.fault else None,
-            headers=redact_headers(self.request.headers, secret),
-            parameters=redact_parameters(self.parameters.by_name, client_id),
+            headers=_redacted_headers(self.request.headers, secret),
+            parameters=redact_parameters(self.parameters, client_id),
             issued=_issued_names(self.issued) if self.issued else {},
             stub=self.stub.id if self.stub else None,
-            path_parameters=mask_json(self.decoded_path_parameters, secret),
-            query=mask_query(self.query, secret),
+            path_parameters=mask_json(self.decoded_path_parameters, secret) if head.path_parameters else {},
+            query=mask_query(self.query, secret) if self.request.query else {},
             body=mask_json(self.json_body, secret) if self.keeps_body else None,
         )
+
+
+def _redacted_headers(headers: Headers, secret: str | None) -> Mapping[str, str]:
+    return (_known_headers if isinstance(headers, FrozenHeaders) else redact_headers)(headers, secret)
+
+
+_known_headers = lru_cache(maxsize=128)(redact_headers)
 
 
 def _issued_names(issued: TokenResponse) -> dict[str, str]:

@@ -6,7 +6,7 @@ The contract has been chosen already, and faults are somebody else's business.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from mockmoov.oauth import grants, origins, requests, responses, tokens
 from mockmoov.oauth.contracts import Contract
@@ -60,10 +60,12 @@ class Endpoints:
     rate_limit: int
 
     def authenticate(
-        self, parse: Callable[..., _Message], context: RequestContext, contract: Contract
+        self, context: RequestContext, contract: Contract
     ) -> tuple[_Message, ApiKey] | HttpResponse:
         """The message and its sender (RFC 6749 §3.2.1, RFC 7009 §2.1), or a 429; raises `OAuthError`."""
-        request = parse(context.request.headers, context.parameters)
+        request = cast("requests.Message", context.message).parsed  # it was read
+        if isinstance(request, OAuthError):
+            raise request.with_traceback(None)
         api_key = self._authenticate(request.credentials, context.client.seen)
         return self._rate_limited(context, contract, api_key) or (request, api_key)
 
@@ -130,7 +132,7 @@ class Endpoints:
             return limited
         if caller.scopes is not None and (
             reason := missing_scope_reason(
-                caller.scopes, scope_sets, context.path_parameters, caller.api_key.account_id
+                caller.scopes, scope_sets, context.head.path_parameters, caller.api_key.account_id
             )
         ):
             return responses.render_error(403, reason)
@@ -140,7 +142,7 @@ class Endpoints:
         self, context: RequestContext, _contract: Contract, caller: AuthorizedClient
     ) -> HttpResponse:
         """Create an API key for the caller's application (sdk: moov-go)."""
-        application_id = context.path_parameters["applicationID"]
+        application_id = context.head.path_parameters["applicationID"]
         return applications.create_application_key(
             self.repository, caller.api_key, application_id, context.request.body, now=context.now
         )
@@ -242,8 +244,8 @@ class Route:
 
     `authorize` decides whether the client may use the endpoint. Its result goes to `answer`, unless it is a
     response. A planned success and a stub come between the two, so that they replace no refusal. Both may
-    raise `OAuthError`, which `render_error` renders. `reads_body`: they need the body, which may have the
-    parameters of an OAuth request (`has_parameters`).
+    raise `OAuthError`, which `render_error` renders. `reads_body`: they need the body. `parse` makes the
+    message of an OAuth request of its parameters.
     """
 
     name: str
@@ -251,7 +253,7 @@ class Route:
     answer: Callable[[RequestContext, Contract, Any], HttpResponse | Forward]
     render_error: Callable[[Contract, OAuthError], HttpResponse]
     reads_body: bool = False
-    has_parameters: bool = False
+    parse: requests.Parse | None = None
 
 
 Answer: TypeAlias = Callable[[RequestContext, Contract, AuthorizedClient], HttpResponse | Forward]
@@ -286,21 +288,24 @@ def moov_routes(
         return protected_route(endpoints, operation.name, operation.scope_sets, answer, reads_body=reads_body)
 
     oauth_route = partial(
-        Route, render_error=responses.render_oauth_error, reads_body=True, has_parameters=True
+        Route,
+        authorize=endpoints.authenticate,
+        render_error=responses.render_oauth_error,
+        reads_body=True,
     )
     return Routes(
         {
             "/oauth2/token": {
                 "POST": oauth_route(
                     name="token",
-                    authorize=partial(endpoints.authenticate, requests.parse_token_request),
+                    parse=requests.parse_token_request,
                     answer=endpoints.issue_tokens,
                 )
             },
             "/oauth2/revoke": {
                 "POST": oauth_route(
                     name="revoke",
-                    authorize=partial(endpoints.authenticate, requests.parse_revocation_request),
+                    parse=requests.parse_revocation_request,
                     answer=endpoints.revoke_token,
                 )
             },

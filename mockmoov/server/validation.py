@@ -25,23 +25,24 @@ class TokenValidator:
         """The client id and the contents of an access token, genuine or not; None for what it lacks."""
         if tokens.unverified_claims(text) is not None:
             return tokens.unverified_access_token(text)
-        claims = self._repository.opaque_token(tokens.fingerprint(text)) or {}
-        return tokens.claimed_client_id(claims), tokens.read_claims(claims)
+        read = self._opaque_token(text)
+        return (tokens.claimed_client_id(read.claims), read.token) if read else (None, None)
 
     def access_token(self, text: str, now: float, seen: Seen = NOTHING) -> AccessToken:
         """A genuine access token that has not expired, be it a JWT or opaque; raises `OAuthError`."""
         keys = self._repository.signing_keys(seen)
-        claims = tokens.verify(keys, text)
-        if claims is None:
-            claims = self._repository.opaque_token(tokens.fingerprint(text))
-        if claims is None:
+        read = tokens.verify_access_token(keys, text) or self._opaque_token(text)
+        if read is None:
             raise invalid_client(f"the token is unknown: {self._why_unknown(keys, text)}")
-        if error := tokens.claims_error(claims, now, self._policy):
+        if error := tokens.claims_error(read.claims, now, self._policy):
             raise error
-        token = tokens.read_claims(claims)
-        if token is None:
+        if read.token is None:
             raise invalid_client("the token lacks claims that every access token of mockmoov has")
-        return token
+        return read.token
+
+    def _opaque_token(self, text: str) -> tokens.ReadToken | None:
+        claims = self._repository.opaque_token(tokens.fingerprint(text))
+        return None if claims is None else tokens.read_access_token(claims)
 
     def _why_unknown(self, keys: IssuerKeys, text: str) -> str:
         if tokens.unverified_key_id(text) in {pair.kid for pair in key_pairs(keys)}:

@@ -116,12 +116,7 @@ def redact_parameters(parameters: Mapping[str, object], client_id: str | None) -
 
 def redact_headers(headers: Headers, secret: str | None) -> dict[str, str]:
     """Redact the headers of a request; `secret`, that of the claimed client, is hidden wherever it occurs."""
-    return _redact_headers(tuple([(name, headers[name][0]) for name in headers if name in _HEADERS]), secret)
-
-
-@lru_cache(maxsize=256)
-def _redact_headers(sent: tuple[tuple[str, str], ...], secret: str | None) -> dict[str, str]:
-    redacted = {name: _HEADERS[name](value) for name, value in sent}
+    redacted = {name: _HEADERS[name](values[0]) for name, values in headers.items() if name in _HEADERS}
     if secret:
         redacted = {name: value.replace(secret, HIDDEN) for name, value in redacted.items()}
     return redacted

@@ -112,7 +112,7 @@ class MemoryJournal:
         owner = self._owner_of.pop(self._oldest)
         self._bytes -= len(owner.exchanges.pop(self._oldest))
         owner.dropped += 1
-        for tally in self._tallies_of(owner.client_id):
+        for tally in self._tallies_of(owner.client_id) if self._tallies else ():
             if tally.numbers and tally.numbers[0] == self._oldest:
                 tally.numbers.popleft()
 

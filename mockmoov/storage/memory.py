@@ -4,16 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import Lock
 
-from msgspec import Struct
-
 from mockmoov.storage.eviction import TokenRecord, TokenTimes, Usage
 from mockmoov.storage.journal import MemoryJournal
 from mockmoov.storage.store import Given, Swap
-
-
-class _Entry(Struct, frozen=True, gc=False):  # there may be many: they must not slow the garbage collector
-    value: bytes
-    group: str
 
 
 @dataclass(slots=True)
@@ -40,7 +33,8 @@ class MemoryStore:
         self._start()
 
     def _start(self) -> None:
-        self._entries: dict[str, _Entry] = {}
+        self._values: dict[str, bytes] = {}
+        self._group_of: dict[str, str] = {}
         self._groups: dict[str, _Group] = {}  # without empty ones
         self._tokens: dict[str, TokenRecord] = {}  # in the order in which their keys were first written
         self._token_bytes = 0
@@ -48,7 +42,7 @@ class MemoryStore:
     def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
         """The values of these keys, in their order; None for one that is absent."""
         with self._lock:
-            return [entry.value if (entry := self._entries.get(key)) else None for key in keys]
+            return list(map(self._values.get, keys))
 
     def put(self, key: str, value: bytes, *, group: str, times: TokenTimes | None = None) -> None:
         """Write a value, whatever was there before."""
@@ -70,14 +64,14 @@ class MemoryStore:
         With `given`, another entry must have the value that is given there, too.
         """
         with self._lock:
-            if given and self._value(given[0]) != given[1]:
+            if given and self._values.get(given[0]) != given[1]:
                 return False
             return self._swap(Swap(key, expected, value, group), times)
 
     def scan(self, group: str) -> list[bytes]:
         """The values of a group without its token records, in the order of the first write of their keys."""
         with self._lock:
-            return [self._entries[key].value for key in self._names(group)]
+            return [self._values[key] for key in self._names(group)]
 
     def count(self, group: str) -> int:
         """How many entries a group has, without its token records."""
@@ -87,7 +81,7 @@ class MemoryStore:
     def count_named(self, prefix: str, limit: int) -> int:
         """How many entries have a key that begins with an ASCII prefix; `limit` if there are more."""
         with self._lock:
-            return min(limit, sum(key.startswith(prefix) for key in self._entries))
+            return min(limit, sum(key.startswith(prefix) for key in self._values))
 
     def version(self, group: str) -> int:
         """A number that changes whenever an entry of the group is written or removed."""
@@ -133,12 +127,8 @@ class MemoryStore:
     def _names(self, group: str) -> list[str]:
         return [key for key in self._groups.get(group, _EMPTY).keys if key not in self._tokens]
 
-    def _value(self, key: str) -> bytes | None:
-        entry = self._entries.get(key)
-        return entry.value if entry else None
-
     def _swap(self, swap: Swap, times: TokenTimes | None = None) -> bool:
-        if self._value(swap.key) != swap.expected:
+        if self._values.get(swap.key) != swap.expected:
             return False
         if swap.value is None:
             self._remove(swap.key)
@@ -147,9 +137,8 @@ class MemoryStore:
         return True
 
     def _write(self, key: str, value: bytes, group: str, times: TokenTimes | None) -> None:
-        if before := self._entries.get(key):
-            group = before.group
-        self._entries[key] = _Entry(value, group)
+        group = self._group_of.setdefault(key, group)
+        self._values[key] = value
         members = self._groups.get(group) or self._groups.setdefault(group, _Group())
         members.keys[key] = None
         self._changes = members.version = self._changes + 1
@@ -161,14 +150,15 @@ class MemoryStore:
         self._token_bytes += record.size - before_size
 
     def _remove(self, key: str) -> bool:
-        entry = self._entries.pop(key, None)
-        if entry is None:
+        if key not in self._values:
             return False
-        group = self._groups[entry.group]
+        del self._values[key]
+        name = self._group_of.pop(key)
+        group = self._groups[name]
         del group.keys[key]
         self._changes = group.version = self._changes + 1
         if not group.keys:
-            del self._groups[entry.group]
+            del self._groups[name]
         self._remove_token(key)
         return True
 

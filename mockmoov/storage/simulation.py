@@ -6,7 +6,7 @@ those of the server. It is recorded in the journal under that key. Times are Uni
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 from msgspec import Struct
 from msgspec.json import Decoder
@@ -41,6 +41,16 @@ class ClaimedClient(Struct, frozen=True, kw_only=True):
     seen: Seen = {}
 
 
+class _Client(Struct, frozen=True, kw_only=True):
+    """The claimed API key, the clocks of the server and of the key, and their plans."""
+
+    api_key: ApiKey | None
+    clock: ClockSetting
+    own_clock: ClockSetting
+    has_faults: bool
+    stubbed: frozenset[str | None]
+
+
 class SimulationState:
     """Clocks, planned faults and the journal. `wall` returns the real time, in Unix seconds."""
 
@@ -49,6 +59,7 @@ class SimulationState:
         self._wall = wall
         self.faults: Plans[Fault] = Plans(store, "faults", Decoder(Plan))
         self.stubs: Plans[Stub] = Plans(store, "stubs", Decoder(StubPlan))
+        self._decode = lru_cache(maxsize=128)(self._read_client)
 
     def claimed_client(self, client_ids: Sequence[str], records: Iterable[str] = ()) -> ClaimedClient:
         """What a request is subject to that claims these API keys: the first that exists counts.
@@ -57,19 +68,39 @@ class SimulationState:
         """
         names = [*_NAMES, *[f"{record}:{owner}" for owner in client_ids for record in _OF_A_KEY], *records]
         values = self._store.get_many(names)
-        now = decode_clock(values[0]).read(self._wall())
-        api_key, plans = None, [values[1:3]]
-        for start in range(len(_NAMES), len(_NAMES) + len(_OF_A_KEY) * len(client_ids), len(_OF_A_KEY)):
-            if (found := values[start]) is not None:
-                api_key, now = decode_api_key(found), decode_clock(values[start + 1]).read(now)
-                plans.append(values[start + 2 : start + 4])
-                break
+        client = self._decode(tuple(values[: len(_NAMES) + len(client_ids) * len(_OF_A_KEY)]))
         return ClaimedClient(
-            api_key=api_key,
-            now=now,
-            has_faults=any(self.faults.decode(faults) for faults, _ in plans),
-            stubbed=frozenset().union(*(self.stubs.endpoints(stubs) for _, stubs in plans)),
+            api_key=client.api_key,
+            now=client.own_clock.read(client.clock.read(self._wall())),
+            has_faults=client.has_faults,
+            stubbed=client.stubbed,
             seen=dict(zip(names, values, strict=True)),
+        )
+
+    def _read_client(self, values: tuple[bytes | None, ...]) -> "_Client":
+        """What these entries mean: those of the server, and of each API key that the request claims."""
+        clock, *plans = values[:3]
+        for start in range(len(_NAMES), len(values), len(_OF_A_KEY)):
+            value, own_clock, *own_plans = values[start : start + len(_OF_A_KEY)]
+            if value is not None:
+                return self._client(clock, plans, decode_api_key(value), own_clock, own_plans)
+        return self._client(clock, plans)
+
+    def _client(
+        self,
+        clock: bytes | None,
+        plans: Sequence[bytes | None],
+        api_key: ApiKey | None = None,
+        own_clock: bytes | None = None,
+        own_plans: Sequence[bytes | None] = (None, None),
+    ) -> "_Client":
+        faults, stubs = zip(plans, own_plans, strict=True)
+        return _Client(
+            api_key=api_key,
+            clock=decode_clock(clock),
+            own_clock=decode_clock(own_clock),
+            has_faults=any(map(self.faults.decode, faults)),
+            stubbed=frozenset().union(*map(self.stubs.endpoints, stubs)),
         )
 
     # --- clocks -----------------------------------------------------------------------------------

@@ -18,7 +18,6 @@ from mockmoov.control_plane.router import ControlPlane
 from mockmoov.control_plane.server import shown_value
 from mockmoov.oauth.encoding import read_json, to_json
 from mockmoov.oauth.records import ClientType
-from mockmoov.oauth.tokens import warm_up
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.factory import create_server
 from mockmoov.testing.environment import SecretMapping, environment, own_store
@@ -101,7 +100,7 @@ class MockMoov(_Controls):
     def __init__(self, **settings: Unpack[SettingArguments]) -> None:
         require_threads()
         loaded = _load(settings)
-        with real_files() as were_replaced, ExitStack() as on_failure:
+        with real_files(), ExitStack() as on_failure:
             listeners = open_listeners(loaded)  # before anything is written to the store
             on_failure.callback(listeners.close)
             server = create_server(loaded)
@@ -109,8 +108,6 @@ class MockMoov(_Controls):
             app = create_app(server, exposure=listeners.exposure, ca_pem=listeners.ca_pem)
             background = BackgroundServer(app, listeners.sockets, listeners.secure)
             on_failure.pop_all()
-            if were_replaced:
-                warm_up()
         if server.examples:
             _log.info("%s", server.examples.summary)
         self._server: AuthorizationServer | None = server

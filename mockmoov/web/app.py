@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -10,7 +10,7 @@ import anyio
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mockmoov.control_plane.access import Exposure, control_access
 from mockmoov.control_plane.router import ControlPlane
@@ -45,7 +45,7 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     hosts = AllowedHosts(names=settings.known_hosts, on_loopback=True)
     host_middleware = Middleware(host_rule, hosts=hosts, is_guarded=control_plane.is_guarded)
     paths = (*server.routes.templates, *control_plane.paths)
-    app = Starlette(
+    app = _Application(
         routes=[
             Route("/oauth2/token", moov),  # the busiest first: routes are tried in order
             Route("/ping", moov),
@@ -71,6 +71,15 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     return app
 
 
+class _Application(Starlette):
+    def build_middleware_stack(self) -> ASGIApp:
+        """Leave out the two of Starlette that make responses of exceptions: here they are responses already."""
+        app: ASGIApp = self.router
+        for middleware, arguments, options in reversed(self.user_middleware):
+            app = middleware(app, *arguments, **options)
+        return app
+
+
 def _gateway(server: AuthorizationServer) -> "Gateway | None":
     settings = server.settings
     if settings.upstream is None:
@@ -94,8 +103,12 @@ class MoovEndpoint:
         context = scope[CONTEXT] = RequestContext(request)
         steps = self._server.respond(context)
         with suppress(asgi_io.ClientLeftError):
-            async with self._gateway.call(request, client) if self._gateway else nullcontext() as call:
-                response = await run_steps(steps, client, call.forward if call else None)
+            if self._gateway is None:
+                response = await run_steps(steps, client)
+                await _finish(response, context, client, scope, send=send)
+                return
+            async with self._gateway.call(request, client) as call:
+                response = await run_steps(steps, client, call.forward)
                 await _finish(response, context, client, scope, send=send, call=call)
 
 
@@ -106,7 +119,7 @@ async def _finish(
     scope: Scope,
     *,
     send: Send,
-    call: "UpstreamCall | None",
+    call: "UpstreamCall | None" = None,
 ) -> None:
     if response is not None and context.network_error is None:
         if call is None or call.stream is None or context.has_failed:

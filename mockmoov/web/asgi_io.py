@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import TypeAlias
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ import anyio
 from msgspec.structs import replace
 from starlette.types import Message, Receive, Scope, Send
 
-from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.oauth.messages import FrozenHeaders, HttpRequest, HttpResponse
 from mockmoov.simulation.faults import NetworkError
 from mockmoov.web.uvicorn_protocol import EXTENSION
 
@@ -33,18 +34,29 @@ def request_of(scope: Scope) -> HttpRequest:
     if _REQUEST in scope:
         kept: HttpRequest = scope[_REQUEST]
         return kept
-    headers: dict[str, list[str]] = {}
-    for name, value in scope["headers"]:
-        headers.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1").strip(" \t"))
+    raw = tuple([(name, value) for name, value in scope["headers"]])
     request = scope[_REQUEST] = HttpRequest(
         method=scope["method"],
         path=raw_path(scope),
         scheme=scope["scheme"],
         query=scope["query_string"],
-        headers={name: tuple(values) for name, values in headers.items()},
+        headers=_known_headers(raw) if len(raw) <= FrozenHeaders.MOST else _read_headers(raw),
         reads_chunks=scope.get("http_version") != "1.0",
     )
     return request
+
+
+def _read_headers(raw: tuple[tuple[bytes, bytes], ...]) -> dict[str, tuple[str, ...]]:
+    headers: dict[str, list[str]] = {}
+    for name, value in raw:
+        headers.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1").strip(" \t"))
+    return {name: tuple(values) for name, values in headers.items()}
+
+
+@lru_cache(maxsize=128)
+def _known_headers(raw: tuple[tuple[bytes, bytes], ...]) -> FrozenHeaders:
+    """Clients send the same headers again and again."""
+    return FrozenHeaders(_read_headers(raw))
 
 
 def raw_path(scope: Scope) -> str:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import math
 import signal
 import socket
 import ssl
@@ -19,7 +18,6 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from mockmoov.config.signals import handle_signals
-from mockmoov.oauth.tokens import warm_up
 from mockmoov.web.lifespan import Lifespan
 from mockmoov.web.listeners import TlsListeners
 from mockmoov.web.uvicorn_protocol import HttpProtocol
@@ -196,7 +194,6 @@ class _Server(uvicorn.Server):
             self._tls_acceptor = TlsAcceptor(self._secure.context, self._new_protocol)
             self._tls_acceptor.listen(self._secure.sockets)
         self._on_ready()
-        self._loop.call_soon(_warm_up, self._loop)
 
     def _new_protocol(self) -> HttpProtocol:
         return HttpProtocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
@@ -249,16 +246,6 @@ class _Server(uvicorn.Server):
             if time.monotonic() >= deadline:
                 break
             await asyncio.sleep(_POLL_SECONDS)
-
-
-def _warm_up(loop: asyncio.AbstractEventLoop) -> None:
-    """Import what the first check of a token needs: rather the first request waits than that check.
-
-    Python's development mode doesn't report it as slow.
-    """
-    usual, loop.slow_callback_duration = loop.slow_callback_duration, math.inf
-    warm_up()
-    loop.call_soon(setattr, loop, "slow_callback_duration", usual)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

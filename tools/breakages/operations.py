@@ -68,8 +68,8 @@ class _AnyAccount(Endpoints):
     def authorize(
         self, scope_sets: ScopeSets, context: RequestContext, contract: Contract
     ) -> AuthorizedClient | HttpResponse:
-        others = {name: value for name, value in context.path_parameters.items() if name != "accountID"}
-        context.path_parameters = others
+        others = {name: value for name, value in context.head.path_parameters.items() if name != "accountID"}
+        context.head = replace(context.head, path_parameters=others)
         return super().authorize(scope_sets, context, contract)
 
 
@@ -177,7 +177,8 @@ class _OfAnyApplication(Endpoints):
     def create_application_key(
         self, context: RequestContext, contract: Contract, caller: AuthorizedClient
     ) -> HttpResponse:
-        context.path_parameters = {"applicationID": caller.api_key.application_id}
+        own = {"applicationID": caller.api_key.application_id}
+        context.head = replace(context.head, path_parameters=own)
         return super().create_application_key(context, contract, caller)
 
 

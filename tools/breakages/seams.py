@@ -83,8 +83,7 @@ class BrokenServer(AuthorizationServer):
                 result = yield step
                 if isinstance(step, ReadBody):
                     context.request = request = understand(replace(context.request, body=result))
-                    methods, _ = self.routes.find(request.path) or ({}, {})
-                    context.routing_error = self.routes.error(methods, request)
+                    context.head = self.read_head(replace(request, body=b""))
                     result = request.body
         except StopIteration as end:
             response: HttpResponse | None = end.value

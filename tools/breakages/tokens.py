@@ -43,7 +43,7 @@ def writing(write: Callable[[IssuerKeys, Claims], str]) -> type[Issuer]:
         ) -> TokenResponse:
             response = super().issue(keys, api_key, grant, now=now, seen=seen)
             claims = tokens.unverified_claims(response.access_token)
-            return response if claims is None else replace(response, access_token=write(keys, claims))
+            return response if claims is None else replace(response, access_token=write(keys, dict(claims)))
 
     return Writing
 
@@ -55,7 +55,7 @@ def heading(change: Callable[[dict[str, str]], dict[str, str]]) -> type[Issuer]:
         pair = key_pair(signing_keys.private_key)
         right = {"alg": keys.ALGORITHM, "cty": "JWT", "kid": pair.kid}
         signing_input = f"{encode_json(change(right))}.{encode_json(claims)}"
-        return f"{signing_input}.{encode(pair.private_key.sign(signing_input.encode()))}"
+        return f"{signing_input}.{encode(pair.sign(signing_input.encode()))}"
 
     return writing(write)
 
@@ -72,7 +72,7 @@ def _foreign(signing_keys: IssuerKeys, claims: Claims) -> str:
     """Signed by a key that nobody publishes, under the right kid."""
     other = key_pair(_OTHER_KEYS.private_key)
     signing_input = f"{key_pair(signing_keys.private_key).header}.{encode_json(claims)}"
-    return f"{signing_input}.{encode(other.private_key.sign(signing_input.encode()))}"
+    return f"{signing_input}.{encode(other.sign(signing_input.encode()))}"
 
 
 def _too_long(response: HttpResponse) -> HttpResponse:
@@ -284,7 +284,7 @@ class AnyKid(TokenValidator):
         pair = key_pair(signing_keys.private_key)
         signing_input, _, signature = text.rpartition(".")
         claims = tokens.unverified_claims(text)
-        if claims and signature == encode(pair.private_key.sign(signing_input.encode())):
+        if claims and signature == encode(pair.sign(signing_input.encode())):
             return super().access_token(tokens.sign(signing_keys, claims), now)
         return super().access_token(text, now, seen)
 

@@ -164,7 +164,7 @@ class Mint:
         self.server = new_server(clock=Clock(self.now), **settings)
         self.minter = Minter(self.server.repository, self.server.policy, self.server.settings.token_format)
         keys = self.server.repository.signing_keys()
-        self.key = key_pair(keys.private_key).private_key
+        self.key = Ed25519PrivateKey.from_private_bytes(decode(keys.private_key))
         self.jwks = jwks(keys)
 
     def mint(self, scope: str = "/ping.read", defect: str | None = None, **claims: Any) -> Minted:
