@@ -23,8 +23,8 @@ from mockmoov.server.authorization_server import (
     render_internal_error,
     store_failure,
 )
-from mockmoov.server.context import new_request_id
 from mockmoov.server.discovery import Discovery
+from mockmoov.server.ids import new_request_id
 from mockmoov.server.routing import OWN_LIKENESS, Routes
 from mockmoov.server.steps import ReadBody, Steps, run_in_process
 from mockmoov.simulation.clock import http_date
@@ -32,6 +32,7 @@ from mockmoov.simulation.stubs import make_stub
 from mockmoov.storage.store import StoreError
 
 BASE = "/_mockmoov"
+_INSIDE = f"{BASE}/"
 MAX_BODY = 2**20  # bytes: as much as a plan may have
 _MARK = (("x-mockmoov-extension", "not part of Moov's API"),)
 _FAULTS = PlanResource(item="fault", plans=attrgetter("faults"), make=make_fault)
@@ -86,7 +87,7 @@ class ControlPlane:
 
     def is_guarded(self, path: str) -> bool:
         """Whether a raw path belongs to the control plane, which then judges the Host itself."""
-        return path.startswith(f"{BASE}/") and not self.is_open(path)
+        return path.startswith(_INSIDE) and not self.is_open(path)
 
     def handle(self, request: HttpRequest) -> HttpResponse:
         """The response to a request inside the process."""

@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from msgspec import Struct
 from msgspec.structs import replace
+from nacl.bindings import crypto_sign, crypto_sign_BYTES, crypto_sign_open, crypto_sign_seed_keypair
 from nacl.exceptions import BadSignatureError
-from nacl.signing import SigningKey
 
 from mockmoov.oauth.encoding import decode, encode, encode_json, to_json
 from mockmoov.oauth.records import IssuerKeys
@@ -18,26 +18,25 @@ ALGORITHM = "EdDSA"
 
 
 class KeyPair(Struct, frozen=True, kw_only=True):
-    """A parsed Ed25519 key; `kid` is its RFC 7638 thumbprint, `header` the JOSE header of its tokens."""
+    """A parsed Ed25519 key; `kid` is its RFC 7638 thumbprint, `header` the JOSE header of its tokens.
 
-    private_key: SigningKey
+    `public_key` has 32 bytes, `secret_key` the private and the public key (RFC 8032 §5.1.5).
+    """
+
+    public_key: bytes
+    secret_key: bytes
     kid: str
     jwk: Mapping[str, str]
     header: str
 
-    @property
-    def public_key(self) -> bytes:
-        """The 32 bytes of the public key (RFC 8032 §5.1.5)."""
-        return bytes(self.private_key.verify_key)
-
     def sign(self, data: bytes) -> bytes:
         """The signature of 64 bytes (RFC 8032 §5.1.6)."""
-        return self.private_key.sign(data).signature
+        return crypto_sign(data, self.secret_key)[:crypto_sign_BYTES]
 
     def has_signed(self, data: bytes, signature: bytes) -> bool:
         """Whether this is the key's signature (RFC 8032 §5.1.7)."""
         try:
-            self.private_key.verify_key.verify(data, signature)
+            crypto_sign_open(signature + data, self.public_key)
         except BadSignatureError:
             return False
         return True
@@ -82,11 +81,12 @@ def private_key_from_file(data: bytes) -> bytes:
 @lru_cache(maxsize=64)
 def key_pair(private_key: str) -> KeyPair:
     """Parse a private key of an `IssuerKeys` record."""
-    key = SigningKey(decode(private_key))
-    public = {"crv": "Ed25519", "kty": "OKP", "x": encode(bytes(key.verify_key))}
+    public_key, secret_key = crypto_sign_seed_keypair(decode(private_key))
+    public = {"crv": "Ed25519", "kty": "OKP", "x": encode(public_key)}
     kid = encode(hashlib.sha256(to_json(public)).digest())  # RFC 7638 §3, RFC 8037 §2
     return KeyPair(
-        private_key=key,
+        public_key=public_key,
+        secret_key=secret_key,
         kid=kid,
         jwk={**public, "alg": ALGORITHM, "kid": kid, "use": "sig"},
         header=encode_json({"alg": ALGORITHM, "cty": "JWT", "kid": kid}),

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
@@ -15,6 +14,7 @@ from mockmoov.oauth.messages import FrozenHeaders, Headers, HttpRequest, HttpRes
 from mockmoov.oauth.records import Exchange
 from mockmoov.oauth.requests import Message
 from mockmoov.oauth.responses import REASON_HEADER
+from mockmoov.server.ids import new_request_id
 from mockmoov.simulation.faults import Fault, NetworkError
 from mockmoov.simulation.masking import mask_json, mask_query
 from mockmoov.simulation.matching import RequestFacts, Values
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 
 _GRANT_NAMES = {name: name for name in GRANTS}  # so that no journal keeps the strings that were sent
 _NOBODY = ClaimedClient(api_key=None, now=0.0, has_faults=False)
-
-
-def new_request_id() -> str:
-    """A random UUID (RFC 9562 §5.4), in half the time of uuid4. A caller's own id is not echoed (choice)."""
-    digits = token_hex(16)
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
 
 
 class RequestHead(Struct, frozen=True, kw_only=True, eq=False):

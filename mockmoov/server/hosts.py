@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"[_-][0-9]{1,3}\Z")  # of a container: project-mockmoov-1
 _SHORT_LABEL = re.compile(r"[A-Za-z0-9_-]{1,15}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AllowedHosts:
     """Loopback names, and `names` in lower case: `mockmoov`, `mockmoov:80`, `.example.com` or `*`.
 

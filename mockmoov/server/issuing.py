@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from secrets import token_hex, token_urlsafe
+from secrets import token_urlsafe
 
 from mockmoov.oauth import tokens
 from mockmoov.oauth.errors import invalid_grant, invalid_scope
 from mockmoov.oauth.grants import Grant, RefreshPolicy
 from mockmoov.oauth.messages import TokenResponse
 from mockmoov.oauth.records import ApiKey, IssuerKeys, RefreshToken, TokenFormat
+from mockmoov.server.ids import new_id
 from mockmoov.storage.repository import NOTHING, Repository
 from mockmoov.storage.store import Seen
 
@@ -32,8 +33,7 @@ class Issuer:
         `seen` is what the request has read of the store already. The tokens are made and measured first, so
         that a refused request uses nothing up.
         """
-        ids = token_hex(32)
-        family, jti = grant.refreshed.family if grant.refreshed else ids[:32], ids[32:]
+        family, jti = grant.refreshed.family if grant.refreshed else new_id(), new_id()
         scope, issued_at = " ".join(grant.scope), int(now)
         claims = tokens.access_claims(
             self.policy,

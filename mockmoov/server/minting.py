@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from secrets import token_hex, token_urlsafe
+from secrets import token_urlsafe
 
 from mockmoov.oauth import scopes, token_defects, tokens
 from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.records import ApiKey, ClientType, TokenFormat
+from mockmoov.server.ids import new_id
 from mockmoov.storage.repository import Repository
 
 
@@ -47,8 +48,8 @@ class Minter:
             api_key,
             scope=_scope(api_key, wish),
             client_type=wish.client_type,
-            family=token_hex(16),
-            jti=token_hex(16),
+            family=new_id(),
+            jti=new_id(),
             now=now,
         )
         claims = {**claims, **wish.claims}

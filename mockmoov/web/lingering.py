@@ -31,6 +31,7 @@ class LingeringTransport:
         self._loop = loop
         self._is_sending = is_sending
         self._timer: asyncio.TimerHandle | None = None
+        self._held = b""  # the head of a response, which is sent together with what follows
         self._left = 0  # bytes that may still be dropped
         self._is_ended = False  # whether the last response was written
 
@@ -38,9 +39,22 @@ class LingeringTransport:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Write, unless the last response was written."""
-        if not self._is_ended:
-            self._transport.write(data)
+        """Write, unless the last response was written: at once, or together with what is written next.
+
+        A response is written as a head and a body; so it takes one call of the system instead of two.
+        """
+        if self._held:
+            self._transport.write(self._held + data)
+            self._held = b""
+        elif not self._is_ended:
+            self._held = data
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what is held back."""
+        if self._held:
+            self._transport.write(self._held)
+            self._held = b""
 
     def is_closing(self) -> bool:
         """Whether nothing more is written."""
@@ -48,6 +62,7 @@ class LingeringTransport:
 
     def close(self) -> None:
         """Close, after the client has ended if it is still sending."""
+        self.flush()
         if self._is_sending():
             self.linger()
         else:
@@ -55,6 +70,7 @@ class LingeringTransport:
 
     def linger(self) -> None:
         """Write nothing more; drop what comes until the client ends, then close."""
+        self.flush()
         self._is_ended = True
         if self._transport.is_closing():
             return

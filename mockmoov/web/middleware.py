@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.responses import render_error
 from mockmoov.server.authorization_server import stamped
-from mockmoov.server.context import new_request_id
 from mockmoov.server.hosts import AllowedHosts
+from mockmoov.server.ids import new_request_id
 from mockmoov.web.asgi_io import ClientConnection, raw_path, request_of, send_response
 
 

@@ -151,13 +151,14 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin a request, unless its head is read again without an upgrade."""
         self._bodiless = 0
+        is_path = self.url.startswith(b"/")
         if self.parser.get_method() == b"CONNECT":
             raise _UnreadableError("CONNECT: this is not a proxy (RFC 9110 §9.3.6)")
-        if self.parser.get_http_version() == "1.0" and b"transfer-encoding" in dict(self.headers):
+        if b"transfer-encoding" in dict(self.headers) and self.parser.get_http_version() == "1.0":
             raise _UnreadableError("chunks in HTTP/1.0 (RFC 9112 §6.1)")
         if not self.parser.should_upgrade():
             super().on_headers_complete()
-            if not self.url.startswith(b"/"):  # absolute-form (RFC 9112 §3.2)
+            if not is_path:  # absolute-form (RFC 9112 §3.2)
                 self.scope["raw_path"], self.scope["path"] = self.url, self.url.decode("latin-1")
             self._sends_body = not self.expect_100_continue
             self.headers = []  # trailers are collected here and dropped

@@ -267,10 +267,10 @@ def test_a_command_imports_only_what_it_needs() -> None:
     unused = {
         "scopes": "msgspec mockmoov.config",
         "verify --help": "msgspec mockmoov.config httpx2 hypothesis",
-        "healthcheck --help": "httpx2 cryptography urllib.request mockmoov.server",
-        "token --help": "httpx2 cryptography mockmoov.client mockmoov.server",
-        "serve --help": "starlette uvicorn cryptography mockmoov.server mockmoov.web",
-        "run --help": "starlette uvicorn cryptography mockmoov.server mockmoov.web mockmoov.testing",
+        "healthcheck --help": "httpx2 nacl cryptography urllib.request mockmoov.server",
+        "token --help": "httpx2 nacl cryptography mockmoov.client mockmoov.server",
+        "serve --help": "starlette uvicorn nacl cryptography mockmoov.server mockmoov.web",
+        "run --help": "starlette uvicorn nacl cryptography mockmoov.server mockmoov.web mockmoov.testing",
     }
     wrong = []
     for command, modules in unused.items():

@@ -883,7 +883,7 @@ UNUSED = """
     def test_it():
         ours = {name for name in sys.modules if name.partition(".")[0] == "mockmoov"}
         assert ours == {"mockmoov", "mockmoov.pytest_plugin"}
-        assert not {"starlette", "uvicorn", "msgspec", "cryptography", "httpx2"} & set(sys.modules)
+        assert not {"starlette", "uvicorn", "msgspec", "nacl", "cryptography", "httpx2"} & set(sys.modules)
 """
 
 

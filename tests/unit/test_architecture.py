@@ -41,7 +41,7 @@ IMPURE = {
 }  # fmt: skip
 # The libraries that the layers below `config` may import.
 LIBRARIES = {
-    "oauth": {"msgspec", "cryptography", "jwt"},
+    "oauth": {"msgspec", "nacl", "cryptography", "jwt"},
     "simulation": {"msgspec"},
     "openapi": {"msgspec", "yaml", "jsonschema", "referencing", "regex", "rstr"},
     "storage": {"msgspec"},
@@ -122,11 +122,11 @@ def test_nothing_needs_what_only_some_systems_have() -> None:
 
 
 UNUSED = {
-    "mockmoov": "msgspec starlette uvicorn anyio cryptography httpx2 click mockmoov.testing",
-    "mockmoov.client": "msgspec starlette uvicorn cryptography click mockmoov.oauth",
+    "mockmoov": "msgspec starlette uvicorn anyio cryptography nacl httpx2 click mockmoov.testing",
+    "mockmoov.client": "msgspec starlette uvicorn cryptography nacl click mockmoov.oauth",
     "mockmoov.pytest_plugin": "msgspec starlette uvicorn httpx2 mockmoov.testing mockmoov.client",
-    "mockmoov.cli.main": "starlette uvicorn httpx2 jwt hypothesis mockmoov.client mockmoov.verify.run",
-    "mockmoov.testing": "yaml jsonschema referencing regex rstr mockmoov.openapi",
+    "mockmoov.cli.main": "starlette uvicorn httpx2 jwt nacl hypothesis mockmoov.client mockmoov.verify.run",
+    "mockmoov.testing": "cryptography jwt yaml jsonschema referencing regex rstr mockmoov.openapi",
     "mockmoov.oauth.responses, mockmoov.simulation.fault_effects": "mockmoov.oauth.contracts",
 }
 

@@ -20,7 +20,7 @@ from joserfc.jwk import KeySet
 
 from mockmoov.oauth.encoding import decode, encode
 from mockmoov.oauth.errors import OAuthError
-from mockmoov.oauth.signing_keys import jwks, key_pair
+from mockmoov.oauth.signing_keys import jwks
 from mockmoov.oauth.token_defects import CLAIM_DEFECTS, DEFECTS
 from mockmoov.server.minting import Minted, Minter, MintRequest
 from tests.support.servers import CLIENT_ID, Clock, new_server
