@@ -27,7 +27,8 @@ NEW_FAMILY = TokenFamily()
 class GrantFacts(Struct, frozen=True, kw_only=True):
     """Everything that `decide` depends on; `now` in Unix seconds on the clock of the API key.
 
-    `refresh_token` is None if the client sent none or sent one that is not genuine; `family` is its family.
+    `refresh_token` is None if the client sent none or sent one that is not genuine; `family` is its family,
+    which matters if the request narrows the scope.
     `restart_advice` ends the reason of one that may be from before a restart.
     """
 
@@ -107,8 +108,8 @@ def _refresh_token(request: TokenRequest, facts: GrantFacts) -> Grant:  # RFC 67
     token = _valid_refresh_token(facts)
     granted = scopes.parse_scope(token.scope)
     grant = Grant(scope=granted, client_type=token.client_type, refreshed=token)
-    if request.scope is None or facts.family.sequence != token.sequence:
-        return grant  # `redeem` rejects a used-up token, whatever its scope
+    if request.scope is None or facts.family.revoked or facts.family.sequence != token.sequence:
+        return grant  # `redeem` rejects a token that was used up or revoked, whatever its scope
     narrowed = scopes.parse_scope(request.scope)
     if not scopes.covers(granted, narrowed):
         raise invalid_scope("scope is wider than the original grant: request a part of it, or omit scope")
@@ -129,8 +130,6 @@ def _valid_refresh_token(facts: GrantFacts) -> RefreshToken:
         raise invalid_grant(f"refresh_token {reason}")
     if token.expires_at <= facts.now:
         raise invalid_grant("refresh_token has expired")
-    if facts.family.revoked:
-        raise invalid_grant("refresh_token was revoked")
     return token
 
 

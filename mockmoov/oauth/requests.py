@@ -65,13 +65,12 @@ NO_PARAMETERS = Parameters(by_name={})
 class Message(Struct, frozen=True, kw_only=True, eq=False):
     """What an OAuth request says: its parameters, and the message that they are, or what is wrong with it.
 
-    `client_ids` are what `claimed_client_ids` finds; `token` is the one that it refreshes or revokes, or "".
+    `client_ids` are what `claimed_client_ids` finds.
     """
 
     parameters: Parameters
     parsed: TokenRequest | RevocationRequest | OAuthError
     client_ids: tuple[str, ...]
-    token: str
 
 
 Parse = Callable[[Headers, Parameters], TokenRequest | RevocationRequest]
@@ -94,7 +93,6 @@ def _read_message(parse: Parse, request: HttpRequest) -> Message:
         parameters=parameters,
         parsed=parsed,
         client_ids=claimed_client_ids(request.headers, parameters),
-        token=_presented_token(parameters),
     )
 
 
@@ -214,11 +212,6 @@ def claimed_client_ids(headers: Headers, parameters: Parameters) -> tuple[str, .
         pass
     client_id = parameters.by_name.get("client_id")
     return (client_id,) if isinstance(client_id, str) else ()
-
-
-def _presented_token(parameters: Parameters) -> str:
-    sent = parameters.by_name.get("refresh_token") or parameters.by_name.get("token")
-    return sent if isinstance(sent, str) else ""
 
 
 def bearer_token(headers: Headers) -> str | None:

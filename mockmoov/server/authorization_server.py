@@ -15,7 +15,7 @@ from mockmoov.oauth.encoding import read_json
 from mockmoov.oauth.errors import OAuthError
 from mockmoov.oauth.messages import FrozenHeaders, HttpRequest, HttpResponse
 from mockmoov.oauth.origins import ORIGIN_POLICIES
-from mockmoov.oauth.records import AccessToken, IssuerKeys, RefreshToken
+from mockmoov.oauth.records import IssuerKeys
 from mockmoov.oauth.requests import (
     NO_PARAMETERS,
     bearer_token,
@@ -192,7 +192,7 @@ class AuthorizationServer:
         try:
             yield from self._read_body(context)
             self._identify(context)
-            contract = context.contract or self._default_contract
+            contract = context.head.contract or self._default_contract
             if context.client.has_faults:
                 response = yield from self._with_faults(context, contract)
             else:
@@ -255,14 +255,11 @@ class AuthorizationServer:
 
     def _identify(self, context: RequestContext) -> None:
         """Find out which API key and which token the request claims, and read what the store has on them."""
-        token: AccessToken | RefreshToken | None = None
-        context.claimed = context.head.client_ids
-        if message := context.message:
-            context.claimed, token = message.client_ids, tokens.unverified_refresh_token(message.token)
+        context.claimed = context.message.client_ids if context.message else context.head.client_ids
         if not context.claimed and context.head.bearer:
             client_id, token = self.validator.claims_of(context.head.bearer)
             context.claimed = () if client_id is None else (client_id,)
-        context.records = names_of_records(token)
+            context.records = names_of_records(token)
         context.client = self.simulation.claimed_client(context.claimed, context.records)
 
     def _with_faults(self, context: RequestContext, contract: Contract) -> Steps:

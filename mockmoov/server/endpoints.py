@@ -89,7 +89,9 @@ class Endpoints:
     ) -> grants.GrantFacts:
         sent = request.refresh_token
         presented = tokens.read_refresh_token(keys, sent) if sent else None
-        family = self.repository.family(presented.family, client.seen) if presented else grants.NEW_FAMILY
+        family = grants.NEW_FAMILY
+        if presented and request.scope is not None:
+            family = self.repository.family(presented.family)
         return grants.GrantFacts(
             api_key=api_key,
             now=client.now,

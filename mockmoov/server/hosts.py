@@ -40,13 +40,13 @@ class AllowedHosts:
         Health checks of load balancers do; browsers always send it.
         """
         fields = request.headers.get("host", ())
+        if len(fields) == 1 and fields[0] and _is_allowed(fields[0], self):
+            return ""
         if len(fields) > 1:
             return "more than one Host header was sent"
         if not any(fields):
             may_lack = self.on_loopback and not fields and not request.reads_chunks
             return "" if may_lack else "the Host header is missing or empty"
-        if _is_allowed(fields[0], self):
-            return ""
         return f"the Host {quote_host(fields[0])} is not allowed: {self.advice}"
 
 

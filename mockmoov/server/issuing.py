@@ -57,10 +57,10 @@ class Issuer:
             raise invalid_scope(f"the token would be longer than {tokens.MAX_LENGTH} characters")
         if used := grant.refreshed:
             expires_at = self.policy.family_expiry(used.expires_at, now)
-            if not self.repository.consume_refresh_token(
+            if reason := self.repository.consume_refresh_token(
                 used, now=now, policy=self.refresh, expires_at=expires_at, seen=seen
             ):
-                raise invalid_grant("refresh_token was used already, or revoked meanwhile")
+                raise invalid_grant(f"refresh_token {reason}")
         if self.format == "opaque":
             self.repository.put_opaque_token(
                 tokens.fingerprint(response.access_token),

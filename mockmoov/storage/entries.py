@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from msgspec.json import Decoder
 
-from mockmoov.oauth.records import AccessToken, ApiKey, RefreshToken
+from mockmoov.oauth.records import AccessToken, ApiKey
 from mockmoov.simulation.clock import UNCHANGED, ClockSetting
 from mockmoov.storage.store import Store
 
@@ -41,12 +41,9 @@ def revocation_name(jti: str) -> str:
     return f"revoked:{jti}"
 
 
-def names_of_records(token: AccessToken | RefreshToken | None) -> tuple[str, ...]:
-    """The keys of the records that decide whether a token is still good."""
-    if token is None:
-        return ()
-    family = family_name(token.family)
-    return (revocation_name(token.jti), family) if isinstance(token, AccessToken) else (family,)
+def names_of_records(token: AccessToken | None) -> tuple[str, ...]:
+    """The keys of the records that say whether an access token was revoked."""
+    return () if token is None else (revocation_name(token.jti), family_name(token.family))
 
 
 def group_of(owner: str | None) -> str:

@@ -219,9 +219,9 @@ class Repository:
 
     # --- tokens -----------------------------------------------------------------------------------
 
-    def family(self, family: str, seen: Seen = NOTHING) -> TokenFamily:
+    def family(self, family: str) -> TokenFamily:
         """The state of a token family; one without a record is new."""
-        return _read_family(self._get(family_name(family), seen))
+        return _read_family(self._get(family_name(family)))
 
     def consume_refresh_token(
         self,
@@ -231,10 +231,11 @@ class Repository:
         policy: RefreshPolicy,
         expires_at: float,
         seen: Seen = NOTHING,
-    ) -> bool:
-        """Use up a refresh token. Only the first use returns True; any other is a replay (RFC 9700 §4.14.2).
+    ) -> str:
+        """Use up a refresh token: why it is refused, or "" if it isn't.
 
-        `expires_at` is when all tokens of the family will have expired.
+        Only the first use is accepted; any other is a replay (RFC 9700 §4.14.2). `expires_at` is when all
+        tokens of the family will have expired.
         """
         use = partial(redeem, sequence=token.sequence, now=now, policy=policy)
         return self._change_family(token, use, now=now, expires_at=expires_at, seen=seen)
@@ -253,16 +254,20 @@ class Repository:
         now: float,
         expires_at: float,
         seen: Seen,
-    ) -> bool:
+    ) -> str:
         names = [family_name(token.family), api_key_name(token.client_id)]
-        before, api_key = self._get_many(names, seen)
+        # The first token of a family hardly ever has a record: one that is there anyway makes the swap fail.
+        before = self._get(names[0]) if token.sequence else None
+        api_key = self._get(names[1], seen)
         while True:
-            if api_key is not None and decode_api_key(api_key).rejection_reason(token):
-                return False  # a family without a record may not be new: its record may have been evicted
+            # A family without a record may not be new: its record may have been evicted.
+            if api_key is not None and (reason := decode_api_key(api_key).rejection_reason(token)):
+                return reason
             family = _read_family(before)
             changed, accepted = change(family)
+            reason = "" if accepted else "was revoked" if family.revoked else "was used already"
             if changed == family and not accepted:
-                return False
+                return reason
             after = replace(
                 changed,
                 issued_at=max(family.issued_at, token.issued_at, now),
@@ -279,7 +284,7 @@ class Repository:
                 given=(names[1], api_key),
             ):
                 self._evict_if_full()
-                return accepted
+                return reason
             before, api_key = self._store.get_many(names)
 
     def revoke_access_token(self, token: AccessToken, *, now: float) -> None:

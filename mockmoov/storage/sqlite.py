@@ -6,7 +6,6 @@ So each call is one statement, or one transaction.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -112,27 +111,28 @@ class SqliteStore:
         return self._file.use(self._get_many, list(keys))
 
     def _get_many(self, connection: sqlite3.Connection, keys: Sequence[str]) -> list[bytes | None]:
-        unknown = self._unknown(keys)
-        is_one_statement = len(unknown) == len(keys) <= _MOST_VALUES
-        with nullcontext() if is_one_statement or not unknown else transaction(connection, "DEFERRED"):
-            if not is_one_statement:  # the known entries and the others must be of one moment
-                self._check_known(connection)
-                unknown = self._unknown(keys)
-            found = _select(connection, unknown)
-        values = [found[key] if key in found else self._known[key] for key in keys]
-        self._known.update((key, value) for key, value in found.items() if _is_small(key, value))
+        known = self._known
+        unknown = [key for key in keys if key not in known]
+        if not unknown and self._are_current(connection):
+            return [known[key] for key in keys]
+        if len(unknown) == len(keys) <= _MOST_VALUES:
+            found = _select(connection, keys)
+        else:  # the known entries and the others must be of one moment
+            with transaction(connection, "DEFERRED"):
+                self._are_current(connection)
+                found = _select(connection, [key for key in keys if key not in known])
+        values = [found[key] if key in found else known[key] for key in keys]
+        known.update((key, value) for key, value in found.items() if _is_small(key, value))
         return values
 
-    def _unknown(self, keys: Sequence[str]) -> list[str]:
-        return [key for key in keys if key not in self._known]
-
-    def _check_known(self, connection: sqlite3.Connection) -> None:
-        """Forget the known entries if somebody else has written to the file, or if they are many."""
+    def _are_current(self, connection: sqlite3.Connection) -> bool:
+        """Whether nobody else has written to the file since the known entries were read; else forget them."""
         version = connection.execute("PRAGMA data_version").fetchone()  # changes when others write
-        is_current = version == self._known_version and connection is self._known_to
-        if not is_current or len(self._known) > _MOST_KNOWN:
-            self._known_version, self._known_to = version, connection
-            self._known.clear()
+        if version == self._known_version and connection is self._known_to and len(self._known) < _MOST_KNOWN:
+            return True
+        self._known_version, self._known_to = version, connection
+        self._known.clear()
+        return False
 
     def put(self, key: str, value: bytes, *, group: str, times: TokenTimes | None = None) -> None:
         """Write a value, whatever was there before."""

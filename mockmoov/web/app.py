@@ -73,7 +73,7 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
 
 class _Application(Starlette):
     def build_middleware_stack(self) -> ASGIApp:
-        """Leave out those of Starlette, which make responses of exceptions: here they are responses already."""
+        """Leave out those that make responses of exceptions: here every exception is one already."""
         app: ASGIApp = self.router
         for middleware, arguments, options in reversed(self.user_middleware):
             app = middleware(app, *arguments, **options)

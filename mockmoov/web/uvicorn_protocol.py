@@ -60,6 +60,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Begin with a transport that lingers when it is closed."""
         lingering = LingeringTransport(transport, self.loop, self._is_sending)
         super().connection_made(cast("asyncio.Transport", lingering))
+        ends: dict[object, object] = {"reset": self.reset, "close": lingering.close}
+        self._extensions = {EXTENSION: ends}
 
     def _is_sending(self) -> bool:
         """Whether the client has the whole response to a body that it is still sending."""
@@ -129,7 +131,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Add to the scope how to end the connection."""
         self._unset_keepalive_if_required()
         super().on_message_begin()
-        self.scope["extensions"] = {EXTENSION: {"reset": self.reset, "close": self.transport.close}}
+        self.scope["extensions"] = self._extensions
 
     def reset(self) -> None:
         """Close the connection with a TCP reset; unsent data is lost."""

@@ -32,8 +32,8 @@ class KeepsOldTokens(Repository):
         policy: RefreshPolicy,
         expires_at: float,
         seen: Seen = NOTHING,
-    ) -> bool:
-        return not self.family(token.family).revoked
+    ) -> str:
+        return "was revoked" if self.family(token.family).revoked else ""
 
 
 class LosesRaces(Repository):
@@ -47,7 +47,7 @@ class LosesRaces(Repository):
         policy: RefreshPolicy,
         expires_at: float,
         seen: Seen = NOTHING,
-    ) -> bool:
+    ) -> str:
         import time
 
         good = self.family(token.family).sequence == token.sequence
@@ -58,7 +58,7 @@ class LosesRaces(Repository):
             policy=replace(policy, reuse_detection=not good and policy.reuse_detection),
             expires_at=expires_at,
         )
-        return good and not self.family(token.family).revoked
+        return "" if good and not self.family(token.family).revoked else "was used already"
 
 
 class NoCascade(Repository):
@@ -114,8 +114,8 @@ class RevokesTooMuch(Repository):
             or self._get(f"revoked:{family}") is not None
         )
 
-    def family(self, family: str, seen: Seen = NOTHING) -> TokenFamily:
-        known = super().family(family, seen)
+    def family(self, family: str) -> TokenFamily:
+        known = super().family(family)
         return replace(known, revoked=known.revoked or self._get(f"revoked:{family}") is not None)
 
     def revoke_access_token(self, token: AccessToken, *, now: float) -> None:

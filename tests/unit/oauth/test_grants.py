@@ -197,7 +197,6 @@ INVALID_TOKENS: list[tuple[dict[str, Any], str]] = [
     ),
     ({"now": float(TOKEN.expires_at)}, "has expired"),
     ({"now": TOKEN.expires_at + 1.0}, "has expired"),
-    ({"family": TokenFamily(revoked=True)}, "was revoked"),
 ]
 
 
@@ -212,9 +211,10 @@ def test_invalid_refresh_token_is_rejected_before_its_scope() -> None:
     assert wrong == []
 
 
-def test_used_up_refresh_token_is_left_to_redeem() -> None:
+@pytest.mark.parametrize("family", [TokenFamily(sequence=1), TokenFamily(revoked=True)])
+def test_used_up_or_revoked_refresh_token_is_left_to_redeem(family: TokenFamily) -> None:
     for scope in ("/wider.read", "é", None):
-        assert decide(refresh(scope), facts(family=TokenFamily(sequence=1))).refreshed == TOKEN
+        assert decide(refresh(scope), facts(family=family)).refreshed == TOKEN
 
 
 # --- using a refresh token up -----------------------------------------------------------------------

@@ -146,7 +146,8 @@ class World:
 
     def use_up(self, token: RefreshToken, policy: RefreshPolicy = STRICT, lifetime: float = 100) -> bool:
         now = self.simulation.now(token.client_id)
-        return self.repository.consume_refresh_token(token, now=now, policy=policy, expires_at=now + lifetime)
+        consume = self.repository.consume_refresh_token
+        return consume(token, now=now, policy=policy, expires_at=now + lifetime) == ""
 
     def revoke(self, token: AccessToken) -> None:
         self.repository.revoke_access_token(token, now=self.simulation.now(token.client_id))

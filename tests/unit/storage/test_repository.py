@@ -51,7 +51,7 @@ def consume(
     repository: Repository, sequence: int, *, now: float = NOW, policy: RefreshPolicy = STRICT
 ) -> bool:
     token = refresh_token(sequence)
-    return repository.consume_refresh_token(token, now=now, policy=policy, expires_at=EXPIRY)
+    return repository.consume_refresh_token(token, now=now, policy=policy, expires_at=EXPIRY) == ""
 
 
 # --- records ----------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ def test_claims_of_an_opaque_token_come_back(claims: dict[str, object], fingerpr
 def test_times_of_a_family_never_move_back(used: float, revoked: float, first: float, second: float) -> None:
     repository = new_repository(KEY)
     assert repository.family("family") == TokenFamily()
-    assert repository.consume_refresh_token(refresh_token(), now=used, policy=STRICT, expires_at=first)
+    assert repository.consume_refresh_token(refresh_token(), now=used, policy=STRICT, expires_at=first) == ""
     family = TokenFamily(sequence=1, rotated_at=used, issued_at=used, expires_at=first)
     assert repository.family("family") == family
     repository.revoke_family(refresh_token(), now=revoked, expires_at=second)

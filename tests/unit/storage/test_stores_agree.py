@@ -81,7 +81,7 @@ class StoresAgree(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1), key=keys, value=values, times=times, condition=st.none() | keys)
     def swap(self, which: int, key: str, value: bytes, times: TokenTimes, condition: str | None) -> None:
         (present,) = self.memory.get_many([key])
-        given = condition and (condition, *self.memory.get_many([condition]))
+        given = None if condition is None else (condition, *self.memory.get_many([condition]))
         changed = {"given": given, **kind_of(key, times)}
         assert self.answer(which, "compare_and_swap", key, present, value, **changed)
 
