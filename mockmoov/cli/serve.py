@@ -8,12 +8,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from mockmoov import __version__
 from mockmoov.cli import logs
@@ -87,8 +87,7 @@ def _log_format(flags: Mapping[str, str | None], file: Mapping[str, object] = Ma
     return str(name) if name in logs.FORMATTERS else "text"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Parts(Struct, frozen=True, kw_only=True):
     """A server that is ready to run: its sockets listen, and nobody answers yet."""
 
     server: "AuthorizationServer"

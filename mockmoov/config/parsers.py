@@ -8,9 +8,11 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any, TypeAlias, cast
+
+from msgspec import Struct
 
 from mockmoov.config.application import Application, AsgiCallable, is_asgi
 from mockmoov.oauth.api_keys import make_api_key
@@ -45,8 +47,7 @@ def header_value(value: object) -> str:
     return parsed
 
 
-@dataclass(frozen=True, slots=True)
-class Integer:
+class Integer(Struct, frozen=True):
     """Parses whole numbers from `low` to `high`, both included."""
 
     low: int
@@ -60,8 +61,7 @@ class Integer:
         return number
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """Parses one of the texts in `options`."""
 
     options: tuple[str, ...]

@@ -5,6 +5,8 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from mockmoov.config import parsers
 from mockmoov.config.application import Application
 from mockmoov.oauth.api_keys import EXAMPLE, unknown_scope
@@ -287,8 +289,7 @@ def _conflicts(settings: Settings) -> Iterator[str]:
             yield f"{{{name}}} has no effect unless {{tls}} is on"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class Layer(Struct, frozen=True, kw_only=True):
     """The settings from one source, unparsed, and how that source spells the name of a setting.
 
     `source` is a prefix for messages: "mockmoov.toml: " for a file, nothing for flags and variables.

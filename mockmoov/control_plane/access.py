@@ -6,8 +6,9 @@ page can't send across origins without a preflight.
 """
 
 import hmac
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from mockmoov.config.settings import Settings
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
@@ -20,8 +21,7 @@ Exposure = Literal["process", "loopback", "network"]
 """Who can reach the server: this process, this machine, or other machines."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlAccess:
+class ControlAccess(Struct, frozen=True, kw_only=True):
     """Who may use the control plane, and under which hosts; None allows any."""
 
     is_on: bool

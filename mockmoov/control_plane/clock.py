@@ -1,7 +1,8 @@
 """The clocks of the server and of each API key, as resources of the control plane."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from mockmoov.control_plane.resource import ControlRequest
 from mockmoov.control_plane.validation import read_time
@@ -14,8 +15,7 @@ from mockmoov.simulation.clock import ClockSetting
 from mockmoov.storage.simulation import ClockChange
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Duration:
+class _Duration(Struct, frozen=True, kw_only=True):
     seconds: float = 0
     minutes: float = 0
     hours: float = 0

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from mockmoov.control_plane.resource import ControlRequest, ResourceError, Waiting
 from mockmoov.control_plane.validation import read_selectors, read_time
@@ -34,8 +34,7 @@ class _Wait(Query):
     timeout: Annotated[float, Meta(ge=0, le=LONGEST_WAIT)] = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Where:
+class _Where(Struct, frozen=True, kw_only=True):
     where: Where
 
 

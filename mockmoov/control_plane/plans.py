@@ -1,9 +1,11 @@
 """Plans as resources of the control plane: the faults, or the stubs, of the server and of each API key."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from secrets import token_hex
 from typing import Any
+
+from msgspec import Struct
 
 from mockmoov.control_plane.resource import ControlRequest, ResourceError
 from mockmoov.oauth.messages import HttpResponse
@@ -13,8 +15,7 @@ from mockmoov.storage.plans import Plans
 from mockmoov.storage.simulation import SimulationState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanResource:
+class PlanResource(Struct, frozen=True, kw_only=True):
     """The plans of one kind, and where they are. `item` is what they consist of, such as fault.
 
     `make` makes one from the members of a request; raises `FieldError`.

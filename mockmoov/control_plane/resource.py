@@ -1,9 +1,10 @@
 """What a resource of the control plane gets and returns: how a request is read, and how it fails."""
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, unquote
+
+from msgspec import Struct
 
 from mockmoov.oauth.encoding import read_json_object
 from mockmoov.oauth.fields import require_known
@@ -25,8 +26,7 @@ class ResourceError(Exception):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlRequest:
+class ControlRequest(Struct, frozen=True, kw_only=True):
     """One request to a resource: the parameters of its path and query, and the members of its JSON body."""
 
     server: AuthorizationServer

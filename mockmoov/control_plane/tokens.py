@@ -1,11 +1,10 @@
 """Minted access tokens and signing keys, as resources of the control plane."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from secrets import token_bytes
 from typing import Annotated, Any
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from mockmoov.control_plane.resource import NO_API_KEY, ControlRequest, ResourceError
 from mockmoov.oauth import signing_keys as keys
@@ -20,12 +19,11 @@ from mockmoov.server.minting import Minter, MintRequest
 _MAX_RETIRED_KEYS = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _MintBody:
+class _MintBody(Struct, frozen=True, kw_only=True):
     scope: Annotated[str, Meta(pattern=r"^[\x20-\x7e]+\Z", max_length=4096)] = "/ping.read"
     client_type: ClientType = "web"
     lifetime: Annotated[int, Meta(ge=1, le=10**8)] | None = None
-    claims: Mapping[str, Any] = field(default_factory=dict)
+    claims: Mapping[str, Any] = {}
     defect: str | None = None
     client_id: str | None = None
 

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 
@@ -55,11 +54,12 @@ def require_one_of(field: str, value: object, options: Iterable[str], descriptio
 def parse_as(
     members: Mapping[str, Any], form: type[_Input], *, hidden: Iterable[str] = (), strict: bool = True
 ) -> _Input:
-    """Convert members to a dataclass; raises `FieldError`. The `hidden` fields can't be set by a request.
+    """Convert members to a struct or a dataclass; raises `FieldError`.
 
+    The `hidden` fields can't be set by a request.
     With `strict=False` it converts text to numbers, for query strings.
     """
-    names = [field.name for field in fields(cast("Any", form)) if field.name not in hidden]
+    names = [name for name in get_type_hints(form) if name not in hidden]
     for name in members:
         require_known(name, names, "field")
     try:

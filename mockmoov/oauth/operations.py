@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mockmoov.data.operations import OPERATIONS
 from mockmoov.oauth import scopes
@@ -13,8 +14,7 @@ from mockmoov.oauth.suggestions import nearest
 ACCOUNT_PARAMETER = ACCOUNT_ID[1:-1]  # the name of the path parameter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class Operation(Struct, frozen=True, kw_only=True):
     """One of Moov's operations. It requires all scopes of one of its sets; an empty set takes any token.
 
     Without a set it takes no token, only an API key with HTTP Basic.

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from mockmoov.oauth.messages import Headers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OriginPolicy:
+class OriginPolicy(Struct, frozen=True, kw_only=True):
     """Why a request without an origin, or from a loopback origin, is rejected; "" if it is accepted."""
 
     absent: str

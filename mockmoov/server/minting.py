@@ -1,8 +1,10 @@
 """Mints access tokens for tests, valid or with one defect."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from secrets import token_urlsafe
+
+from msgspec import Struct
 
 from mockmoov.oauth import scopes, token_defects, tokens
 from mockmoov.oauth.errors import FieldError
@@ -11,8 +13,7 @@ from mockmoov.server.ids import new_id
 from mockmoov.storage.repository import Repository
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MintRequest:
+class MintRequest(Struct, frozen=True, kw_only=True):
     """The token to mint. `lifetime` is in seconds; `claims` are added to the usual ones or replace them.
 
     `{accountID}` in the scope is the account of the API key.
@@ -25,16 +26,14 @@ class MintRequest:
     defect: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Minted:
+class Minted(Struct, frozen=True, kw_only=True):
     """An access token and its claims."""
 
     access_token: str
     claims: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Minter:
+class Minter(Struct, frozen=True):
     """Mints access tokens without a grant; any well-formed scope will do."""
 
     repository: Repository

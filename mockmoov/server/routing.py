@@ -6,9 +6,10 @@ redirected. A look-up takes as many steps as the path has segments, however many
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.responses import render_error
@@ -23,11 +24,10 @@ _LIKENESS = 0.65  # a base URL that already has the path doubles it, which is mo
 OWN_LIKENESS = 0.85  # for paths that all begin with /_mockmoov/ or /.well-known/
 
 
-@dataclass(slots=True)
-class _Node(Generic[T]):
+class _Node(Struct, Generic[T]):
     methods: Mapping[str, T] | None = None
     names: tuple[str, ...] = ()  # of the parameters on the way here
-    literals: "dict[str, _Node[T]]" = field(default_factory=dict)
+    literals: "dict[str, _Node[T]]" = {}
     parameter: "_Node[T] | None" = None  # whatever its name is
 
 

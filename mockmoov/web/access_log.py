@@ -4,9 +4,9 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mockmoov.oauth.responses import REASON_HEADER
@@ -59,8 +59,7 @@ def write_log_line(
         line.write(outcome, reason, request_id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(Struct, frozen=True):
     scope: Scope
     words: frozenset[str]
     secrets: Callable[[], Iterable[str]]

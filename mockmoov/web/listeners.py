@@ -5,8 +5,9 @@ import os
 import socket
 import ssl
 from contextlib import ExitStack
-from dataclasses import dataclass
 from ipaddress import ip_address
+
+from msgspec import Struct
 
 from mockmoov.config.settings import Settings
 from mockmoov.control_plane.access import Exposure, control_access
@@ -29,16 +30,14 @@ class BindError(OSError):
     """The server cannot listen on an address; the message says which, why, and which setting would help."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsListeners:
+class TlsListeners(Struct, frozen=True, kw_only=True):
     """Bound sockets for https, and how TLS is spoken there."""
 
     sockets: list[socket.socket]
     context: ssl.SSLContext
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listeners:
+class Listeners(Struct, frozen=True, kw_only=True):
     """Bound sockets and their URLs; `ca_pem` is the CA that https clients must trust."""
 
     sockets: list[socket.socket]
