@@ -103,10 +103,10 @@ _ADDRESS = r"\[(?P<address>[0-9a-f:.]+)\]"
 _PORT = r"(?::(?P<port>[1-9][0-9]{0,4}))?"
 _MAX_PORT = 65535
 _PATH = r"(?P<path>(?:/[a-z0-9._~-]+)*)/?"
-_URL = re.compile(rf"https?://(?:{_ADDRESS}|{_NAME}){_PORT}{_PATH}", re.IGNORECASE | re.ASCII)
-_HOST = re.compile(rf"(?:{_ADDRESS}|\.?{_NAME}\.?){_PORT}")
+_URL = rf"(?ai)https?://(?:{_ADDRESS}|{_NAME}){_PORT}{_PATH}"
+_HOST = rf"(?:{_ADDRESS}|\.?{_NAME}\.?){_PORT}"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")  # in a certificate
+_HOST_NAME = rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*"  # in a certificate
 # What to do about a host or a URL that is invalid: the advice of the first row that is found in it.
 _Advice: TypeAlias = Sequence[tuple[str, str]]
 _IDNA = (r"[^\x00-\x7f]", "write its name as IDNA, xn--...")
@@ -154,7 +154,7 @@ def _address(text: str) -> str | None:
 
 def url(value: object) -> str:
     """Parse the base URL of a server: scheme, host, optional port and path. Drops a trailing slash."""
-    match = _URL.fullmatch(text(value))
+    match = re.fullmatch(_URL, text(value))
     if not match or not _exist(match) or {".", ".."} & set(match["path"].split("/")):
         expected = "must be a URL such as http://localhost:8080, without credentials, query or fragment"
         raise InvalidValueError(expected, value, _advice(str(value), _URL_ADVICE))
@@ -200,7 +200,7 @@ def host_names(value: object) -> tuple[str, ...]:
 
 def _host_name(item: str) -> str:
     name = _address(item) or item.lower()
-    if not item.isascii() or not (_address(item) or _HOST_NAME.fullmatch(name)):
+    if not item.isascii() or not (_address(item) or re.fullmatch(_HOST_NAME, name)):
         expected = "must be host names or IP addresses, without a port"
         raise InvalidValueError(expected, item, _advice(item, _CERTIFICATE_ADVICE))
     return name
@@ -217,7 +217,7 @@ def hosts(value: object) -> tuple[str, ...]:
 def _host(item: str) -> str:
     if address := _address(item):
         return in_url(address)
-    match = _HOST.fullmatch(item.lower()) if item.isascii() else None
+    match = re.fullmatch(_HOST, item.lower()) if item.isascii() else None
     if item != "*" and not (match and _exist(match)):
         expected = "must be hosts such as mockmoov, mockmoov:8080, .example.com or *"
         raise InvalidValueError(expected, item, _advice(item, _HOST_ADVICE))

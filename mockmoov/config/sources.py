@@ -12,19 +12,19 @@ COMMAND_VARIABLES = frozenset(
     f"{PREFIX}{name}" for name in ("CONFIG", "READY_FILE", "URL", "CA_FILE", "CLIENT_ID", "CLIENT_SECRET")
 )
 # Variables that container links and orchestrators inject for a service named mockmoov; never settings.
-_INJECTED = re.compile(r"MOCKMOOV_(?:\w+_)?(?:PORT_\d+_\w+|SERVICE_\w+|ENV_\w+|NAME)")
-_INJECTED_ADDRESS = re.compile(r"MOCKMOOV_(?:\w+_)?PORT=\w+://.*", re.DOTALL)
+_INJECTED = r"MOCKMOOV_(?:\w+_)?(?:PORT_\d+_\w+|SERVICE_\w+|ENV_\w+|NAME)"
+_INJECTED_ADDRESS = r"(?s)MOCKMOOV_(?:\w+_)?PORT=\w+://.*"
 
 
 def from_environment(environ: Mapping[str, str], warn: Callable[[str], None]) -> Layer:
     """Read the settings in `MOCKMOOV_*`; an empty one counts as unset. Warns of those of container links."""
     settings: dict[str, object] = {}
     for variable, value in environ.items():
-        if not value:  # unset, as `VARIABLE=` is in a shell or in compose
+        if not value or not variable.startswith(PREFIX):  # empty is unset, as in a shell or in compose
             continue
-        if _INJECTED.fullmatch(variable) or _INJECTED_ADDRESS.fullmatch(f"{variable}={value}"):
+        if re.fullmatch(_INJECTED, variable) or re.fullmatch(_INJECTED_ADDRESS, f"{variable}={value}"):
             warn(f"ignored {variable}: it comes from a container link and is not a setting")
-        elif variable.startswith(PREFIX) and variable not in COMMAND_VARIABLES:
+        elif variable not in COMMAND_VARIABLES:
             settings[variable.removeprefix(PREFIX).lower()] = value
     return Layer(settings=settings, spell=lambda name: PREFIX + name.upper())
 
