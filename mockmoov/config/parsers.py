@@ -10,11 +10,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from msgspec import Struct
 
-from mockmoov.config.application import Application, AsgiCallable, is_asgi
 from mockmoov.oauth.api_keys import make_api_key
 from mockmoov.oauth.contracts import RECOMMENDED_VERSION, contract_named
 from mockmoov.oauth.encoding import read_json_object, to_json
@@ -24,6 +23,9 @@ from mockmoov.oauth.records import ApiKey
 from mockmoov.oauth.suggestions import nearest
 from mockmoov.simulation.matching import check_size
 from mockmoov.simulation.stubs import Stub, make_stub
+
+if TYPE_CHECKING:
+    from mockmoov.config.application import Application, AsgiCallable
 
 
 def text(value: object) -> str:
@@ -161,10 +163,12 @@ def url(value: object) -> str:
     return match[0].rstrip("/")
 
 
-def upstream(value: object) -> str | Application:
+def upstream(value: object) -> "str | Application":
     """Parse the base URL of a server; an ASGI application is also accepted."""
     if isinstance(value, str):
         return url(value)
+    from mockmoov.config.application import Application, is_asgi  # noqa: PLC0415 - text names none
+
     if not is_asgi(value):
         raise InvalidValueError("must be a URL or an ASGI application", value)
     return Application(cast("AsgiCallable", value))

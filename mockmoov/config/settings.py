@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from mockmoov.config import parsers
-from mockmoov.config.application import Application
 from mockmoov.oauth.api_keys import EXAMPLE, unknown_scope
 from mockmoov.oauth.contracts import RECOMMENDED_VERSION
 from mockmoov.oauth.errors import InvalidValueError, printable
@@ -17,6 +16,9 @@ from mockmoov.oauth.records import ApiKey, TokenFormat
 from mockmoov.oauth.scopes import CATALOGUES, did_you_mean
 from mockmoov.oauth.suggestions import nearest
 from mockmoov.simulation.stubs import Stub
+
+if TYPE_CHECKING:
+    from mockmoov.config.application import Application
 
 
 class SettingsError(ValueError):
@@ -176,7 +178,7 @@ class Settings:
         0,
         "Requests a second that an account may make; 0 means no limit.",
     )
-    upstream: str | Application | None = _setting(
+    upstream: "str | Application | None" = _setting(
         "Answers to operations",
         parsers.upstream,
         None,

@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import ssl
+from collections.abc import Iterable
 from contextlib import ExitStack
 from ipaddress import ip_address
 
@@ -13,8 +14,8 @@ from mockmoov.config.settings import Settings
 from mockmoov.control_plane.access import Exposure, control_access
 from mockmoov.web.certificates import make_tls
 
-# What `localhost` means: both, on the same port (RFC 6761 §6.3).
-_ADDRESSES = {"localhost": ("127.0.0.1", "::1")}
+# What `localhost` means: both, on the same port (RFC 6761 §6.3). Python loads no IDNA for bytes.
+_ADDRESSES = {"localhost": (b"127.0.0.1", b"::1")}
 _REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nobody can connect to "every address"
 _ANY_HOST = "host must be a name or an address of this machine"
 _HINTS = {  # by error, and whether the port was named
@@ -103,7 +104,7 @@ def bind(host: str, port: int, *, setting: str = "port") -> list[socket.socket]:
     raise BindError(f"cannot listen on {host} port {port}: {why}; {hint}") from None
 
 
-def _bind_all(addresses: tuple[str, ...], port: int) -> list[socket.socket]:
+def _bind_all(addresses: Iterable[str | bytes], port: int) -> list[socket.socket]:
     with ExitStack() as cleanup:
         bound: list[socket.socket] = []
         missing: OSError | None = None

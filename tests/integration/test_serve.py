@@ -92,8 +92,8 @@ class _Resolver:
         self._instead = instead
         self.calls = 0
 
-    def __call__(self, host: str, port: int, **options: Any) -> list[Any]:
-        if host == "::1":
+    def __call__(self, host: str | bytes, port: int, **options: Any) -> list[Any]:
+        if host == b"::1":
             self.calls += 1
             host, port = self._instead(port)
         return self._real(host, port, **options)
