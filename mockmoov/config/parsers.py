@@ -8,11 +8,11 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mockmoov.oauth.api_keys import make_api_key
 from mockmoov.oauth.contracts import RECOMMENDED_VERSION, contract_named

@@ -1,6 +1,5 @@
 """The journal, of the server or of one API key, as a resource: it can be read, waited for, and cleared."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -23,13 +22,11 @@ from mockmoov.storage.store import TooManyWatchesError
 LONGEST_WAIT = 60.0  # seconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _List(Query):
+class _List(Query, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=0, le=10**6)] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wait(Query):
+class _Wait(Query, frozen=True, kw_only=True):
     count: Annotated[int, Meta(ge=1, le=10**6)] = 1
     timeout: Annotated[float, Meta(ge=0, le=LONGEST_WAIT)] = 5.0
 

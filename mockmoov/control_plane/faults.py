@@ -1,9 +1,10 @@
 """How a planned fault is read from a request of the control plane."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from secrets import randbelow
 from typing import Any
+
+from msgspec.structs import replace
 
 from mockmoov.control_plane.validation import read_selectors, read_time
 from mockmoov.oauth.errors import FieldError

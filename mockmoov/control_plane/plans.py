@@ -1,11 +1,11 @@
 """Plans as resources of the control plane: the faults, or the stubs, of the server and of each API key."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from secrets import token_hex
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mockmoov.control_plane.resource import ControlRequest, ResourceError
 from mockmoov.oauth.messages import HttpResponse

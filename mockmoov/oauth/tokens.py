@@ -11,11 +11,11 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
 from typing import NamedTuple, TypeGuard
 
+from msgspec import Struct
 from msgspec.json import Decoder
 
 from mockmoov.oauth.encoding import INTEGERS, decode, encode, encode_json, remembered, to_json
@@ -33,8 +33,7 @@ _REFRESH_TOKEN = re.compile(r"[\w-]+\.[\w-]+", re.ASCII)
 _REFRESH_TOKENS = Decoder(RefreshToken)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuerPolicy:
+class IssuerPolicy(Struct, frozen=True, kw_only=True):
     """The settings that shape tokens; lifetimes in seconds. The first of the `audiences` is Moov's API."""
 
     issuer: str

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias, cast
 
+from msgspec import Struct
+
 from mockmoov.oauth import grants, origins, requests, responses, tokens
 from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.errors import ErrorCode, OAuthError
@@ -40,8 +42,7 @@ _Message: TypeAlias = TokenRequest | RevocationRequest
 _TOKEN_TYPE_HINTS = (None, "access_token", "refresh_token")  # RFC 7009 §2.1
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizedClient:
+class AuthorizedClient(Struct, frozen=True):
     """Who may use an operation: an API key, and the scopes of its token (None: Basic, not narrowed)."""
 
     api_key: ApiKey
@@ -240,8 +241,7 @@ def _answer_with(
 # --- routes -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Route(Struct, frozen=True, kw_only=True):
     """How one method of one path is answered; `name` is the endpoint's name in faults and the journal.
 
     `authorize` decides whether the client may use the endpoint. Its result goes to `answer`, unless it is a

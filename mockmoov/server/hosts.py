@@ -5,9 +5,10 @@ name or an IP address as the Host of a request to that name.
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
+
+from msgspec import Struct
 
 from mockmoov.oauth.errors import printable
 from mockmoov.oauth.messages import HttpRequest
@@ -22,8 +23,7 @@ _NUMBER = re.compile(r"[_-][0-9]{1,3}\Z")  # of a container: project-mockmoov-1
 _SHORT_LABEL = re.compile(r"[A-Za-z0-9_-]{1,15}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AllowedHosts:
+class AllowedHosts(Struct, frozen=True, kw_only=True, eq=False):
     """Loopback names, and `names` in lower case: `mockmoov`, `mockmoov:80`, `.example.com` or `*`.
 
     A name without a port matches any port; one with a leading dot also matches every name below it.

@@ -1,10 +1,10 @@
 """Mints access tokens for tests, valid or with one defect."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from secrets import token_urlsafe
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mockmoov.oauth import scopes, token_defects, tokens
 from mockmoov.oauth.errors import FieldError

@@ -15,15 +15,16 @@ passes its expiry a second time, and a fault window can open again. What happene
 used-up refresh tokens remain rejected, faults keep their counts, and journal entries keep their times.
 """
 
-from dataclasses import dataclass, replace
 from email.utils import formatdate
 from functools import lru_cache
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 FIRST, LAST = 0, 253_370_764_800  # the years 1970 and 9999; the calendar of datetime ends a year later
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClockSetting:
+class ClockSetting(Struct, frozen=True, kw_only=True):
     """How a clock differs from its base: by `offset` seconds, or frozen at a time (`frozen_at`)."""
 
     offset: float = 0.0

@@ -7,7 +7,6 @@ sends a success waits until the request is authorized, so that no plan lets an i
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta
@@ -29,8 +28,7 @@ NetworkError = Literal["hang", "reset", "cut"]
 NO_RESPONSE = ("hang", "reset")  # network errors that send no response
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault(Planned):
+class Fault(Planned, frozen=True, kw_only=True):
     """A planned fault: which exchanges it affects, when, and how. All conditions must be met.
 
     Which: `endpoint` (token, revoke or the name of an operation: ping, listCards), `grant_type`, `where`.
@@ -55,13 +53,13 @@ class Fault(Planned):
     end: float | None = None
     delay: Seconds = 0.0
     status: Annotated[int, Meta(ge=200, le=599)] | None = None
-    headers: Mapping[str, str | None] = field(default_factory=dict)
+    headers: Mapping[str, str | None] = {}
     body: Any = None
     text: Text | None = None
     content_type: str | None = None
     retry_after: Seconds | None = None
     drop: tuple[str, ...] = ()
-    set: Mapping[str, Any] = field(default_factory=dict)
+    set: Mapping[str, Any] = {}
     other_expires_in: bool = False
     truncate: Count | None = None
     network_error: NetworkError | None = None
@@ -141,7 +139,7 @@ def select_fault(
 
 def describe_fault(fault: Fault) -> str:
     """Describe a fault in one line: every field that isn't at its default, except those in `_OMITTED`."""
-    names = ("preset", *(item.name for item in fields(Fault)))
+    names = ("preset", *Fault.__struct_fields__)
     values = {name: getattr(fault, name) for name in names if name not in _OMITTED}
     return ", ".join(
         f"{name}={value!r}" for name, value in values.items() if value != getattr(_DEFAULT, name)

@@ -1,8 +1,9 @@
 """The journal's queries: which exchanges match, and how an exchange is printed in one line."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.clock import http_date
@@ -13,8 +14,7 @@ EXACT = ("endpoint", "grant_type", "status", "method", "fault", "stub")
 _NEAREST = 3  # exchanges in a message about a count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class Query(Struct, frozen=True, kw_only=True):
     """The exchanges to select: every field that isn't None must match.
 
     `since` (inclusive) and `until` (exclusive) are Unix seconds on the clock of the exchange's API key;

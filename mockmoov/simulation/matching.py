@@ -1,10 +1,10 @@
 """Which requests a plan applies to: the conditions and counts that faults, stubs and the journal share."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.errors import FieldError
@@ -19,8 +19,7 @@ Seconds = Annotated[float, Meta(ge=0, le=3600)]
 Values = Mapping[str, tuple[str, ...]]  # the values of each name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Where:
+class Where(Struct, frozen=True, kw_only=True):
     """The requests that match. None for a header or parameter: it must be absent. All else is exact.
 
     `path` is raw; `path_parameters` and `query` are decoded; header names are matched without case. Of a
@@ -31,15 +30,14 @@ class Where:
 
     method: str | None = None
     path: str | None = None
-    path_parameters: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str | None] = field(default_factory=dict)
-    headers: Mapping[str, str | None] = field(default_factory=dict)
-    parameters: Mapping[str, str | None] = field(default_factory=dict)
+    path_parameters: Mapping[str, str] = {}
+    query: Mapping[str, str | None] = {}
+    headers: Mapping[str, str | None] = {}
+    parameters: Mapping[str, str | None] = {}
     body: Any = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class Planned(Struct, frozen=True, kw_only=True):
     """What a fault and a stub have in common: which requests it applies to, and when.
 
     `endpoint` is token, revoke or the name of an operation (ping, listCards). It skips the first `after`
@@ -49,7 +47,7 @@ class Planned:
 
     id: str = ""
     endpoint: str | None = None
-    where: Where = field(default_factory=Where)
+    where: Where = Where()
     after: Count = 0
     every: Positive = 1
     times: Positive | None = None
@@ -98,7 +96,7 @@ def check_where(members: Mapping[str, Any]) -> None:
     """Reject unknown members of `where`; raises `FieldError`."""
     where = members.get("where")
     for name in where if isinstance(where, Mapping) else ():
-        require_known(name, Where.__slots__, "condition")
+        require_known(name, Where.__struct_fields__, "condition")
 
 
 def check_conditions(endpoint: str | None, where: Where) -> None:

@@ -7,10 +7,10 @@ leaves the request to those before it.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, TypeAlias
 
 from msgspec import UNSET, Meta
+from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.errors import FieldError
@@ -45,8 +45,7 @@ _CONTENT_TYPES = {
 _PLACEHOLDER = re.compile(r"\{\{|\{([A-Za-z0-9]+)\}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stub(Planned):
+class Stub(Planned, frozen=True, kw_only=True):
     """A planned answer to an operation: `status`, `headers`, and one of `json`, `text` and `body` (bytes).
 
     It is sent after `delay` seconds. In `text` and in the strings of `json`, `{accountID}` is replaced with
@@ -54,7 +53,7 @@ class Stub(Planned):
     """
 
     status: Annotated[int, Meta(ge=200, le=599)] = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     json: Any = UNSET
     text: str | None = None
     body: bytes | None = None
@@ -139,7 +138,7 @@ def describe_stub(stub: Stub) -> str:
     """Describe a stub in one line, without its contents."""
     counts = {"after": 0, "every": 1, "times": None, "status": 200}
     values = {name: getattr(stub, name) for name, default in counts.items() if getattr(stub, name) != default}
-    conditions = [name for name in Where.__slots__ if getattr(stub.where, name) not in (None, {})]
+    conditions = [name for name in Where.__struct_fields__ if getattr(stub.where, name) not in (None, {})]
     where = f", where {' and '.join(conditions)}" if conditions else ""
     return ", ".join([repr(stub.endpoint), *(f"{name}={value}" for name, value in values.items())]) + where
 

@@ -4,11 +4,11 @@ A plan is written when it changes. Its counts have another record, as most reque
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Generic, TypeVar
 
 from msgspec.json import Decoder
+from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.simulation.matching import Planned, check_size

@@ -172,7 +172,7 @@ class SimulationState:
         Read `missing` first, then set `notify`: it is called only for later changes. Raises
         `TooManyWatchesError`.
         """
-        plain = Query(**{name: getattr(query, name) for name in Query.__slots__})
+        plain = Query(**{name: getattr(query, name) for name in Query.__struct_fields__})
         return self._store.journal.watch(owner, plain, count, lambda: None)
 
     def clear_journal(self, owner: str | None = None) -> None:

@@ -1,10 +1,10 @@
 """The breakages of our own endpoints: keys, metadata, introspection, health; and of planned faults."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from msgspec.json import Decoder
+from msgspec.structs import replace
 
 from mockmoov.simulation.faults import Fault, Plan
 from mockmoov.storage.memory import MemoryStore

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from msgspec import structs
 from msgspec.json import Decoder
+from msgspec.structs import replace
 
 from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.errors import OAuthError

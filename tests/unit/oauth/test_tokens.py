@@ -1,6 +1,5 @@
 """Tokens: their claims, that nobody else can make one, and when they are valid."""
 
-import dataclasses
 import hashlib
 import hmac
 import json
@@ -352,7 +351,7 @@ def test_claims_of_any_type_can_be_checked(claims: dict[str, object]) -> None:
 def test_family_record_outlives_every_token_of_the_family(
     access: int, refresh: int, now: float, expires_at: float
 ) -> None:
-    policy = dataclasses.replace(POLICY, access_token_lifetime=access, refresh_token_lifetime=refresh)
+    policy = replace(POLICY, access_token_lifetime=access, refresh_token_lifetime=refresh)
     assert policy.family_expiry(expires_at, now) == max(expires_at, now + access, now + refresh)
 
 

@@ -2,12 +2,12 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace as replace_dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from msgspec.structs import replace as replace_dataclass
 
 from mockmoov.config.settings import Layer, load
 from mockmoov.oauth.api_keys import EXAMPLE

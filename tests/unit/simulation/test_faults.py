@@ -1,13 +1,13 @@
 """Planned faults: which exchanges a fault matches, when it is triggered, in which order, and by chance."""
 
 import hashlib
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import structs
+from msgspec.structs import replace
 
 from mockmoov.simulation.faults import Fault, Plan, describe_fault, select_fault
 from mockmoov.simulation.matching import RequestFacts, Where, untriggered

@@ -138,7 +138,7 @@ def test_other_conditions_are_accepted() -> None:
     check_conditions("getAccount", Where(path_parameters={"accountID": "x"}, query={"a": None}, body=[]))
     check_where({})
     check_where({"where": 5})
-    check_where({"where": dict.fromkeys(Where.__slots__)})
+    check_where({"where": dict.fromkeys(Where.__struct_fields__)})
     with pytest.raises(FieldError, match=r"^there is no condition header; did you mean headers\?$"):
         check_where({"where": {"header": {}}})
 

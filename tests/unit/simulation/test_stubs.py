@@ -1,13 +1,13 @@
 """Stubs: which one answers, what it sends, and which can't be planned."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import convert
+from msgspec.structs import replace
 
 from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.operations import OPERATION_NAMES

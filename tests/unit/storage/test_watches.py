@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import cast
 
 import pytest
@@ -165,8 +164,7 @@ def test_notify_may_be_replaced_and_may_use_the_journal() -> None:
     assert found == [replace(exchange("a"), number=1)] * 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimedQuery(Query):
+class TimedQuery(Query, frozen=True, kw_only=True):
     """A query with a member that doesn't count."""
 
     timeout: float = 0.0

@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
@@ -17,6 +16,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import anyio
 import httpx2
 import pytest
+from msgspec.structs import fields
 
 import mockmoov
 from mockmoov import testing
