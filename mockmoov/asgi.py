@@ -100,7 +100,7 @@ class _GuardedRequest:
         self._body = b""  # as far as the application has read it
         self._has_whole_body = False
         self._context = RequestContext(request_of(scope))
-        self._client = ClientConnection(self._context.request, receive)
+        self._client = ClientConnection(scope, receive)
         self._steps: Steps | None = None  # from the moment when the application is to answer
         self._needs_body = False
         self._rejection: HttpResponse | None = None

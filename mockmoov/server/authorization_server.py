@@ -152,7 +152,8 @@ class AuthorizationServer:
 
     def respond(self, context: RequestContext) -> Steps:
         """The steps that answer a request to one of Moov's paths."""
-        context.head = self.read_head(context.request)
+        context.head = head = self.read_head(context.request)
+        context.endpoint = (head.route.name or None) if head.route else None
         return self._respond(context)
 
     def guard(
@@ -163,6 +164,7 @@ class AuthorizationServer:
         name = head.route.name if head.route else ""
         route = protected_route(self._endpoints, name, (scopes,), forward)
         context.head = replace(head, route=route, routing_error=None, path_parameters=path_parameters)
+        context.endpoint = name or None
         return self._respond(context)
 
     def read_head(self, request: HttpRequest) -> RequestHead:
@@ -216,7 +218,9 @@ class AuthorizationServer:
             if not context.now:
                 context.client = ClaimedClient(api_key=None, now=self.repository.wall(), has_faults=False)
                 context.client = self.simulation.claimed_client(())
-            self.simulation.record(context.exchange(response, context.contract or self._default_contract))
+            self.simulation.record(
+                context.exchange(response, context.head.contract or self._default_contract)
+            )
         except StoreError as error:
             _log.warning("request %s is missing from the journal: %s", context.request_id, error)
         except Exception:
@@ -228,7 +232,7 @@ class AuthorizationServer:
 
         A client that asks whether to send its body at all is authorized first.
         """
-        route = context.route
+        route = context.head.route
         if route is not None and route.reads_body:
             body = yield ReadBody(MAX_BODY)
             context.request = replace(context.request, body=body)
@@ -240,7 +244,7 @@ class AuthorizationServer:
 
     def _peek_body(self, context: RequestContext) -> Steps:
         """Read the JSON body of a request to an operation; nothing of one that has no such method."""
-        is_operation = context.route is not None and context.route.parse is None
+        is_operation = context.head.route is not None and context.head.route.parse is None
         exists = is_operation and context.head.routing_error is None
         if exists and context.head.has_json:
             self.keep_body(context, (yield PeekBody(MAX_BODY)))
@@ -289,10 +293,10 @@ class AuthorizationServer:
 
     def _authorize(self, context: RequestContext, contract: Contract) -> Any:
         """What the route needs to answer the request, or the `HttpResponse` that refuses it."""
-        request, route = context.request, context.route
+        request, route = context.request, context.head.route
         if context.head.routing_error or route is None:
             return context.head.routing_error
-        if context.contract is None:
+        if context.head.contract is None:
             sent = request.headers["x-moov-version"]
             reason = contracts.malformed_version_reason(sent, self._default_contract)
             return responses.render_error(404, reason)  # (docs, live)
@@ -318,7 +322,7 @@ class AuthorizationServer:
             else:
                 yield from self._delay(context, stub.delay)
                 return stub_response(stub, context.decoded_path_parameters)
-        route, fault = cast("Route", context.route), context.fault  # who is authorized has a route
+        route, fault = cast("Route", context.head.route), context.fault  # who is authorized has a route
         try:
             answer = route.answer(context, contract, authorized)
         except OAuthError as refused:

@@ -65,7 +65,8 @@ _NO_HEAD = RequestHead(
 class RequestContext(Struct, eq=False):
     """One request on its way. The server fills it in as it learns more.
 
-    `head` and, of an OAuth request, `message` are what it says. `json_body` is the JSON body of a request to
+    `head` and, of an OAuth request, `message` are what it says. `endpoint` is the name of what it is for, as
+    faults and the journal use it; None for an unknown path. `json_body` is the JSON body of a request to
     an operation, None if there is none or it is too long; the journal keeps it if `keeps_body`. `stub_miss`
     says why no stub answers, if the operation has any.
     `claimed` are the client ids that the request may mean,
@@ -78,6 +79,7 @@ class RequestContext(Struct, eq=False):
     request: HttpRequest
     request_id: str = field(default_factory=new_request_id)
     head: RequestHead = _NO_HEAD
+    endpoint: str | None = None
     message: Message | None = None
     claimed: tuple[str, ...] = ()
     records: tuple[str, ...] = ()
@@ -98,16 +100,6 @@ class RequestContext(Struct, eq=False):
             self.request = replace(self.request, headers=FrozenHeaders(headers))
 
     @property
-    def route(self) -> "Route | None":
-        """The route that the request is for; None for an unknown path."""
-        return self.head.route
-
-    @property
-    def contract(self) -> Contract | None:
-        """The contract; None if the version is malformed."""
-        return self.head.contract
-
-    @property
     def parameters(self) -> Mapping[str, object]:
         """The parameters of an OAuth request, as far as they could be read."""
         return self.message.parameters.by_name if self.message else {}
@@ -121,11 +113,6 @@ class RequestContext(Struct, eq=False):
     def client_id(self) -> str | None:
         """The claimed client id, if there is such an API key."""
         return self.client.api_key.client_id if self.client.api_key else None
-
-    @property
-    def endpoint(self) -> str | None:
-        """The name of the endpoint, as faults and the journal use it; None for an unknown path."""
-        return (self.route.name or None) if self.route else None
 
     @property
     def grant_type(self) -> str | None:
@@ -146,7 +133,8 @@ class RequestContext(Struct, eq=False):
     @property
     def query(self) -> Values:
         """The query of a request to an operation: the values of each name, percent-decoded."""
-        if not self.request.query or self.route is None or self.route.parse:
+        route = self.head.route
+        if not self.request.query or route is None or route.parse:
             return {}
         values = parse_qs(self.request.query.decode("latin-1"), keep_blank_values=True)
         return {name: tuple(sent) for name, sent in values.items()}

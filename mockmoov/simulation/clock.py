@@ -32,6 +32,8 @@ class ClockSetting(Struct, frozen=True, kw_only=True):
 
     def read(self, base: float) -> float:
         """Read the clock, given the reading of its base; the result stays between `FIRST` and `LAST`."""
+        if self is UNCHANGED:
+            return base
         return min(max(base + self.offset, FIRST), LAST) if self.frozen_at is None else self.frozen_at
 
 

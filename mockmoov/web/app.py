@@ -1,15 +1,16 @@
 """The ASGI application: routes, middleware, and the driver that runs the steps of a request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import itertools
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import anyio
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mockmoov.control_plane.access import Exposure, control_access
@@ -46,10 +47,8 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     host_middleware = Middleware(host_rule, hosts=hosts, is_guarded=control_plane.is_guarded)
     paths = (*server.routes.templates, *control_plane.paths)
     app = _Application(
+        busiest={"/oauth2/token": moov, "/ping": moov, "/oauth2/revoke": moov},
         routes=[
-            Route("/oauth2/token", moov),  # the busiest first: routes are tried in order
-            Route("/ping", moov),
-            Route("/oauth2/revoke", moov),
             Mount("/_mockmoov", own),
             Mount("/.well-known", own),
             Route("/{operation:path}", moov),
@@ -72,12 +71,27 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
 
 
 class _Application(Starlette):
+    """Starlette without what a request never needs here: each step is a hundredth of its time.
+
+    The `busiest` paths are looked up; the routes are tried in order for the others.
+    """
+
+    def __init__(
+        self, *, busiest: Mapping[str, ASGIApp], routes: Sequence[BaseRoute], **options: Any
+    ) -> None:
+        self._busiest = busiest
+        super().__init__(routes=[*itertools.starmap(Route, busiest.items()), *routes], **options)
+
     def build_middleware_stack(self) -> ASGIApp:
         """Leave out those that make responses of exceptions: here every exception is one already."""
-        app: ASGIApp = self.router
+        app: ASGIApp = self._find_route
         for middleware, arguments, options in reversed(self.user_middleware):
             app = middleware(app, *arguments, **options)
         return app
+
+    async def _find_route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._busiest.get(scope["path"], self.router) if scope["type"] == "http" else self.router
+        await app(scope, receive, send)
 
 
 def _gateway(server: AuthorizationServer) -> "Gateway | None":
@@ -99,7 +113,7 @@ class MoovEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or let the connection fail as a fault has planned it."""
         request = asgi_io.request_of(scope)
-        client = asgi_io.ClientConnection(request, receive)
+        client = asgi_io.ClientConnection(scope, receive)
         context = scope[CONTEXT] = RequestContext(request)
         steps = self._server.respond(context)
         with suppress(asgi_io.ClientLeftError):
@@ -137,7 +151,7 @@ async def _finish(
 async def _answer_own(control_plane: ControlPlane, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one of mockmoov's own paths; a client that leaves before the end of its body changes nothing."""
     request = asgi_io.request_of(scope)
-    client = asgi_io.ClientConnection(request, receive)
+    client = asgi_io.ClientConnection(scope, receive)
     with suppress(asgi_io.ClientLeftError):
         response = await run_steps(control_plane.respond(request), client)
         await asgi_io.send_response(cast("HttpResponse", response), client, send)  # there always is one

@@ -1,7 +1,7 @@
 """Turns ASGI messages into requests and responses into ASGI messages, failing connections included."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import TypeAlias
@@ -68,8 +68,10 @@ def raw_path(scope: Scope) -> str:
 class ClientConnection:
     """What still comes from a client: its body, which nobody reads before it is needed, and its leaving."""
 
-    def __init__(self, request: HttpRequest, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._scope = scope
         self._receive = receive
+        request = request_of(scope)
         headers = request.headers
         self.wants_body = request.method != "HEAD"  # RFC 9110 §9.3.2
         self.has_body = "transfer-encoding" in headers or headers.get("content-length", ("0",)) != ("0",)
@@ -78,6 +80,11 @@ class ClientConnection:
         self._body_ended: anyio.Event | None = None  # made by whoever waits for it
         self._peeked = b""
         self._has_more = True
+
+    def hold_head(self) -> None:
+        """Let the server send the head of the response together with its body, which follows at once."""
+        if extension := _extension(self._scope):
+            extension["hold"]()
 
     async def pieces(self) -> Stream:
         """The body, piece by piece, from its start; raises `ClientLeftError`."""
@@ -91,7 +98,8 @@ class ClientConnection:
     async def read(self, limit: int) -> bytes:
         """The body, or as much of it as shows that it is longer than `limit`; raises `ClientLeftError`."""
         body = await self.peek(limit)
-        self.discard_body()
+        if self.has_unread_body:
+            self.discard_body()
         return body
 
     async def peek(self, limit: int) -> bytes:
@@ -146,6 +154,7 @@ async def send_response(
     if client.has_unread_body and client.expects_continue:  # RFC 9110 §10.1.1: it may never come
         response = replace(response, headers=(*response.headers, ("connection", "close")))
     if stream is None:
+        client.hold_head()
         await send(start_message(response, len(response.body)))
         await send({"type": "http.response.body", "body": response.body if client.wants_body else b""})
         return True
@@ -189,7 +198,12 @@ async def fail_connection(
 
 def close_connection(scope: Scope, how: str, why: str = "a planned fault: the connection is reset") -> None:
     """End the connection: `close` it or `reset` it; raises `ConnectionResetError` on a foreign listener."""
-    extension = (scope.get("extensions") or {}).get(EXTENSION)
+    extension = _extension(scope)
     if extension is None:
         raise ConnectionResetError(why)
     extension[how]()
+
+
+def _extension(scope: Scope) -> Mapping[str, Callable[[], None]] | None:
+    """What mockmoov's own server offers for this connection; None for another server."""
+    return (scope.get("extensions") or {}).get(EXTENSION)

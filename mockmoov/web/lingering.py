@@ -31,7 +31,8 @@ class LingeringTransport:
         self._loop = loop
         self._is_sending = is_sending
         self._timer: asyncio.TimerHandle | None = None
-        self._held = b""  # the head of a response, which is sent together with what follows
+        self._holds_next = False
+        self._held = b""  # the head of a response, which is sent together with its body
         self._left = 0  # bytes that may still be dropped
         self._is_ended = False  # whether the last response was written
 
@@ -39,22 +40,23 @@ class LingeringTransport:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Write, unless the last response was written: at once, or together with what is written next.
-
-        A response is written as a head and a body; so it takes one call of the system instead of two.
-        """
-        if self._held:
+        """Write, unless the last response was written."""
+        if self._is_ended:
+            return
+        if self._holds_next:
+            self._held, self._holds_next = data, False
+        else:
             self._transport.write(self._held + data)
             self._held = b""
-        elif not self._is_ended:
-            self._held = data
-            self._loop.call_soon(self.flush)
+
+    def hold(self) -> None:
+        """Keep what is written next, the head of a response, until the body is written: in one call."""
+        self._holds_next = True
 
     def flush(self) -> None:
-        """Write what is held back."""
+        """Write what is kept."""
         if self._held:
-            self._transport.write(self._held)
-            self._held = b""
+            self.write(b"")
 
     def is_closing(self) -> bool:
         """Whether nothing more is written."""

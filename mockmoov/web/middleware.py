@@ -15,7 +15,7 @@ from mockmoov.web.asgi_io import ClientConnection, raw_path, request_of, send_re
 
 async def send_own_response(response: HttpResponse, scope: Scope, receive: Receive, send: Send) -> None:
     """Send a response that needs neither the body nor an API key."""
-    client = ClientConnection(request_of(scope), receive)
+    client = ClientConnection(scope, receive)
     client.discard_body()
     await send_response(stamped(response, time.time(), new_request_id()), client, send)
 

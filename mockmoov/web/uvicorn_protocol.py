@@ -10,7 +10,8 @@ That goes wrong where a real client or an attacker finds it:
 4. A client that pipelines without reading would be read from without end. Here reading pauses.
 5. A target that is not a path (absolute-form) is left as it is, so that no route matches it.
 6. CONNECT, and chunks in HTTP/1.0, are refused with 400.
-7. A fault may end the connection: the scope carries two functions, `reset` and `close`.
+7. A fault may end the connection: the scope carries two functions, `reset` and `close`. With `hold`, the
+   application says that the body follows the head at once, so that both are sent together.
 8. A response may come before the end of the body. Here what is left of the body is dropped, within the bounds
    of `web.lingering`, so that the response arrives; then the connection goes on, or closes.
 9. What cannot be read leaves a line in the log, without the client's bytes.
@@ -60,8 +61,12 @@ class HttpProtocol(HttpToolsProtocol):
         """Begin with a transport that lingers when it is closed."""
         lingering = LingeringTransport(transport, self.loop, self._is_sending)
         super().connection_made(cast("asyncio.Transport", lingering))
-        ends: dict[object, object] = {"reset": self.reset, "close": lingering.close}
-        self._extensions = {EXTENSION: ends}
+        offered: dict[object, object] = {
+            "reset": self.reset,
+            "close": lingering.close,
+            "hold": lingering.hold,
+        }
+        self._extensions = {EXTENSION: offered}
 
     def _is_sending(self) -> bool:
         """Whether the client has the whole response to a body that it is still sending."""
@@ -185,6 +190,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Stop reading while pipelined requests wait for their responses; bound a body that nobody needs."""
+        self.transport.flush()  # a response without a body
         super().on_response_complete()
         if self.transport.is_closing():
             return

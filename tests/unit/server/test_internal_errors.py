@@ -180,7 +180,8 @@ def test_wait_notified_before_it_began_ends_at_once() -> None:
         await asyncio.sleep(60)
         raise AssertionError
 
-    client = ClientConnection(HttpRequest(method="GET", path="/"), receive)
+    scope = {"method": "GET", "path": "/", "scheme": "http", "query_string": b"", "headers": []}
+    client = ClientConnection(scope, receive)
     response = asyncio.run(asyncio.wait_for(run_steps(steps(), client), 10))
     assert response is not None
     assert response.status == 200
