@@ -49,7 +49,7 @@ class AuthorizedClient(Struct, frozen=True):
     scopes: list[str] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Endpoints:
     """Moov's endpoints. `rate_limit` is in requests a second for each account, 0 for no limit."""
 

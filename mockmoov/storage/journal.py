@@ -7,9 +7,10 @@ involved: the journal notifies the watches.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from itertools import takewhile
 from threading import Lock
+
+from msgspec import Struct, field
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import Exchange
@@ -18,8 +19,7 @@ from mockmoov.storage.exchanges import Encoded, decode, numbers_of_matching
 from mockmoov.storage.store import MAX_WATCHES, Journal, TooManyWatchesError, Watch
 
 
-@dataclass(slots=True)
-class _Owner:
+class _Owner(Struct):
     """The encoded exchanges of one API key by number, and how many were dropped."""
 
     client_id: str | None
@@ -30,8 +30,7 @@ class _Owner:
 _NOBODY = _Owner(None)  # nothing is ever added to it
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct, eq=False):
     """The matching exchanges by number, in order, and the watches by the count that they wait for."""
 
     owner: str | None
@@ -40,12 +39,15 @@ class Tally:
     watches: dict[int, set["MemoryWatch"]] = field(default_factory=dict)
 
 
-@dataclass(slots=True, eq=False)
 class MemoryWatch(Watch):
     """A watch that is notified in the thread that appends or removes."""
 
-    journal: "MemoryJournal"
-    tally: Tally
+    def __init__(
+        self, journal: "MemoryJournal", tally: Tally, count: int, notify: Callable[[], None]
+    ) -> None:
+        super().__init__(tally.owner, tally.query, count, notify)
+        self.journal = journal
+        self.tally = tally
 
     @property
     def missing(self) -> int:
@@ -181,7 +183,7 @@ class MemoryJournal:
                 numbers = [number for number in found if number in self._owner_of]
                 numbers += numbers_of_matching(self._encoded(owner, after), query)
                 tallies[key] = Tally(owner, query, deque(numbers))
-            watch = MemoryWatch(owner, query, count, notify, self, tallies[key])
+            watch = MemoryWatch(self, tallies[key], count, notify)
             watch.tally.watches.setdefault(count, set()).add(watch)
             self._open += 1
         return watch

@@ -1,16 +1,16 @@
 """Keeps everything that changes, as bytes under keys, in the memory of one process."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from threading import Lock
+
+from msgspec import Struct, field
 
 from mockmoov.storage.eviction import TokenRecord, TokenTimes, Usage
 from mockmoov.storage.journal import MemoryJournal
 from mockmoov.storage.store import Given, Swap
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(Struct):
     """The keys of a group, in the order of their first write, and the number of the last change."""
 
     keys: dict[str, None] = field(default_factory=dict)

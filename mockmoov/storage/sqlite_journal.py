@@ -8,7 +8,6 @@ clearing.
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from threading import Lock
 from typing import NamedTuple
 
@@ -137,7 +136,7 @@ class SqliteJournal:
             if self._open >= MAX_WATCHES:
                 raise TooManyWatchesError
             self._open += 1
-        return SqliteWatch(owner, query, count, notify, self)
+        return SqliteWatch(self, owner, query, count, notify)
 
     def closed(self) -> None:
         """A watch was closed."""
@@ -195,17 +194,20 @@ class JournalState(NamedTuple):
     last: int
 
 
-@dataclass(slots=True, eq=False)
 class SqliteWatch(Watch):
     """A watch that compares the journal with what it has seen. Another process may write it, so look again.
 
     It counts as notified when exchanges were cleared.
     """
 
-    journal: SqliteJournal
-    _numbers: list[int] = field(default_factory=list)
-    _seen: JournalState | None = None
-    _is_open: bool = True
+    def __init__(
+        self, journal: SqliteJournal, owner: str | None, query: Query, count: int, notify: Callable[[], None]
+    ) -> None:
+        super().__init__(owner, query, count, notify)
+        self.journal = journal
+        self._numbers: list[int] = []
+        self._seen: JournalState | None = None
+        self._is_open = True
 
     @property
     def turn(self) -> float:

@@ -6,7 +6,6 @@ forgetting a group: nobody holds a lock across calls. So servers, also in severa
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple, Protocol, Self, TypeAlias
 
@@ -55,7 +54,6 @@ class Journal(NamedTuple):
     dropped: int
 
 
-@dataclass(slots=True, eq=False)
 class Watch(ABC):
     """Waits until a journal has `count` exchanges that match a query. Close it when the wait is over.
 
@@ -65,11 +63,12 @@ class Watch(ABC):
     can't notify: look at `missing` again every `turn` seconds.
     """
 
-    owner: str | None
-    query: Query
-    count: int
-    notify: Callable[[], None]
-    is_notified: bool = field(default=False, init=False)
+    def __init__(self, owner: str | None, query: Query, count: int, notify: Callable[[], None]) -> None:
+        self.owner = owner
+        self.query = query
+        self.count = count
+        self.notify = notify
+        self.is_notified = False
 
     @property
     def turn(self) -> float:
