@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -15,13 +15,11 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from benchmarks import load, processes, workload
+from benchmarks.application import MINT, Application, parsed, scope_of
 from benchmarks.figures import Budget, Figure, compare, rotate
 from benchmarks.floors import HEADER, claims
 from benchmarks.processes import EMPTY, Server
-from mockmoov.config.settings import Settings
 from mockmoov.oauth.messages import HttpRequest
-from mockmoov.server.authorization_server import AuthorizationServer
-from mockmoov.server.factory import create_server
 
 # --- in a test suite --------------------------------------------------------------------------------
 
@@ -99,60 +97,56 @@ _JOURNAL = 10_000  # exchanges that the journal holds
 
 
 def in_process(rounds: int) -> Iterator[Figure]:
-    """A token and a protected call through `handle`, next to the least that they need."""
+    """A token and a protected call through the whole application, next to the least that they need.
+
+    The journal is full. A hot token was verified before, a fresh one was not.
+    """
     logging.getLogger("mockmoov").setLevel(logging.ERROR)
-    server, unjournaled = create_server(Settings()), create_server(Settings(journal_size=0))
-    mint, key = parsed(workload.mint()), Ed25519PrivateKey.generate()
-    for _ in range(_JOURNAL):
-        server.handle(mint)
-    token = json.loads(answer(server, mint))["access_token"]
-    ping = parsed(workload.get("/ping", token))
-    answer(server, ping)
-    signature, public_key = key.sign(token.encode()), key.public_key()
-    signed = claims("/ping.read")
-    pairs: dict[str, tuple[Callable[[], object], Callable[[], object], float]] = {
+    application, key = Application(), Ed25519PrivateKey.generate()
+    for _ in range(_JOURNAL // _CALLS):
+        application.answer([MINT] * _CALLS)
+    signed, message = claims("/ping.read"), application.answer([MINT])[0]
+    signature, public_key = key.sign(message), key.public_key()
+    verify = partial(public_key.verify, signature, message)
+    (hot,) = _pings(application, 1)
+    application.answer([hot])
+    calls: dict[str, tuple[Callable[[], Sequence[HttpRequest]], Callable[[], object], float]] = {
         "a token (floor: one `jwt.encode`)": (
-            partial(server.handle, mint),
+            lambda: [MINT] * _CALLS,
             partial(jwt.encode, signed, key, "EdDSA", headers=HEADER),
-            0.4,
+            0.6,
         ),
-        "a protected call (floor: one verification)": (
-            partial(server.handle, ping),
-            partial(public_key.verify, signature, token.encode()),
-            0.4,
-        ),
-        "a token with the journal full (floor: without it)": (
-            partial(server.handle, mint),
-            partial(unjournaled.handle, mint),
-            0.75,
+        "a protected call, hot token (floor: one verification)": (lambda: [hot] * _CALLS, verify, 1 / 0.6),
+        "a protected call, fresh token (floor: one verification)": (
+            lambda: _pings(application, _CALLS),
+            verify,
+            1 / 1.6,
         ),
     }
-    for name, (ours, floor, limit) in pairs.items():
-        found = rotate(rounds, _microseconds, [ours, floor])
-        yield compare(_IN_PROCESS, name, found[0], {"floor": found[1]}, Budget("≥", limit, "floor"))
+    for name, (requests, floor, limit) in calls.items():
+        ours, least = list[float](), list[float]()
+        for _ in range(rounds):
+            scopes = [(scope_of(request), request.body) for request in requests()]
+            ours.append(_microseconds(partial(application.answer_scopes, scopes)))
+            least.append(_microseconds(partial(_repeat, floor)))
+        yield compare(_IN_PROCESS, name, ours, {"floor": least}, Budget("≥", limit, "floor"))
 
 
-def parsed(request: bytes) -> HttpRequest:
-    """A request as `AuthorizationServer.handle` gets it."""
-    head, _, body = request.partition(b"\r\n\r\n")
-    line, *fields = head.decode().split("\r\n")
-    method, path, _ = line.split()
-    headers = {name: (value,) for name, _, value in (field.partition(": ") for field in fields)}
-    return HttpRequest(method=method, path=path, headers=headers, body=body)
+def _pings(application: Application, count: int) -> list[HttpRequest]:
+    """Protected calls, each with a token of its own."""
+    pairs = map(json.loads, application.answer([MINT] * count))
+    return [parsed(workload.get("/ping", pair["access_token"])) for pair in pairs]
 
 
-def answer(server: AuthorizationServer, request: HttpRequest) -> bytes:
-    """The body of a response, which must be 200."""
-    response = server.handle(request)
-    assert response is not None
-    assert response.status == 200
-    return response.body
-
-
-def _microseconds(call: Callable[[], object]) -> float:
-    started = time.process_time()
+def _repeat(call: Callable[[], object]) -> None:
     for _ in range(_CALLS):
         call()
+
+
+def _microseconds(calls: Callable[[], object]) -> float:
+    """The CPU time of one of the calls."""
+    started = time.process_time()
+    calls()
     return (time.process_time() - started) / _CALLS * 1e6
 
 

@@ -4,7 +4,6 @@ The request runs in process, from the ASGI scope to the response, without uvicor
 functions look larger than they are; C functions are cheap to watch.
 """
 
-import asyncio
 import cProfile
 import pstats
 import re
@@ -13,19 +12,15 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from starlette.types import Message, Scope
-
-from benchmarks import costs, processes, workload
+from benchmarks import processes
+from benchmarks.application import MINT, Application
 from benchmarks.figures import markdown
-from mockmoov.config.settings import Settings
-from mockmoov.server.factory import create_server
-from mockmoov.web.app import create_app
 
 _REQUESTS, _WARM_UP = 5000, 500
 _ROWS = 15
 _PACKAGE = processes.ROOT / "mockmoov"
 SITE = Path(sysconfig.get_path("purelib"))
-_NATIVE = re.compile(r"cryptography|Ed25519|msgspec|hashlib|hmac")
+_NATIVE = re.compile(r"cryptography|Ed25519|sodium|msgspec|hashlib|hmac")
 _IMPORT = re.compile(r"import time: +(\d+) \| +\d+ \| +(\S+)")
 
 Function = tuple[str, int, str]
@@ -37,33 +32,12 @@ Function = tuple[str, int, str]
 
 def _profile_request() -> Mapping[Function, float]:
     """The own time of each function, in µs a request."""
-    profile = cProfile.Profile()
-    asyncio.run(_run_requests(profile))
+    application, profile = Application(), cProfile.Profile()
+    application.answer([MINT] * _WARM_UP)
+    with profile:
+        application.answer([MINT] * _REQUESTS)
     stats: dict[Function, tuple[int, int, float, float, object]] = pstats.Stats(profile).stats  # type: ignore[attr-defined]
     return {function: own * 1e6 / _REQUESTS for function, (_, _, own, _, _) in stats.items()}
-
-
-async def _run_requests(profile: cProfile.Profile) -> None:
-    app = create_app(create_server(Settings(access_log=False)), exposure="loopback")
-    request = costs.parsed(workload.mint())
-    headers = [(name.encode(), value.encode()) for name, (value,) in request.headers.items()]
-    scope: Scope = {
-        "type": "http", "http_version": "1.1", "method": request.method, "scheme": "http",
-        "path": request.path, "raw_path": request.path.encode(), "query_string": b"", "root_path": "",
-        "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8080),
-    }  # fmt: skip
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": request.body, "more_body": False}
-
-    async def send(message: Message) -> None:
-        assert message.get("status", 200) == 200
-
-    for _ in range(_WARM_UP):
-        await app(dict(scope), receive, send)
-    with profile:
-        for _ in range(_REQUESTS):
-            await app(dict(scope), receive, send)
 
 
 def layer(function: Function) -> str:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from msgspec.structs import replace
 
 from benchmarks import processes, workload
-from benchmarks.costs import answer, parsed
+from benchmarks.application import MINT, parsed
 from benchmarks.figures import Budget, Figure, compare, rotate
 from mockmoov.config.settings import Layer, load
 from mockmoov.oauth.messages import HttpRequest
@@ -23,7 +23,6 @@ from mockmoov.server.factory import create_server
 _SECTION = "State in a file (SQLite)"
 _FEW, _MANY = 1_000, 197_000  # families; at 200,000 records the oldest go
 _CALLS = 100  # in one measurement
-_MINT = parsed(workload.mint())
 _KINDS: Mapping[str, tuple[Callable[[Mapping[str, str]], bytes] | None, float | None]] = {
     "a token": (None, 60),
     "a refresh": (
@@ -99,9 +98,17 @@ def _next_to_memory(
 
 def _times(use: Callable[[Mapping[str, str]], bytes] | None, server: AuthorizationServer) -> list[float]:
     """The microseconds of each call."""
-    pairs = [json.loads(answer(server, _MINT)) for _ in range(_CALLS)] if use else []
-    requests = [parsed(use(pair)) for pair in pairs] if use else [_MINT] * _CALLS
+    pairs = [json.loads(answer(server, MINT)) for _ in range(_CALLS)] if use else []
+    requests = [parsed(use(pair)) for pair in pairs] if use else [MINT] * _CALLS
     return [_microseconds(server, request) for request in requests]
+
+
+def answer(server: AuthorizationServer, request: HttpRequest) -> bytes:
+    """The body of a response, which must be 200."""
+    response = server.handle(request)
+    assert response is not None
+    assert response.status == 200
+    return response.body
 
 
 def _medians(use: Callable[[Mapping[str, str]], bytes] | None, server: AuthorizationServer) -> float:

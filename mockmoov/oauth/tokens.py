@@ -24,7 +24,6 @@ from mockmoov.oauth.records import AccessToken, ApiKey, ClientType, IssuerKeys, 
 from mockmoov.oauth.signing_keys import ALGORITHM, key_pair, key_pairs
 
 MAX_LENGTH = 4096  # characters of a token (seed, spec)
-_MOST_KNOWN = 256  # tokens that need not be read again
 OPAQUE_BYTES = 32  # of an opaque access token: 256 bits
 PRIVATE_CLAIM = "mockmoov"
 # A signature of 64 bytes has 86 characters; the last one holds two bits, so four characters are canonical.
@@ -125,13 +124,6 @@ def unverified_claims(token: str) -> Mapping[str, object] | None:
     return _read_part(token.split(".")[1])
 
 
-@remembered
-def unverified_access_token(token: str) -> tuple[str | None, AccessToken | None]:
-    """Return the client id and the contents in a JWT, verified or not; None for what it lacks."""
-    claims = unverified_claims(token) or {}
-    return claimed_client_id(claims), read_claims(claims)
-
-
 def unverified_key_id(token: str) -> str | None:
     """The `kid` in the header of a JWT, verified or not; None if there is none."""
     is_jwt = len(token) <= MAX_LENGTH and token.count(".") == _DOTS
@@ -160,7 +152,8 @@ def claims_error(claims: Mapping[str, object], now: float, policy: IssuerPolicy)
     expires, not_before = claims.get("exp"), claims.get("nbf", 0)
     if claims.get("iss") != policy.issuer:
         return invalid_client("the token has the wrong issuer")
-    if policy.audiences[0] not in _audiences(claims):
+    audience = claims.get("aud")
+    if policy.audiences[0] not in (audience if isinstance(audience, list) else [audience]):
         return invalid_client("the token is not for this audience")
     if not (_is_number(not_before) and not_before <= now):
         return invalid_client("the token is not valid yet")
@@ -173,22 +166,27 @@ def claims_error(claims: Mapping[str, object], now: float, policy: IssuerPolicy)
 
 
 class ReadToken(NamedTuple):
-    """The claims of a genuine access token, and what they say; None if they are not mockmoov's."""
+    """The claims of an access token, and its contents; None if its claims are not mockmoov's."""
 
     claims: Mapping[str, object]
     token: AccessToken | None
 
 
-def read_access_token(claims: Mapping[str, object]) -> ReadToken:
-    """Parse claims that are genuine."""
-    return ReadToken(claims, read_claims(claims))
+@remembered
+def unverified_access_token(token: str) -> ReadToken | None:
+    """Read a JWT without verifying it; None if it isn't one."""
+    claims = unverified_claims(token)
+    return None if claims is None else ReadToken(claims, read_claims(claims))
 
 
-@lru_cache(maxsize=_MOST_KNOWN)
-def verify_access_token(keys: IssuerKeys, token: str) -> ReadToken | None:
-    """Verify a JWT, or remember it: one that was signed by a key stays so. None if none of the keys did."""
-    claims = verify(keys, token)
-    return None if claims is None else read_access_token(claims)
+def verified_access_token(keys: IssuerKeys, token: str) -> ReadToken | None:
+    """Read a JWT that one of the keys signed, else None. What a key has signed is verified once."""
+    return _verified(keys, token) if len(token) <= MAX_LENGTH else None
+
+
+@lru_cache(maxsize=256)
+def _verified(keys: IssuerKeys, token: str) -> ReadToken | None:
+    return None if verify(keys, token) is None else unverified_access_token(token)
 
 
 def read_claims(claims: Mapping[str, object]) -> AccessToken | None:

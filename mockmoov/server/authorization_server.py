@@ -260,10 +260,11 @@ class AuthorizationServer:
     def _identify(self, context: RequestContext) -> None:
         """Find out which API key and which token the request claims, and read what the store has on them."""
         context.claimed = context.message.client_ids if context.message else context.head.client_ids
-        if not context.claimed and context.head.bearer:
-            client_id, token = self.validator.claims_of(context.head.bearer)
+        bearer = context.head.bearer
+        if not context.claimed and bearer and (read := self.validator.unverified(bearer)):
+            client_id = tokens.claimed_client_id(read.claims)
             context.claimed = () if client_id is None else (client_id,)
-            context.records = names_of_records(token)
+            context.records = names_of_records(read.token)
         context.client = self.simulation.claimed_client(context.claimed, context.records)
 
     def _with_faults(self, context: RequestContext, contract: Contract) -> Steps:

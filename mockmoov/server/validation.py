@@ -21,17 +21,14 @@ class TokenValidator:
         self._policy = policy
         self.restart_advice = restart_advice
 
-    def claims_of(self, text: str) -> tuple[str | None, AccessToken | None]:
-        """The client id and the contents of an access token, genuine or not; None for what it lacks."""
-        if tokens.unverified_claims(text) is not None:
-            return tokens.unverified_access_token(text)
-        read = self._opaque_token(text)
-        return (tokens.claimed_client_id(read.claims), read.token) if read else (None, None)
+    def unverified(self, text: str) -> tokens.ReadToken | None:
+        """An access token, genuine or not; None if it is neither a JWT nor a known opaque token."""
+        return tokens.unverified_access_token(text) or self._opaque_token(text)
 
     def access_token(self, text: str, now: float, seen: Seen = NOTHING) -> AccessToken:
         """A genuine access token that has not expired, be it a JWT or opaque; raises `OAuthError`."""
         keys = self._repository.signing_keys(seen)
-        read = tokens.verify_access_token(keys, text) or self._opaque_token(text)
+        read = tokens.verified_access_token(keys, text) or self._opaque_token(text)
         if read is None:
             raise invalid_client(f"the token is unknown: {self._why_unknown(keys, text)}")
         if error := tokens.claims_error(read.claims, now, self._policy):
@@ -42,7 +39,7 @@ class TokenValidator:
 
     def _opaque_token(self, text: str) -> tokens.ReadToken | None:
         claims = self._repository.opaque_token(tokens.fingerprint(text))
-        return None if claims is None else tokens.read_access_token(claims)
+        return None if claims is None else tokens.ReadToken(claims, tokens.read_claims(claims))
 
     def _why_unknown(self, keys: IssuerKeys, text: str) -> str:
         if tokens.unverified_key_id(text) in {pair.kid for pair in key_pairs(keys)}:

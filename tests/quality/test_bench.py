@@ -12,7 +12,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from benchmarks import chart, profiling, report
-from benchmarks.costs import parsed
+from benchmarks.application import parsed
 from benchmarks.figures import OURS, Budget, Figure, Value, compare, latency_table, ratio, rotate, table
 from benchmarks.processes import ROOT
 from benchmarks.workload import KINDS, Kind, mint, pool
