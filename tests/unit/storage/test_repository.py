@@ -145,6 +145,39 @@ def test_refresh_tokens_work_in_turn_and_a_replay_revokes() -> None:
     assert repository.is_revoked(jti="any", family="family")
 
 
+def test_refused_refresh_token_comes_with_the_reason() -> None:
+    repository = new_repository(KEY)
+    use = partial(repository.consume_refresh_token, now=NOW, policy=STRICT, expires_at=EXPIRY)
+    assert [use(refresh_token(sequence)) for sequence in (0, 0, 1)] == ["", "was used already", "was revoked"]
+    repository.change_api_key("a", lambda key: replace(key, floor=TokenFloor(issued_at=NOW)))
+    assert "oldest token record" in use(refresh_token(family="another"))
+    repository.reset_api_key("a", epoch="later")
+    assert "its key was reset" in use(refresh_token(family="another"))
+
+
+@pytest.mark.parametrize("sequence", [0, 1])
+def test_use_is_overtaken_by_a_reset_of_the_key(sequence: int) -> None:
+    store = OvertakenStore()
+    repository = new_repository(KEY, store=store)
+    for earlier in range(sequence):
+        assert consume(repository, earlier)
+    name = "api-key:a"
+    seen = dict(zip([name], store.get_many([name]), strict=True))
+    store.before["compare_and_swap"] = partial(repository.reset_api_key, "a", epoch="later")
+    token = refresh_token(sequence)
+    reason = repository.consume_refresh_token(token, now=NOW, policy=STRICT, expires_at=EXPIRY, seen=seen)
+    assert "its key was reset" in reason
+    assert repository.family("family") == TokenFamily()
+
+
+def test_harmless_change_of_the_key_lets_a_use_through() -> None:
+    store = OvertakenStore()
+    repository = new_repository(KEY, store=store)
+    disable = partial(replace, enabled=False)
+    store.before["compare_and_swap"] = lambda: repository.change_api_key("a", disable)
+    assert consume(repository, 0)
+
+
 def test_overtaken_use_and_revocation_revoke_the_family() -> None:
     acts: list[tuple[Callable[[Repository], object], object]] = [
         (lambda repository: consume(repository, 0), False),

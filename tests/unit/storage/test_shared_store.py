@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 
+from mockmoov.storage.eviction import TokenTimes
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import new_epoch
 from mockmoov.storage.sqlite import SqliteStore
@@ -84,6 +85,26 @@ def test_group_is_forgotten_together_with_a_swap_or_not_at_all(kind: str, tmp_pa
             assert store.scan("kept") == ([] if left is None else [left])
             assert (store.version("kept") != version) is (done and expected != value)
         assert store.forget("group")
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_entry_is_swapped_only_if_another_one_is_as_given(kind: str, tmp_path: Path) -> None:
+    times = TokenTimes(0.0, 1.0, 1.0)
+    with closing(MemoryStore() if kind == "memory" else SqliteStore(tmp_path / "state.db")) as store:
+        store.put("other", b"1", group="g")
+        rows = [
+            (("other", b"2"), None, False),
+            (("other", None), None, False),
+            (("absent", b""), None, False),
+            (("other", b"1"), None, True),
+            (("absent", b"1"), b"old", False),
+            (("absent", None), b"old", True),
+            (("key", b"old"), b"old", True),  # itself
+        ]
+        for given, expected, done in rows:
+            swapped = store.compare_and_swap("key", expected, b"old", group="g", times=times, given=given)
+            assert swapped is done, (given, expected)
+        assert store.get_many(["key", "other"]) == [b"old", b"1"]
 
 
 @pytest.mark.slow

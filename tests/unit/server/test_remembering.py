@@ -1,0 +1,124 @@
+"""What was read once is remembered; what is decided never is, and an attacker cannot fill the memory."""
+
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+import pytest
+
+from mockmoov.oauth.encoding import remembered
+from mockmoov.oauth.messages import FrozenHeaders, HttpRequest
+from mockmoov.oauth.requests import parse_token_request, read_message
+from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.web.asgi_io import request_of
+from tests.support.contract_fixtures import Send
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET, Clock, basic, new_control, new_server, sender
+from tests.support.tokens import mint, ping, revoke
+
+JSON = ("content-type", "application/json")
+
+
+class World:
+    """A server, its clock, and a pair of tokens that was used already."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.server: AuthorizationServer = new_server(clock=self.clock)
+        self.send: Send = sender(self.server, new_control(self.server))
+        self.pair = mint(self.send)
+        assert [ping(self.send, self.pair["access_token"]) for _ in range(3)] == [200] * 3
+
+    def control(self, method: str, path: str, body: bytes = b"{}") -> int:
+        return self.send(method, f"/_mockmoov{path}", [JSON], body)[0]
+
+
+CHANGES: dict[str, Callable[[World], object]] = {
+    "the token is revoked": lambda world: revoke(world.send, world.pair["access_token"]),
+    "its family is revoked": lambda world: revoke(world.send, world.pair["refresh_token"]),
+    "its key is disabled": lambda world: world.control(
+        "PATCH", f"/api-keys/{CLIENT_ID}", b'{"enabled":false}'
+    ),
+    "its key is reset": lambda world: world.control("POST", f"/api-keys/{CLIENT_ID}/reset"),
+    "its key is deleted": lambda world: world.control("DELETE", f"/api-keys/{CLIENT_ID}"),
+    "the server is reset": lambda world: world.control("POST", "/reset"),
+    "it expires": lambda world: world.clock.shift(10**6),
+    "the clock is moved": lambda world: world.control("POST", "/clock/shift", b'{"days":2}'),
+    "its signing key is dropped": lambda world: world.server.repository.change_signing_keys(
+        lambda keys: type(keys)(private_key=OTHER, refresh_secret=OTHER)
+    ),
+}
+OTHER = "A" * 43
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_verified_token_is_refused_as_soon_as(change: str) -> None:
+    world = World()
+    CHANGES[change](world)
+    assert ping(world.send, world.pair["access_token"]) == 401
+
+
+def test_same_request_gets_new_tokens_and_the_answer_of_the_moment() -> None:
+    world = World()
+    tokens = {mint(world.send)["access_token"] for _ in range(3)}
+    assert len(tokens) == 3
+    world.control("PATCH", f"/api-keys/{CLIENT_ID}", b'{"client_secret":"another-secret-0123456789"}')
+    form = urlencode({"grant_type": "client_credentials", "scope": "/ping.read"}).encode()
+    head = [("content-type", "application/x-www-form-urlencoded")]
+    answers = [
+        world.send("POST", "/oauth2/token", [*head, basic(CLIENT_ID, secret)], form)[0]
+        for secret in (CLIENT_SECRET, "another-secret-0123456789", CLIENT_SECRET)
+    ]
+    assert answers == [401, 200, 401]
+
+
+def test_errors_are_remembered_without_growing() -> None:
+    world = World()
+    answers = [
+        world.send("POST", "/oauth2/token", [JSON, basic()], b'{"grant_type":1}')[:2] for _ in range(3)
+    ]
+    assert [status for status, _ in answers] == [400] * 3
+    assert len({headers["x-mockmoov-reason"] for _, headers in answers}) == 1
+
+
+def headers_of(count: int) -> FrozenHeaders:
+    return FrozenHeaders({f"x-{number}": ("1",) for number in range(count)})
+
+
+def test_equal_headers_have_equal_hashes() -> None:
+    assert hash(headers_of(3)) == hash(headers_of(3)) != hash(headers_of(4))
+    assert headers_of(3) == headers_of(3) != headers_of(4)
+
+
+def test_small_messages_are_read_once_and_large_ones_each_time() -> None:
+    def message(body: bytes, headers: dict[str, tuple[str, ...]]) -> object:
+        return read_message(
+            parse_token_request, HttpRequest(method="POST", path="/", headers=headers, body=body)
+        )
+
+    small, large = b"scope=a", b"scope=" + b"a" * 2048
+    assert message(small, headers_of(1)) is message(small, headers_of(1))
+    assert message(large, headers_of(1)) is not message(large, headers_of(1))
+    assert message(small, dict(headers_of(1))) is not message(small, dict(headers_of(1)))
+
+
+@pytest.mark.parametrize(("count", "is_known"), [(FrozenHeaders.MOST, True), (FrozenHeaders.MOST + 1, False)])
+def test_heads_with_many_headers_are_not_remembered(count: int, is_known: bool) -> None:
+    raw = [[b"x-%d" % number, b"1"] for number in range(count)]  # some servers send lists
+    scope = {"method": "GET", "path": "/ping", "scheme": "http", "query_string": b"", "headers": raw}
+    first, second = (request_of({**scope}) for _ in range(2))
+    assert first == second
+    assert (first.headers is second.headers) is is_known
+    server = new_server()
+    assert (server.read_head(first) is server.read_head(second)) is is_known
+    assert server.read_head(first).route is not None
+
+
+def test_long_texts_are_read_each_time() -> None:
+    reads = list[str]()
+
+    @remembered
+    def read(text: str) -> int:
+        reads.append(text)
+        return len(text)
+
+    assert [read(text) for text in ("a", "a", "b" * 4097, "b" * 4097)] == [1, 1, 4097, 4097]
+    assert reads == ["a", "b" * 4097, "b" * 4097]
