@@ -163,7 +163,13 @@ class AuthorizationServer:
         head = self.read_head(context.request)
         name = head.route.name if head.route else ""
         route = protected_route(self._endpoints, name, (scopes,), forward)
-        context.head = replace(head, route=route, routing_error=None, path_parameters=path_parameters)
+        context.head = replace(
+            head,
+            route=route,
+            routing_error=None,
+            path_parameters=path_parameters,
+            has_json=has_json_body(context.request.headers, MAX_BODY),
+        )
         context.endpoint = name or None
         return self._respond(context)
 
@@ -175,16 +181,18 @@ class AuthorizationServer:
     def _read_head(self, request: HttpRequest) -> RequestHead:
         headers = request.headers
         methods, path_parameters = self.routes.find(request.path) or _NO_ROUTE
+        route, routing_error = matching_route(methods, request.method), self.routes.error(methods, request)
+        is_operation = route is not None and route.parse is None and routing_error is None
         return RequestHead(
-            route=matching_route(methods, request.method),
-            routing_error=self.routes.error(methods, request),
+            route=route,
+            routing_error=routing_error,
             path_parameters=path_parameters,
             redacted_path=self.redact_path(request.path),
             contract=contracts.select_contract(headers, self._default_contract),
             client_ids=claimed_client_ids(headers, NO_PARAMETERS),
             bearer=bearer_token(headers),
             asks_first="expect" in headers,
-            has_json=has_json_body(headers, MAX_BODY),
+            has_json=is_operation and has_json_body(headers, MAX_BODY),
         )
 
     # --- the way of a request -----------------------------------------------------------------------
@@ -192,9 +200,13 @@ class AuthorizationServer:
     def _respond(self, context: RequestContext) -> Steps:
         """Read, decide, respond. Everything in between waits for nothing; what has to wait is a step."""
         try:
-            yield from self._read_body(context)
+            head = context.head
+            if head.route is not None and head.route.reads_body:
+                yield from self._read_body(context, head.route)
+            if head.has_json and not head.asks_first:
+                yield from self._peek_body(context)
             self._identify(context)
-            contract = context.head.contract or self._default_contract
+            contract = head.contract or self._default_contract
             if context.client.has_faults:
                 response = yield from self._with_faults(context, contract)
             else:
@@ -227,27 +239,17 @@ class AuthorizationServer:
             _log.exception("request %s is missing from the journal", context.request_id)
         return response
 
-    def _read_body(self, context: RequestContext) -> Steps:
-        """Read what the endpoint, a plan or the journal needs of the body.
-
-        A client that asks whether to send its body at all is authorized first.
-        """
-        route = context.head.route
-        if route is not None and route.reads_body:
-            body = yield ReadBody(MAX_BODY)
-            context.request = replace(context.request, body=body)
-            if route.parse is not None and len(body) <= MAX_BODY:
-                context.message = read_message(route.parse, context.request)
-        if not context.head.asks_first:
-            yield from self._peek_body(context)
+    def _read_body(self, context: RequestContext, route: Route) -> Steps:
+        """Read the body that the endpoint needs, and what it says."""
+        body = yield ReadBody(MAX_BODY)
+        context.request = replace(context.request, body=body)
+        if route.parse is not None and len(body) <= MAX_BODY:
+            context.message = read_message(route.parse, context.request)
         return None
 
     def _peek_body(self, context: RequestContext) -> Steps:
-        """Read the JSON body of a request to an operation; nothing of one that has no such method."""
-        is_operation = context.head.route is not None and context.head.route.parse is None
-        exists = is_operation and context.head.routing_error is None
-        if exists and context.head.has_json:
-            self.keep_body(context, (yield PeekBody(MAX_BODY)))
+        """Read the JSON body of a request to an operation, for its plans and the journal."""
+        self.keep_body(context, (yield PeekBody(MAX_BODY)))
         return None
 
     def keep_body(self, context: RequestContext, body: bytes | None) -> None:
@@ -312,7 +314,7 @@ class AuthorizationServer:
         """The real response, which may be a stub's or the upstream's."""
         if isinstance(authorized, HttpResponse):
             return authorized
-        if context.head.asks_first:
+        if context.head.has_json and context.head.asks_first:  # it was authorized first
             yield from self._peek_body(context)
         if context.endpoint in context.client.stubbed:
             facts = context.facts()

@@ -35,7 +35,7 @@ class RequestHead(Struct, frozen=True, kw_only=True, eq=False):
     `route` is the one that it is for, and `routing_error` the 404 or 405 if it has no such method;
     `path_parameters` are raw. `contract` is None if the version is malformed. `client_ids` are those of HTTP
     Basic, `bearer` is a bearer token. `asks_first`: the client expects 100 Continue before it sends its body
-    (RFC 9110 §10.1.1); `has_json`: the body is JSON and not too long.
+    (RFC 9110 §10.1.1); `has_json`: it is for an operation, and the body is JSON and not too long.
     """
 
     route: "Route | None"
