@@ -15,6 +15,7 @@ That goes wrong where a real client or an attacker finds it:
 8. A response may come before the end of the body. Here what is left of the body is dropped, within the bounds
    of `web.lingering`, so that the response arrives; then the connection goes on, or closes.
 9. What cannot be read leaves a line in the log, without the client's bytes.
+10. An idle connection has one timer, where uvicorn makes one after each response.
 """
 
 import asyncio
@@ -51,6 +52,8 @@ class HttpProtocol(HttpToolsProtocol):
     _bodiless = 0  # bytes since the last piece of a body
     _sends_body = False  # whether more of a body is to come; not while its client waits for 100 Continue
     _is_new = True  # whether nothing has been received
+    _idle_since: float | None = None  # on the clock of the loop, while there is no request
+    _idle_timer: asyncio.TimerHandle | None = None
 
     def __init__(self, *arguments: Any, https_port: int | None = None, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -76,6 +79,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Nothing more comes."""
         super().connection_lost(exc)
         self.transport.stop_dropping()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
 
     def shutdown(self) -> None:
         """End the connection once its exchange has ended; at once if the rest of a body is dropped."""
@@ -92,7 +97,7 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Read bytes; an offered upgrade is declined by reading on without it (RFC 9110 §7.8)."""
         if not self.transport.is_dropping:
-            self._unset_keepalive_if_required()
+            self._idle_since = None
         elif not self.transport.drop(len(data)):
             return
         is_tls = self._is_new and self.scheme == "http" and data.startswith(_TLS_RECORD)
@@ -134,7 +139,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Add to the scope how to end the connection."""
-        self._unset_keepalive_if_required()
+        self._idle_since = None
         super().on_message_begin()
         self.scope["extensions"] = self._extensions
 
@@ -184,21 +189,40 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         if self.transport.is_dropping:  # the connection is idle
             self.transport.stop_dropping()
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            self._idle()
 
     def on_response_complete(self) -> None:
         """Stop reading while pipelined requests wait for their responses; bound a body that nobody needs."""
         self.transport.flush()  # a response without a body
-        super().on_response_complete()
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self.flow.resume_reading()
+            self._idle()
         if self.transport.is_closing():
             return
         if self.pipeline:
             self.flow.pause_reading()
         elif self._is_sending():
-            self._unset_keepalive_if_required()
+            self._idle_since = None
             self.transport.start_dropping()
+
+    def _idle(self) -> None:
+        """Close the connection if it stays idle; it has one timer, not one for each request."""
+        self._idle_since = self.loop.time()
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._end_if_idle)
+
+    def _end_if_idle(self) -> None:
+        self._idle_timer = None
+        if self._idle_since is None:
+            return
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._idle_timer = self.loop.call_later(left, self._end_if_idle)
+        else:
+            self.transport.close()
 
 
 def _reason(error: httptools.HttpParserError) -> str:
