@@ -13,8 +13,8 @@ from uvicorn.server import ServerState
 from mockmoov.web.uvicorn_protocol import HttpProtocol
 from tests.support.listening import LOOPS
 
-IDLE = 0.3  # seconds
-LONG = 4 * IDLE  # that the answer to /long takes
+IDLE = 1  # second
+LONG = 2 * IDLE  # that the answer to /long takes
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -28,8 +28,7 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def connected() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    config = uvicorn.Config(answer, lifespan="off", log_config=None)
-    config.timeout_keep_alive = IDLE  # type: ignore[assignment] # uvicorn takes whole seconds only
+    config = uvicorn.Config(answer, lifespan="off", log_config=None, timeout_keep_alive=IDLE)
     config.load()
     state: dict[str, Any] = {}
     server = await asyncio.get_running_loop().create_server(
@@ -45,7 +44,7 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *piece
     for piece in pieces:
         writer.write(piece)
         await writer.drain()
-        await asyncio.sleep(IDLE / 10)
+        await asyncio.sleep(IDLE / 4)
     await reader.readuntil(b"\r\n\r\n")
     return await reader.readexactly(2)
 
@@ -55,7 +54,7 @@ GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 async def closes_when_idle() -> bool:
     async with connected() as (reader, writer):
-        for _ in range(8):  # longer than IDLE, but never idle so long
+        for _ in range(6):  # longer than IDLE, but never idle so long
             assert await ask(reader, writer, GET) == b"ok"
         return await asyncio.wait_for(reader.read(), 10 * IDLE) == b""
 
@@ -76,6 +75,7 @@ async def outlasts_a_slow_head() -> bool:
         return await ask(reader, writer, GET[9:]) == b"ok"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("case", [closes_when_idle, outlasts_a_long_answer, outlasts_a_slow_head])
 def test_only_idle_connections_are_closed(case: Callable[[], Any], loop: str) -> None:
