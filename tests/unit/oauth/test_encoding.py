@@ -6,7 +6,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockmoov.oauth.encoding import decode, encode, encode_json, read_json_object, to_json
+from mockmoov.oauth.encoding import decode, encode, encode_json, read_json_object, remembered, to_json
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 KNOWN = {b"": "", b"\xfb": "-w", b"\xff\xff": "__8", b"\0\0\x17": "AAAX", b"\x03\xec\xff": "A-z_"}
@@ -78,3 +78,32 @@ def test_objects_are_read_up_to_their_bounds() -> None:
     integers = [b'{"body": [%d]}' % value for value in (-(2**63), 2**64 - 1, 0)]
     for body in (nested(64), objects(63), *integers, b'{"body": [true]}', b"{}"):
         assert read_json_object(body) == json.loads(body)
+
+
+def test_texts_are_remembered_unless_they_are_long() -> None:
+    reads = list[str]()
+
+    @remembered
+    def read(text: str) -> int:
+        """Count the characters."""
+        reads.append(text)
+        return len(text)
+
+    longest, longer = "b" * 4096, "c" * 4097
+    assert [read(text) for text in ("a", "a", longest, longest, longer, longer)] == [
+        *(1, 1, 4096, 4096, 4097, 4097)
+    ]
+    assert reads == ["a", longest, longer, longer]
+    assert read.__doc__ == "Count the characters."
+
+
+def test_only_so_many_texts_are_remembered() -> None:
+    reads = list[str]()
+    read = remembered(reads.append)
+    texts = [str(number) for number in range(257)]
+    for text in [*texts[:256], *texts[:256]]:
+        read(text)
+    assert reads == texts[:256]
+    read(texts[256])
+    read(texts[0])  # which made room
+    assert reads == [*texts, texts[0]]

@@ -11,9 +11,16 @@ from urllib.parse import quote, quote_plus, unquote_plus, urlencode
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mockmoov.oauth.errors import ErrorCode, OAuthError
-from mockmoov.oauth.messages import ClientCredentials, HttpRequest, RevocationRequest, TokenRequest
+from mockmoov.oauth.messages import (
+    ClientCredentials,
+    FrozenHeaders,
+    HttpRequest,
+    RevocationRequest,
+    TokenRequest,
+)
 from mockmoov.oauth.requests import (
     NO_PARAMETERS,
     Parameters,
@@ -24,6 +31,7 @@ from mockmoov.oauth.requests import (
     parse_basic,
     parse_revocation_request,
     parse_token_request,
+    read_message,
     read_parameters,
 )
 
@@ -521,3 +529,42 @@ def test_body_is_json_by_its_type_and_declared_length() -> None:
     ):
         assert has_json_body({"content-type": (JSON,), **headers}, 10) == is_read, headers
     assert not has_json_body({"content-length": ("5",)}, 10)
+
+
+# --- whole messages ---------------------------------------------------------------------------------
+
+
+def frozen(message: HttpRequest) -> HttpRequest:
+    return replace(message, headers=FrozenHeaders(message.headers))
+
+
+def test_message_has_what_its_parts_say() -> None:
+    sent = request(urlencode({**PARAMETERS, "client_id": "5c"}), authorization=basic("the id+", "the secret"))
+    for whole in (sent, frozen(sent)):
+        message = read_message(parse_token_request, whole)
+        assert message.parameters.by_name == read_parameters(sent).by_name
+        assert isinstance(message.parsed, OAuthError)  # the two client ids differ
+        assert message.parsed.__traceback__ is None
+        assert message.client_ids == ("the id+", "the id ")
+    good = read_message(parse_token_request, frozen(form()))
+    assert good.parsed == read_token_request(form())
+    in_body = read_message(parse_token_request, form({"client_id": "in the body"}))
+    assert in_body.client_ids == ("in the body",)
+
+
+def test_small_messages_are_read_once_and_others_each_time() -> None:
+    def is_known(message: HttpRequest) -> bool:
+        again = replace(message, body=bytes(bytearray(message.body)))
+        found = read_message(parse_token_request, message)
+        return found is read_message(parse_token_request, again)
+
+    rows = [
+        (frozen(request(b"scope=a")), True),
+        (request(b"scope=a"), False),
+        (frozen(request(b"a" * 2048)), True),
+        (frozen(request(b"a" * 2049)), False),
+        (frozen(request(b"a" * 1024, query="b" * 1024)), True),
+        (frozen(request(b"a" * 1024, query="b" * 1025)), False),
+        (frozen(request(b"a", query="b" * 3000)), False),
+    ]
+    assert [is_known(message) for message, _ in rows] == [known for _, known in rows]

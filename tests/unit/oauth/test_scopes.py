@@ -20,6 +20,7 @@ from mockmoov.oauth.scopes import (
     covers,
     did_you_mean,
     is_account,
+    is_scope_token,
     parse_scope,
     permits,
     summarize_scopes,
@@ -274,3 +275,9 @@ def test_typo_of_one_letter_suggests_a_known_scope(scope: str, place: int, lette
     match = re.fullmatch(r"; did you mean (.+)\?", answer)
     assert match is not None
     assert STRICT(match[1].replace(ACCOUNT_ID, ACCOUNT))
+
+
+def test_scope_tokens_are_printable_ascii_without_space_and_quotes() -> None:
+    assert [is_scope_token(text) for text in ("/a.read", "!", "a b", 'a"', "a\\", "\x7f", "é", "")] == [
+        *(True, True, False, False, False, False, False, False)
+    ]

@@ -19,6 +19,7 @@ from mockmoov.oauth.records import RefreshToken
 from mockmoov.oauth.signing_keys import drop, jwks, key_pair, key_pairs, make_issuer_keys, rotate
 from mockmoov.oauth.tokens import (
     MAX_LENGTH,
+    PRIVATE_CLAIM,
     IssuerPolicy,
     access_claims,
     claimed_client_id,
@@ -27,7 +28,10 @@ from mockmoov.oauth.tokens import (
     read_claims,
     read_refresh_token,
     sign,
+    unverified_access_token,
     unverified_claims,
+    unverified_key_id,
+    verified_access_token,
     verify,
     write_refresh_token,
 )
@@ -406,3 +410,56 @@ def test_refresh_token_may_have_4096_characters() -> None:
         text = write_refresh_token(KEYS, token)
         assert len(text) == length
         assert read_refresh_token(KEYS, text) == (token if length == MAX_LENGTH else None)
+
+
+# --- access tokens, read and verified ----------------------------------------------------------------
+
+
+def test_verified_token_is_read_once_for_each_set_of_keys() -> None:
+    read = verified_access_token(KEYS, TOKEN)
+    assert read is not None
+    assert read is verified_access_token(KEYS, TOKEN)
+    assert (read.claims, read.token) == (CLAIMS, read_claims(CLAIMS))
+    assert verified_access_token(OTHER_KEYS, TOKEN) is None
+    assert [text for text in FORGED if verified_access_token(KEYS, text) is not None] == []
+
+
+def test_token_up_to_the_longest_is_read() -> None:
+    for length, is_read in ((MAX_LENGTH, True), (MAX_LENGTH + 1, False)):
+        text = token_of(length)
+        assert len(text) == length
+        assert (verified_access_token(KEYS, text) is not None) is is_read
+        assert (unverified_access_token(text) is not None) is is_read
+        assert (unverified_key_id(text) == PAIR.kid) is is_read
+
+
+def token_of(length: int) -> str:
+    """A token with claims that make it so long."""
+    for padding in range(length):
+        text = sign(KEYS, {**CLAIMS, "padding": "x" * (length * 3 // 4 - 900 + padding)})
+        if len(text) >= length:
+            return text
+    raise AssertionError
+
+
+def test_unverified_token_is_read_whoever_signed_it() -> None:
+    token = sign(OTHER_KEYS, {"scp": "/a.read", PRIVATE_CLAIM: {"client_id": "id"}})
+    read = unverified_access_token(token)
+    assert read is not None
+    assert (read.claims["scp"], read.token) == ("/a.read", None)
+    assert unverified_access_token("no token") is None
+
+
+def test_key_id_of_a_jwt_is_a_text_in_its_header() -> None:
+    number, none, named = (encode_json(header) for header in ({"kid": 1}, {}, {"kid": "a"}))
+    texts = [
+        f"{named}.x.y",
+        f"{number}.x.y",
+        f"{none}.x.y",
+        f"{named}.x",
+        f"{named}.x.y.z",
+        "a.b.c",
+        "..",
+        "",
+    ]
+    assert [unverified_key_id(text) for text in texts] == ["a", *[None] * 7]

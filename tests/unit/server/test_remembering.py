@@ -5,9 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from mockmoov.oauth.encoding import remembered
-from mockmoov.oauth.messages import FrozenHeaders, HttpRequest
-from mockmoov.oauth.requests import parse_token_request, read_message
+from mockmoov.oauth.messages import FrozenHeaders
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.web.asgi_io import request_of
 from tests.support.contract_fixtures import Send
@@ -79,27 +77,6 @@ def test_errors_are_remembered_without_growing() -> None:
     assert len({headers["x-mockmoov-reason"] for _, headers in answers}) == 1
 
 
-def headers_of(count: int) -> FrozenHeaders:
-    return FrozenHeaders({f"x-{number}": ("1",) for number in range(count)})
-
-
-def test_equal_headers_have_equal_hashes() -> None:
-    assert hash(headers_of(3)) == hash(headers_of(3)) != hash(headers_of(4))
-    assert headers_of(3) == headers_of(3) != headers_of(4)
-
-
-def test_small_messages_are_read_once_and_large_ones_each_time() -> None:
-    def message(body: bytes, headers: dict[str, tuple[str, ...]]) -> object:
-        return read_message(
-            parse_token_request, HttpRequest(method="POST", path="/", headers=headers, body=body)
-        )
-
-    small, large = b"scope=a", b"scope=" + b"a" * 2048
-    assert message(small, headers_of(1)) is message(small, headers_of(1))
-    assert message(large, headers_of(1)) is not message(large, headers_of(1))
-    assert message(small, dict(headers_of(1))) is not message(small, dict(headers_of(1)))
-
-
 @pytest.mark.parametrize(("count", "is_known"), [(FrozenHeaders.MOST, True), (FrozenHeaders.MOST + 1, False)])
 def test_heads_with_many_headers_are_not_remembered(count: int, is_known: bool) -> None:
     raw = [[b"x-%d" % number, b"1"] for number in range(count)]  # some servers send lists
@@ -110,15 +87,3 @@ def test_heads_with_many_headers_are_not_remembered(count: int, is_known: bool) 
     server = new_server()
     assert (server.read_head(first) is server.read_head(second)) is is_known
     assert server.read_head(first).route is not None
-
-
-def test_long_texts_are_read_each_time() -> None:
-    reads = list[str]()
-
-    @remembered
-    def read(text: str) -> int:
-        reads.append(text)
-        return len(text)
-
-    assert [read(text) for text in ("a", "a", "b" * 4097, "b" * 4097)] == [1, 1, 4097, 4097]
-    assert reads == ["a", "b" * 4097, "b" * 4097]
