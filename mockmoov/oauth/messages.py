@@ -16,7 +16,7 @@ class FrozenHeaders(dict[str, tuple[str, ...]]):
     A request with more than `MOST` has others: what an attacker sends must not fill the memory.
     """
 
-    MOST: ClassVar = 32
+    MOST: ClassVar = 32  # fields
     __slots__ = ("_hash",)
     _hash: int
 

@@ -88,7 +88,7 @@ def _read_message(parse: Parse, request: HttpRequest) -> Message:
     try:
         parsed: TokenRequest | RevocationRequest | OAuthError = parse(request.headers, parameters)
     except OAuthError as error:
-        parsed = error.with_traceback(None)
+        parsed, error.__traceback__, error.__context__ = error, None, None  # they keep the request alive
     return Message(
         parameters=parameters,
         parsed=parsed,

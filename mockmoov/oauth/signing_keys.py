@@ -29,6 +29,9 @@ class KeyPair(Struct, frozen=True, kw_only=True):
     jwk: Mapping[str, str]
     header: str
 
+    def __repr__(self) -> str:
+        return f"KeyPair(kid={self.kid!r})"
+
     def sign(self, data: bytes) -> bytes:
         """The signature of 64 bytes (RFC 8032 §5.1.6)."""
         return crypto_sign(data, self.secret_key)[:crypto_sign_BYTES]

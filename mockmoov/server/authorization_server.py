@@ -305,6 +305,8 @@ class AuthorizationServer:
             return responses.render_error(404, reason)  # (docs, live)
         if route.reads_body and len(request.body) > MAX_BODY:
             return responses.render_too_large(MAX_BODY)
+        if context.message and isinstance(error := context.message.parsed, OAuthError):
+            return route.render_error(contract, error)
         try:
             return route.authorize(context, contract)
         except OAuthError as refused:

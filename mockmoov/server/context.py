@@ -96,7 +96,9 @@ class RequestContext(Struct, eq=False):
 
     def __post_init__(self) -> None:
         headers = self.request.headers
-        if not isinstance(headers, FrozenHeaders) and len(headers) <= FrozenHeaders.MOST:
+        if isinstance(headers, FrozenHeaders):
+            return
+        if sum(map(len, headers.values())) <= FrozenHeaders.MOST:
             self.request = replace(self.request, headers=FrozenHeaders(headers))
 
     @property

@@ -238,19 +238,20 @@ class Repository:
         tokens of the family will have expired.
         """
         use = partial(redeem, sequence=token.sequence, now=now, policy=policy)
-        return self._change_family(token, use, now=now, expires_at=expires_at, seen=seen)
+        return self._change_family(token, use, is_use=True, now=now, expires_at=expires_at, seen=seen)
 
     def revoke_family(
         self, token: RefreshToken, *, now: float, expires_at: float, seen: Seen = NOTHING
     ) -> None:
         """Revoke every token of a family, also those that are not issued yet (RFC 7009 §2.1)."""
-        self._change_family(token, _revoke, now=now, expires_at=expires_at, seen=seen)
+        self._change_family(token, _revoke, is_use=False, now=now, expires_at=expires_at, seen=seen)
 
     def _change_family(
         self,
         token: RefreshToken,
         change: Callable[[TokenFamily], tuple[TokenFamily, bool]],
         *,
+        is_use: bool,
         now: float,
         expires_at: float,
         seen: Seen,
@@ -260,8 +261,9 @@ class Repository:
         before = self._get(names[0]) if token.sequence else None
         api_key = self._get(names[1], seen)
         while True:
-            # A family without a record may not be new: its record may have been evicted.
-            if api_key is not None and (reason := decode_api_key(api_key).rejection_reason(token)):
+            # A family without a record may not be new: its record may have been evicted. A token that is
+            # refused for that can still be revoked, with the newer ones of its family.
+            if is_use and api_key and (reason := decode_api_key(api_key).rejection_reason(token)):
                 return reason
             family = _read_family(before)
             changed, accepted = change(family)

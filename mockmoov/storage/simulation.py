@@ -40,6 +40,9 @@ class ClaimedClient(Struct, frozen=True, kw_only=True):
     stubbed: frozenset[str | None] = frozenset()
     seen: Seen = {}
 
+    def __repr__(self) -> str:
+        return f"ClaimedClient(api_key={self.api_key!r}, now={self.now!r})"
+
 
 class _Client(Struct, frozen=True, kw_only=True):
     """The claimed API key, the clocks of the server and of the key, and their plans."""

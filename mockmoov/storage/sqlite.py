@@ -122,13 +122,15 @@ class SqliteStore:
                 self._are_current(connection)
                 found = _select(connection, [key for key in keys if key not in known])
         values = [found[key] if key in found else known[key] for key in keys]
+        if len(known) + len(found) > _MOST_KNOWN:
+            known.clear()
         known.update((key, value) for key, value in found.items() if _is_small(key, value))
         return values
 
     def _are_current(self, connection: sqlite3.Connection) -> bool:
         """Whether nobody else has written to the file since the known entries were read; else forget them."""
         version = connection.execute("PRAGMA data_version").fetchone()  # changes when others write
-        if version == self._known_version and connection is self._known_to and len(self._known) < _MOST_KNOWN:
+        if version == self._known_version and connection is self._known_to:
             return True
         self._known_version, self._known_to = version, connection
         self._known.clear()

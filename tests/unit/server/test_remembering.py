@@ -5,8 +5,12 @@ from urllib.parse import urlencode
 
 import pytest
 
-from mockmoov.oauth.messages import FrozenHeaders
+from mockmoov.oauth.errors import OAuthError
+from mockmoov.oauth.messages import FrozenHeaders, HttpRequest
+from mockmoov.oauth.signing_keys import key_pair
 from mockmoov.server.authorization_server import AuthorizationServer
+from mockmoov.server.context import RequestContext
+from mockmoov.server.steps import run_in_process
 from mockmoov.web.asgi_io import request_of
 from tests.support.contract_fixtures import Send
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, Clock, basic, new_control, new_server, sender
@@ -75,6 +79,39 @@ def test_errors_are_remembered_without_growing() -> None:
     ]
     assert [status for status, _ in answers] == [400] * 3
     assert len({headers["x-mockmoov-reason"] for _, headers in answers}) == 1
+
+
+def test_a_remembered_error_keeps_no_request() -> None:
+    server = new_server()
+    for header in (JSON, ("authorization", "Basic é"), basic()):
+        headers = {header[0]: (header[1],), "content-type": (JSON[1],)}
+        context = RequestContext(HttpRequest(method="POST", path="/oauth2/token", headers=headers))
+        run_in_process(server.respond(context), b'{"client_type":"toaster"}')
+        assert context.message is not None
+        error = context.message.parsed
+        assert isinstance(error, OAuthError)
+        assert (error.__traceback__, error.__context__) == (None, None)
+
+
+def test_head_with_many_fields_of_one_name_is_not_remembered() -> None:
+    fields = [(b"a", b"%d" % number) for number in range(FrozenHeaders.MOST + 1)]
+    scope = {"method": "GET", "path": "/ping", "scheme": "http", "query_string": b"", "headers": fields}
+    frozen = [
+        isinstance(RequestContext(request_of({**scope, "headers": some})).request.headers, FrozenHeaders)
+        for some in (fields, fields[1:])
+    ]
+    assert frozen == [False, True]
+
+
+def test_no_secret_is_in_what_a_debugger_prints() -> None:
+    server = new_server()
+    keys = server.repository.signing_keys()
+    context = RequestContext(HttpRequest(method="GET", path="/ping", headers={basic()[0]: (basic()[1],)}))
+    run_in_process(server.respond(context))
+    printed = f"{context.client!r} {key_pair(keys.private_key)!r} {keys!r}"
+    assert CLIENT_ID in printed
+    assert not any(secret in printed for secret in (CLIENT_SECRET, keys.private_key, keys.refresh_secret))
+    assert repr(key_pair(keys.private_key).secret_key)[2:-1] not in printed
 
 
 @pytest.mark.parametrize(("count", "is_known"), [(FrozenHeaders.MOST, True), (FrozenHeaders.MOST + 1, False)])

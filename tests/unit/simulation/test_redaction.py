@@ -168,6 +168,7 @@ HEADERS: dict[str, list[tuple[str, str | None]]] = {
     "content-type": [
         ("application/json", "application/json"),
         ("Application/JSON; charset=UTF-8", "Application/JSON; charset=UTF-8"),
+        ("APPLICATION/JSON;CHARSET=utf-8", "APPLICATION/JSON;CHARSET=utf-8"),
         ("multipart/form-data; boundary=x", HIDDEN),
         ("x" * 21 + "/json", HIDDEN),
         ("json", HIDDEN),

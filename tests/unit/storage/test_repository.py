@@ -155,6 +155,16 @@ def test_refused_refresh_token_comes_with_the_reason() -> None:
     assert "its key was reset" in use(refresh_token(family="another"))
 
 
+def test_token_below_the_floor_can_be_revoked_with_its_family() -> None:
+    repository = new_repository(KEY)
+    assert consume(repository, 0, now=NOW + 10)
+    repository.change_api_key("a", lambda key: replace(key, floor=TokenFloor(issued_at=NOW)))
+    assert not consume(repository, 0, now=NOW + 11)
+    assert not repository.is_revoked(jti="new", family="family")
+    repository.revoke_family(refresh_token(), now=NOW + 12, expires_at=EXPIRY)
+    assert repository.is_revoked(jti="new", family="family")
+
+
 @pytest.mark.parametrize("sequence", [0, 1])
 def test_use_is_overtaken_by_a_reset_of_the_key(sequence: int) -> None:
     store = OvertakenStore()

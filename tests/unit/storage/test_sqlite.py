@@ -108,6 +108,14 @@ def before_select(store: SqliteStore, number: int, act: Callable[[], object]) ->
     store._file.use(lambda connection: connection.set_trace_callback(trace))
 
 
+@pytest.mark.parametrize("size", [1, 3])
+def test_store_knows_only_so_many_entries(size: int, pair: tuple[SqliteStore, SqliteStore]) -> None:
+    for number in range(0, 5000, size):
+        pair[0].get_many([f"{number + offset}" for offset in range(size)])
+        assert len(pair[0]._known) <= 4096
+    assert len(pair[0]._known) > 800
+
+
 # --- threads, close and forks -----------------------------------------------------------------------
 
 
