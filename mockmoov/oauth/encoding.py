@@ -21,7 +21,8 @@ MAX_DEPTH = 64  # levels of JSON that any parser can handle
 def remembered(read: Callable[[str], _Read]) -> Callable[[str], _Read]:
     """Remember what was read from a text: clients send the same ones again and again.
 
-    Not from a long one, as what an attacker sends must not fill the memory.
+    At most from 256 texts of up to 4,096 characters, so that no attacker fills the memory. What is returned
+    is shared: do not change it.
     """
     known = lru_cache(maxsize=256)(read)
 

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
 import msgspec
 
 from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.suggestions import nearest
 
-_Input = TypeVar("_Input")
+_Input = TypeVar("_Input", bound=msgspec.Struct)
 _NAME = re.compile(r"[A-Za-z_]{1,40}")
 _PLACE = re.compile(r"(.*) - at `(?:key in )?\$\.?([^`]*)`")
 _TYPES = re.compile("`([^`]*)`")
@@ -54,12 +54,12 @@ def require_one_of(field: str, value: object, options: Iterable[str], descriptio
 def parse_as(
     members: Mapping[str, Any], form: type[_Input], *, hidden: Iterable[str] = (), strict: bool = True
 ) -> _Input:
-    """Convert members to a struct or a dataclass; raises `FieldError`.
+    """Convert members to a struct; raises `FieldError`.
 
     The `hidden` fields can't be set by a request.
     With `strict=False` it converts text to numbers, for query strings.
     """
-    names = [name for name in get_type_hints(form) if name not in hidden]
+    names = [name for name in form.__struct_fields__ if name not in hidden]
     for name in members:
         require_known(name, names, "field")
     try:

@@ -13,10 +13,19 @@ Headers = Mapping[str, tuple[str, ...]]  # of a request: the values of each name
 class FrozenHeaders(dict[str, tuple[str, ...]]):
     """Headers that nobody changes, so that what was read from them can be remembered.
 
-    A request with more than `MOST` has others: what an attacker sends must not fill the memory.
+    Only few and short ones are: what an attacker sends must not fill the memory.
     """
 
-    MOST: ClassVar = 32  # fields
+    MOST: ClassVar = 32  # fields, repeated ones counted
+    LONGEST: ClassVar = 8192  # characters of their values
+
+    @classmethod
+    def of(cls, headers: Headers) -> Headers:
+        """These headers, as they are if they must not be remembered."""
+        values = [value for field in headers.values() for value in field]
+        is_small = len(values) <= cls.MOST and sum(map(len, values)) <= cls.LONGEST
+        return cls(headers) if is_small else headers
+
     __slots__ = ("_hash",)
     _hash: int
 

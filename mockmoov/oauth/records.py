@@ -111,7 +111,10 @@ class RefreshToken(Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class AccessToken(Struct, frozen=True, kw_only=True):
-    """The contents of a genuine access token; `claims` are all of its claims, as signed (RFC 7519 §4)."""
+    """The contents of an access token; `claims` are all of its claims, as signed (RFC 7519 §4).
+
+    It is genuine if it comes from the store or from `verified_access_token`.
+    """
 
     client_id: str
     epoch: str

@@ -118,7 +118,7 @@ _CLAIMS = json.JSONDecoder(parse_int=_bounded_int, parse_constant=_bounded_int)
 
 @remembered
 def unverified_claims(token: str) -> Mapping[str, object] | None:
-    """Return the claims of a JWT without verifying it; None if it isn't a JWT. For logs and names only."""
+    """Return the claims of a JWT without verifying it; None if it isn't a JWT. Do not change them."""
     if len(token) > MAX_LENGTH or token.count(".") != _DOTS:
         return None
     return _read_part(token.split(".")[1])

@@ -148,7 +148,8 @@ class AuthorizationServer:
 
     def handle(self, request: HttpRequest) -> HttpResponse | None:
         """The response to a request inside the process; None if a fault sends none (hang, reset)."""
-        return run_in_process(self.respond(RequestContext(replace(request, body=b""))), request.body)
+        head = replace(request, headers=FrozenHeaders.of(request.headers), body=b"")
+        return run_in_process(self.respond(RequestContext(head)), request.body)
 
     def respond(self, context: RequestContext) -> Steps:
         """The steps that answer a request to one of Moov's paths."""

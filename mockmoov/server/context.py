@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.grants import GRANTS
@@ -69,11 +68,10 @@ class RequestContext(Struct, eq=False):
     faults and the journal use it; None for an unknown path. `json_body` is the JSON body of a request to
     an operation, None if there is none or it is too long; the journal keeps it if `keeps_body`. `stub_miss`
     says why no stub answers, if the operation has any.
-    `claimed` are the client ids that the request may mean,
-    `records` the names of what a store has on its token.
-    `client` is the API key of one of them, if there is one, with the time on its clock. `network_error` says
-    how the connection fails, because of a fault, and `reason` explains a response that is not sent.
-    `has_failed`: mockmoov itself failed, and sends a 500.
+    `claimed` are the client ids that the request may mean, `records` the names under which a store has what
+    it knows of its token. `client` is the API key of one of them, if there is one, with the time on its
+    clock. `network_error` says how the connection fails, because of a fault, and `reason` explains a response
+    that is not sent. `has_failed`: mockmoov itself failed, and sends a 500.
     """
 
     request: HttpRequest
@@ -93,13 +91,6 @@ class RequestContext(Struct, eq=False):
     reason: str | None = None
     has_failed: bool = False
     network_error: NetworkError | None = None
-
-    def __post_init__(self) -> None:
-        headers = self.request.headers
-        if isinstance(headers, FrozenHeaders):
-            return
-        if sum(map(len, headers.values())) <= FrozenHeaders.MOST:
-            self.request = replace(self.request, headers=FrozenHeaders(headers))
 
     @property
     def parameters(self) -> Mapping[str, object]:

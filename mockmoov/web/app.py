@@ -83,7 +83,11 @@ class _Application(Starlette):
         super().__init__(routes=[*itertools.starmap(Route, busiest.items()), *routes], **options)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Leave out those that make responses of exceptions: here every exception is one already."""
+        """Leave out those that make responses of exceptions.
+
+        The endpoints have done so. What is raised all the same, such as a reset on a foreign server, is for
+        the server that runs the application.
+        """
         app: ASGIApp = self._find_route
         for middleware, arguments, options in reversed(self.user_middleware):
             app = middleware(app, *arguments, **options)

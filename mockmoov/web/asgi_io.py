@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
+from operator import itemgetter
 from typing import TypeAlias
 from urllib.parse import quote
 
@@ -40,10 +41,15 @@ def request_of(scope: Scope) -> HttpRequest:
         path=raw_path(scope),
         scheme=scope["scheme"],
         query=scope["query_string"],
-        headers=_known_headers(raw) if len(raw) <= FrozenHeaders.MOST else _read_headers(raw),
+        headers=_known_headers(raw) if _is_small(raw) else _read_headers(raw),
         reads_chunks=scope.get("http_version") != "1.0",
     )
     return request
+
+
+def _is_small(raw: tuple[tuple[bytes, bytes], ...]) -> bool:
+    is_short = sum(map(len, map(itemgetter(1), raw))) <= FrozenHeaders.LONGEST
+    return is_short and len(raw) <= FrozenHeaders.MOST
 
 
 def _read_headers(raw: tuple[tuple[bytes, bytes], ...]) -> dict[str, tuple[str, ...]]:

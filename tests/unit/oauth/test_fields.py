@@ -2,24 +2,22 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import pytest
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.fields import parse_as, require_known, require_one_of
 
 
-@dataclass(frozen=True, kw_only=True)
-class Form:
+class Form(Struct, frozen=True, kw_only=True):
     endpoint: str | None = None
     count: Annotated[int, Meta(ge=1, le=9)] = 1
     rate: float = 0.5
     is_on: bool = False
     names: tuple[str, ...] = ()
-    more: Mapping[str, int] = field(default_factory=dict)
+    more: Mapping[str, int] = {}
     text: bytes = b""
     hidden: str = ""
 
@@ -101,8 +99,7 @@ def test_value_must_be_one_of_the_options() -> None:
         assert caught.value.field == "color"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Required:
+class Required(Struct, frozen=True, kw_only=True):
     name: str
 
 
