@@ -13,10 +13,9 @@ from mockmoov.oauth.suggestions import nearest
 ACCOUNT_ID = "{accountID}"
 SCOPE_FORM = f"of the form /family.permission or /accounts/{ACCOUNT_ID}/family.permission"
 UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
-_ACCOUNT = re.compile(UUID)
 _ACCOUNT_SCOPE = re.compile(rf"/accounts/({UUID})(/.+)")
-_FORM = re.compile(r"(?:/accounts/\{accountID\})?/[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-_PLAIN = re.compile(r"(?:/accounts/\{accountID\})?/[a-z-]{1,30}\.[a-z-]{1,30}")
+_FORM = r"(?:/accounts/\{accountID\})?/[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
+_PLAIN = r"(?:/accounts/\{accountID\})?/[a-z-]{1,30}\.[a-z-]{1,30}"
 _WHITE_SPACE = re.compile(r"[ \t\r\n]+")
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3, Appendix A.4
 _MAX_QUOTED = 100  # characters of a scope that a reason may quote
@@ -26,7 +25,7 @@ _SOME_ACCOUNT = "00000000-0000-4000-8000-000000000000"
 
 def is_account(text: str) -> bool:
     """Whether a text can be the id of an account: a UUID."""
-    return _ACCOUNT.fullmatch(text) is not None
+    return re.fullmatch(UUID, text) is not None
 
 
 def template(scope: str) -> str:
@@ -43,7 +42,7 @@ def canonical(scope: str) -> str:
 
 def is_well_formed(scope: str) -> bool:
     """Whether a text has the form of a Moov scope, whether in the catalogue or not."""
-    return ACCOUNT_ID not in scope and _FORM.fullmatch(template(scope)) is not None
+    return ACCOUNT_ID not in scope and re.fullmatch(_FORM, template(scope)) is not None
 
 
 _Known = Callable[[str], bool]
@@ -95,7 +94,7 @@ def permits(granted: Iterable[str], required: Iterable[str]) -> bool:
 
 def quote_scope(scope: str) -> str:
     """Quote a scope for a reason or the journal, unless it doesn't look like one: it may be a secret."""
-    plain = len(scope) <= _MAX_QUOTED and _PLAIN.fullmatch(template(scope))
+    plain = len(scope) <= _MAX_QUOTED and re.fullmatch(_PLAIN, template(scope))
     return scope if plain else "(not of the form /family.permission)"
 
 

@@ -148,7 +148,7 @@ class ClientConnection:
             finally:
                 watcher.cancel()
 
-    async def _cancel_when_closed(self, scope: anyio.CancelScope) -> None:
+    async def _cancel_when_closed(self, scope: "anyio.CancelScope") -> None:
         await self.closed()
         scope.cancel()
 
