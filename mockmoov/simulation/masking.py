@@ -16,7 +16,7 @@ from mockmoov.simulation.matching import Values
 HIDDEN = "..."
 READABLE = re.compile(r"(?!.{33})[A-Z]?[a-z]+(?:-?[A-Z][a-z]+|-[a-z]+)*")  # AppleWebKit, moov-sdk-typescript
 # Those that are texts are compiled at first use: a start is sooner.
-_SECRET_NAME = (  # noqa: S105
+_HIDDEN_NAME = (
     r"secret|passw|passphrase|^pwd$|token|apikey|privatekey|credential|^auth$|authorization|bearer|cookie|signature"
     r"|cvv|cvc|securitycode|otp$|(?:^|card|user)pin(?:$|code)|ssn|socialsecurity|itin|^ein$|taxid"
     r"|(?<!lastfour)(?<!last4)(?:cardnumber|accountnumber)|^pan$|iban"
@@ -88,4 +88,4 @@ def _is_harmless(word: str) -> bool:
 @lru_cache(maxsize=1024)
 def is_secret_name(name: str) -> bool:
     """Whether the value of a member with this name is masked, whatever it is."""
-    return bool(re.search(_SECRET_NAME, re.sub(_NOT_ALPHANUMERIC, "", name.lower())))
+    return bool(re.search(_HIDDEN_NAME, re.sub(_NOT_ALPHANUMERIC, "", name.lower())))

@@ -6,12 +6,19 @@ response, the rest of what it sends is read and dropped, up to 16 MiB and for 5 
 """
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 MAX_DROPPED = 16 * 2**20  # bytes (choice)
 DROP_SECONDS = 5.0  # (choice)
+_NO_LINGER = struct.pack("ii", 1, 0)  # close with a TCP reset (SO_LINGER of 0 seconds)
+
+
+def _never() -> bool:
+    return False
 
 
 class LingeringTransport:
@@ -69,6 +76,17 @@ class LingeringTransport:
             self.linger()
         else:
             self._transport.close()
+
+    def reset(self) -> None:
+        """Close the connection with a TCP reset; unsent data is lost."""
+        sock = self._transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self._transport.abort()
+
+    def connection_lost(self) -> None:
+        """Nothing more comes. Let go of whoever uses the transport, so that it needs no garbage collector."""
+        self.stop_dropping()
+        self._is_sending = _never
 
     def linger(self) -> None:
         """Write nothing more; drop what comes until the client ends, then close."""

@@ -20,8 +20,6 @@ That goes wrong where a real client or an attacker finds it:
 
 import asyncio
 import logging
-import socket
-import struct
 from typing import Any, cast
 
 import httptools
@@ -31,7 +29,6 @@ from mockmoov.web.lingering import LingeringTransport
 
 MAX_HEAD = 64 * 1024  # bytes of a request line with headers, of trailers, of chunk framing (choice)
 EXTENSION = "mockmoov.connection"  # the ASGI extension by which the application may end the connection
-_NO_LINGER = struct.pack("ii", 1, 0)  # close with a TCP reset (SO_LINGER of 0 seconds)
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _UNREADABLE = (
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 30\r\n"
@@ -65,7 +62,7 @@ class HttpProtocol(HttpToolsProtocol):
         lingering = LingeringTransport(transport, self.loop, self._is_sending)
         super().connection_made(cast("asyncio.Transport", lingering))
         offered: dict[object, object] = {
-            "reset": self.reset,
+            "reset": lingering.reset,
             "close": lingering.close,
             "hold": lingering.hold,
         }
@@ -78,7 +75,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more comes."""
         super().connection_lost(exc)
-        self.transport.stop_dropping()
+        self.transport.connection_lost()
         if self._idle_timer is not None:
             self._idle_timer.cancel()
 
@@ -142,12 +139,6 @@ class HttpProtocol(HttpToolsProtocol):
         self._idle_since = None
         super().on_message_begin()
         self.scope["extensions"] = self._extensions
-
-    def reset(self) -> None:
-        """Close the connection with a TCP reset; unsent data is lost."""
-        sock = self.transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-        self.transport.abort()
 
     def _without_upgrade(self) -> bytes:
         """The head again, without the offered upgrade, for a new parser."""

@@ -1,5 +1,6 @@
 """How a real server reads the bytes of a connection, and how it ends one."""
 
+import gc
 import re
 import socket
 from collections.abc import Iterator
@@ -10,9 +11,10 @@ from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.simulation.clock import http_date
 from mockmoov.simulation.faults import Fault
 from mockmoov.simulation.matching import Where
-from mockmoov.web.uvicorn_protocol import MAX_HEAD
+from mockmoov.web.uvicorn_protocol import MAX_HEAD, HttpProtocol
 from tests.support.listening import listening
 from tests.support.servers import basic, new_server
+from tests.support.serving import until
 
 FORM = b"grant_type=client_credentials&scope=/ping.read"
 AUTHORIZATION = ": ".join(basic()).encode()
@@ -274,3 +276,19 @@ def test_a_response_has_one_date_from_the_servers_clock(
         data, _ = until_it_ends(connection)
     dates = re.findall(rb"\r\ndate: ([^\r]*)", data.lower())
     assert dates == [http_date(int(server.simulation.now())).lower().encode()]
+
+
+def test_closed_connection_leaves_nothing_to_the_garbage_collector(address: tuple[str, int]) -> None:
+    def connections() -> int:
+        return sum(isinstance(thing, HttpProtocol) for thing in gc.get_objects())
+
+    statuses(address, PING)
+    gc.collect()
+    gc.disable()
+    try:
+        before = connections()  # other tests may have left some open
+        for _ in range(10):
+            assert statuses(address, PING, token_request()) == [200, 200, 404]
+        until(lambda: connections() <= before)
+    finally:
+        gc.enable()
