@@ -64,9 +64,8 @@ class Endpoints:
         self, context: RequestContext, contract: Contract
     ) -> tuple[_Message, ApiKey] | HttpResponse:
         """The message and its sender (RFC 6749 §3.2.1, RFC 7009 §2.1), or a 429; raises `OAuthError`."""
-        request = cast(
-            "_Message", cast("requests.Message", context.message).parsed
-        )  # it was read, and parsed
+        message = cast("requests.Message", context.message)  # it was read
+        request = cast("_Message", message.parsed)  # and an error was rendered already
         api_key = self._authenticate(request.credentials, context.client.seen)
         return self._rate_limited(context, contract, api_key) or (request, api_key)
 
