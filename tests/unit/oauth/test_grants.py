@@ -211,6 +211,12 @@ def test_invalid_refresh_token_is_rejected_before_its_scope() -> None:
     assert wrong == []
 
 
+def test_reason_of_a_token_from_before_a_restart_ends_with_advice() -> None:
+    old = replace(TOKEN, epoch="0")
+    with pytest.raises(OAuthError, match="its key was reset; set a store$"):
+        decide(refresh(None), facts(refresh_token=old, restart_advice="; set a store"))
+
+
 @pytest.mark.parametrize("family", [TokenFamily(sequence=1), TokenFamily(revoked=True)])
 def test_used_up_or_revoked_refresh_token_is_left_to_redeem(family: TokenFamily) -> None:
     for scope in ("/wider.read", "é", None):
