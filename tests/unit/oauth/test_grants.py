@@ -213,7 +213,7 @@ def test_invalid_refresh_token_is_rejected_before_its_scope() -> None:
 
 def test_reason_of_a_token_from_before_a_restart_ends_with_advice() -> None:
     old = replace(TOKEN, epoch="0")
-    with pytest.raises(OAuthError, match="its key was reset; set a store$"):
+    with pytest.raises(OAuthError, match=r"its key was reset; set a store$"):
         decide(refresh(None), facts(refresh_token=old, restart_advice="; set a store"))
 
 

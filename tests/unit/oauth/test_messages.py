@@ -1,6 +1,6 @@
 """Messages: headers that can be remembered."""
 
-from mockmoov.oauth.messages import FrozenHeaders
+from mockmoov.oauth.messages import FrozenHeaders, Headers
 
 
 def headers_of(count: int) -> FrozenHeaders:
@@ -15,7 +15,7 @@ def test_equal_headers_have_equal_hashes_and_others_differ() -> None:
 
 def test_few_and_short_headers_are_frozen_and_others_stay_as_they_are() -> None:
     most, longest = FrozenHeaders.MOST, FrozenHeaders.LONGEST
-    rows = [
+    rows: list[tuple[Headers, bool]] = [
         (dict(headers_of(most)), True),
         (dict(headers_of(most + 1)), False),
         ({"same": ("1",) * most}, True),
