@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def real_files() -> Iterator[bool]:
-    """Within the block, files and imports are real though pyfakefs is active; gives whether it is.
+def real_files() -> Iterator[None]:
+    """Within the block, files and imports are real though pyfakefs is active.
 
     pyfakefs removes again what a test imports, and a second copy of a module of cryptography's fails. And
     OpenSSL reads certificates from real files only.
@@ -15,10 +15,10 @@ def real_files() -> Iterator[bool]:
     pyfakefs = sys.modules.get("pyfakefs.fake_filesystem_unittest")
     patcher = pyfakefs and pyfakefs.Patcher.PATCHER
     if patcher is None or not patcher.is_patching:
-        yield patcher is not None
+        yield
         return
     patcher.pause()
     try:
-        yield True
+        yield
     finally:
         patcher.resume()

@@ -1,6 +1,6 @@
 """The messages that the layers pass to each other: requests and responses, of HTTP and of OAuth."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from msgspec import Struct
@@ -19,15 +19,19 @@ class FrozenHeaders(dict[str, tuple[str, ...]]):
     MOST: ClassVar = 32  # fields, repeated ones counted
     LONGEST: ClassVar = 8192  # characters of their values
 
+    __slots__ = ("_hash",)
+    _hash: int
+
     @classmethod
     def of(cls, headers: Headers) -> Headers:
         """These headers, as they are if they must not be remembered."""
         values = [value for field in headers.values() for value in field]
-        is_small = len(values) <= cls.MOST and sum(map(len, values)) <= cls.LONGEST
-        return cls(headers) if is_small else headers
+        return cls(headers) if cls.may_have(values) else headers
 
-    __slots__ = ("_hash",)
-    _hash: int
+    @classmethod
+    def may_have(cls, values: Sequence[str | bytes]) -> bool:
+        """Whether the values of all fields are few and short."""
+        return len(values) <= cls.MOST and sum(map(len, values)) <= cls.LONGEST
 
     def __hash__(self) -> int:  # type: ignore[override] # a dict has none
         try:

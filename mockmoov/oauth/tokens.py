@@ -1,8 +1,8 @@
 """Access tokens and refresh tokens: their claims, how they are signed and how they are verified.
 
 Access tokens are signed and verified here, without a JOSE library, which costs more than the signature: there
-is one algorithm, the header of every token is the same, and what is read must have the exact form of what is
-written. The caller passes the time.
+is one algorithm, the header of every token is the same, and no extension is supported. The caller passes the
+time.
 """
 
 import hashlib

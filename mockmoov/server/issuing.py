@@ -10,8 +10,8 @@ from mockmoov.oauth.grants import Grant, RefreshPolicy
 from mockmoov.oauth.messages import TokenResponse
 from mockmoov.oauth.records import ApiKey, IssuerKeys, RefreshToken, TokenFormat
 from mockmoov.server.ids import new_id
-from mockmoov.storage.repository import NOTHING, Repository
-from mockmoov.storage.store import Seen
+from mockmoov.storage.repository import Repository
+from mockmoov.storage.store import NOTHING, Seen
 
 _ROOM = 12  # characters by which a refresh token may grow as its sequence gains digits
 

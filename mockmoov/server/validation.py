@@ -4,8 +4,8 @@ from mockmoov.oauth import tokens
 from mockmoov.oauth.errors import ErrorCode, OAuthError, invalid_client
 from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, RefreshToken
 from mockmoov.oauth.signing_keys import key_pairs
-from mockmoov.storage.repository import NOTHING, Repository
-from mockmoov.storage.store import Seen
+from mockmoov.storage.repository import Repository
+from mockmoov.storage.store import NOTHING, Seen
 
 
 class TokenValidator:

@@ -24,7 +24,7 @@ _MAX_SCOPES = 20  # per request
 # Those that are texts are compiled at first use: a start is sooner.
 _PLAIN_WORD = r"[a-z-]{1,40}"
 _JTI = r"[0-9a-f]{32}"
-_CHARSET = "[Cc][Hh][Aa][Rr][Ss][Ee][Tt]"  # compiled in a tenth of the time that IGNORECASE takes
+_CHARSET = "[Cc][Hh][Aa][Rr][Ss][Ee][Tt]"  # compiled in a fifth of the time that IGNORECASE takes
 _MEDIA_TYPE = rf"[A-Za-z]{{1,20}}/[A-Za-z.+-]{{1,40}}(?: ?; ?{_CHARSET}=[A-Za-z0-9-]{{1,12}})?"
 _PATH_SEGMENT = re.compile(r"[\w.~%:@{}!$&'()*;=+\x00-\x1f\x7f-\xff-]*", re.ASCII)
 _NOT_ALPHANUMERIC = r"[\W_]+"

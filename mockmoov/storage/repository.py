@@ -53,11 +53,10 @@ from mockmoov.storage.eviction import (
     plan_evictions,
     writes_with_room,
 )
-from mockmoov.storage.store import Seen, Store, StoreError, Swap
+from mockmoov.storage.store import NOTHING, Seen, Store, StoreError, Swap
 
 _START_SETTINGS = "start-settings"
 _FAMILIES = family_name("")
-NOTHING: Seen = {}
 _KEYS, _FAMILY, _BUCKET = Decoder(IssuerKeys), Decoder(TokenFamily), Decoder(Bucket)
 _log = logging.getLogger("mockmoov")
 

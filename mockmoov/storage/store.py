@@ -16,6 +16,7 @@ from mockmoov.storage.eviction import TokenRecord, TokenTimes, Usage
 MAX_WATCHES = 2_000  # (choice)
 Seen: TypeAlias = Mapping[str, bytes | None]
 """What a request has read already, all at one moment: the values by key; None for one that is absent."""
+NOTHING: Seen = {}
 Given: TypeAlias = tuple[str, bytes | None]
 """A key, and the value that it must have (None: is absent)."""
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
-from operator import itemgetter
 from typing import TypeAlias
 from urllib.parse import quote
 
@@ -36,20 +35,16 @@ def request_of(scope: Scope) -> HttpRequest:
         kept: HttpRequest = scope[_REQUEST]
         return kept
     raw = tuple([(name, value) for name, value in scope["headers"]])
+    values = [value for _, value in raw]
     request = scope[_REQUEST] = HttpRequest(
         method=scope["method"],
         path=raw_path(scope),
         scheme=scope["scheme"],
         query=scope["query_string"],
-        headers=_known_headers(raw) if _is_small(raw) else _read_headers(raw),
+        headers=(_known_headers if FrozenHeaders.may_have(values) else _read_headers)(raw),
         reads_chunks=scope.get("http_version") != "1.0",
     )
     return request
-
-
-def _is_small(raw: tuple[tuple[bytes, bytes], ...]) -> bool:
-    is_short = sum(map(len, map(itemgetter(1), raw))) <= FrozenHeaders.LONGEST
-    return is_short and len(raw) <= FrozenHeaders.MOST
 
 
 def _read_headers(raw: tuple[tuple[bytes, bytes], ...]) -> dict[str, tuple[str, ...]]:
@@ -104,8 +99,7 @@ class ClientConnection:
     async def read(self, limit: int) -> bytes:
         """The body, or as much of it as shows that it is longer than `limit`; raises `ClientLeftError`."""
         body = await self.peek(limit)
-        if self.has_unread_body:
-            self.discard_body()
+        self.discard_body()
         return body
 
     async def peek(self, limit: int) -> bytes:

@@ -9,8 +9,7 @@ from mockmoov.oauth.messages import ClientCredentials
 from mockmoov.oauth.records import AccessToken, ApiKey
 from mockmoov.server.endpoints import Endpoints
 from mockmoov.server.validation import TokenValidator
-from mockmoov.storage.repository import NOTHING
-from mockmoov.storage.store import Seen
+from mockmoov.storage.store import NOTHING, Seen
 from tools.breakages.seams import Breakage
 
 

@@ -15,49 +15,29 @@ from mockmoov.oauth.scopes import covers
 from mockmoov.server.endpoints import Endpoints
 from mockmoov.server.issuing import Issuer
 from mockmoov.server.validation import TokenValidator
-from mockmoov.storage.repository import NOTHING, Repository
+from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import ClaimedClient, ClockChange, SimulationState
-from mockmoov.storage.store import Seen
+from mockmoov.storage.store import NOTHING, Seen
 from tools.breakages.seams import Breakage
 
 
 class KeepsOldTokens(Repository):
     """Rotates, but the old refresh token stays good."""
 
-    def consume_refresh_token(
-        self,
-        token: RefreshToken,
-        *,
-        now: float,
-        policy: RefreshPolicy,
-        expires_at: float,
-        seen: Seen = NOTHING,
-    ) -> str:
+    def consume_refresh_token(self, token: RefreshToken, **_: Any) -> str:
         return "was revoked" if self.family(token.family).revoked else ""
 
 
 class LosesRaces(Repository):
     """Looks whether a refresh token is good, waits, and then uses it up: two at once are both the first."""
 
-    def consume_refresh_token(
-        self,
-        token: RefreshToken,
-        *,
-        now: float,
-        policy: RefreshPolicy,
-        expires_at: float,
-        seen: Seen = NOTHING,
-    ) -> str:
+    def consume_refresh_token(self, token: RefreshToken, *, policy: RefreshPolicy, **others: Any) -> str:
         import time
 
         good = self.family(token.family).sequence == token.sequence
         time.sleep(0.02)
-        super().consume_refresh_token(
-            token,
-            now=now,
-            policy=replace(policy, reuse_detection=not good and policy.reuse_detection),
-            expires_at=expires_at,
-        )
+        policy = replace(policy, reuse_detection=not good and policy.reuse_detection)
+        super().consume_refresh_token(token, policy=policy, **others)
         return "" if good and not self.family(token.family).revoked else "was used already"
 
 

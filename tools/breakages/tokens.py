@@ -16,8 +16,7 @@ from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, RefreshToken
 from mockmoov.oauth.signing_keys import key_pair
 from mockmoov.server.issuing import Issuer
 from mockmoov.server.validation import TokenValidator
-from mockmoov.storage.repository import NOTHING
-from mockmoov.storage.store import Seen
+from mockmoov.storage.store import NOTHING, Seen
 from tools.breakages.bending import because, body
 from tools.breakages.seams import Breakage
 

@@ -72,7 +72,7 @@ def test_same_request_gets_new_tokens_and_the_answer_of_the_moment() -> None:
     assert answers == [401, 200, 401]
 
 
-def test_errors_are_remembered_without_growing() -> None:
+def test_a_remembered_error_is_answered_each_time() -> None:
     world = World()
     answers = [
         world.send("POST", "/oauth2/token", [JSON, basic()], b'{"grant_type":1}')[:2] for _ in range(3)
