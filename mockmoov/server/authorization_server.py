@@ -207,7 +207,7 @@ class AuthorizationServer:
             if head.has_json and not head.asks_first:
                 yield from self._peek_body(context)
             self._identify(context)
-            contract = head.contract or self._default_contract
+            contract = context.head.contract or self._default_contract
             if context.client.has_faults:
                 response = yield from self._with_faults(context, contract)
             else:
