@@ -1,7 +1,8 @@
 """The load generator, in a process of its own on the core that is not the server's.
 
 One request at a time on each connection, prebuilt, from one selector loop: it costs a small part of what
-any server here spends on the response.
+any server here spends on the response. It never sleeps: the kernel charges whoever sends for waking the one
+that receives, which costs a server here 15 to 25 µs a response on a virtual machine.
 """
 
 import multiprocessing
@@ -60,7 +61,7 @@ def _burst(port: int, requests: Sequence[bytes], status: int, connections: int, 
         for key, request in zip(selector.get_map().values(), islice(waiting, connections), strict=True):
             key.data.send(request)
         while len(latencies) < len(requests):
-            for key, _ in selector.select():
+            for key, _ in selector.select(timeout=0):
                 body = key.data.read()
                 latencies.append(time.perf_counter() - key.data.sent)
                 if keep:

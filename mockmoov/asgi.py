@@ -156,7 +156,7 @@ class _GuardedRequest:
                     self._rejection = response
                     await self._send_own(response)
                     return
-                message = start_message(response)
+                message = start_message(response, self._scope)
             await self._send(message)
 
     async def end(self) -> bool:

@@ -1,7 +1,6 @@
 """Compact JSON and base64url, as JOSE uses them."""
 
-from base64 import urlsafe_b64decode
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterable
 from functools import lru_cache, wraps
 from typing import Any, TypeVar
@@ -14,7 +13,6 @@ to_json = Encoder().encode  # compact, UTF-8
 INTEGERS = range(-(2**63), 2**64)  # what `to_json` can write, so what is accepted on reading
 _LONGEST_KNOWN = 4096  # characters
 _Read = TypeVar("_Read")
-_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 MAX_DEPTH = 64  # levels of JSON that any parser can handle
 
 
@@ -35,7 +33,7 @@ def remembered(read: Callable[[str], _Read]) -> Callable[[str], _Read]:
 
 def encode(data: bytes) -> str:
     """Encode bytes as base64url without padding (RFC 7515 §2)."""
-    return b2a_base64(data, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
+    return b2a_base64(data, newline=False).decode().replace("+", "-").replace("/", "_").rstrip("=")
 
 
 def encode_json(value: object) -> str:
@@ -45,7 +43,7 @@ def encode_json(value: object) -> str:
 
 def decode(text: str) -> bytes:
     """Decode base64url without padding; raises `ValueError`."""
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return a2b_base64(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4))
 
 
 def read_json_object(body: bytes) -> dict[str, Any]:

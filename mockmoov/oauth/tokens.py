@@ -5,7 +5,6 @@ is one algorithm, the header of every token is the same, and no extension is sup
 time.
 """
 
-import hashlib
 import hmac
 import json
 import math
@@ -13,6 +12,7 @@ import re
 from collections.abc import Mapping
 from email.utils import formatdate
 from functools import lru_cache
+from hashlib import blake2b, sha256
 from typing import NamedTuple, TypeGuard
 
 from msgspec import Struct
@@ -90,7 +90,7 @@ def verify(keys: IssuerKeys, token: str) -> Mapping[str, object] | None:
     if len(token) > MAX_LENGTH or not _COMPACT_JWS.fullmatch(token):
         return None
     signing_input, _, signature = token.rpartition(".")
-    header = _read_part(signing_input.partition(".")[0]) or {}
+    header = _read_header(signing_input.partition(".")[0]) or {}
     if header.get("alg") != ALGORITHM or header.keys() & _EXTENSIONS:
         return None
     pair = next((pair for pair in key_pairs(keys) if pair.kid == header.get("kid")), None)
@@ -138,6 +138,9 @@ def _read_part(part: str) -> dict[str, object] | None:
     except (ValueError, RecursionError):
         return None
     return members if isinstance(members, dict) else None
+
+
+_read_header = remembered(_read_part)  # all tokens of a key have the same
 
 
 def claimed_client_id(claims: Mapping[str, object]) -> str | None:
@@ -215,7 +218,7 @@ def read_claims(claims: Mapping[str, object]) -> AccessToken | None:
 
 def fingerprint(token: str) -> str:
     """Compute the SHA-256, in hex, under which an opaque token is stored."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+    return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _audiences(claims: Mapping[str, object]) -> tuple[str, ...]:
@@ -229,7 +232,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def write_refresh_token(keys: IssuerKeys, token: RefreshToken) -> str:
-    """Write a refresh token as `payload.mac`, with an HMAC: the JWKS can't verify it."""
+    """Write a refresh token as `payload.mac`, with a MAC: the JWKS can't verify it."""
     payload = encode_json(token)
     return f"{payload}.{_mac(keys, payload)}"
 
@@ -245,11 +248,5 @@ def read_refresh_token(keys: IssuerKeys, text: str) -> RefreshToken | None:
 
 
 def _mac(keys: IssuerKeys, payload: str) -> str:
-    keyed = _keyed(keys.refresh_secret).copy()
-    keyed.update(payload.encode())
-    return encode(keyed.digest())
-
-
-@lru_cache(maxsize=64)
-def _keyed(refresh_secret: str) -> hmac.HMAC:
-    return hmac.new(decode(refresh_secret), digestmod="sha256")
+    """Compute a keyed BLAKE2b hash (RFC 7693), which costs a third of an HMAC."""
+    return encode(blake2b(payload.encode(), digest_size=32, key=keys.refresh_secret.encode()).digest())

@@ -203,9 +203,9 @@ class AuthorizationServer:
         try:
             head = context.head
             if head.route is not None and head.route.reads_body:
-                yield from self._read_body(context, head.route)
+                self._take_body(context, head.route, (yield ReadBody(MAX_BODY)))
             if head.has_json and not head.asks_first:
-                yield from self._peek_body(context)
+                self.keep_body(context, (yield PeekBody(MAX_BODY)))
             self._identify(context)
             contract = context.head.contract or self._default_contract
             if context.client.has_faults:
@@ -240,18 +240,11 @@ class AuthorizationServer:
             _log.exception("request %s is missing from the journal", context.request_id)
         return response
 
-    def _read_body(self, context: RequestContext, route: Route) -> Steps:
-        """Read the body that the endpoint needs, and what it says."""
-        body = yield ReadBody(MAX_BODY)
+    def _take_body(self, context: RequestContext, route: Route, body: bytes) -> None:
+        """Add the body that the endpoint needs, and what it says."""
         context.request = replace(context.request, body=body)
         if route.parse is not None and len(body) <= MAX_BODY:
             context.message = read_message(route.parse, context.request)
-        return None
-
-    def _peek_body(self, context: RequestContext) -> Steps:
-        """Read the JSON body of a request to an operation, for its plans and the journal."""
-        self.keep_body(context, (yield PeekBody(MAX_BODY)))
-        return None
 
     def keep_body(self, context: RequestContext, body: bytes | None) -> None:
         """Keep the JSON body of a request to an operation for its plans and the journal; None: not known."""
@@ -318,7 +311,7 @@ class AuthorizationServer:
         if isinstance(authorized, HttpResponse):
             return authorized
         if context.head.has_json and context.head.asks_first:  # it was authorized first
-            yield from self._peek_body(context)
+            self.keep_body(context, (yield PeekBody(MAX_BODY)))
         if context.endpoint in context.client.stubbed:
             facts = context.facts()
             context.stub = stub = self.simulation.take_stub(context.owners, facts)

@@ -161,7 +161,7 @@ class RequestContext(Struct, eq=False):
             reason=dict(response.headers).get(REASON_HEADER) if response else self.reason,
             fault=self.fault.id if self.fault else None,
             headers=_redacted_headers(self.request.headers, secret),
-            parameters=redact_parameters(self.parameters, client_id),
+            parameters=_redacted_parameters(self.message, client_id) if self.message else {},
             issued=_issued_names(self.issued) if self.issued else {},
             stub=self.stub.id if self.stub else None,
             path_parameters=mask_json(self.decoded_path_parameters, secret) if head.path_parameters else {},
@@ -175,6 +175,11 @@ def _redacted_headers(headers: Headers, secret: str | None) -> Mapping[str, str]
 
 
 _known_headers = lru_cache(maxsize=128)(redact_headers)
+
+
+@lru_cache(maxsize=32)  # a message may be large
+def _redacted_parameters(message: Message, client_id: str | None) -> Mapping[str, str]:
+    return redact_parameters(message.parameters.by_name, client_id)
 
 
 def _issued_names(issued: TokenResponse) -> dict[str, str]:

@@ -20,14 +20,14 @@ from mockmoov.oauth.responses import REASON_HEADER
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
 from mockmoov.server.hosts import AllowedHosts
-from mockmoov.server.steps import Forward, PeekBody, ReadBody, Step, Steps, WaitForExchanges
+from mockmoov.server.steps import Delay, Forward, PeekBody, ReadBody, Steps, WaitForExchanges
 from mockmoov.web import asgi_io
 from mockmoov.web.access_log import CONTEXT, access_log, write_log_line
 from mockmoov.web.cors import CorsPolicy, cors
-from mockmoov.web.middleware import host_rule, raw_paths
+from mockmoov.web.middleware import host_rule
 
 if TYPE_CHECKING:
-    from mockmoov.web.gateway import Gateway, UpstreamCall
+    from mockmoov.web.gateway import Gateway
 
 
 def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes | None = None) -> Starlette:
@@ -54,7 +54,6 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
             Route("/{operation:path}", moov),
         ],
         middleware=[
-            Middleware(raw_paths),
             *(
                 [Middleware(access_log, paths=paths, secrets=server.repository.secrets)]
                 if settings.access_log
@@ -93,9 +92,14 @@ class _Application(Starlette):
             app = middleware(app, *arguments, **options)
         return app
 
-    async def _find_route(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._busiest.get(scope["path"], self.router) if scope["type"] == "http" else self.router
-        await app(scope, receive, send)
+    def _find_route(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Match the path as it was sent, so that `%6e` is not `n`. Close websockets."""
+        if scope["type"] == "http":
+            path = scope["path"] = asgi_io.request_of(scope).path
+            return self._busiest.get(path, self.router)(scope, receive, send)
+        if scope["type"] == "websocket":
+            return send({"type": "websocket.close"})
+        return self.router(scope, receive, send)
 
 
 def _gateway(server: AuthorizationServer) -> "Gateway | None":
@@ -120,32 +124,37 @@ class MoovEndpoint:
         client = asgi_io.ClientConnection(scope, receive)
         context = scope[CONTEXT] = RequestContext(request)
         steps = self._server.respond(context)
-        with suppress(asgi_io.ClientLeftError):
+        try:
             if self._gateway is None:
                 response = await run_steps(steps, client)
-                await _finish(response, context, client, scope, send=send)
+                if response is None or context.network_error is not None:
+                    await _end(response, context, client, scope, send)
+                else:
+                    await asgi_io.send_response(response, client, send)
                 return
             async with self._gateway.call(request, client) as call:
                 response = await run_steps(steps, client, call.forward)
-                await _finish(response, context, client, scope, send=send, call=call)
+                if response is None or context.network_error is not None:
+                    await _end(response, context, client, scope, send)
+                elif call.stream is None or context.has_failed:
+                    await asgi_io.send_response(response, client, send)
+                elif not await call.send_stream(response, send):
+                    asgi_io.close_connection(
+                        scope, "close", "the response is cut short: the upstream broke off"
+                    )
+                    await client.closed()
+        except asgi_io.ClientLeftError:
+            pass
 
 
-async def _finish(
+async def _end(
     response: HttpResponse | None,
     context: RequestContext,
     client: asgi_io.ClientConnection,
     scope: Scope,
-    *,
     send: Send,
-    call: "UpstreamCall | None" = None,
 ) -> None:
-    if response is not None and context.network_error is None:
-        if call is None or call.stream is None or context.has_failed:
-            await asgi_io.send_response(response, client, send)
-        elif not await call.send_stream(response, send):
-            asgi_io.close_connection(scope, "close", "the response is cut short: the upstream broke off")
-            await client.closed()
-        return
+    """End a request without its whole response: the client has left, or a fault fails the connection."""
     reason = dict(response.headers).get(REASON_HEADER) if response else context.reason
     write_log_line(scope, response.status if response else context.network_error or "left", reason)
     if context.network_error is not None:
@@ -177,7 +186,14 @@ async def run_steps(
         step = steps.send(None)
         while True:
             try:
-                result = await _perform(step, client, forward)
+                result: object
+                if isinstance(step, ReadBody):
+                    result = await client.peek(step.limit)
+                    client.discard_body()
+                elif isinstance(step, PeekBody):
+                    result = await client.peek(step.limit)
+                else:
+                    result = await _perform(step, client, forward)
             except asgi_io.ClientLeftError:
                 raise
             except Exception as error:
@@ -191,11 +207,9 @@ async def run_steps(
         steps.close()
 
 
-async def _perform(step: Step, client: asgi_io.ClientConnection, forward: ForwardStep | None) -> object:
-    if isinstance(step, ReadBody):
-        return await client.read(step.limit)
-    if isinstance(step, PeekBody):
-        return await client.peek(step.limit)
+async def _perform(
+    step: Forward | WaitForExchanges | Delay, client: asgi_io.ClientConnection, forward: ForwardStep | None
+) -> object:
     if isinstance(step, Forward):
         return forward and await forward(step)
     if isinstance(step, WaitForExchanges):

@@ -11,13 +11,15 @@ import anyio
 from msgspec.structs import replace
 from starlette.types import Message, Receive, Scope, Send
 
-from mockmoov.oauth.messages import FrozenHeaders, HttpRequest, HttpResponse
+from mockmoov.oauth.messages import Fields, FrozenHeaders, HttpRequest, HttpResponse
 from mockmoov.simulation.faults import NetworkError
 from mockmoov.web.uvicorn_protocol import EXTENSION
 
 Stream: TypeAlias = AsyncIterator[bytes]
 """The body of a response, piece by piece; it raises `BrokenStreamError` if it ends too early."""
 
+ADD_HEADERS = "mockmoov.add_headers"
+"""Where the CORS rule leaves in the scope what it makes of the headers of the response."""
 _REQUEST = "mockmoov.request"
 
 
@@ -34,7 +36,7 @@ def request_of(scope: Scope) -> HttpRequest:
     if _REQUEST in scope:
         kept: HttpRequest = scope[_REQUEST]
         return kept
-    raw = tuple([(name, value) for name, value in scope["headers"]])
+    raw: tuple[tuple[bytes, bytes], ...] = tuple(map(tuple, scope["headers"]))
     values = [value for _, value in raw]
     request = scope[_REQUEST] = HttpRequest(
         method=scope["method"],
@@ -70,7 +72,7 @@ class ClientConnection:
     """What still comes from a client: its body, which nobody reads before it is needed, and its leaving."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
-        self._scope = scope
+        self.scope = scope
         self._receive = receive
         request = request_of(scope)
         headers = request.headers
@@ -84,7 +86,7 @@ class ClientConnection:
 
     def hold_head(self) -> None:
         """Let the server send the head of the response together with its body, which follows at once."""
-        if extension := _extension(self._scope):
+        if extension := _extension(self.scope):
             extension["hold"]()
 
     async def pieces(self) -> Stream:
@@ -93,25 +95,21 @@ class ClientConnection:
         while piece or self._has_more:
             if piece:
                 yield piece
-            piece = await self._next() if self._has_more else b""
+            piece = self._piece(await self._receive()) if self._has_more else b""
         self.discard_body()
-
-    async def read(self, limit: int) -> bytes:
-        """The body, or as much of it as shows that it is longer than `limit`; raises `ClientLeftError`."""
-        body = await self.peek(limit)
-        self.discard_body()
-        return body
 
     async def peek(self, limit: int) -> bytes:
-        """The same, but `pieces` has the whole body all the same."""
+        """The body, or as much of it as shows that it is longer than `limit`; raises `ClientLeftError`.
+
+        `pieces` has the whole body all the same.
+        """
         while self._has_more and len(self._peeked) <= limit:
-            self._peeked += await self._next()
+            self._peeked += self._piece(await self._receive())
         if not self._has_more:
             self.discard_body()
         return self._peeked
 
-    async def _next(self) -> bytes:
-        message = await self._receive()
+    def _piece(self, message: Message) -> bytes:
         if message["type"] == "http.disconnect":
             raise ClientLeftError
         self._has_more = message.get("more_body", False)
@@ -155,10 +153,10 @@ async def send_response(
         response = replace(response, headers=(*response.headers, ("connection", "close")))
     if stream is None:
         client.hold_head()
-        await send(start_message(response, len(response.body)))
+        await send(start_message(response, client.scope, len(response.body)))
         await send({"type": "http.response.body", "body": response.body if client.wants_body else b""})
         return True
-    await send(start_message(response))
+    await send(start_message(response, client.scope))
     try:
         async for piece in stream:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -168,9 +166,11 @@ async def send_response(
     return True
 
 
-def start_message(response: HttpResponse, length: int | None = None) -> Message:
+def start_message(response: HttpResponse, scope: Scope, length: int | None = None) -> Message:
     """The message that begins a response; `length` is that of its body, unless a header has it."""
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+    add_headers: Callable[[Fields], Fields] | None = scope.get(ADD_HEADERS)
+    fields = add_headers(response.headers) if add_headers else response.headers
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
     if length is not None and response.status not in (204, 304):  # RFC 9110 §8.6
         headers.append((b"content-length", b"%d" % length))
     return {"type": "http.response.start", "status": response.status, "headers": headers}
@@ -189,7 +189,7 @@ async def fail_connection(
     client.discard_body()
     if how == "cut" and response and response.body and client.wants_body:
         half = response.body[: len(response.body) // 2]
-        await send(start_message(response, len(response.body)))
+        await send(start_message(response, scope, len(response.body)))
         await send({"type": "http.response.body", "body": half, "more_body": True})
     if how != "hang":
         close_connection(scope, "close" if how == "cut" else "reset")

@@ -6,23 +6,24 @@ each request, since API keys register them while the server runs.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mockmoov.oauth.messages import HttpRequest, HttpResponse
+from mockmoov.oauth.messages import Fields, HttpRequest, HttpResponse
 from mockmoov.oauth.origins import is_loopback, serialize_origin
 from mockmoov.oauth.responses import NO_STORE, render_error
 from mockmoov.simulation.redaction import show_origin
 from mockmoov.web.access_log import CORS_REFUSAL
-from mockmoov.web.asgi_io import request_of
+from mockmoov.web.asgi_io import ADD_HEADERS, request_of
 from mockmoov.web.middleware import send_own_response
 
 ANY = "*"
 _OWN = ("/_mockmoov/", "/.well-known/")
-_ALLOW_ORIGIN = b"access-control-allow-origin"
-_EXPOSE_HEADERS = (b"access-control-expose-headers", b"*")  # every name, as nothing here has cookies
-_REPLACED = frozenset((_ALLOW_ORIGIN, _EXPOSE_HEADERS[0], b"vary"))
+_ALLOW_ORIGIN = "access-control-allow-origin"
+_EXPOSE_HEADERS = ("access-control-expose-headers", "*")  # every name, as nothing here has cookies
+_REPLACED = frozenset((_ALLOW_ORIGIN, _EXPOSE_HEADERS[0], "vary"))
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:, ?[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
 _PREFLIGHT_HEADERS = {"origin", "access-control-request-method"}
@@ -89,34 +90,30 @@ def cors(app: ASGIApp, policy: CorsPolicy, is_open: Callable[[str], bool]) -> AS
     any page may read what is at one of mockmoov's own paths; the control plane shares nothing.
     """
 
-    async def with_cors(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or (scope["path"].startswith(_OWN) and not is_open(scope["path"])):
-            await app(scope, receive, send)
-            return
+    def with_cors(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] != "http":
+            return app(scope, receive, send)
         request = request_of(scope)
+        if request.path.startswith(_OWN) and not is_open(request.path):
+            return app(scope, receive, send)
         origins = request.headers.get("origin", ())
         allowed = policy.allowed(origins)
 
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = shared_headers(message["headers"], allowed)
-            await send(message)
-
+        scope[ADD_HEADERS] = partial(shared_headers, allowed=allowed)
         if request.method == "OPTIONS" and request.headers.keys() >= _PREFLIGHT_HEADERS:
-            await send_own_response(policy.preflight(request), scope, receive, send_with_headers)
-        else:
-            if origins and allowed is None and not policy.is_own(request):
-                scope[CORS_REFUSAL] = refusal(origins)
-            await app(scope, receive, send_with_headers)
+            return send_own_response(policy.preflight(request), scope, receive, send)
+        if origins and allowed is None and not policy.is_own(request):
+            scope[CORS_REFUSAL] = refusal(origins)
+        return app(scope, receive, send)
 
     return with_cors
 
 
-def shared_headers(headers: Sequence[tuple[bytes, bytes]], allowed: str | None) -> list[tuple[bytes, bytes]]:
+def shared_headers(headers: Fields, allowed: str | None) -> Fields:
     """The headers of a response with those for browsers; mockmoov decides, whatever the upstream says."""
     kept = [header for header in headers if header[0] not in _REPLACED]
-    vary = [value for name, value in headers if name == b"vary"] if len(kept) < len(headers) else []
-    kept.append((b"vary", b", ".join([*vary, b"Origin"])))
+    vary = [value for name, value in headers if name == "vary"] if len(kept) < len(headers) else []
+    kept.append(("vary", ", ".join([*vary, "Origin"])))
     if allowed is not None:
-        kept += [(_ALLOW_ORIGIN, allowed.encode("latin-1")), _EXPOSE_HEADERS]
-    return kept
+        kept += [(_ALLOW_ORIGIN, allowed), _EXPOSE_HEADERS]
+    return tuple(kept)

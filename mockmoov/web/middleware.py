@@ -1,7 +1,7 @@
-"""What every request passes first: its raw path, and the Host rule."""
+"""What every request passes first: the Host rule."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -10,7 +10,7 @@ from mockmoov.oauth.responses import render_error
 from mockmoov.server.authorization_server import stamped
 from mockmoov.server.hosts import AllowedHosts
 from mockmoov.server.ids import new_request_id
-from mockmoov.web.asgi_io import ClientConnection, raw_path, request_of, send_response
+from mockmoov.web.asgi_io import ClientConnection, request_of, send_response
 
 
 async def send_own_response(response: HttpResponse, scope: Scope, receive: Receive, send: Send) -> None:
@@ -20,20 +20,6 @@ async def send_own_response(response: HttpResponse, scope: Scope, receive: Recei
     await send_response(stamped(response, time.time(), new_request_id()), client, send)
 
 
-def raw_paths(app: ASGIApp) -> ASGIApp:
-    """Lets routes match the path as it was sent, so that `%6e` is not `n`. Closes websockets."""
-
-    async def with_raw_path(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close"})
-            return
-        if scope["type"] == "http" and (path := raw_path(scope)) != scope["path"]:
-            scope = {**scope, "path": path}
-        await app(scope, receive, send)
-
-    return with_raw_path
-
-
 def host_rule(app: ASGIApp, hosts: AllowedHosts, is_guarded: Callable[[str], bool]) -> ASGIApp:
     """Refuses a request whose Host isn't allowed: a page of another site may have sent it.
 
@@ -41,13 +27,12 @@ def host_rule(app: ASGIApp, hosts: AllowedHosts, is_guarded: Callable[[str], boo
     The guarded paths, those of the control plane, have a rule themselves.
     """
 
-    async def with_allowed_host(scope: Scope, receive: Receive, send: Send) -> None:
+    def with_allowed_host(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         reason = ""
         if scope["type"] == "http" and not is_guarded((request := request_of(scope)).path):
             reason = hosts.rejection_reason(request)
         if reason:
-            await send_own_response(render_error(421, reason), scope, receive, send)
-        else:
-            await app(scope, receive, send)
+            return send_own_response(render_error(421, reason), scope, receive, send)
+        return app(scope, receive, send)
 
     return with_allowed_host

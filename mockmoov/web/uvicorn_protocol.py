@@ -157,7 +157,7 @@ class HttpProtocol(HttpToolsProtocol):
         is_path = self.url.startswith(b"/")
         if self.parser.get_method() == b"CONNECT":
             raise _UnreadableError("CONNECT: this is not a proxy (RFC 9110 §9.3.6)")
-        if b"transfer-encoding" in dict(self.headers) and self.parser.get_http_version() == "1.0":
+        if self.parser.get_http_version() == "1.0" and b"transfer-encoding" in dict(self.headers):
             raise _UnreadableError("chunks in HTTP/1.0 (RFC 9112 §6.1)")
         if not self.parser.should_upgrade():
             super().on_headers_complete()
