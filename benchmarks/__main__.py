@@ -26,7 +26,7 @@ def _quick() -> Mapping[str, _Section]:
 def _full() -> Mapping[str, _Section]:
     return {
         "calls": lambda: servers.calls(rounds=30, burst=1000),
-        "start": lambda: servers.start(rounds=15),
+        "start": lambda: servers.start(rounds=30),
         "memory": lambda: servers.memory(tokens=300_000),
         "suite": lambda: costs.suite(rounds=7, tests=1000),
         "process": lambda: costs.in_process(rounds=60),
