@@ -29,13 +29,30 @@ class ControlAccess(Struct, frozen=True, kw_only=True):
     hosts: AllowedHosts | None
     public_origin: str | None
 
-    def error_response(self, request: HttpRequest) -> HttpResponse | None:
-        """The error response to a request that may not use the control plane; None if it may."""
+    def page_error(self, request: HttpRequest) -> HttpResponse | None:
+        """The error response to a request that may not have the web page; None if it may.
+
+        A link on another site may lead to the page. Another site may not use its files.
+        """
+        if refused := self._host_error(request):
+            return refused
         headers = request.headers
+        if "cross-site" in headers.get("sec-fetch-site", ()) and "navigate" not in headers.get("sec-fetch-mode", ()):
+            return render_error(403, "web pages of other sites may not use the files of this page")
+        return None
+
+    def _host_error(self, request: HttpRequest) -> HttpResponse | None:
         if not self.is_on:
             return render_error(404, "the control plane is off: set control_token, or control to on")
         if self.hosts and (reason := self.hosts.rejection_reason(request)):
             return render_error(421, reason)
+        return None
+
+    def error_response(self, request: HttpRequest) -> HttpResponse | None:
+        """The error response to a request that may not use the control plane; None if it may."""
+        if refused := self._host_error(request):
+            return refused
+        headers = request.headers
         if "cross-site" in headers.get("sec-fetch-site", ()):  # links and images, which have no Origin
             return render_error(403, "web pages of other sites may not use the control plane")
         if "origin" in headers and not self._is_same_origin(request):

@@ -22,11 +22,15 @@ from mockmoov.storage.store import TooManyWatchesError
 LONGEST_WAIT = 60.0  # seconds
 
 
-class _List(Query, frozen=True, kw_only=True):
+class _Selection(Query, frozen=True, kw_only=True):
+    after: Annotated[int, Meta(ge=0)] = 0
+
+
+class _List(_Selection, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=0, le=10**6)] | None = None
 
 
-class _Wait(Query, frozen=True, kw_only=True):
+class _Wait(_Selection, frozen=True, kw_only=True):
     count: Annotated[int, Meta(ge=1, le=10**6)] = 1
     timeout: Annotated[float, Meta(ge=0, le=LONGEST_WAIT)] = 5.0
 
@@ -38,10 +42,9 @@ class _Where(Struct, frozen=True, kw_only=True):
 def list_all(request: ControlRequest) -> HttpResponse:
     """The exchanges that match the query; with a limit only the last ones, while all are counted."""
     query = parse_as(_query(request), _List, strict=False)
-    owner = request.owner()
-    journal = request.server.simulation.journal(owner)
+    journal = request.server.simulation.journal(request.owner())
     found = matching(journal.exchanges, query)
-    document = _document(owner, found, journal.dropped)
+    document = _document(request, found, journal.dropped)
     if query.limit is not None:
         document["exchanges"] = found[max(0, len(found) - query.limit) :]
     return render_json(document)
@@ -56,12 +59,14 @@ def wait(request: ControlRequest) -> Waiting:
     except TooManyWatchesError as error:
         raise ResourceError(429, str(error)) from None
     with watch:
-        step = WaitForExchanges(watch, query.timeout)
+        # What comes after a number that the journal doesn't have would come after a clearing only.
+        is_cleared = query.after > request.server.simulation.last_exchange()
+        step = WaitForExchanges(watch, 0 if is_cleared else query.timeout)
         while watch.missing and step.seconds > 0:
             yield step
             request.owner()  # it may have been deleted
         is_complete = not watch.missing
-        document = _document(owner, watch.found(), watch.dropped)
+        document = _document(request, watch.found(), watch.dropped)
     return render_json({**document, "complete": is_complete})
 
 
@@ -106,5 +111,11 @@ def _where(server: AuthorizationServer, endpoint: str | None, text: str) -> dict
     return members["where"]
 
 
-def _document(owner: str | None, found: list[Exchange], dropped: int) -> dict[str, Any]:
-    return {"client_id": owner, "count": len(found), "dropped": dropped, "exchanges": found}
+def _document(request: ControlRequest, found: list[Exchange], dropped: int) -> dict[str, Any]:
+    return {
+        "client_id": request.parameters.get("client_id"),
+        "count": len(found),
+        "dropped": dropped,
+        "last": request.server.simulation.last_exchange(),
+        "exchanges": found,
+    }

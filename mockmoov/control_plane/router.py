@@ -7,7 +7,7 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from mockmoov.control_plane import api_keys, clock, exchanges, server, tokens
+from mockmoov.control_plane import api_keys, catalogue, clock, exchanges, server, tokens
 from mockmoov.control_plane.access import ControlAccess
 from mockmoov.control_plane.faults import make_fault
 from mockmoov.control_plane.plans import PlanResource
@@ -67,6 +67,7 @@ ROUTES: Mapping[str, Mapping[str, Resource]] = {
     f"{BASE}/signing-keys/rotate": {"POST": tokens.rotate_keys},
     f"{BASE}/signing-keys/{{kid}}": {"DELETE": tokens.drop_key},
     f"{BASE}/config": {"GET": server.config},
+    f"{BASE}/catalogue": {"GET": catalogue.read},
 }
 
 
@@ -76,7 +77,8 @@ class ControlPlane:
     def __init__(
         self, server: AuthorizationServer, access: ControlAccess, ca_pem: bytes | None = None
     ) -> None:
-        self._server, self._access = server, access
+        self.access = access
+        self._server = server
         self._discovery = Discovery(server, ca_pem)
         self._routes = Routes(ROUTES, likeness=OWN_LIKENESS)
         self.paths = (*self._discovery.routes.templates, *self._routes.templates)
@@ -110,7 +112,7 @@ class ControlPlane:
     def _respond(self, request: HttpRequest) -> Waiting:
         if self.is_open(request.path):
             return self._discovery.handle(request)
-        found = self._access.error_response(request) or self._routes.endpoint(request)
+        found = self.access.error_response(request) or self._routes.endpoint(request)
         if isinstance(found, HttpResponse):
             return found
         if len(request.body) > MAX_BODY:

@@ -1,5 +1,6 @@
 """The resources of the whole server: its reset and its settings."""
 
+from mockmoov import __version__
 from mockmoov.config.settings import SETTINGS, Settings
 from mockmoov.control_plane.resource import ControlRequest
 from mockmoov.oauth.messages import HttpResponse
@@ -27,7 +28,7 @@ def config(request: ControlRequest) -> HttpResponse:
         name: {"value": shown_value(settings, name), "source": settings.set_by.get(name, "default")}
         for name in SETTINGS
     }
-    return render_json({"settings": document})
+    return render_json({"version": __version__, "settings": document})
 
 
 def shown_value(settings: Settings, name: str) -> object:

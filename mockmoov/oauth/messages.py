@@ -97,7 +97,10 @@ class RevocationRequest(Struct, frozen=True, kw_only=True):
 
 
 class TokenResponse(Struct, frozen=True, kw_only=True):
-    """A successful response of the token endpoint (RFC 6749 §5.1); times in Unix seconds."""
+    """A successful response of the token endpoint (RFC 6749 §5.1); times in Unix seconds.
+
+    `expires_at` is that of the access token. `family` and `sequence` are those of the refresh token.
+    """
 
     access_token: str
     refresh_token: str
@@ -106,3 +109,6 @@ class TokenResponse(Struct, frozen=True, kw_only=True):
     expires_at: int
     token_format: TokenFormat
     jti: str
+    family: str
+    sequence: int
+    refresh_expires_at: int

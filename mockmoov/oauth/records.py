@@ -1,7 +1,7 @@
 """The records that outlive a request, in the store or inside a token."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from msgspec import Struct
 
@@ -133,6 +133,21 @@ class AccessToken(Struct, frozen=True, kw_only=True):
         return max(0, issued_at) if isinstance(issued_at, int | float) else 0
 
 
+class Issued(TypedDict, total=False):
+    """The names of the tokens in a response, not the tokens, and when they expire; empty without tokens.
+
+    `family` is the token family of both, `sequence` the number of the refresh token in it. Times are Unix
+    seconds on the clock of the API key.
+    """
+
+    access_token: str
+    refresh_token: str
+    family: str
+    sequence: int
+    expires_at: int
+    refresh_expires_at: int
+
+
 class Exchange(Struct, frozen=True, kw_only=True):
     """A journal entry: one request and its response, without secrets or whole tokens.
 
@@ -158,7 +173,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
     fault: str | None
     headers: Mapping[str, str]
     parameters: Mapping[str, str]
-    issued: Mapping[str, str]
+    issued: Issued
     stub: str | None = None
     path_parameters: Mapping[str, str] = {}
     query: Mapping[str, tuple[str, ...]] = {}

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.grants import GRANTS
 from mockmoov.oauth.messages import FrozenHeaders, Headers, HttpRequest, HttpResponse, TokenResponse
-from mockmoov.oauth.records import Exchange
+from mockmoov.oauth.records import Exchange, Issued
 from mockmoov.oauth.requests import Message
 from mockmoov.oauth.responses import REASON_HEADER
 from mockmoov.server.ids import new_request_id
@@ -182,7 +182,14 @@ def _redacted_parameters(message: Message, client_id: str | None) -> Mapping[str
     return redact_parameters(message.parameters.by_name, client_id)
 
 
-def _issued_names(issued: TokenResponse) -> dict[str, str]:
-    """How the journal names issued tokens, without showing them."""
+def _issued_names(issued: TokenResponse) -> Issued:
+    """How the journal names issued tokens, without showing them, and what a time line needs of them."""
     access = issued.jti if issued.token_format == "jwt" else short_hash(issued.access_token)  # noqa: S105
-    return {"access_token": access, "refresh_token": short_hash(issued.refresh_token)}
+    return {
+        "access_token": access,
+        "refresh_token": short_hash(issued.refresh_token),
+        "family": issued.family,
+        "sequence": issued.sequence,
+        "expires_at": issued.expires_at,
+        "refresh_expires_at": issued.refresh_expires_at,
+    }

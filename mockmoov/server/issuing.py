@@ -44,14 +44,18 @@ class Issuer:
             jti=jti,
             now=now,
         )
+        refresh_token = self._next(api_key, grant, family, now)
         response = TokenResponse(
             access_token=_ENCODERS[self.format](keys, claims),
-            refresh_token=tokens.write_refresh_token(keys, self._next(api_key, grant, family, now)),
+            refresh_token=tokens.write_refresh_token(keys, refresh_token),
             scope=scope,
             issued_at=issued_at,
             expires_at=issued_at + self.policy.access_token_lifetime,
             token_format=self.format,
             jti=jti,
+            family=family,
+            sequence=refresh_token.sequence,
+            refresh_expires_at=refresh_token.expires_at,
         )
         if max(len(response.access_token), len(response.refresh_token) + _ROOM) > tokens.MAX_LENGTH:
             raise invalid_scope(f"the token would be longer than {tokens.MAX_LENGTH} characters")

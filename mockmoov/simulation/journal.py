@@ -17,7 +17,7 @@ _NEAREST = 3  # exchanges in a message about a count
 class Query(Struct, frozen=True, kw_only=True):
     """The exchanges to select: every field that isn't None must match.
 
-    `since` (inclusive) and `until` (exclusive) are Unix seconds on the clock of the exchange's API key;
+    `after` is a number: only later exchanges match. `since` (inclusive) and `until` (exclusive) are Unix seconds on the clock of the exchange's API key;
     `fault` and `stub` are ids. `where` is compared with the exchange as the journal has it.
     """
 
@@ -27,6 +27,7 @@ class Query(Struct, frozen=True, kw_only=True):
     method: str | None = None
     fault: str | None = None
     stub: str | None = None
+    after: int = 0
     since: float | None = None
     until: float | None = None
     where: Where | None = None
@@ -61,6 +62,8 @@ def _misses(exchange: Exchange, query: Query) -> Iterator[Mismatch]:
         expected, actual = getattr(query, name), getattr(exchange, name)
         if expected not in (None, actual):
             yield Mismatch(name, expected, actual)
+    if query.after and exchange.number <= query.after:
+        yield Mismatch("after", query.after, exchange.number)
     if query.since is not None and exchange.at < query.since:
         yield Mismatch("since", query.since, exchange.at)
     if query.until is not None and exchange.at >= query.until:

@@ -27,5 +27,5 @@ def numbers_of_matching(encoded: Iterable[Encoded], query: Query) -> list[int]:
     return [
         number
         for number, value in encoded
-        if all(member in value for member in members) and matching((_EXCHANGE.decode(value),), query)
+        if all(member in value for member in members) and matching(decode([(number, value)]), query)
     ]

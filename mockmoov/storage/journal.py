@@ -11,6 +11,7 @@ from itertools import takewhile
 from threading import Lock
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import Exchange
@@ -121,8 +122,9 @@ class MemoryJournal:
     def _count(self, number: int, exchange: Exchange) -> list[MemoryWatch]:
         """Count a new exchange. Return the watches that have enough exchanges with this one."""
         complete: list[MemoryWatch] = []
+        numbered = replace(exchange, number=number)
         for tally in self._tallies_of(exchange.client_id):
-            if matching((exchange,), tally.query):
+            if matching((numbered,), tally.query):
                 tally.numbers.append(number)
                 complete += tally.watches.get(len(tally.numbers), ())
         return complete
@@ -135,6 +137,11 @@ class MemoryJournal:
         """How many exchanges there are."""
         with self._lock:
             return len(self._owner_of)
+
+    def last(self) -> int:
+        """The number of the newest exchange; 0 if there is none."""
+        with self._lock:
+            return next(reversed(self._owner_of), 0)
 
     def read(self, owner: str | None = None) -> Journal:
         """The exchanges of an owner, or (None) all."""
@@ -172,7 +179,7 @@ class MemoryJournal:
                 raise TooManyWatchesError
             clearings, last = self._clearings, self._number
             known = key in self._tallies.get(owner, {})
-            encoded = [] if known else self._encoded(owner)
+            encoded = [] if known else self._encoded(owner, query.after)
         found = numbers_of_matching(encoded, query)  # takes a while, so without the lock
         with self._lock:
             if clearings != self._clearings:

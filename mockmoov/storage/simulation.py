@@ -165,6 +165,10 @@ class SimulationState:
         """How many exchanges the journal has."""
         return self._store.journal.count()
 
+    def last_exchange(self) -> int:
+        """The number of the newest exchange in the journal; 0 if there is none."""
+        return self._store.journal.last()
+
     def journal(self, owner: str | None = None) -> Journal:
         """The exchanges of an API key, or (None) all."""
         return self._store.journal.read(owner)

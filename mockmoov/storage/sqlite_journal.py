@@ -105,6 +105,10 @@ class SqliteJournal:
         self._make_room()
         return int(self._file.read("SELECT count(*) FROM exchanges")[0][0])
 
+    def last(self) -> int:
+        """The number of the newest exchange; 0 if there is none."""
+        return self.state().last
+
     def read(self, owner: str | None = None) -> Journal:
         """The exchanges of an owner, or (None) all."""
         self._make_room()
@@ -243,6 +247,6 @@ class SqliteWatch(Watch):
         if seen is None or now.clearings != seen.clearings:
             self.is_notified = seen is not None
             self._numbers, seen = [], JournalState(now.clearings, 0, 0)
-        new = self.journal.matching(self.owner, self.query, after=seen.last)
+        new = self.journal.matching(self.owner, self.query, after=max(seen.last, self.query.after))
         kept = (number for number in (*self._numbers, *new) if now.first <= number <= now.last)
         self._numbers, self._seen = list(kept), now

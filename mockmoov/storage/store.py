@@ -116,6 +116,10 @@ class JournalStore(Protocol):
         """How many exchanges there are."""
         ...
 
+    def last(self) -> int:
+        """The number of the newest exchange; 0 if there is none."""
+        ...
+
     def read(self, owner: str | None = None) -> Journal:
         """The exchanges of an owner, or (None) all."""
         ...

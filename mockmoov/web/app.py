@@ -25,6 +25,7 @@ from mockmoov.web import asgi_io
 from mockmoov.web.access_log import CONTEXT, access_log, write_log_line
 from mockmoov.web.cors import CorsPolicy, cors
 from mockmoov.web.middleware import host_rule
+from mockmoov.web.web_page import Root, WebPage
 
 if TYPE_CHECKING:
     from mockmoov.web.gateway import Gateway
@@ -46,9 +47,13 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     hosts = AllowedHosts(names=settings.known_hosts, on_loopback=True)
     host_middleware = Middleware(host_rule, hosts=hosts, is_guarded=control_plane.is_guarded)
     paths = (*server.routes.templates, *control_plane.paths)
+    page = WebPage(control_plane.access)
     app = _Application(
         busiest={"/oauth2/token": moov, "/ping": moov, "/oauth2/revoke": moov},
         routes=[
+            Route("/", Root(control_plane.access, moov)),
+            Route("/_mockmoov/", page),
+            Route("/_mockmoov/page/{file}", page),
             Mount("/_mockmoov", own),
             Mount("/.well-known", own),
             Route("/{operation:path}", moov),
