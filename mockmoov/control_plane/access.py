@@ -37,7 +37,9 @@ class ControlAccess(Struct, frozen=True, kw_only=True):
         if refused := self._host_error(request):
             return refused
         headers = request.headers
-        if "cross-site" in headers.get("sec-fetch-site", ()) and "navigate" not in headers.get("sec-fetch-mode", ()):
+        is_link = "navigate" in headers.get("sec-fetch-mode", ())
+        is_foreign = "origin" in headers and not self._is_same_origin(request)
+        if is_foreign or ("cross-site" in headers.get("sec-fetch-site", ()) and not is_link):
             return render_error(403, "web pages of other sites may not use the files of this page")
         return None
 

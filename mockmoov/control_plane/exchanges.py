@@ -59,10 +59,9 @@ def wait(request: ControlRequest) -> Waiting:
     except TooManyWatchesError as error:
         raise ResourceError(429, str(error)) from None
     with watch:
-        # What comes after a number that the journal doesn't have would come after a clearing only.
-        is_cleared = query.after > request.server.simulation.last_exchange()
-        step = WaitForExchanges(watch, 0 if is_cleared else query.timeout)
-        while watch.missing and step.seconds > 0:
+        step = WaitForExchanges(watch, query.timeout)
+        # If no exchange has the number any more, the journal was cleared: later ones have lower numbers.
+        while watch.missing and step.seconds > 0 and query.after <= request.server.simulation.last_exchange():
             yield step
             request.owner()  # it may have been deleted
         is_complete = not watch.missing

@@ -1,6 +1,5 @@
 """The resources of the whole server: its reset and its settings."""
 
-from mockmoov import __version__
 from mockmoov.config.settings import SETTINGS, Settings
 from mockmoov.control_plane.resource import ControlRequest
 from mockmoov.oauth.messages import HttpResponse
@@ -23,12 +22,14 @@ def reset(request: ControlRequest) -> HttpResponse:
 
 def config(request: ControlRequest) -> HttpResponse:
     """List each setting with its value and source. Secrets are only reported as set or not."""
+    from importlib.metadata import version  # noqa: PLC0415 - it takes a while, and a start does not need it
+
     settings = request.server.settings
     document = {
         name: {"value": shown_value(settings, name), "source": settings.set_by.get(name, "default")}
         for name in SETTINGS
     }
-    return render_json({"version": __version__, "settings": document})
+    return render_json({"version": version("mockmoov"), "settings": document})
 
 
 def shown_value(settings: Settings, name: str) -> object:

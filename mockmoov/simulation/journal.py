@@ -17,8 +17,9 @@ _NEAREST = 3  # exchanges in a message about a count
 class Query(Struct, frozen=True, kw_only=True):
     """The exchanges to select: every field that isn't None must match.
 
-    `after` is a number: only later exchanges match. `since` (inclusive) and `until` (exclusive) are Unix seconds on the clock of the exchange's API key;
-    `fault` and `stub` are ids. `where` is compared with the exchange as the journal has it.
+    `after` is a number, and only later exchanges match. `since` (inclusive) and `until` (exclusive) are Unix
+    seconds on the clock of the exchange's API key. `fault` and `stub` are ids. `where` is compared with the
+    exchange as the journal has it.
     """
 
     endpoint: str | None = None

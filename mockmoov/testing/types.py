@@ -144,6 +144,7 @@ class QueryArguments(TypedDict, total=False):
     method: str
     fault: Fault | str
     stub: Stub | str
+    after: int
     since: Time
     until: Time
     where: Mapping[str, Any]

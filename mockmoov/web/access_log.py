@@ -28,14 +28,15 @@ _access = logging.getLogger("mockmoov.access")
 
 
 def access_log(app: ASGIApp, paths: Iterable[str], secrets: Callable[[], Iterable[str]]) -> ASGIApp:
-    """Writes a line for each request. `secrets` gives those of the API keys, which no line repeats.
+    """Writes a line for each request, except those with which the page reads. `secrets` gives those of the
+    API keys, which no line repeats.
 
     `paths` are those that the server knows.
     """
     words = frozenset("/".join(paths).split("/"))
 
     async def with_log_line(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _access.isEnabledFor(logging.INFO):
+        if scope["type"] != "http" or not _access.isEnabledFor(logging.INFO) or _is_read_by_page(scope):
             await app(scope, receive, send)
             return
         scope[_LOG_LINE] = _Line(scope, words, secrets, time.perf_counter())
@@ -49,6 +50,13 @@ def access_log(app: ASGIApp, paths: Iterable[str], secrets: Callable[[], Iterabl
         await app(scope, receive, send_and_log)
 
     return with_log_line
+
+
+def _is_read_by_page(scope: Scope) -> bool:
+    """Whether the page at `/_mockmoov/` reads: it does so again and again for as long as it is open."""
+    request = request_of(scope)
+    is_own = request.path.startswith("/_mockmoov/") and request.method == "GET"
+    return is_own and request.headers.get("sec-fetch-site") == ("same-origin",)
 
 
 def write_log_line(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mockmoov.oauth.messages import HttpRequest
+from mockmoov.oauth.records import Issued
 from mockmoov.server.steps import Steps, WaitForExchanges
 from tests.support.control import JSON, Desk
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, Clock, basic, post_form
@@ -44,7 +45,10 @@ def test_an_exchange_is_listed_without_secrets(desk: Desk) -> None:
     assert (first["status"], first["grant_type"], first["reason"]) == (200, "client_credentials", None)
     assert first["parameters"] == {"grant_type": "client_credentials", "scope": "/ping.read"}
     assert first["headers"]["authorization"] == "Basic ..."
-    assert first["issued"].keys() == {"access_token", "refresh_token"}
+    issued = first["issued"]
+    assert issued.keys() == Issued.__annotations__.keys()
+    assert (issued["sequence"], issued["expires_at"]) == (0, int(NOW) + 3600)
+    assert issued["refresh_expires_at"] > NOW + 3600
     assert CLIENT_SECRET not in json.dumps(desk.get("/exchanges").document)
 
 
@@ -64,6 +68,9 @@ QUERIES: list[tuple[dict[str, Any], list[int]]] = [
     ({"status": 200}, [1, 2]),
     ({"status": 401}, [3, 4]),
     ({"method": "GET"}, [4]),
+    ({"after": 0}, [1, 2, 3, 4]),
+    ({"after": 2}, [3, 4]),
+    ({"after": 4}, []),
     ({"fault": "x"}, []),
     ({"since": NOW + 1}, [2, 3, 4]),
     ({"until": NOW + 1}, [1]),
@@ -112,9 +119,17 @@ BAD_QUERIES: list[tuple[str, str, str]] = [  # query, the field that is blamed, 
     (f"client_id={CLIENT_ID}", "client_id", "there is no field client_id"),
 ]  # fmt: skip
 BAD_NUMBERS = {
-    "/exchanges": ("limit=-1", "limit=1000001", f"limit={'9' * 5000}", "limit=", "count=1"),
+    "/exchanges": (
+        "after=-1",
+        "after=x",
+        "limit=-1",
+        "limit=1000001",
+        f"limit={'9' * 5000}",
+        "limit=",
+        "count=1",
+    ),
     "/exchanges/wait": (
-        *("limit=1", "count=0", "count=1000001"),
+        *("after=-1", "limit=1", "count=0", "count=1000001"),
         *("timeout=60.1", "timeout=-1", "timeout=nan", "timeout=inf"),
     ),
 }
@@ -183,6 +198,25 @@ def test_a_wait_ends_once_there_are_enough(desk: Desk, of: str) -> None:
     assert len(notified) == 1
     document = document_of(steps, step, is_late=False)
     assert (document["complete"], document["count"]) == (True, count + 1)
+
+
+def test_a_wait_for_later_exchanges_counts_only_those(desk: Desk) -> None:
+    answer = desk.get("/exchanges/wait", after=2, timeout=60)
+    assert ([each["number"] for each in answer["exchanges"]], answer["last"]) == ([3, 4], 4)
+    steps, step = waiting_for(desk, "", "after=4")
+    desk.token()
+    assert step.watch.missing == 0
+    document = document_of(steps, step, is_late=False)
+    assert ([each["number"] for each in document["exchanges"]], document["last"]) == ([5], 5)
+
+
+def test_a_wait_for_later_exchanges_ends_when_the_journal_is_cleared(desk: Desk) -> None:
+    steps, step = waiting_for(desk, "", "after=4")
+    desk.ask("DELETE", "/exchanges")
+    document = document_of(steps, step, is_late=False)
+    assert (document["complete"], document["last"], document["exchanges"]) == (False, 0, [])
+    answer = desk.get("/exchanges/wait", after=4, timeout=60)  # at once
+    assert (answer["complete"], answer["last"]) == (False, 0)
 
 
 def test_a_wait_goes_on_when_the_journal_is_cleared(desk: Desk) -> None:

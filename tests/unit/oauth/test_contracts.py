@@ -55,6 +55,9 @@ TOKEN = TokenResponse(
     expires_at=1_750_003_600,
     token_format="jwt",
     jti="jti",
+    family="family",
+    sequence=0,
+    refresh_expires_at=1_752_592_000,
 )
 UNCACHED = {"cache-control": "no-store", "pragma": "no-cache"}
 JSON = {"content-type": "application/json"}

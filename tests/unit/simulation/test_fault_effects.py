@@ -137,7 +137,7 @@ def test_a_header_that_is_none_is_left_out() -> None:
 def test_other_expires_in_has_the_meaning_of_the_other_contract() -> None:
     issued = TokenResponse(
         access_token="abc", refresh_token="r", scope="/ping.read", issued_at=1000, expires_at=4600,
-        token_format="jwt", jti="j",
+        token_format="jwt", jti="j", family="f", sequence=0, refresh_expires_at=9000,
     )  # fmt: skip
     for contract, expected in ((CONTRACT_2023, 4600), (CONTRACT_DATED, 3600)):
         fault = Fault(other_expires_in=True)

@@ -23,7 +23,13 @@ TOKENS = {"c": "x", "family:ü": "x", "\0": "y"}  # token records, and their gro
 KEYS = {"a": "x", "b": "y", "\ud800": "x", "": "", **TOKENS}
 GROUPS = ["x", "y", ""]
 OWNERS = [None, "a", "b"]
-QUERIES = [Query(), Query(status=404), Query(endpoint="token", status=200)]
+QUERIES = [
+    Query(),
+    Query(status=404),
+    Query(endpoint="token", status=200),
+    Query(after=3),
+    Query(after=5, status=200),
+]
 keys, groups, owners = st.sampled_from([*KEYS]), st.sampled_from(GROUPS), st.sampled_from(OWNERS)
 plain_keys = st.sampled_from([key for key in KEYS if key not in TOKENS])
 values = st.binary(max_size=3)
@@ -167,6 +173,7 @@ class StoresAgree(RuleBasedStateMachine):
     def journals_are_the_same(self) -> None:
         for store in self.files:
             assert store.journal.count() == self.memory.journal.count()
+            assert store.journal.last() == self.memory.journal.last()
             for owner in OWNERS:
                 assert store.journal.read(owner) == self.memory.journal.read(owner)
 

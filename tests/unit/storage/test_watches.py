@@ -23,7 +23,14 @@ from tests.support.records import EXCHANGE
 
 SIZE = 4  # exchanges that the journal holds
 OWNERS = [None, "a", "b"]
-QUERIES = [Query(), Query(status=200), Query(status=404), Query(status=200, endpoint="token")]
+QUERIES = [
+    Query(),
+    Query(status=200),
+    Query(status=404),
+    Query(status=200, endpoint="token"),
+    Query(after=2),
+    Query(after=5, status=200),
+]
 owners = st.sampled_from(OWNERS)
 
 
