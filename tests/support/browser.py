@@ -43,7 +43,7 @@ class Browser:
     """Pages at `http://NAME:PORT/`, `fetch` called in them."""
 
     def __init__(self, driver: webdriver.Chrome, port: int) -> None:
-        self._driver = driver
+        self.driver = driver
         self._port = port
 
     def origin(self, name: str) -> str:
@@ -52,9 +52,9 @@ class Browser:
 
     def fetch(self, name: str, url: str, **options: Any) -> Read:
         """Call `fetch` in the page with this host name."""
-        if self._driver.current_url != f"{self.origin(name)}/":
-            self._driver.get(f"{self.origin(name)}/")
-        return Read(**self._driver.execute_async_script(_FETCH, url, options))
+        if self.driver.current_url != f"{self.origin(name)}/":
+            self.driver.get(f"{self.origin(name)}/")
+        return Read(**self.driver.execute_async_script(_FETCH, url, options))
 
 
 @contextlib.contextmanager
@@ -64,6 +64,7 @@ def browsing(profile: Path) -> Iterator[Browser]:
     if chromium is None or driver is None:
         without("Debian's chromium and chromium-driver are not on this machine")
     options = Options()
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     options.binary_location = chromium
     rules = ", ".join(f"MAP {name} 127.0.0.1" for name in NAMES)
     for flag in (*FLAGS, f"--user-data-dir={profile}", f"--host-resolver-rules={rules}"):
