@@ -2,6 +2,7 @@
 
 // A terminal may act on a control character as soon as it is pasted, and a direction mark disguises the line.
 const UNSAFE_TO_PASTE = /((?!\n)[\p{Cc}\p{Cf}]+)/u;
+const SAFE_IN_DOUBLE_QUOTES = /^[\w .:=%/?&-]*$/;
 
 const inOctal = (text) =>
   Array.from(new TextEncoder().encode(text), (byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("");
@@ -16,45 +17,64 @@ export function quote(text) {
   return words.join("") || "''";
 }
 
-/** A value that a shell variable completes, such as variable("TOKEN", "Bearer "). */
-export const variable = (name, before = "") => ({ name, before });
+/** A shell variable, which stands in a value for what the page does not know. */
+export const variable = (name) => ({ variable: name });
 
-/** A text or a variable() as one word. `start` comes before either. */
-function word(value, start = "") {
-  if (typeof value !== "object") return quote(start + value);
-  const before = start + value.before;
-  return /^[\w .:=%/-]*$/.test(before) ? `"${before}$${value.name}"` : `${quote(before)}"$${value.name}"`;
+const isVariable = (part) => typeof part === "object";
+
+/** Texts and variables as one word of a POSIX shell: "Bearer $TOKEN", or 'a"b'"$TOKEN" if the text needs quotes. */
+function word(...values) {
+  const parts = values.flat().filter((part) => part !== "");
+  if (!parts.some(isVariable)) return quote(parts.join(""));
+  const texts = parts.filter((part) => !isVariable(part));
+  if (texts.every((text) => SAFE_IN_DOUBLE_QUOTES.test(text))) {
+    return `"${parts.map((part, index) => (isVariable(part) ? reference(part, parts[index + 1]) : part)).join("")}"`;
+  }
+  return parts.map((part) => (isVariable(part) ? `"$${part.variable}"` : quote(part))).join("");
+}
+
+function reference(part, next) {
+  const runsOn = typeof next === "string" && /^\w/.test(next);
+  return runsOn ? `\${${part.variable}}` : `$${part.variable}`;
 }
 
 function methodOption(method, hasBody) {
   if (method === "HEAD") return ["--head"];
-  return method === (hasBody ? "POST" : "GET") ? [] : [`-X ${quote(method)}`];
+  return method === (hasBody ? "POST" : "GET") ? [] : [`-X ${word(method)}`];
+}
+
+function urlOptions(url) {
+  const text = [url].flat().filter((part) => !isVariable(part)).join("");
+  return [
+    ...(/[[\]{}]/.test(text) ? ["--globoff"] : []),
+    ...(/\/\.{1,2}(\/|\?|$)/.test(text) ? ["--path-as-is"] : []),
+  ];
 }
 
 // curl takes a header without a value only with a semicolon.
-const headerOption = ([name, value]) => `-H ${value === "" ? quote(`${name};`) : word(value, `${name}: `)}`;
+const headerOption = ([name, value]) => `-H ${value === "" ? quote(`${name};`) : word(`${name}: `, value)}`;
 
 // curl encodes the value, not the name.
-const pairOption = ([name, value]) => `--data-urlencode ${word(value, `${encodeURIComponent(name)}=`)}`;
+const pairOption = ([name, value]) => `--data-urlencode ${word(`${encodeURIComponent(name)}=`, value)}`;
 
 function dataOptions(data) {
-  if (data === null || data === undefined) return [];
+  if (data === null) return [];
   return typeof data === "string" ? [`--data-raw ${quote(data)}`] : data.map(pairOption);
 }
 
 /**
- * A curl command. `headers` and `data` are lists of [name, value], where a value is a text or a variable();
- * `data` may also be a text, the body as it is. `user` is a client id: its secret is $CLIENT_SECRET.
+ * A curl command. A value (the method, the URL, the user, that of a header or a parameter) is a text, a variable()
+ * or a list of these. `headers` and `data` are lists of [name, value]; `data` may also be a text, the body as it is.
+ * `user` is a client id: its secret is $CLIENT_SECRET.
  */
 export function curl({ method = "GET", url, headers = [], data = null, user = null }) {
   const body = dataOptions(data);
   const options = [
     ...methodOption(method, body.length > 0),
-    ...(/[[\]{}]/.test(url) ? ["--globoff"] : []),
-    ...(/\/\.{1,2}(\/|\?|$)/.test(url) ? ["--path-as-is"] : []),
-    ...(user === null ? [] : [`-u ${word(variable("CLIENT_SECRET", `${user}:`))}`]),
+    ...urlOptions(url),
+    ...(user === null ? [] : [`-u ${word(user, ":", variable("CLIENT_SECRET"))}`]),
     ...headers.map(headerOption),
     ...body,
   ];
-  return [`curl ${quote(url)}`, ...options].join(" \\\n  ");
+  return [`curl ${word(url)}`, ...options].join(" \\\n  ");
 }
