@@ -24,13 +24,23 @@ const isVariable = (part) => typeof part === "object";
 
 /** Texts and variables as one word of a POSIX shell: "Bearer $TOKEN", or 'a"b'"$TOKEN" if the text needs quotes. */
 function word(...values) {
-  const parts = values.flat().filter((part) => part !== "");
+  const parts = joined(values.flat());
   if (!parts.some(isVariable)) return quote(parts.join(""));
   const texts = parts.filter((part) => !isVariable(part));
   if (texts.every((text) => SAFE_IN_DOUBLE_QUOTES.test(text))) {
     return `"${parts.map((part, index) => (isVariable(part) ? reference(part, parts[index + 1]) : part)).join("")}"`;
   }
   return parts.map((part) => (isVariable(part) ? `"$${part.variable}"` : quote(part))).join("");
+}
+
+/** Neighbouring texts as one. */
+function joined(parts) {
+  const result = [];
+  for (const part of parts) {
+    if (!isVariable(part) && result.length > 0 && !isVariable(result.at(-1))) result.push(result.pop() + part);
+    else result.push(part);
+  }
+  return result.filter((part) => part !== "");
 }
 
 function reference(part, next) {
