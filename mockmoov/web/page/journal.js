@@ -7,6 +7,7 @@ const RETRY_MS = 1000;
 const MOST = 10000; // exchanges that the page keeps, as many as a server does
 
 const listeners = new Set();
+let waiting = new AbortController(); // of the request that waits
 
 /** What the page knows. `exchanges` are in order of their numbers; `dropped` were lost before them. */
 export const journal = { exchanges: [], dropped: 0, state: "connecting", version: null, newVersion: null };
@@ -34,6 +35,13 @@ function startOver() {
   notify(null);
 }
 
+/** Start over at once, after this page has cleared the journal: numbers begin at 1 again. */
+export function restart() {
+  waiting.abort();
+  waiting = new AbortController();
+  startOver();
+}
+
 function take(document) {
   const known = journal.exchanges.at(-1)?.number ?? 0;
   journal.dropped = document.dropped;
@@ -59,15 +67,17 @@ async function checkVersion() {
 /** Follow the journal for as long as the page is open. */
 export async function follow() {
   for (;;) {
+    const { signal } = waiting;
     try {
       if (journal.state !== "live") {
         await checkVersion();
-        take(await call("GET", "/exchanges"));
+        take(await call("GET", "/exchanges", null, signal));
         setState("live");
       }
       const after = journal.exchanges.at(-1)?.number ?? 0;
-      take(await call("GET", `/exchanges/wait?after=${after}&timeout=${WAIT_SECONDS}`));
+      take(await call("GET", `/exchanges/wait?after=${after}&timeout=${WAIT_SECONDS}`, null, signal));
     } catch (error) {
+      if (signal.aborted) continue;
       if (error.status === undefined) setState("lost");
       else setState(`refused: ${error.message}`);
       await pause(RETRY_MS);

@@ -8,12 +8,13 @@ import { exchangesView } from "./exchanges.js";
 import { startView } from "./start.js";
 import { tokensView } from "./tokens.js";
 
-// Each makes its elements once it is shown, and returns them with what to do when it is left.
+// Each takes the parts of the fragment and its query, makes its elements once it is shown, and returns them with
+// what to do when it is left (`leave`) and when only the rest of the fragment changes (`update`).
 const VIEWS = { exchanges: exchangesView, tokens: tokensView, controls: controlsView, start: startView };
 
 const content = document.getElementById("content");
 const status = document.getElementById("status");
-let leave = () => {};
+let current = null; // the name of the view, and what it returned
 
 function showStatus() {
   const { state, newVersion } = journal;
@@ -26,22 +27,52 @@ function showStatus() {
   }
 }
 
+const TITLES = { exchanges: "Exchanges", tokens: "Tokens", controls: "Controls", start: "Start here" };
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a stray percent sign
+  }
+}
+
+/** "#/exchanges/17?status=4xx" as the name of the view, the parts after it, and the query. */
+function parsedFragment() {
+  const [path, ...query] = location.hash.replace(/^#\/?/, "").split("?");
+  const [name, ...rest] = path.split("/");
+  return { name, rest: rest.map(decoded), query: new URLSearchParams(query.join("?")) };
+}
+
+function markCurrent(name) {
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.getAttribute("href") === `#/${name}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.title = `${TITLES[name]} – mockmoov`;
+}
+
+/** Show the view of the fragment. A view that has `update` takes a new fragment itself. */
 function show() {
-  const [name, ...rest] = location.hash.replace(/^#\//, "").split("/");
-  const view = VIEWS[name];
-  if (view === undefined) {
+  const { name, rest, query } = parsedFragment();
+  if (!Object.hasOwn(VIEWS, name)) {
     location.replace("#/exchanges");
     return;
   }
-  leave();
-  for (const link of document.querySelectorAll("nav a")) {
-    const isCurrent = link.getAttribute("href") === `#/${name}`;
-    if (isCurrent) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+  if (current?.name === name && current.update !== undefined) {
+    current.update(rest, query);
+    return;
   }
-  const shown = view(rest.map(decodeURIComponent));
-  leave = shown.leave ?? (() => {});
-  content.replaceChildren(...shown.elements);
+  current?.leave?.();
+  markCurrent(name);
+  current = { ...VIEWS[name](rest, query), name };
+  content.replaceChildren(...current.elements);
+  scrollTo(0, 0);
+}
+
+function skipToContent(event) {
+  event.preventDefault(); // the fragment names the view
+  content.focus();
 }
 
 onTokenNeeded((wasWrong) => new Promise((resolve) => {
@@ -53,7 +84,7 @@ onTokenNeeded((wasWrong) => new Promise((resolve) => {
       el("p", null, wasWrong ? "This token is wrong." : "This server requires its control token (the setting control_token)."),
       el("label", { for: "control-token" }, "Token"), input,
       el("p", { class: "hint" }, "It is kept for this tab only."),
-      el("button", { type: "submit" }, "Use this token")));
+      el("div", { class: "bar" }, el("button", { type: "submit" }, "Use this token"))));
   dialog.addEventListener("cancel", (event) => event.preventDefault());
   dialog.addEventListener("close", () => { dialog.remove(); resolve(input.value); });
   document.body.append(dialog);
@@ -62,6 +93,7 @@ onTokenNeeded((wasWrong) => new Promise((resolve) => {
 
 onChange(showStatus);
 addEventListener("hashchange", show);
+document.querySelector(".skip").addEventListener("click", skipToContent);
 showStatus();
 show();
 follow();

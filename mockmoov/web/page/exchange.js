@@ -1,0 +1,79 @@
+// One exchange in detail, with the curl command that repeats it.
+
+import { codeBlock, el } from "./dom.js";
+import { outcome } from "./filters.js";
+import { HIDDEN, lacksBody, repeat, variablesOf } from "./repeat.js";
+
+/** A time in Unix seconds, as a date in GMT. */
+export const dateOf = (seconds) => new Date(seconds * 1000).toUTCString();
+
+/** The status of a response, in its colour. */
+export const statusMark = ({ status }) =>
+  el("span", { class: outcome(status), title: status === null ? "No response was sent" : null }, status ?? "none");
+
+const pairs = (list, testid) => el("dl", { class: "pairs", "data-testid": testid },
+  list.map(([name, value]) => [el("dt", null, el("bdi", null, name)), el("dd", { class: "mono" }, el("bdi", null, value))]));
+
+function section(title, list) {
+  const present = list.filter(([, value]) => value !== null && value !== undefined);
+  if (present.length === 0) return null;
+  return el("section", null, el("h4", null, title), pairs(present, title.toLowerCase().replaceAll(" ", "-")));
+}
+
+function facts(exchange) {
+  return [
+    ["number", String(exchange.number)],
+    ["time", dateOf(exchange.at)],
+    ["endpoint", exchange.endpoint],
+    ["client", exchange.client_id],
+    ["contract", exchange.contract],
+    ["reason", exchange.reason],
+    ["fault", exchange.fault],
+    ["stub", exchange.stub],
+  ];
+}
+
+function tokens({ issued }) {
+  const withDate = (name, value) => (name.endsWith("expires_at") ? dateOf(value) : String(value));
+  return Object.entries(issued).map(([name, value]) => [name, withDate(name, value)]);
+}
+
+function body({ body: sent }) {
+  if (sent === null) return null;
+  return el("section", null, el("h4", null, "Body"), codeBlock(JSON.stringify(sent, null, 2), "body"));
+}
+
+function curlNotes(exchange, command) {
+  const variables = variablesOf(command);
+  return [
+    variables.length > 0 ? `Set ${variables.join(", ")} in your shell first.` : null,
+    command.includes(HIDDEN) ? `Replace ${HIDDEN}, where the journal hides text.` : null,
+    lacksBody(exchange) ? "The journal does not have the body of this request." : null,
+  ].filter((note) => note !== null);
+}
+
+function curlSection(exchange) {
+  const command = repeat(exchange, location.origin);
+  const block = codeBlock(command, "curl");
+  block.querySelector("button").setAttribute("aria-label", "Copy as curl");
+  return el("section", null,
+    el("h4", null, "Repeat with curl"), block,
+    el("p", { class: "hint" }, curlNotes(exchange, command).join(" ")));
+}
+
+/** The elements that describe an exchange. */
+export function exchangeDetails(exchange) {
+  const query = Object.entries(exchange.query).flatMap(([name, values]) => values.map((value) => [name, value]));
+  return [
+    el("p", { class: "mono", "data-testid": "request-line" },
+      statusMark(exchange), " ", el("bdi", null, `${exchange.method} ${exchange.path}`)),
+    section("Exchange", facts(exchange)),
+    section("Headers", Object.entries(exchange.headers)),
+    section("Parameters", Object.entries(exchange.parameters)),
+    section("Path parameters", Object.entries(exchange.path_parameters)),
+    section("Query", query),
+    body(exchange),
+    section("Issued tokens", tokens(exchange)),
+    curlSection(exchange),
+  ].filter((element) => element !== null);
+}
