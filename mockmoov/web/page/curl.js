@@ -50,7 +50,7 @@ function reference(part, next) {
 
 function methodOption(method, hasBody) {
   if (method === "HEAD") return ["--head"];
-  return method === (hasBody ? "POST" : "GET") ? [] : [`-X ${word(method)}`];
+  return method === null || method === (hasBody ? "POST" : "GET") ? [] : [`-X ${word(method)}`];
 }
 
 function urlOptions(url) {
@@ -74,10 +74,10 @@ function dataOptions(data) {
 
 /**
  * A curl command. A value (the method, the URL, the user, that of a header or a parameter) is a text, a variable()
- * or a list of these. `headers` and `data` are lists of [name, value]; `data` may also be a text, the body as it is.
+ * or a list of these; the method is POST with `data`, else GET, unless it is given. `headers` and `data` are lists of [name, value]; `data` may also be a text, the body as it is.
  * `user` is a client id: its secret is $CLIENT_SECRET.
  */
-export function curl({ method = "GET", url, headers = [], data = null, user = null }) {
+export function curl({ method = null, url, headers = [], data = null, user = null }) {
   const body = dataOptions(data);
   const options = [
     ...methodOption(method, body.length > 0),

@@ -2,7 +2,7 @@
 
 import { codeBlock, el } from "./dom.js";
 import { outcome } from "./filters.js";
-import { HIDDEN, lacksBody, repeat, variablesOf } from "./repeat.js";
+import { HIDDEN, jsonText, lacksBody, repeat, variablesOf } from "./repeat.js";
 
 /** A time in Unix seconds, as a date in GMT. */
 export const dateOf = (seconds) => new Date(seconds * 1000).toUTCString();
@@ -40,7 +40,7 @@ function tokens({ issued }) {
 
 function body({ body: sent }) {
   if (sent === null) return null;
-  return el("section", null, el("h4", null, "Body"), codeBlock(JSON.stringify(sent, null, 2), "body"));
+  return el("section", null, el("h4", null, "Body"), codeBlock(jsonText(sent, 2), "body"));
 }
 
 function curlNotes(exchange, command) {

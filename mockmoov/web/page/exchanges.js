@@ -70,7 +70,7 @@ function rowOf(exchange, filters) {
     cell("by", fault ?? stub, answeredBy(exchange)));
 }
 
-const HEADINGS = [["time", "Time (GMT)"], ["operation", "Operation"], ["status", "Status"], ["client", "Client"],
+const headings = () => [["time", ["Time", el("span", null, " (GMT)")]], ["operation", "Operation"], ["status", "Status"], ["client", "Client"],
   ["contract", "Contract"], ["reason", "Reason"], ["by", "Fault or stub"]];
 
 /** The view. */
@@ -99,7 +99,7 @@ export function exchangesView(rest, query) {
   const body = el("tbody", { onclick: openRow, onfocusin: ({ target }) => keepTabStop(target) });
   const more = el("button", { type: "button", class: "quiet more", "data-testid": "show-more", onclick: showMore });
   const table = el("table", { class: "rows cut", "aria-label": "Exchanges" },
-    el("thead", null, el("tr", null, HEADINGS.map(([name, label]) => el("th", { class: name, scope: "col" }, label)))),
+    el("thead", null, el("tr", null, headings().map(([name, label]) => el("th", { class: name, scope: "col" }, label)))),
     body);
   const empty = el("div", { class: "empty", "data-testid": "empty" });
   const list = el("div", { class: "list" }, table, empty, more);
@@ -147,8 +147,8 @@ export function exchangesView(rest, query) {
     const news = added.filter(isVisible);
     found.push(...news);
     const first = journal.exchanges[0]?.number ?? 0;
-    const gone = found.findIndex(({ number }) => number >= first);
-    if (gone > 0) found.splice(0, gone);
+    const kept = found.findIndex(({ number }) => number >= first);
+    if (kept !== 0) found.splice(0, kept === -1 ? found.length : kept);
     pending.push(...news);
     if (frame === 0) frame = requestAnimationFrame(drawNew);
   }
@@ -313,7 +313,7 @@ export function exchangesView(rest, query) {
 
   function reveal() {
     body.querySelector("tr.open")?.scrollIntoView({ block: "nearest" });
-    details.scrollIntoView({ block: "nearest" });
+    if (matchMedia("(max-width: 999px)").matches) details.scrollIntoView({ block: "start" });
   }
 
   function onJournal(added) {
@@ -338,7 +338,10 @@ export function exchangesView(rest, query) {
         el("div", { class: "bar" }, pauseButton,
           el("button", { type: "button", class: "quiet", "data-testid": "clear", onclick: () => askToClear(clear) },
             "Clear journal"))),
-      problem, summary, split,
+      problem,
+      el("div", { class: "bar" }, summary,
+        el("p", { class: "hint push keys" }, "Arrow keys move, Enter opens, Escape closes.")),
+      split,
     ],
     update,
     leave() {

@@ -5,6 +5,10 @@ import { curl, variable } from "./curl.js";
 export const HIDDEN = "..."; // what the journal has in place of a secret
 const TOKENS = { token: "TOKEN", refresh_token: "REFRESH_TOKEN", client_secret: "CLIENT_SECRET" };
 
+/** JSON in which control characters and direction marks are escapes. */
+export const jsonText = (value, indent) => JSON.stringify(value, null, indent).replace(/(?!\n)[\p{Cc}\p{Cf}]/gu,
+  (character) => character.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join(""));
+
 const isHidden = (text) => text.includes(HIDDEN);
 
 /** ACCOUNT_ID for accountID, X_MOOV_VERSION for x-moov-version. */
@@ -66,7 +70,7 @@ export function repeat(exchange, origin) {
     url: [origin, ...pathOf(exchange), ...queryOf(exchange)],
     user: userOf(exchange),
     headers: [...authorizationOf(exchange), ...otherHeaders(exchange)],
-    data: exchange.body === null ? parametersOf(exchange) : JSON.stringify(exchange.body),
+    data: exchange.body === null ? parametersOf(exchange) : jsonText(exchange.body),
   });
 }
 
