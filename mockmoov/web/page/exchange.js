@@ -1,6 +1,6 @@
 // One exchange in detail, with the curl command that repeats it.
 
-import { codeBlock, el } from "./dom.js";
+import { codeBlock, copyButton, el } from "./dom.js";
 import { outcome } from "./filters.js";
 import { HIDDEN, jsonText, lacksBody, repeat, variablesOf } from "./repeat.js";
 
@@ -17,7 +17,7 @@ const pairs = (list, testid) => el("dl", { class: "pairs", "data-testid": testid
 function section(title, list) {
   const present = list.filter(([, value]) => value !== null && value !== undefined);
   if (present.length === 0) return null;
-  return el("section", null, el("h4", null, title), pairs(present, title.toLowerCase().replaceAll(" ", "-")));
+  return el("section", null, el("h4", null, title), pairs(present, `detail-${title.toLowerCase().replaceAll(" ", "-")}`));
 }
 
 function facts(exchange) {
@@ -40,7 +40,7 @@ function tokens({ issued }) {
 
 function body({ body: sent }) {
   if (sent === null) return null;
-  return el("section", null, el("h4", null, "Body"), codeBlock(jsonText(sent, 2), "body"));
+  return el("section", null, el("h4", null, "Body"), codeBlock(jsonText(sent, 2), "detail-body"));
 }
 
 function curlNotes(exchange, command) {
@@ -54,10 +54,10 @@ function curlNotes(exchange, command) {
 
 function curlSection(exchange) {
   const command = repeat(exchange, location.origin);
-  const block = codeBlock(command, "curl");
-  block.querySelector("button").setAttribute("aria-label", "Copy as curl");
   return el("section", null,
-    el("h4", null, "Repeat with curl"), block,
+    el("div", { class: "bar" },
+      el("h4", null, "Repeat it"), el("span", { class: "push" }, copyButton(command, "Copy as curl"))),
+    el("div", { class: "code" }, el("pre", { tabindex: "0", "data-testid": "curl" }, command)),
     el("p", { class: "hint" }, curlNotes(exchange, command).join(" ")));
 }
 
@@ -65,7 +65,7 @@ function curlSection(exchange) {
 export function exchangeDetails(exchange) {
   const query = Object.entries(exchange.query).flatMap(([name, values]) => values.map((value) => [name, value]));
   return [
-    el("p", { class: "mono", "data-testid": "request-line" },
+    el("p", { class: "mono long", "data-testid": "request-line" },
       statusMark(exchange), " ", el("bdi", null, `${exchange.method} ${exchange.path}`)),
     section("Exchange", facts(exchange)),
     section("Headers", Object.entries(exchange.headers)),

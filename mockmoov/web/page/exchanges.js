@@ -37,7 +37,7 @@ function askToClear(onYes) {
   const dialog = el("dialog", { "aria-labelledby": "clear-title", "data-testid": "clear-dialog" },
     el("form", { method: "dialog" },
       el("h2", { id: "clear-title" }, "Clear the journal?"),
-      el("p", null, "The server forgets every exchange of every API key. A test that runs now may miss them."),
+      el("p", null, "The server forgets the exchanges of all API keys. A test that is running may need them."),
       el("div", { class: "bar" },
         el("button", { class: "quiet", value: "" }, "Cancel"),
         el("button", { class: "danger", value: "yes", "data-testid": "clear-confirm" }, "Clear the journal"))));
@@ -149,13 +149,13 @@ export function exchangesView(rest, query) {
     const first = journal.exchanges[0]?.number ?? 0;
     const kept = found.findIndex(({ number }) => number >= first);
     if (kept !== 0) found.splice(0, kept === -1 ? found.length : kept);
-    pending.push(...news);
+    pending = [...pending, ...news].slice(-limit); // a hidden tab draws nothing
     if (frame === 0) frame = requestAnimationFrame(drawNew);
   }
 
   function drawNew() {
     frame = 0;
-    body.prepend(...pending.slice(-limit).reverse().map((exchange) => rowOf(exchange, filters)));
+    body.prepend(...pending.reverse().map((exchange) => rowOf(exchange, filters)));
     pending = [];
     while (body.rows.length > Math.min(limit, found.length)) body.lastElementChild.remove();
     afterRows();
@@ -188,9 +188,9 @@ export function exchangesView(rest, query) {
   function describe() {
     const all = journal.exchanges.length;
     const count = found.length === all ? `${all} exchanges` : `${found.length} of ${all} exchanges`;
-    const { dropped } = journal;
+    const dropped = Math.min(journal.dropped, (journal.exchanges[0]?.number ?? Infinity) - 1);
     summary.textContent = (all === 1 ? count.replace(/s$/, "") : count)
-      + (dropped > 0 ? `. The journal dropped ${dropped} before the first.` : "");
+      + (dropped > 0 ? `. The journal dropped ${dropped} older ones.` : "");
     const waiting = pausedAt === null ? 0 : countSince(pausedAt);
     pauseButton.textContent = pausedAt === null ? "Pause" : `Resume (${waiting} new)`;
   }
@@ -275,8 +275,9 @@ export function exchangesView(rest, query) {
     shown = exchange;
     split.classList.toggle("open", opened !== null);
     details.hidden = opened === null;
+    details.replaceChildren();
     if (opened === null) return;
-    details.replaceChildren(
+    details.append(
       el("header", null, el("h2", null, exchange === null ? "No such exchange" : `Exchange ${opened}`),
         el("button", { type: "button", class: "quiet", "data-testid": "close", onclick: closeDetails }, "Close")),
       ...(exchange === null ? [el("p", null, missingText())] : exchangeDetails(exchange)));

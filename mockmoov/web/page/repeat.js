@@ -52,8 +52,8 @@ function authorizationOf({ headers }) {
 
 function otherHeaders({ headers, body }) {
   const left = new Set(["authorization", ...(body === null ? ["content-type"] : [])]);
-  const isSentAnyway = ([name, value]) => name === "user-agent" && value.startsWith("curl/");
-  return Object.entries(headers).filter((header) => !left.has(header[0]) && !isSentAnyway(header))
+  const isOwn = ([name, value]) => name === "user-agent" && (value.startsWith("curl/") || isHidden(value));
+  return Object.entries(headers).filter((header) => !left.has(header[0]) && !isOwn(header)) // curl sends its own
     .map(([name, value]) => [name, known(name, value)]);
 }
 

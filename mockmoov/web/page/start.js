@@ -20,7 +20,10 @@ import requests
 response = requests.post(
     ${JSON.stringify(`${origin}/oauth2/token`)},
     auth=(${JSON.stringify(clientId)}, os.environ["CLIENT_SECRET"]),
-    data={"grant_type": "client_credentials", "scope": "/ping.read"},
+    data={
+        "grant_type": "client_credentials",
+        "scope": "/ping.read",
+    },
 )
 response.raise_for_status()
 token = response.json()["access_token"]`;
@@ -40,20 +43,25 @@ auth = MoovAuth(
 with httpx2.Client(base_url=${JSON.stringify(origin)}, auth=auth) as http:
     assert http.get("/ping").status_code == 200`;
 
-const nodeLines = (origin, clientId) => `const credentials = btoa(${JSON.stringify(`${clientId}:`)} + process.env.CLIENT_SECRET);
+const nodeLines = (origin, clientId) => `const clientId = ${JSON.stringify(clientId)};
+const basic = btoa(\`\${clientId}:\${process.env.CLIENT_SECRET}\`);
 const response = await fetch(${JSON.stringify(`${origin}/oauth2/token`)}, {
   method: "POST",
-  headers: { Authorization: \`Basic \${credentials}\` },
-  body: new URLSearchParams({ grant_type: "client_credentials", scope: "/ping.read" }),
+  headers: { Authorization: \`Basic \${basic}\` },
+  body: new URLSearchParams({
+    grant_type: "client_credentials",
+    scope: "/ping.read",
+  }),
 });
-if (!response.ok) throw new Error(response.headers.get("X-Mockmoov-Reason"));
 const { access_token: token } = await response.json();`;
 
-const PYTEST = `def test_moov_is_down_twice(moov):  # a fresh API key: moov.url, moov.client_id, moov.client_secret
-    moov.faults.add(endpoint="token", status=503, times=2)`;
+const PYTEST = `def test_moov_is_down_twice(moov):
+    moov.faults.add(endpoint="token", status=503, times=2)
+    my_program(moov.url, moov.client_id, moov.client_secret)`;
 
 const DOCKER = `docker build -t mockmoov .
-docker run --rm --read-only -p 127.0.0.1:8080:8080 mockmoov`;
+docker run --rm --read-only \\
+  -p 127.0.0.1:8080:8080 mockmoov`;
 
 const card = (title, ...children) => el("section", { class: "card" }, el("h3", null, title), children);
 
@@ -61,15 +69,15 @@ function clients(clientId) {
   const { origin } = location;
   return el("div", { class: "grid" },
     card("curl", codeBlock(curlLines(origin, clientId), "start-curl")),
-    card("Node, with fetch", codeBlock(nodeLines(origin, clientId), "start-node")),
+    card("docker", codeBlock(DOCKER, "start-docker"),
+      el("p", { class: "hint" }, "In a container the control plane and this page are off until you set MOCKMOOV_CONTROL_TOKEN.")),
     card("Python, with requests", codeBlock(requestsLines(origin, clientId), "start-requests")),
+    card("Node, with fetch", codeBlock(nodeLines(origin, clientId), "start-node")),
     card("Python, with the client of this package",
       codeBlock(moovAuthLines(origin, clientId), "start-moov-auth"),
       el("p", { class: "hint" }, "MoovAuth requests tokens, caches them, and renews them before they expire.")),
     card("pytest", codeBlock(PYTEST, "start-pytest"),
-      el("p", { class: "hint" }, "Install this package where your tests run. The plugin starts a server for them.")),
-    card("docker", codeBlock(DOCKER, "start-docker"),
-      el("p", { class: "hint" }, "In a container the control plane and this page are off until you set MOCKMOOV_CONTROL_TOKEN.")));
+      el("p", { class: "hint" }, "Install this package where your tests run. Its plugin starts a server, and moov is a new API key.")));
 }
 
 function intro(keys) {
