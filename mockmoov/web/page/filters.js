@@ -23,7 +23,8 @@ export function outcome(status) {
 
 const texts = new WeakMap(); // an exchange never changes
 
-function searched(exchange) {
+/** The text of an exchange that a search looks at; made once. */
+export function searched(exchange) {
   let text = texts.get(exchange);
   if (text === undefined) {
     text = textOf(exchange).toLowerCase();

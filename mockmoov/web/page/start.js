@@ -129,7 +129,7 @@ function settings(all) {
 
 function row([name, { value, source }], isDefault) {
   return el("tr", { class: isDefault ? null : "changed" },
-    el("th", { scope: "row", class: "mono" }, name),
+    el("th", { scope: "row", class: "mono" }, name.split(/(?<=_)/).map((word) => [word, el("wbr")])),
     el("td", { class: "mono" }, el("bdi", null, valueText(value))),
     el("td", { class: isDefault ? "muted" : null }, el("bdi", null, source)));
 }
