@@ -8,10 +8,12 @@ export const NO_ONE = ":none";
 /** The filters in a query: a text for each name, "" for none. */
 export const readFilters = (query) => Object.fromEntries(NAMES.map((name) => [name, query.get(name) ?? ""]));
 
-/** The URL of an exchange, or of the list without a number. */
+export const NO_FILTERS = readFilters(new URLSearchParams());
+
+/** The URL of an exchange, or of the list if the number is null. */
 export function urlOf(filters, number) {
   const set = new URLSearchParams(NAMES.filter((name) => filters[name] !== "").map((name) => [name, filters[name]]));
-  return `#/exchanges${number === undefined ? "" : `/${number}`}${set.size === 0 ? "" : `?${set}`}`;
+  return `#/exchanges${number === null ? "" : `/${number}`}${set.size === 0 ? "" : `?${set}`}`;
 }
 
 /** The class of a response for the style sheet. */
