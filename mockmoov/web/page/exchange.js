@@ -46,7 +46,7 @@ function body({ body: sent }) {
 function curlNotes(exchange, command) {
   const variables = variablesOf(command);
   return [
-    variables.length > 0 ? `Set ${variables.join(", ")} in your shell first.` : null,
+    variables.length > 0 ? `Set ${new Intl.ListFormat("en").format(variables)} in your shell first.` : null,
     command.includes(HIDDEN) ? `Replace ${HIDDEN}, where the journal hides text.` : null,
     lacksBody(exchange) ? "The journal does not have the body of this request." : null,
   ].filter((note) => note !== null);
