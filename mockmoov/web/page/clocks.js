@@ -14,7 +14,7 @@ export class Clocks {
     this.onNews = onNews;
   }
 
-  /** What the server last said of this clock, or undefined. `missing` is true if there is no such API key. */
+  /** The last answer about this clock, or undefined. `missing` is true if there is no such API key. */
   get(clientId) {
     return this.#known.get(clientId);
   }

@@ -61,12 +61,13 @@ export function problemPlace() {
 
 /**
  * A form that sends one request. `request` makes it of what is entered now: method, path and body; it may throw an
- * Error for the user. `after` gets the response; `confirm` is a question to ask before.
+ * Error for the user. `after` gets the response; `confirm` is a question to ask before; `about` names the thing it
+ * changes, if there are several.
  */
-export function control({ label, testid, fields = [], request, after, confirm, quiet = false }) {
+export function control({ label, about, testid, fields = [], request, after, confirm, quiet = false }) {
   const { place, attempt } = problemPlace();
   const code = el("pre", { tabindex: "0", "data-testid": `${testid}-curl` });
-  const button = el("button", { type: "submit", class: quiet ? "quiet" : null, "data-testid": testid }, label);
+  const button = el("button", { type: "submit", class: quiet ? "quiet" : null, "aria-label": about && `${label}: ${about}`, "data-testid": testid }, label);
   const showCurl = () => {
     try {
       code.textContent = curlLine(request());

@@ -56,7 +56,6 @@ function clockCard(view) {
     request: () => ({ method: "POST", path: `${base}/clock/freeze`, body: {} }) });
   const resume = control({ label: "Resume", testid: "clock-resume", quiet: true, after: taken,
     request: () => ({ method: "POST", path: `${base}/clock/resume`, body: {} }) });
-  freeze.hidden = false;
   resume.hidden = true;
 
   function show() {
@@ -99,7 +98,7 @@ function plan(view, { name, path, describe }) {
     const count = el("span", { class: "muted", "data-testid": `${name}-counts` });
     counts.set(item.id, count);
     return el("li", { "data-testid": `${name}-item` }, el("p", null, any(describe(item))), el("p", null, count),
-      control({ label: "Remove", testid: `${name}-remove`, quiet: true, after: reload,
+      control({ label: "Remove", about: describe(item), testid: `${name}-remove`, quiet: true, after: reload,
         request: () => ({ method: "DELETE", path: `${path}/${encodeURIComponent(item.id)}` }) }));
   }
 
@@ -239,10 +238,10 @@ function keyItem(view, key) {
   const path = ofKey(key.client_id);
   const origins = originsInput(key.origins, "key-origins");
   const enabled = el("input", { type: "checkbox", checked: key.enabled, "data-testid": "key-enabled" });
-  const change = control({ label: "Save", testid: "key-save", after: view.reload,
+  const change = control({ label: "Save", about: key.client_id, testid: "key-save", after: view.reload,
     fields: [field("Origins, one a line", origins), checkField("Enabled", enabled)],
     request: () => ({ method: "PATCH", path, body: { origins: lines(origins.value), enabled: enabled.checked } }) });
-  const remove = control({ label: "Delete", testid: "key-delete", quiet: true, confirm: `Delete the API key ${key.client_id}? Its tokens stop working.`,
+  const remove = control({ label: "Delete", about: key.client_id, testid: "key-delete", quiet: true, confirm: `Delete the API key ${key.client_id}? Its tokens stop working.`,
     request: () => ({ method: "DELETE", path }),
     after: () => { if (key.client_id === view.clientId) location.hash = "#/controls"; else view.reload(); } });
   return el("li", { "data-testid": "key-item" },
@@ -284,7 +283,7 @@ function signingCard(view) {
   const list = el("ul", { class: "items", "data-testid": "signing-list" });
   const item = (kid, signs) => el("li", { "data-testid": "signing-item" },
     el("p", null, el("code", { class: "any" }, kid), " ", el("span", { class: kid === signs ? "state active" : "state" }, kid === signs ? "Signs" : "Retired")),
-    kid === signs ? null : control({ label: "Drop", testid: "signing-drop", quiet: true, after: reload,
+    kid === signs ? null : control({ label: "Drop", about: kid, testid: "signing-drop", quiet: true, after: reload,
       confirm: "Drop this key? Tokens that it signed stop working.",
       request: () => ({ method: "DELETE", path: `/signing-keys/${encodeURIComponent(kid)}` }) }));
   const show = ({ keys, signs }) => list.replaceChildren(...keys.map(({ kid }) => item(kid, signs)));

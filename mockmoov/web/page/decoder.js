@@ -42,7 +42,7 @@ function jsonPart(part, name) {
   return read;
 }
 
-/** The header, the claims and the parts of a JWT in a text; throws an Error that says why it has none. */
+/** The header, the claims and the parts of a JWT in a text; throws an Error with the reason if it has none. */
 export function decode(text) {
   const jwt = jwtIn(text);
   const parts = jwt.split(".");

@@ -2,7 +2,7 @@
 
 import { svg } from "./dom.js";
 import { spanText, timeText } from "./clocks.js";
-import { revokedAt } from "./token-history.js";
+import { revocationOf } from "./token-history.js";
 
 const LABEL = 18;
 const ROW = 18;
@@ -29,6 +29,9 @@ export const MARK_NAMES = { refresh: "Refreshed", revocation: "Revoked", refusal
 export const markIcon = (kind) => svg("svg", { class: "mark-icon", viewBox: "-6 -6 12 12", "aria-hidden": "true" },
   svg("path", { class: `mark ${kind}`, d: MARKS[kind] }));
 
+/** The lifetime of an access token. */
+export const lifetimeText = (token) => spanText(token.expiresAt - Math.floor(token.at));
+
 /** The last time that the bar or a mark of a token reaches. */
 export const endOf = (token) => Math.max(token.expiresAt, token.at, ...token.events.slice(-MOST_MARKS).map(({ at }) => at));
 
@@ -40,7 +43,7 @@ function cut(text, width) {
 
 /** Whether a token is "active", "expired", "revoked" or "unknown" at a time. */
 export function stateOf(token, now) {
-  if (revokedAt(token) !== null) return "revoked";
+  if (revocationOf(token) !== null) return "revoked";
   if (now === null) return "unknown";
   return now >= token.expiresAt ? "expired" : "active";
 }
@@ -88,32 +91,40 @@ const scale = (range, width) => (at) =>
   Math.min(width + 20, Math.max(-20, (at - range.from) / (range.to - range.from) * width));
 
 function barText(token, width) {
-  const scopes = token.scope.split(" ").filter((scope) => scope !== "");
-  const texts = [token.scope, `${scopes.length} scopes`];
-  return texts.find((text, index) => text !== "" && (index === 0 || scopes.length > 1) && text.length * LETTER + 10 <= width) ?? "";
+  const count = token.scope.split(" ").filter((scope) => scope !== "").length;
+  const texts = count > 1 ? [token.scope, `${count} scopes`] : [token.scope];
+  return texts.find((text) => text.length * LETTER + 14 <= width) ?? "";
+}
+
+/** The widest part of a bar without a mark: where it begins, and its width. */
+function widestGap(left, right, marks) {
+  const edges = [left, ...marks.filter((mark) => mark > left && mark < right).sort((a, b) => a - b), right];
+  const gaps = edges.slice(1).map((edge, index) => ({ from: edges[index], width: edge - edges[index] }));
+  return gaps.reduce((a, b) => (b.width > a.width ? b : a));
 }
 
 const spoken = (token, state) => `Token ${token.name} of ${token.clientId}, ${state}, ${token.scope}, `
-  + `issued ${timeText(token.at)}, lifetime ${spanText(token.expiresAt - token.at)}, ${token.events.length} events`;
+  + `issued ${timeText(token.at)}, lifetime ${lifetimeText(token)}, events: ${token.events.length}`;
 
 function bar(token, y, x, width, now) {
   const state = stateOf(token, now);
   const left = Math.max(-2, x(token.at));
   const right = Math.max(left + 4, x(token.expiresAt));
-  const seen = Math.min(right, width) - Math.max(left, 0);
-  const revoked = revokedAt(token);
-  const marks = token.events.slice(-MOST_MARKS).map((event) => svg("path", {
+  const revoked = revocationOf(token);
+  const events = token.events.slice(-MOST_MARKS);
+  const gap = widestGap(Math.max(left, 0), Math.min(right, width), events.map(({ at }) => x(at)));
+  const marks = events.map((event) => svg("path", {
     class: `mark ${event.kind}`, d: MARKS[event.kind], transform: `translate(${x(event.at)} ${y + BAR / 2})`,
   }));
-  const isOver = revoked !== null && revoked < token.expiresAt;
+  const over = revoked === null ? right : Math.max(left, x(revoked.at));
   return svg("g", {
     class: `bar ${state}`, role: "button", tabindex: "-1", "aria-label": spoken(token, state), "aria-pressed": "false",
     "data-number": token.number, "data-testid": "token-bar",
   },
     svg("title", {}, spoken(token, state)),
     svg("rect", { class: "life", x: left, y, width: right - left, height: BAR, rx: 3 }),
-    isOver ? svg("rect", { class: "over", x: Math.max(left, x(revoked)), y: y + 1, width: Math.max(0, right - Math.max(left, x(revoked))), height: BAR - 2 }) : null,
-    svg("text", { x: Math.max(left, 0) + 6, y: y + BAR - 3 }, barText(token, seen)),
+    over < right ? svg("rect", { class: "over", x: over, y: y + 1, width: right - over, height: BAR - 2 }) : null,
+    svg("text", { x: gap.from + 7, y: y + BAR - 3 }, barText(token, gap.width)),
     marks);
 }
 

@@ -1,13 +1,16 @@
 // Finds the tokens in the journal: who got them, and what happened to them.
 
 const BEARER = "Bearer ";
+const REVOKED = "the token was revoked"; // reasons of refusals
+const REVOKED_FAMILY = "refresh_token was revoked";
+const REUSED = "refresh_token was used already";
 
 function newToken(exchange, family) {
   const { issued, parameters } = exchange;
   return {
     name: issued.access_token ?? issued.refresh_token,
     clientId: exchange.client_id,
-    family: family.id,
+    family,
     sequence: issued.sequence ?? null,
     scope: parameters.scope ?? family.tokens.at(-1)?.scope ?? "",
     at: exchange.at,
@@ -17,7 +20,13 @@ function newToken(exchange, family) {
     number: exchange.number,
     uses: 0,
     events: [],
+    revoked: null,
   };
+}
+
+/** Keeps the first exchange that shows that a token or a family is revoked. */
+function setRevoked(item, exchange) {
+  if (item !== undefined) item.revoked ??= { at: exchange.at, number: exchange.number };
 }
 
 function note(token, kind, exchange) {
@@ -32,15 +41,15 @@ class History {
   byName = new Map();
   byRefresh = new Map();
 
-  find(name) {
-    return this.byName.get(name) ?? this.byRefresh.get(name);
+  constructor(reuseRevokes) {
+    this.reuseRevokes = reuseRevokes;
   }
 
   issue(exchange) {
     const { issued } = exchange;
     const id = issued.family ?? issued.access_token ?? issued.refresh_token;
     if (id === undefined) return;
-    if (!this.families.has(id)) this.families.set(id, { id, clientId: exchange.client_id, tokens: [] });
+    if (!this.families.has(id)) this.families.set(id, { id, clientId: exchange.client_id, tokens: [], revoked: null });
     const family = this.families.get(id);
     const token = newToken(exchange, family);
     family.tokens.push(token);
@@ -57,7 +66,17 @@ class History {
       this.issue(exchange);
     } else if (exchange.status >= 400) {
       note(parent, "refusal", exchange);
+      if (exchange.reason === REVOKED_FAMILY || (exchange.reason === REUSED && this.reuseRevokes)) setRevoked(parent?.family, exchange);
     }
+  }
+
+  takeRevocation(exchange) {
+    const name = exchange.parameters.token;
+    const token = this.byName.get(name);
+    const parent = this.byRefresh.get(name);
+    note(token ?? parent, "revocation", exchange);
+    setRevoked(token, exchange);
+    setRevoked(parent?.family, exchange);
   }
 
   takeUse(exchange) {
@@ -67,21 +86,28 @@ class History {
     if (token === undefined) return;
     if (exchange.status === 401 || exchange.status === 403) note(token, "refusal", exchange);
     else token.uses += 1;
+    if (exchange.reason === REVOKED) setRevoked(token, exchange);
   }
 
   take(exchange) {
     if (exchange.endpoint === "token") this.takeTokenRequest(exchange);
     else if (exchange.endpoint !== "revoke") this.takeUse(exchange);
-    else if (exchange.status === 204) note(this.find(exchange.parameters.token), "revocation", exchange);
+    else if (exchange.status === 204) this.takeRevocation(exchange);
   }
 }
 
-/** The token families in these exchanges, that with the newest token first. */
-export function familiesOf(exchanges) {
-  const history = new History();
+/**
+ * The token families in these exchanges, that with the newest token first. `reuseRevokes` is the setting
+ * refresh_reuse_detection: whether the second use of a refresh token revokes its family.
+ */
+export function familiesOf(exchanges, reuseRevokes) {
+  const history = new History(reuseRevokes);
   for (const exchange of exchanges) history.take(exchange);
   return [...history.families.values()].sort((a, b) => b.tokens.at(-1).number - a.tokens.at(-1).number);
 }
 
-/** When a token was revoked, or null. */
-export const revokedAt = (token) => token.events.find((event) => event.kind === "revocation")?.at ?? null;
+/** The exchange that revoked a token or its family, as `at` and `number`; null if there is none. */
+export function revocationOf({ revoked, family }) {
+  if (revoked === null || family.revoked === null) return revoked ?? family.revoked;
+  return revoked.number < family.revoked.number ? revoked : family.revoked;
+}

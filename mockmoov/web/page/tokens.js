@@ -1,11 +1,12 @@
 // The view of tokens: the time line of those in the journal, details of one, a table, and the decoder below.
 
+import { call } from "./api.js";
 import { el } from "./dom.js";
 import { journal, onChange } from "./journal.js";
-import { Clocks, distanceText, spanText, timeText } from "./clocks.js";
+import { Clocks, distanceText, timeText } from "./clocks.js";
 import { decoder } from "./decoder.js";
-import { familiesOf } from "./token-history.js";
-import { MARK_NAMES, axis, draw, endOf, markIcon, stateOf } from "./timeline.js";
+import { familiesOf, revocationOf } from "./token-history.js";
+import { MARK_NAMES, axis, draw, endOf, lifetimeText, markIcon, stateOf } from "./timeline.js";
 
 const MOST_FAMILIES = 100;
 const MOST_ROWS = 300;
@@ -55,17 +56,19 @@ function facts(pairs) {
 
 function detailsOf(token, now) {
   const state = stateOf(token, now);
+  const revoked = revocationOf(token);
   const left = el("span", { "data-testid": "time-left" }, leftText(token, now));
   const events = token.events.slice(-MOST_EVENTS).reverse();
   const panel = el("div", null,
     el("h3", null, "Token ", isolated(token.name)),
     facts([
-      ["State", [el("span", { class: `state ${state}` }, STATE_NAMES[state]), " ", left]],
+      ["State", el("span", { class: `state ${state}` }, STATE_NAMES[state])],
+      ["Revoked", revoked === null ? null : [timeText(revoked.at), " by or before exchange ", exchangeLink(revoked.number)]],
       ["API key", isolated(token.clientId ?? "none")],
-      ["Family", [isolated(token.family), token.sequence === null ? "" : `, number ${token.sequence}`]],
+      ["Family", [isolated(token.family.id), token.sequence === null ? "" : `, number ${token.sequence}`]],
       ["Scope", isolated(token.scope || "not known")],
       ["Issued", [timeText(token.at), " in exchange ", exchangeLink(token.number)]],
-      ["Expires", `${timeText(token.expiresAt)}, lifetime ${spanText(token.expiresAt - token.at)}`],
+      ["Expires", [timeText(token.expiresAt), left, `, lifetime ${lifetimeText(token)}`]],
       ["Refresh token", token.refreshToken === null ? null
         : [isolated(token.refreshToken), token.refreshExpiresAt === null ? "" : ` expires ${timeText(token.refreshExpiresAt)}`]],
       ["Accepted", `${token.uses} ${token.uses === 1 ? "request" : "requests"}`],
@@ -78,16 +81,14 @@ function detailsOf(token, now) {
 }
 
 function leftText(token, now) {
-  if (now === null) return "";
-  const verb = now < token.expiresAt ? "expires" : "expired";
-  return `${verb} ${distanceText(token.expiresAt, now)}`;
+  return now === null ? "" : `, ${distanceText(token.expiresAt, now)}`;
 }
 
 function tableOf(families, clocks) {
   const tokens = families.flatMap((family) => family.tokens).sort((a, b) => b.number - a.number);
   const heads = ["Token", "API key", "Family", "Number", "Scope", "Issued", "Expires", "State", "Events", "Exchange"];
   const rows = tokens.slice(0, MOST_ROWS).map((token) => el("tr", null,
-    [isolated(token.name), isolated(token.clientId ?? ""), isolated(token.family.slice(0, 12)), String(token.sequence ?? ""),
+    [isolated(token.name), isolated(token.clientId ?? ""), isolated(token.family.id.slice(0, 12)), String(token.sequence ?? ""),
       isolated(token.scope), timeText(token.at), timeText(token.expiresAt), STATE_NAMES[stateOf(token, clocks.now(keyOf(token)))],
       String(token.events.length), exchangeLink(token.number)].map((cell) => el("td", null, cell))));
   return el("div", { class: "wide", role: "region", "aria-label": "Table of tokens", tabindex: "0" },
@@ -112,6 +113,7 @@ class TimeLine {
   moveNow = () => {};
   timer = null;
   left = null;
+  reuseRevokes = true;
 
   constructor(selected) {
     this.selected = selected;
@@ -138,6 +140,18 @@ class TimeLine {
     this.askClocks();
     this.showDetails();
     this.setZoom("all");
+    this.readSetting();
+  }
+
+  async readSetting() {
+    try {
+      const { settings } = await call("GET", "/config");
+      this.reuseRevokes = settings.refresh_reuse_detection.value === true;
+    } catch {
+      return; // the status of the page reports that the server does not answer
+    }
+    this.isStale = true;
+    this.later();
   }
 
   leave() {
@@ -150,7 +164,7 @@ class TimeLine {
   }
 
   read() {
-    this.families = familiesOf(journal.exchanges);
+    this.families = familiesOf(journal.exchanges, this.reuseRevokes);
     this.shown = this.families.slice(0, MOST_FAMILIES);
   }
 
