@@ -39,10 +39,7 @@ function confirmed(question, action) {
   });
 }
 
-const errorText = (error) => {
-  if (error.status === undefined && error instanceof TypeError) return "The server does not answer.";
-  return error.field ? `${error.field}: ${error.message}` : error.message;
-};
+const errorText = (error) => (error instanceof TypeError ? "The server does not answer." : error.message);
 
 /** A place for the error of a control, and a function that does something and puts its error there. */
 export function problemPlace() {
@@ -91,6 +88,7 @@ export function control({ label, about, testid, fields = [], request, after, con
       await after(response);
     });
     button.disabled = false;
+    if (document.activeElement === document.body) button.focus(); // a disabled button loses the focus
     showCurl();
   });
   return form;

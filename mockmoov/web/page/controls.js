@@ -52,9 +52,9 @@ function clockCard(view) {
   const move = control({ label: "Set", testid: "clock-move-to", after: taken,
     fields: [field("Time in ISO 8601 with an offset, or Unix seconds", moveTo)],
     request: () => ({ method: "POST", path: `${base}/clock/move-to`, body: { to: timeOf(moveTo) } }) });
-  const freeze = control({ label: "Freeze", testid: "clock-freeze", quiet: true, after: taken,
+  const freeze = control({ label: "Freeze", testid: "clock-freeze", quiet: true, after: (document) => { taken(document); resume.querySelector("button").focus(); },
     request: () => ({ method: "POST", path: `${base}/clock/freeze`, body: {} }) });
-  const resume = control({ label: "Resume", testid: "clock-resume", quiet: true, after: taken,
+  const resume = control({ label: "Resume", testid: "clock-resume", quiet: true, after: (document) => { taken(document); freeze.querySelector("button").focus(); },
     request: () => ({ method: "POST", path: `${base}/clock/resume`, body: {} }) });
   resume.hidden = true;
 

@@ -106,6 +106,14 @@ export function judgeScopes(operation, claims) {
   return ["ok", best.account === null ? "Enough." : `Enough for the account ${best.account}.`];
 }
 
+/** Whether a token is valid at a time: a state and a text. */
+function judgeTimes({ exp, nbf }, now) {
+  if (now === null) return ["unknown", "The time on its clock is not known."];
+  if (typeof exp !== "number") return ["refused", "It has no exp."];
+  if (exp <= now) return ["refused", "Expired."];
+  return typeof nbf === "number" && nbf > now ? ["refused", "Not valid yet."] : ["ok", "Not expired."];
+}
+
 function verdict(testid, [state, text]) {
   return el("p", { class: `verdict ${state}`, "data-testid": testid }, el("bdi", null, text));
 }
@@ -133,7 +141,7 @@ class Decoder {
     this.elements = [el("section", { class: "card", "aria-labelledby": "decode-title" },
       el("h3", { id: "decode-title" }, "Decode a token"),
       el("label", { for: "decode" }, "A JWT, or a token response in JSON"), this.field,
-      el("p", { class: "hint" }, "The token stays in this field; the page neither sends nor keeps it."),
+      el("p", { class: "hint" }, "The token stays in this field; the page does not send it, so it cannot check whether the token is revoked."),
       this.problem, this.result)];
     this.readOperations();
     this.show();
@@ -200,10 +208,8 @@ class Decoder {
       const at = this.decoded.claims[claim];
       return [el("dt", null, name), el("dd", null, `${timeText(at)}, ${distanceText(at, now)}`)];
     });
-    const isLate = now !== null && this.decoded.claims.exp <= now;
-    const state = isLate ? ["refused", "Expired."] : ["ok", "Not expired."];
     this.times.replaceChildren(
-      typeof this.decoded.claims.exp === "number" && now !== null ? verdict("expiry", state) : verdict("expiry", ["unknown", "It has no exp, or the time is not known."]),
+      verdict("expiry", judgeTimes(this.decoded.claims, now)),
       el("dl", { class: "facts" }, rows, el("dt", null, "Clock"),
         el("dd", null, id === "" ? "of the server" : ["of the API key ", el("bdi", { class: "any" }, id)], now === null ? "" : `: ${timeText(now)}`)));
   }

@@ -63,7 +63,7 @@ function detailsOf(token, now) {
     el("h3", null, "Token ", isolated(token.name)),
     facts([
       ["State", el("span", { class: `state ${state}` }, STATE_NAMES[state])],
-      ["Revoked", revoked === null ? null : [timeText(revoked.at), " by or before exchange ", exchangeLink(revoked.number)]],
+      ["Revoked", revoked === null ? null : [timeText(revoked.at), ", see exchange ", exchangeLink(revoked.number)]],
       ["API key", isolated(token.clientId ?? "none")],
       ["Family", [isolated(token.family.id), token.sequence === null ? "" : `, number ${token.sequence}`]],
       ["Scope", isolated(token.scope || "not known")],
