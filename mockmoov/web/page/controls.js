@@ -297,7 +297,7 @@ function signingCard(view) {
 function resetCard(view) {
   return card("Reset", "card-reset",
     el("p", { class: "hint" }, `Tokens of ${view.owner} that were issued before stop working.`),
-    control({ label: `Reset ${view.owner}`, testid: "reset", confirm: `Reset ${view.owner}? Tokens issued before stop working.`,
+    control({ label: view.clientId === "" ? "Reset the server" : "Reset this API key", testid: "reset", confirm: `Reset ${view.owner}? Tokens issued before stop working.`,
       request: () => ({ method: "POST", path: `${view.base}/reset`, body: {} }), after: () => view.reload() }));
 }
 
@@ -324,10 +324,10 @@ class ControlsView {
     this.endpoints = el("datalist", { id: "endpoints" });
     this.operations = el("datalist", { id: "operations" });
     this.withCatalogue(({ operations }) => this.showOperations(operations));
-    this.stopListening = onChange((added) => { if (added === null || added.length > 0) this.follow(); });
+    this.stopListening = onChange((added) => this.onJournal(added));
     const grid = el("div", { class: "grid controls" }, [clockCard, faultsCard, stubsCard, mintCard, keysCard, signingCard, resetCard].map((make) => make(this)));
-    this.elements = [el("h2", null, "Controls"), el("div", { class: "owner" }, field("Applies to", this.select), place),
-      el("p", { class: "hint" }, "API keys and signing keys belong to the whole server."), grid, this.endpoints, this.operations];
+    this.elements = [el("div", { class: "tools" }, el("h2", null, "Controls"), el("div", { class: "owner" }, field("Applies to", this.select), place),
+      el("p", { class: "hint" }, "API keys and signing keys belong to the whole server."), grid, this.endpoints, this.operations)];
     this.reload();
     if (focusOwner) requestAnimationFrame(() => this.select.focus());
     focusOwner = false;
@@ -348,6 +348,11 @@ class ControlsView {
   every(milliseconds, work) {
     const timer = setInterval(() => { if (!document.hidden) work(); }, milliseconds);
     this.onLeave(() => clearInterval(timer));
+  }
+
+  onJournal(added) {
+    if (added === null) this.reload(); // the journal was cleared, or the server is another one
+    else if (added.length > 0) this.follow();
   }
 
   follow() {

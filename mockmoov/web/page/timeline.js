@@ -10,9 +10,9 @@ const BAR = 14;
 const GAP = 8;
 const AXIS = 22;
 const MOST_ROWS = 5; // of one lane; later bars reuse them
-const MOST_BARS = 60; // of one lane
-const MOST_SHAPES = 800; // bars and marks of the drawing
-const MOST_MARKS = 20; // of one token
+const MOST_BARS = 300; // of the drawing
+const LEAST_BARS = 3; // of one lane, if it has as many
+const MOST_MARKS = 8; // of one token
 const LETTER = 6.3; // the width of a letter, about
 const TICK_WIDTH = 96;
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
@@ -128,35 +128,31 @@ function bar(token, y, x, width, now) {
     marks);
 }
 
-function lane(family, y, range, width, now) {
+function lane(family, y, range, width, now, most) {
   const x = scale(range, width);
-  const inSight = family.tokens.filter((token) => endOf(token) >= range.from && token.at <= range.to).slice(-MOST_BARS);
+  const inSight = family.tokens.filter((token) => endOf(token) >= range.from && token.at <= range.to).slice(-most);
   const rows = packRows(inSight, (range.to - range.from) * 10 / width);
   const height = LABEL + Math.max(1, ...rows.map((row) => row + 1)) * ROW + GAP;
-  const label = `${family.clientId ?? "no API key"} · family ${family.id.slice(0, 12)}`;
+  const label = `Family ${family.id.slice(0, 12)} of ${family.clientId ?? "no API key"}`;
   const left = family.tokens.length - inSight.length;
-  const note = left > 0 ? ` · ${left} more not in sight` : "";
+  const note = left > 0 ? ` · ${left} more not drawn` : "";
   const group = svg("g", { role: "group", "aria-label": label, "data-testid": "token-lane" },
     svg("text", { class: "lane-name", x: 4, y: y + LABEL - 5 }, cut(label, width - 8 - note.length * LETTER) + note),
     inSight.map((token, index) => bar(token, y + LABEL + rows[index] * ROW, x, width, now)),
     svg("line", { class: "lane-end", x1: 0, x2: width, y1: y + height - 0.5, y2: y + height - 0.5 }));
   const line = svg("line", { class: "now", y1: y, y2: y + height });
-  return { group, line, height, clientId: family.clientId ?? "", shapes: inSight.reduce((sum, { events }) => sum + 1 + Math.min(events.length, MOST_MARKS), 0) };
+  return { group, line, height, clientId: family.clientId ?? "" };
 }
 
-/**
- * Draw families. Returns the drawing, how many families it has, and `moveNow`, which moves the lines of now.
- */
+/** Draw families. Returns the drawing, and `moveNow`, which moves the lines of now. */
 export function draw(families, range, width, clocks) {
   const lanes = [];
   let height = 0;
-  let shapes = 0;
+  const most = Math.max(LEAST_BARS, Math.floor(MOST_BARS / families.length));
   for (const family of families) {
-    if (shapes > MOST_SHAPES) break;
-    const made = lane(family, height, range, width, clocks.now(family.clientId ?? ""));
+    const made = lane(family, height, range, width, clocks.now(family.clientId ?? ""), most);
     lanes.push(made);
     height += made.height;
-    shapes += made.shapes;
   }
   const x = scale(range, width);
   const moveNow = () => {
@@ -172,5 +168,5 @@ export function draw(families, range, width, clocks) {
   moveNow();
   const drawing = svg("svg", { class: "lanes", width, height, role: "group", "aria-label": "Tokens on a time line", "data-testid": "timeline" },
     lanes.map(({ group, line }) => [group, line]));
-  return { drawing, drawn: lanes.length, moveNow };
+  return { drawing, moveNow };
 }

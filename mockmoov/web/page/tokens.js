@@ -214,7 +214,7 @@ class TimeLine {
 
   draw() {
     const width = Math.floor(this.box.clientWidth);
-    this.showNotes(0);
+    this.showNotes();
     if (this.shown.length === 0) {
       this.box.replaceChildren(el("p", { class: "empty" }, "The journal has no tokens yet. ", el("a", { href: "#/start" }, "Request one"), "."));
       return;
@@ -223,23 +223,22 @@ class TimeLine {
     const range = this.range();
     const hadFocus = this.box.contains(document.activeElement) && document.activeElement.matches(".bar");
     const top = this.box.scrollTop;
-    const { drawing, drawn, moveNow } = draw(this.shown, range, width, this.clocks);
+    const { drawing, moveNow } = draw(this.shown, range, width, this.clocks);
     this.moveNow = moveNow;
     this.drawnRange = JSON.stringify(range);
     this.box.replaceChildren(axis(range, width), drawing);
     this.box.scrollTop = top;
-    this.showNotes(drawn);
     this.markSelected();
     if (hadFocus) this.box.querySelector(".bar[tabindex='0']")?.focus({ preventScroll: true });
   }
 
-  showNotes(drawn) {
-    const left = this.families.length - drawn;
+  showNotes() {
+    const left = this.families.length - this.shown.length;
     this.notes.textContent = [
-      drawn > 0 && left > 0 ? `${left} older families are not drawn.` : "",
+      left > 0 ? `${left} older families are not drawn.` : "",
       journal.dropped > 0 ? `The journal dropped ${journal.dropped} exchanges; their tokens are not drawn.` : "",
       "Tokens that a test minted and resets are not in the journal.",
-    ].join(" ").trim();
+    ].filter((text) => text !== "").join(" ");
   }
 
   showClocks() {
@@ -302,13 +301,18 @@ class TimeLine {
         : `The journal has no token of exchange ${this.selected}.`));
       return;
     }
-    const { panel, left } = detailsOf(token, this.clocks.now(keyOf(token)));
+    const now = this.clocks.now(keyOf(token));
+    const facts = JSON.stringify([token.number, token.uses, token.events, stateOf(token, now)]);
+    if (facts === this.shownFacts && this.left !== null) return; // so that a link in it keeps the focus
+    this.shownFacts = facts;
+    const { panel, left } = detailsOf(token, now);
     this.left = left;
     this.details.replaceChildren(panel);
   }
 
   showTable() {
-    const [summary] = this.table.children;
+    const [summary, table] = this.table.children;
+    if (this.table.open && table?.contains(document.activeElement)) return;
     this.table.replaceChildren(summary, ...(this.table.open ? [tableOf(this.families, this.clocks)] : []));
   }
 }
@@ -318,7 +322,7 @@ export function tokensView([number] = []) {
   const timeLine = new TimeLine(number ? Number(number) : null);
   const decoding = decoder();
   return {
-    elements: [el("h2", null, "Tokens"), ...timeLine.elements, ...decoding.elements],
+    elements: [el("div", { class: "tools" }, el("h2", null, "Tokens"), timeLine.elements, decoding.elements)],
     leave() {
       timeLine.leave();
       decoding.leave();
