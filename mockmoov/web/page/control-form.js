@@ -28,7 +28,7 @@ function curlLine({ method, path, body }) {
 function confirmed(question, action) {
   return new Promise((resolve) => {
     const dialog = el("dialog", { "aria-labelledby": "confirm-title", "data-testid": "confirm" },
-      el("form", { method: "dialog" },
+      el("form", { method: "dialog", class: "tools" },
         el("p", { id: "confirm-title" }, el("bdi", { class: "any" }, question)),
         el("div", { class: "row" },
           el("button", { type: "submit", value: "yes", "data-testid": "confirm-yes" }, action),
