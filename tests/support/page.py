@@ -9,7 +9,6 @@ from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import Select
 
 from mockmoov.testing import MockMoov, MoovKey
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET
@@ -19,6 +18,14 @@ _WAIT_SECONDS = 10
 _POLL_SECONDS = 0.05
 _REFUSED = "the server responded with a status of 422"  # Chromium logs it; the page displays why
 _ADDRESSES = "return performance.getEntriesByType('resource').map(entry => entry.name)"
+# Choose an option as a user does; false if there is none with this value yet.
+_CHOOSE = """
+const [field, value] = arguments;
+if (![...field.options].some(option => option.value === value)) return false;
+field.value = value;
+for (const type of ["input", "change"]) field.dispatchEvent(new Event(type, {bubbles: true}));
+return true;
+"""
 _Found = TypeVar("_Found")
 
 
@@ -82,8 +89,7 @@ class Tab:
         """Put a text into a field, or choose an option."""
         field = self.find(testid, within)
         if field.tag_name == "select":
-            self.until(lambda: text in [each.get_attribute("value") for each in Select(field).options], text)
-            next(each for each in Select(field).options if each.get_attribute("value") == text).click()
+            self.until(lambda: self.run(_CHOOSE, field, text), f"the choice {text}")
         else:
             field.send_keys(Keys.CONTROL, "a")
             field.send_keys(text or Keys.DELETE)

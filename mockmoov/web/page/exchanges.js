@@ -3,8 +3,8 @@
 import { call } from "./api.js";
 import { el } from "./dom.js";
 import { exchangeDetails } from "./exchange.js";
-import { exchangeList } from "./exchange_list.js";
-import { filterFields } from "./filter_fields.js";
+import { exchangeList } from "./exchange-list.js";
+import { filterFields } from "./filter-fields.js";
 import { matcher, NO_FILTERS, readFilters, searched, urlOf } from "./filters.js";
 import { journal, onChange, restart } from "./journal.js";
 
