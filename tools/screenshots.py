@@ -64,7 +64,7 @@ def main() -> None:
             driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
             for name, view in VIEWS.items():
                 tab.open(view).shows("Live")
-                time.sleep(0.5)  # the time line is drawn once the clocks are known
+                time.sleep(1.5)  # the time line is drawn once the clocks are known
                 image = driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})["data"]
                 (ROOT / "docs" / f"page-{name}-{scheme}.png").write_bytes(base64.b64decode(image))
 
