@@ -17,7 +17,6 @@ from mockmoov.web.middleware import send_own_response
 
 PAGE = "/_mockmoov/"
 _FILES = f"{PAGE}page/"
-_FOLDER = Path(__file__).parent / "page"
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -67,8 +66,11 @@ class WebPage:
 
 @cache
 def _files() -> dict[str, bytes]:
-    """Every file of the page; read once somebody looks."""
-    return {file.name: file.read_bytes() for file in _FOLDER.iterdir() if file.suffix in _TYPES}
+    """Every file of the page, also from a wheel that is not unpacked; read once somebody looks."""
+    from importlib.resources import files  # noqa: PLC0415 - it takes a while, and a start does not need it
+
+    found = files("mockmoov.web").joinpath("page").iterdir()
+    return {file.name: file.read_bytes() for file in found if Path(file.name).suffix in _TYPES}
 
 
 class Root:
