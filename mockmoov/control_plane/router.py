@@ -68,6 +68,7 @@ ROUTES: Mapping[str, Mapping[str, Resource]] = {
     f"{BASE}/signing-keys/{{kid}}": {"DELETE": tokens.drop_key},
     f"{BASE}/config": {"GET": server.config},
     f"{BASE}/catalogue": {"GET": catalogue.read},
+    f"{BASE}/catalogue/{{operation}}": {"GET": catalogue.read_operation},
 }
 
 

@@ -154,8 +154,17 @@ function stubsCard(view) {
   const endpoint = el("input", { type: "text", list: "operations", autocomplete: "off", required: true, placeholder: "listAccounts", "data-testid": "stub-endpoint" });
   const status = numberInput("stub-status", { value: "200", min: "200", max: "599", required: true });
   const body = el("textarea", { rows: "4", spellcheck: "false", autocomplete: "off", "data-testid": "stub-body" }, "{}");
+  const { place, attempt } = problemPlace();
+  const fillIn = el("button", { type: "button", class: "quiet", "data-testid": "stub-example", onclick: () => attempt(async () => {
+    const { name, example } = await call("GET", `/catalogue/${encodeURIComponent(endpoint.value.trim())}`);
+    if (example === null) throw new Error(`There is no example of ${name}. Start the server with --openapi and Moov's description.`);
+    status.value = String(example.status);
+    body.value = "json" in example ? JSON.stringify(example.json, null, 2) : "";
+    body.dispatchEvent(new Event("input", { bubbles: true }));
+  }) }, "Fill in the example");
   const add = control({ label: "Add stub", testid: "stub-add", after: reload,
-    fields: [field("Operation, by name or by method and path", endpoint), field("Status", status), field("JSON body; empty for none", body)],
+    fields: [field("Operation, by name or by method and path", endpoint), el("div", { class: "row" }, fillIn), place,
+      field("Status", status), field("JSON body; empty for none", body)],
     request: () => ({ method: "POST", path, body: {
       endpoint: endpoint.value.trim(), status: numberOf(status, 200), ...jsonOf(body.value) } }) });
   return card("Stubs", "card-stubs", elements, add);

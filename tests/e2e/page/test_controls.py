@@ -1,6 +1,7 @@
 """The page in a browser: each control does what its API does, and its curl line does the same."""
 
 import subprocess
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -77,6 +78,35 @@ def test_stubs_answer(tab: Tab, moov: MockMoov) -> None:
     tab.enter("stub-body", "{")
     tab.click("stub-add")
     tab.shows("The body is not JSON")
+
+
+def test_stub_starts_from_the_example_of_a_description(tab: Tab, tmp_path: Path) -> None:
+    file = tmp_path / "moov.yaml"
+    file.write_text(DESCRIPTION)
+    with MockMoov(openapi=str(file)) as described:
+        other = Tab(tab.driver, described.url).open("controls")
+        other.shows("Live")
+        other.enter("stub-endpoint", "listAccounts")
+        other.click("stub-example")
+        other.until(lambda: '"accountID": "a"' in str(other.find("stub-body").get_attribute("value")))
+        other.enter("stub-endpoint", "ping")
+        other.click("stub-example")
+        other.shows("There is no example of ping.")
+        other.leave()
+    tab.open("start").shows("Live")
+
+
+DESCRIPTION = """
+openapi: 3.1.0
+info: {title: Moov, version: "1"}
+paths:
+  /accounts:
+    get:
+      responses:
+        "200":
+          description: The accounts.
+          content: {application/json: {example: [{accountID: a}]}}
+"""
 
 
 def test_minted_token_appears_once_and_is_handed_to_the_decoder(tab: Tab, moov: MockMoov) -> None:
