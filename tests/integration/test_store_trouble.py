@@ -215,7 +215,13 @@ def test_reading_goes_on_while_nothing_can_be_written(
     before = [
         desk.get(path).document for path in ("/faults", "/stubs", "/clock", "/api-keys", "/signing-keys")
     ]
-    needs_nothing = {"/tokens": 201, "/{fault_id}": 404, "/{stub_id}": 404, "/{kid}": 404}
+    needs_nothing = {
+        "/tokens": 201,
+        "/{fault_id}": 404,
+        "/{stub_id}": 404,
+        "/{kid}": 404,
+        "/{operation}": 404,
+    }
     wrong = []
     with trouble():
         for method, target, body in control_requests():
