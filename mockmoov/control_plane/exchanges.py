@@ -17,13 +17,13 @@ from mockmoov.server.steps import WaitForExchanges
 from mockmoov.simulation.journal import Query, matching
 from mockmoov.simulation.matching import Where, check_conditions, check_where
 from mockmoov.simulation.redaction import masked_condition
-from mockmoov.storage.store import TooManyWatchesError
+from mockmoov.storage.store import Numbering, TooManyWatchesError
 
 LONGEST_WAIT = 60.0  # seconds
 
 
 class _Selection(Query, frozen=True, kw_only=True):
-    after: Annotated[int, Meta(ge=0)] = 0
+    after: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
 
 
 class _List(_Selection, frozen=True, kw_only=True):
@@ -33,6 +33,7 @@ class _List(_Selection, frozen=True, kw_only=True):
 class _Wait(_Selection, frozen=True, kw_only=True):
     count: Annotated[int, Meta(ge=1, le=10**6)] = 1
     timeout: Annotated[float, Meta(ge=0, le=LONGEST_WAIT)] = 5.0
+    journal: str | None = None
 
 
 class _Where(Struct, frozen=True, kw_only=True):
@@ -42,9 +43,11 @@ class _Where(Struct, frozen=True, kw_only=True):
 def list_all(request: ControlRequest) -> HttpResponse:
     """The exchanges that match the query; with a limit only the last ones, while all are counted."""
     query = parse_as(_query(request), _List, strict=False)
-    journal = request.server.simulation.journal(request.owner())
+    simulation = request.server.simulation
+    numbering = simulation.numbering()  # first, so that whoever waits with it learns of a later clearing
+    journal = simulation.journal(request.owner(), after=query.after)
     found = matching(journal.exchanges, query)
-    document = _document(request, found, journal.dropped)
+    document = _document(request, numbering, found, journal.dropped)
     if query.limit is not None:
         document["exchanges"] = found[max(0, len(found) - query.limit) :]
     return render_json(document)
@@ -53,19 +56,19 @@ def list_all(request: ControlRequest) -> HttpResponse:
 def wait(request: ControlRequest) -> Waiting:
     """The exchanges that match once there are `count` of them, or when `timeout` is over."""
     query = parse_as(_query(request), _Wait, strict=False)
-    owner = request.owner()
+    owner, simulation = request.owner(), request.server.simulation
     try:
-        watch = request.server.simulation.watch(owner, query, query.count)
+        watch = simulation.watch(owner, query, query.count)
     except TooManyWatchesError as error:
         raise ResourceError(429, str(error)) from None
     with watch:
         step = WaitForExchanges(watch, query.timeout)
-        # If no exchange has the number any more, the journal was cleared: later ones have lower numbers.
-        while watch.missing and step.seconds > 0 and query.after <= request.server.simulation.last_exchange():
+        while watch.missing and step.seconds > 0 and query.journal in (None, simulation.numbering().id):
             yield step
             request.owner()  # it may have been deleted
         is_complete = not watch.missing
-        document = _document(request, watch.found(), watch.dropped)
+        numbering = simulation.numbering()
+        document = _document(request, numbering, watch.found(), watch.dropped)
     return render_json({**document, "complete": is_complete})
 
 
@@ -110,11 +113,14 @@ def _where(server: AuthorizationServer, endpoint: str | None, text: str) -> dict
     return members["where"]
 
 
-def _document(request: ControlRequest, found: list[Exchange], dropped: int) -> dict[str, Any]:
+def _document(
+    request: ControlRequest, numbering: Numbering, found: list[Exchange], dropped: int
+) -> dict[str, Any]:
     return {
         "client_id": request.parameters.get("client_id"),
         "count": len(found),
         "dropped": dropped,
-        "last": request.server.simulation.last_exchange(),
+        "journal": numbering.id,
+        "first": numbering.first,
         "exchanges": found,
     }

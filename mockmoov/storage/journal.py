@@ -8,6 +8,7 @@ involved: the journal notifies the watches.
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import takewhile
+from secrets import token_hex
 from threading import Lock
 
 from msgspec import Struct, field
@@ -17,7 +18,7 @@ from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.journal import Query, matching
 from mockmoov.storage.exchanges import Encoded, decode, numbers_of_matching
-from mockmoov.storage.store import MAX_WATCHES, Journal, TooManyWatchesError, Watch
+from mockmoov.storage.store import MAX_WATCHES, Journal, Numbering, TooManyWatchesError, Watch
 
 
 class _Owner(Struct):
@@ -87,6 +88,7 @@ class MemoryJournal:
     def _start(self) -> None:
         self._owners: dict[str | None, _Owner] = {}
         self._owner_of: dict[int, _Owner] = {}  # by number, in order
+        self._id = token_hex(8)
         self._number = self._bytes = 0
         self._oldest = 1  # no number in the journal is lower
 
@@ -138,19 +140,21 @@ class MemoryJournal:
         with self._lock:
             return len(self._owner_of)
 
-    def last(self) -> int:
-        """The number of the newest exchange; 0 if there is none."""
+    def numbering(self) -> Numbering:
+        """Which numbers the exchanges have."""
         with self._lock:
-            return next(reversed(self._owner_of), 0)
+            while self._owner_of and self._oldest not in self._owner_of:
+                self._oldest += 1
+            return Numbering(self._id, self._oldest if self._owner_of else 0)
 
-    def read(self, owner: str | None = None) -> Journal:
-        """The exchanges of an owner, or (None) all."""
+    def read(self, owner: str | None = None, *, after: int = 0) -> Journal:
+        """The exchanges of an owner, or (None) all, after a number."""
         with self._lock:
-            encoded, dropped = self._encoded(owner), self._dropped(owner)
+            encoded, dropped = self._encoded(owner, after), self._dropped(owner)
         return Journal(decode(encoded), dropped)
 
     def clear(self, owner: str | None = None) -> None:
-        """Remove the exchanges of an owner, or (None) all, and notify its watches: its key may be gone, too.
+        """Remove the exchanges of an owner, or (None) all, and notify watches: the key may be gone, too.
 
         Numbers start at 1 again if all are removed.
         """
@@ -165,10 +169,12 @@ class MemoryJournal:
                     self._bytes -= len(value)
                 for tally in self._tallies.get(None, {}).values():
                     tally.numbers = deque(filter(self._owner_of.__contains__, tally.numbers))
+                self._id = token_hex(8)
                 cleared = [*self._tallies.get(owner, {}).values()]
             for tally in cleared:
                 tally.numbers.clear()
-            notified = [watch for tally in cleared for same in tally.watches.values() for watch in same]
+            changed = cleared if owner is None else [*cleared, *self._tallies.get(None, {}).values()]
+            notified = [watch for tally in changed for same in tally.watches.values() for watch in same]
         _notify(notified)
 
     def watch(self, owner: str | None, query: Query, count: int, notify: Callable[[], None]) -> MemoryWatch:

@@ -20,7 +20,7 @@ from mockmoov.simulation.matching import RequestFacts
 from mockmoov.simulation.stubs import Stub, StubPlan, select_stub
 from mockmoov.storage.entries import SIGNING_KEYS, decode_api_key, decode_clock, entry_name, group_of
 from mockmoov.storage.plans import Plans
-from mockmoov.storage.store import Journal, Seen, Store, Watch
+from mockmoov.storage.store import Journal, Numbering, Seen, Store, Watch
 
 _NAMES = ("clock", "faults", "stubs", SIGNING_KEYS)  # the entries that a request needs of the server
 _OF_A_KEY = ("api-key", "clock", "faults", "stubs")  # and of an API key
@@ -165,13 +165,13 @@ class SimulationState:
         """How many exchanges the journal has."""
         return self._store.journal.count()
 
-    def last_exchange(self) -> int:
-        """The number of the newest exchange in the journal; 0 if there is none."""
-        return self._store.journal.last()
+    def numbering(self) -> Numbering:
+        """Which numbers the exchanges of the whole journal have."""
+        return self._store.journal.numbering()
 
-    def journal(self, owner: str | None = None) -> Journal:
-        """The exchanges of an API key, or (None) all."""
-        return self._store.journal.read(owner)
+    def journal(self, owner: str | None = None, *, after: int = 0) -> Journal:
+        """The exchanges of an API key, or (None) all, after a number."""
+        return self._store.journal.read(owner, after=after)
 
     def watch(self, owner: str | None, query: Query, count: int) -> Watch:
         """Wait until the journal of an API key, or (None) the whole journal, has `count` matching exchanges.

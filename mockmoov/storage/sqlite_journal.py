@@ -16,7 +16,7 @@ from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.journal import Query, matching
 from mockmoov.storage.exchanges import decode, numbers_of_matching
 from mockmoov.storage.sqlite_file import SqliteFile
-from mockmoov.storage.store import MAX_WATCHES, Journal, StoreError, TooManyWatchesError, Watch
+from mockmoov.storage.store import MAX_WATCHES, Journal, Numbering, StoreError, TooManyWatchesError, Watch
 
 _TURN_SECONDS = 0.025
 _BATCH = 64  # how many exchanges a process appends before it looks whether there are too many
@@ -105,14 +105,15 @@ class SqliteJournal:
         self._make_room()
         return int(self._file.read("SELECT count(*) FROM exchanges")[0][0])
 
-    def last(self) -> int:
-        """The number of the newest exchange; 0 if there is none."""
-        return self.state().last
+    def numbering(self) -> Numbering:
+        """Which numbers the exchanges have."""
+        state = self.state()
+        return Numbering(str(state.clearings), state.first)
 
-    def read(self, owner: str | None = None) -> Journal:
-        """The exchanges of an owner, or (None) all."""
+    def read(self, owner: str | None = None, *, after: int = 0) -> Journal:
+        """The exchanges of an owner, or (None) all, after a number."""
         self._make_room()
-        rows = self._rows(owner, after=0)
+        rows = self._rows(owner, after)
         encoded = [(number, value) for _, number, value in rows if number is not None]
         return Journal(decode(encoded), rows[0][0])
 
@@ -231,7 +232,7 @@ class SqliteWatch(Watch):
 
     def found(self) -> list[Exchange]:
         """The matching exchanges that the journal holds now, in order."""
-        return matching(self.journal.read(self.owner).exchanges, self.query)
+        return matching(self.journal.read(self.owner, after=self.query.after).exchanges, self.query)
 
     def close(self) -> None:
         """End the watch; it must not be used afterwards. Closing it again does nothing."""

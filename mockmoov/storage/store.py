@@ -55,13 +55,20 @@ class Journal(NamedTuple):
     dropped: int
 
 
+class Numbering(NamedTuple):
+    """An id that changes when exchanges are cleared, and the number of the oldest one; 0 if there is none."""
+
+    id: str
+    first: int
+
+
 class Watch(ABC):
     """Waits until a journal has `count` exchanges that match a query. Close it when the wait is over.
 
-    `notify` is called when the last missing exchange arrives, and when the exchanges of the watched owner are
-    removed. It runs in the thread that appends or removes, so it must be quick, and it must not raise.
-    From then on `is_notified` is true, until the waiter resets it. A journal that other processes write, too,
-    can't notify: look at `missing` again every `turn` seconds.
+    `notify` is called when the last missing exchange arrives, and when watched exchanges are cleared. It runs
+    in the thread that appends or clears, so it must be quick, and it must not raise. From then on
+    `is_notified` is true, until the waiter resets it. A journal that other processes write, too, can't notify:
+    look at `missing` again every `turn` seconds.
     """
 
     def __init__(self, owner: str | None, query: Query, count: int, notify: Callable[[], None]) -> None:
@@ -116,16 +123,16 @@ class JournalStore(Protocol):
         """How many exchanges there are."""
         ...
 
-    def last(self) -> int:
-        """The number of the newest exchange; 0 if there is none."""
+    def numbering(self) -> "Numbering":
+        """Which numbers the exchanges have."""
         ...
 
-    def read(self, owner: str | None = None) -> Journal:
-        """The exchanges of an owner, or (None) all."""
+    def read(self, owner: str | None = None, *, after: int = 0) -> Journal:
+        """The exchanges of an owner, or (None) all, after a number."""
         ...
 
     def clear(self, owner: str | None = None) -> None:
-        """Remove the exchanges of an owner, or (None) all, and notify its watches: its key may be gone, too.
+        """Remove the exchanges of an owner, or (None) all, and notify watches: the key may be gone, too.
 
         Numbers start at 1 again if all are removed.
         """

@@ -22,6 +22,7 @@ CORS_REFUSAL = "mockmoov.cors_refusal"
 FIELDS = "mockmoov_fields"
 """The attribute of a `LogRecord` with what its line says, by name."""
 _LOG_LINE = "mockmoov.log_line"  # in the scope: the line, until it is written
+_FIRST_ERROR = 400  # of the statuses
 _PLAIN = re.compile(r"[\w.:/{}\\-]+", re.ASCII)
 _REASON, _REQUEST_ID = REASON_HEADER.encode(), REQUEST_ID_HEADER.encode()
 _access = logging.getLogger("mockmoov.access")
@@ -36,13 +37,13 @@ def access_log(app: ASGIApp, paths: Iterable[str], secrets: Callable[[], Iterabl
     words = frozenset("/".join(paths).split("/"))
 
     async def with_log_line(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _access.isEnabledFor(logging.INFO) or _is_read_by_page(scope):
+        if scope["type"] != "http" or not _access.isEnabledFor(logging.INFO):
             await app(scope, receive, send)
             return
         scope[_LOG_LINE] = _Line(scope, words, secrets, time.perf_counter())
 
         async def send_and_log(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and not _is_read_by_page(scope, message["status"]):
                 headers = {name: value.decode("latin-1") for name, value in message["headers"]}
                 write_log_line(scope, message["status"], headers.get(_REASON), headers.get(_REQUEST_ID))
             await send(message)
@@ -52,10 +53,10 @@ def access_log(app: ASGIApp, paths: Iterable[str], secrets: Callable[[], Iterabl
     return with_log_line
 
 
-def _is_read_by_page(scope: Scope) -> bool:
+def _is_read_by_page(scope: Scope, status: int) -> bool:
     """Whether the page at `/_mockmoov/` reads: it does so again and again for as long as it is open."""
     request = request_of(scope)
-    is_own = request.path.startswith("/_mockmoov/") and request.method == "GET"
+    is_own = request.path.startswith("/_mockmoov/") and request.method == "GET" and status < _FIRST_ERROR
     return is_own and request.headers.get("sec-fetch-site") == ("same-origin",)
 
 

@@ -11,7 +11,7 @@ from mockmoov.oauth.messages import HttpRequest
 from mockmoov.oauth.records import Issued
 from mockmoov.server.steps import Steps, WaitForExchanges
 from tests.support.control import JSON, Desk
-from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, Clock, basic, post_form
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET, NOW, Clock, basic, new_server, post_form
 
 KEY = f"/api-keys/{CLIENT_ID}"
 each_journal = pytest.mark.parametrize("of", ["", KEY])
@@ -121,7 +121,7 @@ BAD_QUERIES: list[tuple[str, str, str]] = [  # query, the field that is blamed, 
 BAD_NUMBERS = {
     "/exchanges": (
         "after=-1",
-        "after=x",
+        "after=9223372036854775808",
         "limit=-1",
         "limit=1000001",
         f"limit={'9' * 5000}",
@@ -202,21 +202,34 @@ def test_a_wait_ends_once_there_are_enough(desk: Desk, of: str) -> None:
 
 def test_a_wait_for_later_exchanges_counts_only_those(desk: Desk) -> None:
     answer = desk.get("/exchanges/wait", after=2, timeout=60)
-    assert ([each["number"] for each in answer["exchanges"]], answer["last"]) == ([3, 4], 4)
+    assert [each["number"] for each in answer["exchanges"]] == [3, 4]
     steps, step = waiting_for(desk, "", "after=4")
     desk.token()
     assert step.watch.missing == 0
     document = document_of(steps, step, is_late=False)
-    assert ([each["number"] for each in document["exchanges"]], document["last"]) == ([5], 5)
+    assert [each["number"] for each in document["exchanges"]] == [5]
 
 
-def test_a_wait_for_later_exchanges_ends_when_the_journal_is_cleared(desk: Desk) -> None:
-    steps, step = waiting_for(desk, "", "after=4")
-    desk.ask("DELETE", "/exchanges")
+@pytest.mark.parametrize("cleared", ["", KEY])
+def test_a_wait_ends_when_the_journal_that_it_names_is_cleared(desk: Desk, cleared: str) -> None:
+    before = desk.get("/exchanges")
+    assert before["first"] == 1
+    steps, step = waiting_for(desk, "", f"after=4&journal={before['journal']}")
+    notified: list[None] = []
+    step.watch.notify = lambda: notified.append(None)
+    desk.ask("DELETE", f"{cleared}/exchanges")
+    assert notified == [None]
     document = document_of(steps, step, is_late=False)
-    assert (document["complete"], document["last"], document["exchanges"]) == (False, 0, [])
-    answer = desk.get("/exchanges/wait", after=4, timeout=60)  # at once
-    assert (answer["complete"], answer["last"]) == (False, 0)
+    assert document["journal"] != before["journal"]
+    answer = desk.get("/exchanges/wait", count=99, journal=before["journal"], timeout=60)  # at once
+    assert (answer["complete"], answer["journal"]) == (False, document["journal"])
+
+
+def test_dropped_exchanges_leave_the_journal_its_id(wall: Clock) -> None:
+    desk = Desk(new_server(clock=wall, journal_size=2))
+    ids = {(desk.token(), desk.get("/exchanges")["journal"]) for _ in range(4)}
+    assert len(ids) == 1
+    assert desk.get("/exchanges")["first"] == 3
 
 
 def test_a_wait_goes_on_when_the_journal_is_cleared(desk: Desk) -> None:

@@ -120,7 +120,7 @@ def test_every_method_waits_for_the_lock() -> None:
     calls: dict[str, Callable[[], object]] = {
         "append": lambda: journal.append(EXCHANGE),
         "count": journal.count,
-        "last": journal.last,
+        "numbering": journal.numbering,
         "read": journal.read,
         "clear": journal.clear,
         "watch": lambda: journal.watch(None, Query(status=200), 1, lambda: None),

@@ -112,10 +112,15 @@ def test_neither_the_journal_nor_the_log_fill_up_while_the_page_is_open() -> Non
             ("GET", "/_mockmoov/page/main.js", by_page),
             ("GET", "/_mockmoov/exchanges/wait?timeout=0", by_page),
             ("POST", "/_mockmoov/reset", {**by_page, "json": {}}),
+            ("GET", "/_mockmoov/none", by_page),
         ]
         *_, journal = ask_all(app, [*asked, ("GET", "/_mockmoov/exchanges", by_page)])
     assert journal.json()["count"] == 0
-    assert [line.split()[:2] for line in lines] == [["GET", "/_mockmoov/"], ["POST", "/_mockmoov/reset"]]
+    assert [line.split()[:2] for line in lines] == [
+        ["GET", "/_mockmoov/"],
+        ["POST", "/_mockmoov/reset"],
+        ["GET", "/_mockmoov/none"],
+    ]
 
 
 # --- the files ----------------------------------------------------------------------------------
