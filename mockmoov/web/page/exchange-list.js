@@ -1,12 +1,13 @@
 // The rows of the journal, newest first: a window of them, one tab stop, and arrow keys that move.
 
+import { timeText } from "./clocks.js";
 import { el } from "./dom.js";
-import { dateOf, statusMark } from "./exchange.js";
+import { statusMark } from "./exchange.js";
 import { urlOf } from "./filters.js";
 
 const WINDOW = 200; // rows at first, and more with each "show more"
 
-const headings = () => [["time", ["Time", el("span", null, " (GMT)")]], ["operation", "Operation"], ["status", "Status"],
+const headings = () => [["time", ["Time", el("span", null, " (UTC)")]], ["operation", "Operation"], ["status", "Status"],
   ["client", "Client"], ["contract", "Contract"], ["reason", "Reason"], ["by", "Fault or stub"]];
 
 function answeredBy({ fault, stub }) {
@@ -18,10 +19,10 @@ function answeredBy({ fault, stub }) {
 function rowOf(exchange, filters) {
   const { number, endpoint, method, path, reason, client_id: client, fault, stub } = exchange;
   const operation = endpoint ?? `${method} ${path}`;
-  const date = dateOf(exchange.at);
+  const date = timeText(exchange.at);
   const cell = (name, title, ...children) => el("td", { class: name, title }, children); // it isolates its text
   return el("tr", { "data-number": number, "data-testid": "exchange" },
-    cell("time", date, date.split(" ")[4] ?? "?"),
+    cell("time", date, date.split(" ")[1] ?? "?"),
     cell("operation", operation, el("a", { href: urlOf(filters, number), tabindex: "-1" }, operation)),
     cell("status", null, statusMark(exchange)),
     cell("client", client, client),

@@ -1,11 +1,9 @@
 // One exchange in detail, with the curl command that repeats it.
 
+import { timeText } from "./clocks.js";
 import { codeBlock, copyButton, el } from "./dom.js";
 import { outcome } from "./filters.js";
 import { HIDDEN, jsonText, lacksBody, repeat, variablesOf } from "./repeat.js";
-
-/** A time in Unix seconds, as a date in GMT. */
-export const dateOf = (seconds) => new Date(seconds * 1000).toUTCString();
 
 /** The status of a response, in its colour. */
 export const statusMark = ({ status }) =>
@@ -23,18 +21,17 @@ function section(title, list) {
 function facts(exchange) {
   return [
     ["number", String(exchange.number)],
-    ["time", dateOf(exchange.at)],
+    ["time", timeText(exchange.at)],
     ["endpoint", exchange.endpoint],
     ["client", exchange.client_id],
     ["contract", exchange.contract],
-    ["reason", exchange.reason],
     ["fault", exchange.fault],
     ["stub", exchange.stub],
   ];
 }
 
 function tokens({ issued }) {
-  const withDate = (name, value) => (name.endsWith("expires_at") ? dateOf(value) : String(value));
+  const withDate = (name, value) => (name.endsWith("expires_at") ? timeText(value) : String(value));
   return Object.entries(issued).map(([name, value]) => [name, withDate(name, value)]);
 }
 
@@ -47,8 +44,8 @@ function curlNotes(exchange, command) {
   const variables = variablesOf(command);
   return [
     variables.length > 0 ? `Set ${new Intl.ListFormat("en").format(variables)} in your shell first.` : null,
-    command.includes(HIDDEN) ? `Replace ${HIDDEN}, where the journal hides text.` : null,
-    lacksBody(exchange) ? "The journal does not have the body of this request." : null,
+    command.includes(HIDDEN) ? `Replace each ${HIDDEN}: the journal hides what was there.` : null,
+    lacksBody(exchange) ? "The journal did not keep the body of this request." : null,
   ].filter((note) => note !== null);
 }
 
@@ -56,7 +53,7 @@ function curlSection(exchange) {
   const command = repeat(exchange, location.origin);
   return el("section", null,
     el("div", { class: "bar" },
-      el("h4", null, "Repeat it"), el("span", { class: "push" }, copyButton(command, "Copy as curl"))),
+      el("h4", null, "Repeat this request"), el("span", { class: "push" }, copyButton(command, "Copy as curl"))),
     el("div", { class: "code" }, el("pre", { tabindex: "0", "data-testid": "curl" }, command)),
     el("p", { class: "hint" }, curlNotes(exchange, command).join(" ")));
 }
@@ -67,6 +64,7 @@ export function exchangeDetails(exchange) {
   return [
     el("p", { class: "mono long", "data-testid": "request-line" },
       statusMark(exchange), " ", el("bdi", null, `${exchange.method} ${exchange.path}`)),
+    exchange.reason === null ? null : el("p", { class: "why long", "data-testid": "detail-reason" }, el("bdi", null, exchange.reason)),
     section("Exchange", facts(exchange)),
     section("Headers", Object.entries(exchange.headers)),
     section("Parameters", Object.entries(exchange.parameters)),
@@ -74,6 +72,8 @@ export function exchangeDetails(exchange) {
     section("Query", query),
     body(exchange),
     section("Issued tokens", tokens(exchange)),
+    Object.keys(exchange.issued).length === 0 ? null
+      : el("p", null, el("a", { href: `#/tokens/${exchange.number}` }, "Show on the time line")),
     curlSection(exchange),
   ].filter((element) => element !== null);
 }

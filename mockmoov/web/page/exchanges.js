@@ -15,7 +15,7 @@ function askToClear(onYes) {
   const dialog = el("dialog", { "aria-labelledby": "clear-title", "data-testid": "clear-dialog" },
     el("form", { method: "dialog" },
       el("h2", { id: "clear-title" }, "Clear the journal?"),
-      el("p", null, "The server forgets the exchanges of all API keys. A test that is running may need them."),
+      el("p", null, "The server forgets the exchanges of all API keys. A running test may still need them."),
       el("div", { class: "bar" },
         el("button", { class: "quiet", value: "" }, "Cancel"),
         el("button", { class: "danger", value: "yes", "data-testid": "clear-confirm" }, "Clear the journal"))));
@@ -110,9 +110,9 @@ export function exchangesView(rest, query) {
 
   function emptyText() {
     if (journal.exchanges.length > 0) {
-      return [el("p", null, "No exchange meets these filters."),
+      return [el("p", null, "No exchange matches these filters."),
         el("button", { type: "button", class: "quiet", "data-testid": "no-filters",
-          onclick: () => { location.hash = urlOf(NO_FILTERS, opened); } }, "Remove the filters")];
+          onclick: () => { location.hash = urlOf(NO_FILTERS, opened); } }, "Clear the filters")];
     }
     if (journal.state !== "live") return ["Waiting for the server."];
     return [el("p", null, "Nothing has been asked yet."),
@@ -204,6 +204,9 @@ export function exchangesView(rest, query) {
       split,
     ],
     update,
+    shown() {
+      if (typeof drawn === "object" && drawn !== null) reveal(list.mark(opened));
+    },
     leave() {
       stopListening();
       list.stop();

@@ -22,7 +22,7 @@ function showStatus() {
   status.replaceChildren(
     { live: "Live", connecting: "Connecting", lost: "The server does not answer. Trying again." }[state] ?? state);
   if (newVersion !== null) {
-    status.append(` This page is of another version than the server (${newVersion}). `,
+    status.append(` The server is now version ${newVersion}; this page is older. `,
       el("button", { type: "button", onclick: () => location.reload() }, "Reload"));
   }
 }
@@ -68,6 +68,7 @@ function show() {
   current = { ...VIEWS[name](rest, query), name };
   content.replaceChildren(...current.elements);
   scrollTo(0, 0);
+  current.shown?.();
 }
 
 function skipToContent(event) {
@@ -81,9 +82,9 @@ onTokenNeeded((wasWrong) => new Promise((resolve) => {
   const dialog = el("dialog", { "aria-labelledby": "token-title", "data-testid": "token-dialog" },
     el("form", { method: "dialog" },
       el("h2", { id: "token-title" }, "Control token"),
-      el("p", null, wasWrong ? "This token is wrong." : "This server requires its control token (the setting control_token)."),
+      el("p", null, wasWrong ? "This token is wrong." : "This server needs a control token: the value of its setting control_token."),
       el("label", { for: "control-token" }, "Token"), input,
-      el("p", { class: "hint" }, "It is kept for this tab only."),
+      el("p", { class: "hint" }, "The page keeps it for this tab only."),
       el("div", { class: "bar" }, el("button", { type: "submit" }, "Use this token"))));
   dialog.addEventListener("cancel", (event) => event.preventDefault());
   dialog.addEventListener("close", () => { dialog.remove(); resolve(input.value); });
