@@ -3,8 +3,10 @@
 import { call } from "./api.js";
 import { curl } from "./curl.js";
 import { codeBlock, el } from "./dom.js";
+import { journal, onChange } from "./journal.js";
 
 const NEWEST = "v2026.10.00";
+const EXAMPLE_ID = "5clTR_MdVrrkgxw2"; // of Moov's documentation
 
 function curlLines(origin, clientId) {
   return curl({
@@ -34,18 +36,20 @@ import httpx2
 
 from mockmoov.client import MoovAuth
 
+url = ${JSON.stringify(origin)}
 auth = MoovAuth(
-    ${JSON.stringify(origin)},
+    url,
     client_id=${JSON.stringify(clientId)},
     client_secret=os.environ["CLIENT_SECRET"],
     scope="/ping.read",
 )
-with httpx2.Client(base_url=${JSON.stringify(origin)}, auth=auth) as http:
+with httpx2.Client(base_url=url, auth=auth) as http:
     assert http.get("/ping").status_code == 200`;
 
 const nodeLines = (origin, clientId) => `const clientId = ${JSON.stringify(clientId)};
+const url = ${JSON.stringify(`${origin}/oauth2/token`)};
 const basic = btoa(\`\${clientId}:\${process.env.CLIENT_SECRET}\`);
-const response = await fetch(${JSON.stringify(`${origin}/oauth2/token`)}, {
+const response = await fetch(url, {
   method: "POST",
   headers: { Authorization: \`Basic \${basic}\` },
   body: new URLSearchParams({
@@ -69,24 +73,25 @@ function clients(clientId) {
   const { origin } = location;
   return el("div", { class: "grid" },
     card("curl", codeBlock(curlLines(origin, clientId), "start-curl")),
-    card("docker", codeBlock(DOCKER, "start-docker"),
-      el("p", { class: "hint" }, "In a container the control plane and this page are off until you set MOCKMOOV_CONTROL_TOKEN.")),
-    card("Python, with requests", codeBlock(requestsLines(origin, clientId), "start-requests")),
     card("Node, with fetch", codeBlock(nodeLines(origin, clientId), "start-node")),
-    card("Python, with the client of this package",
+    card("Python, with requests", codeBlock(requestsLines(origin, clientId), "start-requests")),
+    card("Python, with mockmoov's own client",
       codeBlock(moovAuthLines(origin, clientId), "start-moov-auth"),
       el("p", { class: "hint" }, "MoovAuth requests tokens, caches them, and renews them before they expire.")),
     card("pytest", codeBlock(PYTEST, "start-pytest"),
-      el("p", { class: "hint" }, "Install this package where your tests run. Its plugin starts a server, and moov is a new API key.")));
+      el("p", { class: "hint" }, "Install mockmoov where your tests run. Its plugin starts a server; the fixture moov is a new API key on it.")),
+    card("Docker", codeBlock(DOCKER, "start-docker"),
+      el("p", { class: "hint" }, "In a container, the control plane and this page are off until you set MOCKMOOV_CONTROL_TOKEN.")));
 }
 
 function intro(keys) {
   const [first] = keys;
   const client = first === undefined
-    ? "This server has no API key. Create one under Controls, and put its client id in place of CLIENT_ID."
-    : ["These lines use the API key ", el("bdi", { class: "mono" }, first.client_id), "."];
-  return el("p", { "data-testid": "start-intro" }, client, " Set ", el("code", null, "CLIENT_SECRET"),
-    " to its secret in your shell first, and ", el("code", null, "export"), " it.");
+    ? "This server has no API key: create one under Controls, and put its client ID in place of CLIENT_ID. Then set "
+    : ["The examples use the API key ", el("bdi", { class: "mono" }, first.client_id), ". First set "];
+  return el("p", { "data-testid": "start-intro" }, "In place of https://api.moov.io, your code calls ", el("strong", { class: "mono" }, location.origin), ". ",
+    client, el("code", null, "CLIENT_SECRET"), " to its secret in your shell, with ", el("code", null, "export"),
+    first?.client_id === EXAMPLE_ID ? "; the server printed the secret of this example key when it started." : ".");
 }
 
 function contractName(version) {
@@ -121,7 +126,7 @@ function settings(all) {
   const entries = Object.entries(all);
   const sorted = [...entries.filter((entry) => !isDefault(entry)), ...entries.filter(isDefault)];
   return card("Settings",
-    el("p", { class: "hint" }, "Those that are not defaults come first."),
+    el("p", { class: "hint" }, "Settings that differ from their defaults come first."),
     el("table", { "aria-label": "Settings", "data-testid": "settings", class: "settings" },
       el("thead", null, el("tr", null, ["Setting", "Value", "Source"].map((name) => el("th", { scope: "col" }, name)))),
       el("tbody", null, sorted.map((entry) => row(entry, isDefault(entry))))));
@@ -140,7 +145,8 @@ async function fill(place) {
     place.replaceChildren(intro(keys), contract(config.settings.default_version.value),
       clients(keys[0]?.client_id ?? "CLIENT_ID"), settings(config.settings));
   } catch (error) {
-    place.replaceChildren(el("p", { class: "error", role: "alert" }, `The server did not answer: ${error.message}`));
+    const text = error instanceof TypeError ? "The server does not answer." : `The server refused: ${error.message}`;
+    place.replaceChildren(el("p", { class: "error", role: "alert" }, text));
   }
 }
 
@@ -148,5 +154,8 @@ async function fill(place) {
 export function startView() {
   const place = el("div", { class: "stack" }, el("p", { class: "hint" }, "Loading"));
   fill(place);
-  return { elements: [el("h2", null, "Start here"), place] };
+  const stopListening = onChange((added) => { // the server is back, or is another one
+    if (added === null || (added.length === 0 && journal.state === "live")) fill(place);
+  });
+  return { elements: [el("h2", null, "Start here"), place], leave: stopListening };
 }
