@@ -67,7 +67,7 @@ class Watch(ABC):
 
     `notify` is called when the last missing exchange arrives, and when watched exchanges are cleared. It runs
     in the thread that appends or clears, so it must be quick, and it must not raise. From then on
-    `is_notified` is true, until the waiter resets it. A journal that other processes write, too, can't notify:
+    `is_notified` is true, until the waiter resets it. A journal that other processes write can't notify:
     look at `missing` again every `turn` seconds.
     """
 

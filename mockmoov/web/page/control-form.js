@@ -31,8 +31,8 @@ function confirmed(question, action) {
       el("form", { method: "dialog", class: "tools" },
         el("p", { id: "confirm-title" }, el("bdi", { class: "any" }, question)),
         el("div", { class: "row" },
-          el("button", { type: "submit", value: "yes", "data-testid": "confirm-yes" }, action),
-          el("button", { type: "submit", value: "no", class: "quiet", autofocus: true, "data-testid": "confirm-no" }, "Cancel"))));
+          el("button", { type: "submit", value: "no", class: "quiet", autofocus: true, "data-testid": "confirm-no" }, "Cancel"),
+          el("button", { type: "submit", value: "yes", class: "danger", "data-testid": "confirm-yes" }, action))));
     dialog.addEventListener("close", () => { dialog.remove(); resolve(dialog.returnValue === "yes"); });
     document.body.append(dialog);
     dialog.showModal();
@@ -64,7 +64,8 @@ export function problemPlace() {
 export function control({ label, about, testid, fields = [], request, after, confirm, quiet = false }) {
   const { place, attempt } = problemPlace();
   const code = el("pre", { tabindex: "0", "data-testid": `${testid}-curl` });
-  const button = el("button", { type: "submit", class: quiet ? "quiet" : null, "aria-label": about && `${label}: ${about}`, "data-testid": testid }, label);
+  const style = confirm ? "danger" : quiet && "quiet";
+  const button = el("button", { type: "submit", class: style, "aria-label": about && `${label}: ${about}`, "data-testid": testid }, label);
   const showCurl = () => {
     try {
       code.textContent = curlLine(request());

@@ -5,7 +5,7 @@ import { Clocks, spanText, timeText } from "./clocks.js";
 import { checkField, control, field, problemPlace } from "./control-form.js";
 import { decodeNext, readCatalogue } from "./decoder.js";
 import { copyButton, el } from "./dom.js";
-import { onChange } from "./journal.js";
+import { journal, onChange } from "./journal.js";
 
 const MOVES = [[-86400, "− 1 d"], [-3600, "− 1 h"], [-60, "− 1 min"], [60, "+ 1 min"], [3600, "+ 1 h"], [86400, "+ 1 d"]];
 const RELOAD_MS = 1000; // at least between two readings of the counts
@@ -45,12 +45,12 @@ function clockCard(view) {
   const clocks = new Clocks(show);
   const taken = (document) => clocks.set(view.clientId, document);
   const shift = control({ label: "Move", testid: "clock-shift", after: taken,
-    fields: [field("Seconds; negative goes back", seconds)],
+    fields: [field("Seconds; a negative number moves it back", seconds)],
     request: () => ({ method: "POST", path: `${base}/clock/shift`, body: { seconds: numberOf(seconds, 0) } }) });
   const quick = el("div", { class: "row", role: "group", "aria-label": "Move the clock" }, MOVES.map(([step, label]) =>
     el("button", { type: "button", class: "quiet", "data-testid": `clock-move-${step}`, onclick: () => { seconds.value = String(step); shift.requestSubmit(); } }, label)));
   const move = control({ label: "Set", testid: "clock-move-to", after: taken,
-    fields: [field("Time in ISO 8601 with an offset, or Unix seconds", moveTo)],
+    fields: [field("Time: ISO 8601 with an offset, or Unix seconds", moveTo)],
     request: () => ({ method: "POST", path: `${base}/clock/move-to`, body: { to: timeOf(moveTo) } }) });
   const freeze = control({ label: "Freeze", testid: "clock-freeze", quiet: true, after: (document) => { taken(document); resume.querySelector("button").focus(); },
     request: () => ({ method: "POST", path: `${base}/clock/freeze`, body: {} }) });
@@ -72,7 +72,7 @@ function clockCard(view) {
     note.textContent = clock.frozen ? "Frozen" : `Ticks, ${ahead}`;
     freeze.hidden = clock.frozen;
     resume.hidden = !clock.frozen;
-    if (moveTo.value === "") moveTo.value = new Date(Math.floor(now) * 1000).toISOString().replace(".000", "");
+    if (moveTo.value === "" && document.activeElement !== moveTo) moveTo.value = new Date(Math.floor(now) * 1000).toISOString().replace(".000", "");
   }
 
   view.every(1000, show);
@@ -97,7 +97,8 @@ function plan(view, { name, path, describe }) {
   function row(item) {
     const count = el("span", { class: "muted", "data-testid": `${name}-counts` });
     counts.set(item.id, count);
-    return el("li", { "data-testid": `${name}-item` }, el("p", null, any(describe(item))), el("p", null, count),
+    return el("li", { "data-testid": `${name}-item` }, el("p", null, any(describe(item))),
+      el("p", null, count, el("span", { class: "muted" }, ", id ", el("code", { class: "any" }, item.id))),
       control({ label: "Remove", about: describe(item), testid: `${name}-remove`, quiet: true, after: reload,
         request: () => ({ method: "DELETE", path: `${path}/${encodeURIComponent(item.id)}` }) }));
   }
@@ -142,7 +143,7 @@ function faultsCard(view) {
   const most = numberInput("fault-times", { min: "1", placeholder: "no limit" });
   view.withCatalogue(({ presets }) => preset.append(...presets.map((name) => el("option", null, name))));
   const add = control({ label: "Add fault", testid: "fault-add", after: reload,
-    fields: [field("Fault", preset), field("Endpoint, by name or by method and path", endpoint), field("How often at most", most)],
+    fields: [field("Fault", preset), field("Endpoint: its name, or method and path", endpoint), field("Maximum number of times", most)],
     request: () => ({ method: "POST", path, body: {
       preset: preset.value, endpoint: endpoint.value.trim() || null, times: numberOf(most, null) } }) });
   return card("Faults", "card-faults", elements, add);
@@ -163,8 +164,8 @@ function stubsCard(view) {
     body.dispatchEvent(new Event("input", { bubbles: true }));
   }) }, "Fill in the example");
   const add = control({ label: "Add stub", testid: "stub-add", after: reload,
-    fields: [field("Operation, by name or by method and path", endpoint), el("div", { class: "row" }, fillIn), place,
-      field("Status", status), field("JSON body; empty for none", body)],
+    fields: [field("Operation: its name, or method and path", endpoint), el("div", { class: "row" }, fillIn), place,
+      field("Status", status), field("JSON body (leave empty for none)", body)],
     request: () => ({ method: "POST", path, body: {
       endpoint: endpoint.value.trim(), status: numberOf(status, 200), ...jsonOf(body.value) } }) });
   return card("Stubs", "card-stubs", elements, add);
@@ -187,7 +188,7 @@ function scopeList(view) {
   const list = el("div", { class: "scopes", role: "group", "aria-label": "Scopes", "data-testid": "scope-list" });
   const boxes = () => [...list.querySelectorAll("input")];
   const picked = () => boxes().filter((box) => box.checked).map((box) => box.value);
-  const count = () => { chosen.textContent = `${picked().length} selected`; };
+  const count = () => { chosen.textContent = `Selected: ${picked().join(", ") || "none"}`; };
   filter.addEventListener("input", () => {
     for (const box of boxes()) box.parentElement.hidden = !box.checked && !box.value.includes(filter.value.trim());
   });
@@ -196,20 +197,20 @@ function scopeList(view) {
     list.append(...scopes.map((scope) => checkField(scope, el("input", { type: "checkbox", value: scope, checked: scope === "/ping.read" }))));
     count();
   });
-  return { elements: [field("Filter the scopes", filter), list, chosen], picked };
+  return { elements: [field("Filter scopes", filter), list, chosen], picked };
 }
 
 function mintCard(view) {
   const scopes = scopeList(view);
-  const key = el("select", { "data-testid": "mint-key" }, el("option", { value: "" }, "the first one"));
+  const key = el("select", { "data-testid": "mint-key" }, el("option", { value: "" }, "the first API key"));
   const type = el("select", { "data-testid": "mint-client-type" }, ["web", "device", "service"].map((name) => el("option", null, name)));
-  const lifetime = numberInput("mint-lifetime", { min: "1", placeholder: "as in the settings" });
+  const lifetime = numberInput("mint-lifetime", { min: "1", placeholder: "as set for the server" });
   const defect = el("select", { "data-testid": "mint-defect" }, el("option", { value: "" }, "none"));
   const place = el("div", { "data-testid": "minted" });
   view.withCatalogue(({ defects }) => defect.append(...defects.map((name) => el("option", null, name))));
   view.withKeys((keys) => {
     const before = key.value;
-    key.replaceChildren(el("option", { value: "" }, "the first one"), ...keys.map(({ client_id: id }) => el("option", { value: id }, id)));
+    key.replaceChildren(el("option", { value: "" }, "the first API key"), ...keys.map(({ client_id: id }) => el("option", { value: id }, id)));
     if (keys.some(({ client_id: id }) => id === before)) key.value = before;
   });
   const mint = control({ label: "Mint", testid: "mint",
@@ -224,7 +225,7 @@ function mintCard(view) {
 
 function mintedToken(token) {
   const text = el("textarea", { readonly: true, rows: "4", autocomplete: "off", spellcheck: "false", value: token, "data-testid": "minted-token" });
-  return el("div", { class: "result" }, field("The token, displayed only once", text),
+  return el("div", { class: "result" }, field("The token (shown only once)", text),
     el("div", { class: "row" }, copyButton(token),
       el("button", { type: "button", class: "quiet", "data-testid": "decode-minted", onclick: () => { decodeNext(token); location.hash = "#/tokens"; } }, "Decode")));
 }
@@ -239,7 +240,7 @@ function secretPlace({ client_id: id, client_secret: secret }) {
   const text = el("code", { class: "any", "data-testid": "secret" }, "••••••••");
   const reveal = el("button", { type: "button", class: "quiet", "data-testid": "secret-reveal" }, "Reveal");
   reveal.addEventListener("click", () => { text.textContent = secret; reveal.remove(); });
-  return el("div", { class: "result", "data-testid": "key-created" }, el("p", null, "Created ", any(id), ". Its secret, available only here and now:"),
+  return el("div", { class: "result", "data-testid": "key-created" }, el("p", null, "Created ", any(id), ". Copy its secret now; it is not shown again:"),
     el("div", { class: "row" }, text, reveal, copyButton(secret)));
 }
 
@@ -248,7 +249,7 @@ function keyItem(view, key) {
   const origins = originsInput(key.origins, "key-origins");
   const enabled = el("input", { type: "checkbox", checked: key.enabled, "data-testid": "key-enabled" });
   const change = control({ label: "Save", about: key.client_id, testid: "key-save", after: view.reload,
-    fields: [field("Origins, one a line", origins), checkField("Enabled", enabled)],
+    fields: [field("Origins, one per line", origins), checkField("Enabled", enabled)],
     request: () => ({ method: "PATCH", path, body: { origins: lines(origins.value), enabled: enabled.checked } }) });
   const remove = control({ label: "Delete", about: key.client_id, testid: "key-delete", quiet: true, confirm: `Delete the API key ${key.client_id}? Its tokens stop working.`,
     request: () => ({ method: "DELETE", path }),
@@ -281,7 +282,7 @@ function keysCard(view) {
     show();
   });
   const create = control({ label: "Create API key", testid: "key-create",
-    fields: [field("Origins, one a line", origins)],
+    fields: [field("Origins, one per line", origins)],
     request: () => ({ method: "POST", path: "/api-keys", body: { origins: lines(origins.value) } }),
     after: (key) => { place.replaceChildren(secretPlace(key)); return view.reload(); } });
   return card("API keys", "card-keys", filterField, list, more, create, place);
@@ -293,7 +294,7 @@ function signingCard(view) {
   const item = (kid, signs) => el("li", { "data-testid": "signing-item" },
     el("p", null, el("code", { class: "any" }, kid), " ", el("span", { class: kid === signs ? "state active" : "state" }, kid === signs ? "Signs" : "Retired")),
     kid === signs ? null : control({ label: "Drop", about: kid, testid: "signing-drop", quiet: true, after: reload,
-      confirm: "Drop this key? Tokens that it signed stop working.",
+      confirm: "Drop this key? Tokens that it signed will stop working.",
       request: () => ({ method: "DELETE", path: `/signing-keys/${encodeURIComponent(kid)}` }) }));
   const show = ({ keys, signs }) => list.replaceChildren(...keys.map(({ kid }) => item(kid, signs)));
   const reload = () => attempt(async () => show(await call("GET", "/signing-keys")));
@@ -304,9 +305,12 @@ function signingCard(view) {
 }
 
 function resetCard(view) {
+  const isServer = view.clientId === "";
+  const what = "Resets its clock, and removes its faults, stubs and journal. Tokens issued so far stop working."
+    + (isServer ? " API keys and stubs go back to those in the settings; the signing key is replaced unless the settings fix it." : "");
   return card("Reset", "card-reset",
-    el("p", { class: "hint" }, `Tokens of ${view.owner} that were issued before stop working.`),
-    control({ label: view.clientId === "" ? "Reset the server" : "Reset this API key", testid: "reset", confirm: `Reset ${view.owner}? Tokens issued before stop working.`,
+    el("p", { class: "hint" }, what),
+    control({ label: isServer ? "Reset the server" : "Reset this API key", testid: "reset", confirm: `Reset ${view.owner}? ${what}`,
       request: () => ({ method: "POST", path: `${view.base}/reset`, body: {} }), after: () => view.reload() }));
 }
 
@@ -336,7 +340,7 @@ class ControlsView {
     this.stopListening = onChange((added) => this.onJournal(added));
     const grid = el("div", { class: "grid controls" }, [clockCard, faultsCard, stubsCard, mintCard, keysCard, signingCard, resetCard].map((make) => make(this)));
     this.elements = [el("div", { class: "tools" }, el("h2", null, "Controls"), el("div", { class: "owner" }, field("Applies to", this.select), place),
-      el("p", { class: "hint" }, "API keys and signing keys belong to the whole server."), grid, this.endpoints, this.operations)];
+      el("p", { class: "hint" }, "API keys and signing keys always belong to the whole server."), grid, this.endpoints, this.operations)];
     this.reload();
     if (focusOwner) requestAnimationFrame(() => this.select.focus());
     focusOwner = false;
@@ -362,6 +366,7 @@ class ControlsView {
   onJournal(added) {
     if (added === null) this.reload(); // the journal was cleared, or the server is another one
     else if (added.length > 0) this.follow();
+    else if (journal.state === "live") this.reload(); // the server is back
   }
 
   follow() {

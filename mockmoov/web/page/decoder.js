@@ -55,7 +55,7 @@ async function checkSignature({ header, parts }) {
   if (header.alg !== "EdDSA") return ["refused", `Not signed by the server: its alg is ${JSON.stringify(header.alg)}, not EdDSA.`];
   const { keys } = await (await fetch("/.well-known/jwks.json", { cache: "no-store" })).json();
   const jwk = keys.find(({ kid }) => kid === header.kid);
-  if (jwk === undefined) return ["refused", "No key of /.well-known/jwks.json has its kid."];
+  if (jwk === undefined) return ["refused", "Not signed by the server: no key in /.well-known/jwks.json has its kid."];
   let key;
   try {
     key = await crypto.subtle.importKey("jwk", { kty: jwk.kty, crv: jwk.crv, x: jwk.x }, { name: "Ed25519" }, false, ["verify"]);
@@ -64,7 +64,7 @@ async function checkSignature({ header, parts }) {
   }
   const signed = new TextEncoder().encode(`${parts[0]}.${parts[1]}`);
   const isGood = await crypto.subtle.verify({ name: "Ed25519" }, key, BINARY(parts[2]), signed).catch(() => false);
-  return isGood ? ["ok", "Signed by the key of /.well-known/jwks.json with its kid."] : ["refused", "The signature is wrong for the key with its kid."];
+  return isGood ? ["ok", "Signed by the key in /.well-known/jwks.json that has its kid."] : ["refused", "The signature is wrong for the key that has its kid."];
 }
 
 function scopesOf(claims) {
@@ -94,7 +94,7 @@ function missingOf(needed, granted, path, ownAccount) {
 
 /** Whether the scopes of a token suffice for an operation: a state and a text. */
 export function judgeScopes(operation, claims) {
-  if (operation.scope_sets.length === 0) return ["refused", "It takes no token, only an API key with HTTP Basic."];
+  if (operation.scope_sets.length === 0) return ["refused", "This operation takes no token, only an API key with HTTP Basic."];
   const granted = scopesOf(claims);
   const results = operation.scope_sets.map((needed) => missingOf(needed, granted, operation.path, String(claims.caid ?? "")));
   const best = results.reduce((a, b) => (b.missing.length < a.missing.length ? b : a));
@@ -102,13 +102,13 @@ export function judgeScopes(operation, claims) {
     const other = results.filter((result) => result !== best).map(({ missing }) => `, or ${missing.join(" ")}`).join("");
     return ["refused", `Not enough. Missing: ${best.missing.join(" ")}${other}`];
   }
-  if (operation.scope_sets.some((needed) => needed.length === 0)) return ["ok", "Enough: it takes any token."];
+  if (operation.scope_sets.some((needed) => needed.length === 0)) return ["ok", "Enough: this operation accepts any token."];
   return ["ok", best.account === null ? "Enough." : `Enough for the account ${best.account}.`];
 }
 
 /** Whether a token is valid at a time: a state and a text. */
 function judgeTimes({ exp, nbf }, now) {
-  if (now === null) return ["unknown", "The time on its clock is not known."];
+  if (now === null) return ["unknown", "The time on its clock is unknown."];
   if (typeof exp !== "number") return ["refused", "It has no exp."];
   if (exp <= now) return ["refused", "Expired."];
   return typeof nbf === "number" && nbf > now ? ["refused", "Not valid yet."] : ["ok", "Not expired."];
@@ -140,8 +140,8 @@ class Decoder {
     this.ticker = setInterval(() => this.showTimes(), 1000);
     this.elements = [el("section", { class: "card", "aria-labelledby": "decode-title" },
       el("h3", { id: "decode-title" }, "Decode a token"),
-      el("label", { for: "decode" }, "A JWT, or a token response in JSON"), this.field,
-      el("p", { class: "hint" }, "The token stays in this field; the page does not send it, so it cannot check whether the token is revoked."),
+      el("label", { for: "decode" }, "A JWT, or the JSON of a token response"), this.field,
+      el("p", { class: "hint" }, "The token stays in your browser, so the page cannot check whether it was revoked."),
       this.problem, this.result)];
     this.readOperations();
     this.show();
@@ -157,7 +157,7 @@ class Decoder {
     try {
       this.operations = (await readCatalogue()).operations;
     } catch (error) {
-      this.problem.textContent = `The catalogue cannot be read: ${error.message}`;
+      this.problem.textContent = `The list of operations could not be read: ${error.message}`;
       return;
     }
     this.operation.append(...this.operations.map(({ name, method, path }) => el("option", { value: name }, `${name}: ${method} ${path}`)));
@@ -177,11 +177,11 @@ class Decoder {
       return;
     }
     const { header, claims } = this.decoded;
-    const signature = el("div", null, verdict("signature", ["unknown", "The signature is being checked."]));
+    const signature = el("div", null, verdict("signature", ["unknown", "Checking the signature."]));
     this.clocks.ask(this.keyId());
     this.result.append(signature, this.times,
       el("div", { class: "two" }, el("div", null, el("h4", null, "Header"), pretty(header)), el("div", null, el("h4", null, "Claims"), pretty(claims))),
-      el("label", { for: "decode-operation" }, "Are its scopes enough for"), this.operation, this.scopes);
+      el("label", { for: "decode-operation" }, "Are its scopes enough for this operation?"), this.operation, this.scopes);
     this.showTimes();
     this.showScopes();
     const checked = await checkSignature(this.decoded).catch((error) => ["unknown", `Not checked: ${error.message}`]);

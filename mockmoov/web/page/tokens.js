@@ -14,7 +14,7 @@ const MOST_EVENTS = 20;
 const DRAW_MS = 400; // at least between two drawings
 const ASK_MS = 10000; // between two questions about each clock
 const ZOOMS = [["all", "Fit all", null], ["hour", "Last hour", 3600], ["minutes", "Last 10 minutes", 600]];
-const STATE_NAMES = { active: "Active", expired: "Expired", revoked: "Revoked", unknown: "Its clock is not known" };
+const STATE_NAMES = { active: "Active", expired: "Expired", revoked: "Revoked", unknown: "Unknown (no clock)" };
 
 const keyOf = (item) => item.clientId ?? "";
 const exchangeLink = (number) => el("a", { href: `#/exchanges/${number}` }, `#${number}`);
@@ -45,8 +45,8 @@ function lastRange(families, clocks, span) {
 function eventText(event) {
   const where = event.endpoint === null ? "" : ` by ${event.endpoint}`;
   const why = event.reason === null ? "" : `: ${event.reason}`;
-  if (event.kind === "refusal") return `Refused${where} with ${event.status}${why}`;
-  return event.kind === "refresh" ? "Its refresh token was used for a new pair" : "Revoked";
+  if (event.kind === "refusal") return `Refused with ${event.status}${where}${why}`;
+  return event.kind === "refresh" ? "Refreshed: its refresh token was exchanged for new tokens" : "Revoked";
 }
 
 function facts(pairs) {
@@ -65,15 +65,15 @@ function detailsOf(token, now) {
       ["State", el("span", { class: `state ${state}` }, STATE_NAMES[state])],
       ["Revoked", revoked === null ? null : [timeText(revoked.at), ", see exchange ", exchangeLink(revoked.number)]],
       ["API key", isolated(token.clientId ?? "none")],
-      ["Family", [isolated(token.family.id), token.sequence === null ? "" : `, number ${token.sequence}`]],
+      ["Family", [isolated(token.family.id), token.sequence === null ? "" : `, token number ${token.sequence}`]],
       ["Scope", isolated(token.scope || "not known")],
       ["Issued", [timeText(token.at), " in exchange ", exchangeLink(token.number)]],
       ["Expires", [timeText(token.expiresAt), left, `, lifetime ${lifetimeText(token)}`]],
       ["Refresh token", token.refreshToken === null ? null
-        : [isolated(token.refreshToken), token.refreshExpiresAt === null ? "" : ` expires ${timeText(token.refreshExpiresAt)}`]],
+        : [isolated(token.refreshToken), token.refreshExpiresAt === null ? "" : `, expires ${timeText(token.refreshExpiresAt)}`]],
       ["Accepted", `${token.uses} ${token.uses === 1 ? "request" : "requests"}`],
     ]),
-    events.length === 0 ? el("p", { class: "hint" }, "Nothing else happened to it.")
+    events.length === 0 ? el("p", { class: "hint" }, "Nothing has happened to it since.")
       : el("ul", { class: "events", "data-testid": "token-events" }, events.map((event) => el("li", null,
         markIcon(event.kind), timeText(event.at), " ", isolated(eventText(event)), " ", exchangeLink(event.number)))),
     token.events.length > MOST_EVENTS ? el("p", { class: "hint" }, `${token.events.length - MOST_EVENTS} earlier events are not listed.`) : null);
@@ -124,7 +124,7 @@ class TimeLine {
     this.box = el("div", { class: "timeline" });
     this.clockList = el("p", { class: "hint", "data-testid": "token-clocks" });
     this.details = el("section", { class: "card token-details", "aria-label": "The selected token", "data-testid": "token-details" });
-    this.table = el("details", null, el("summary", null, "The same as a table"));
+    this.table = el("details", null, el("summary", null, "Show as a table"));
     this.table.addEventListener("toggle", () => this.showTable());
     this.box.addEventListener("click", (event) => this.choose(event.target.closest(".bar")));
     this.box.addEventListener("focusin", (event) => this.choose(event.target.closest(".bar")));
@@ -237,7 +237,7 @@ class TimeLine {
     this.notes.textContent = [
       left > 0 ? `${left} older families are not drawn.` : "",
       journal.dropped > 0 ? `The journal dropped ${journal.dropped} exchanges; their tokens are not drawn.` : "",
-      "Tokens that a test minted and resets are not in the journal.",
+      "Tokens that a test minted, and resets, are not in the journal.",
     ].filter((text) => text !== "").join(" ");
   }
 
@@ -297,7 +297,7 @@ class TimeLine {
     if (token === undefined) {
       this.left = null;
       this.details.replaceChildren(el("p", { class: "hint" }, this.selected === null
-        ? "Select a bar for its details. The arrow keys go from bar to bar."
+        ? "Select a bar to see its token. The arrow keys move between bars."
         : `The journal has no token of exchange ${this.selected}.`));
       return;
     }
