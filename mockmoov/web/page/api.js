@@ -36,7 +36,7 @@ export async function call(method, path, body, signal) {
     });
     if (response.status === 401 && askForToken !== null) {
       asking ??= askForToken(token !== null).finally(() => { asking = null; });
-      sessionStorage.setItem(KEPT, await asking);
+      sessionStorage.setItem(KEPT, asHeader(await asking));
       continue;
     }
     const text = await response.text();
@@ -47,5 +47,14 @@ export async function call(method, path, body, signal) {
   }
 }
 
+/** A text as a header can carry it; "" for any other, which the server refuses, so that the user is asked again. */
+const asHeader = (text) => (/^[\x20-\x7e\xa0-\xff]*$/.test(text) ? text : "");
+
+// No client id is a dot segment: a URL would lead elsewhere with it.
+const isDotSegment = (text) => text === "." || text === "..";
+
 /** The part of the path that belongs to an API key, or "" for the server. */
-export const ofKey = (clientId) => (clientId ? `/api-keys/${encodeURIComponent(clientId)}` : "");
+export function ofKey(clientId) {
+  if (!clientId) return "";
+  return isDotSegment(clientId) ? "/api-keys/%00" : `/api-keys/${encodeURIComponent(clientId)}`;
+}

@@ -39,7 +39,7 @@ function confirmed(question, action) {
   });
 }
 
-const errorText = (error) => (error instanceof TypeError ? "The server does not answer." : error.message);
+const errorText = (error) => (error instanceof TypeError ? "The server is not responding." : error.message);
 
 /** A place for the error of a control, and a function that does something and puts its error there. */
 export function problemPlace() {

@@ -1,7 +1,7 @@
 // Builds curl lines for a POSIX shell. Pure functions: they read nothing of the page.
 
 // A terminal may act on a control character as soon as it is pasted, and a direction mark disguises the line.
-const UNSAFE_TO_PASTE = /((?!\n)[\p{Cc}\p{Cf}]+)/u;
+const UNSAFE_TO_PASTE = /((?:(?!\n)[\p{Cc}\p{Cf}])+)/u;
 const SAFE_IN_DOUBLE_QUOTES = /^[\w .:=%/?&-]*$/;
 
 const inOctal = (text) =>

@@ -63,7 +63,8 @@ async function checkSignature({ header, parts }) {
     return ["unknown", "Not checked: this browser cannot verify Ed25519 here."];
   }
   const signed = new TextEncoder().encode(`${parts[0]}.${parts[1]}`);
-  const isGood = await crypto.subtle.verify({ name: "Ed25519" }, key, BINARY(parts[2]), signed).catch(() => false);
+  const verify = async () => crypto.subtle.verify({ name: "Ed25519" }, key, BINARY(parts[2]), signed);
+  const isGood = await verify().catch(() => false); // a signature may be no base64url at all
   return isGood ? ["ok", "Signed by the key in /.well-known/jwks.json that has its kid."] : ["refused", "The signature is wrong for the key that has its kid."];
 }
 
@@ -170,17 +171,20 @@ class Decoder {
     this.result.replaceChildren();
     this.decoded = null;
     if (this.field.value.trim() === "") return;
+    let parts;
     try {
       this.decoded = decode(this.field.value);
+      parts = [pretty(this.decoded.header), pretty(this.decoded.claims)]; // claims may be nested too deep
     } catch (error) {
+      this.decoded = null;
       this.problem.textContent = error instanceof SyntaxError ? "This is not JSON." : error.message;
       return;
     }
-    const { header, claims } = this.decoded;
+    const [header, claims] = parts;
     const signature = el("div", null, verdict("signature", ["unknown", "Checking the signature."]));
     this.clocks.ask(this.keyId());
     this.result.append(signature, this.times,
-      el("div", { class: "two" }, el("div", null, el("h4", null, "Header"), pretty(header)), el("div", null, el("h4", null, "Claims"), pretty(claims))),
+      el("div", { class: "two" }, el("div", null, el("h4", null, "Header"), header), el("div", null, el("h4", null, "Claims"), claims)),
       el("label", { for: "decode-operation" }, "Are its scopes enough for this operation?"), this.operation, this.scopes);
     this.showTimes();
     this.showScopes();

@@ -87,7 +87,7 @@ export function exchangesView(rest, query) {
 
   function onJournal(added) {
     if (added === null) {
-      if (pausedAt !== null) pausedAt = 0;
+      if (pausedAt !== null) pausedAt = Math.min(pausedAt, newestNumber());
       refresh();
     } else if (added.length === 0) {
       list.redraw(); // the state of the connection has changed
@@ -109,13 +109,16 @@ export function exchangesView(rest, query) {
   }
 
   function emptyText() {
+    if (pausedAt !== null && countAfter(pausedAt) === journal.exchanges.length) {
+      return [el("p", null, "The page is paused. Resume to see new requests.")];
+    }
     if (journal.exchanges.length > 0) {
       return [el("p", null, "No exchange matches these filters."),
         el("button", { type: "button", class: "quiet", "data-testid": "no-filters",
           onclick: () => { location.hash = urlOf(NO_FILTERS, opened); } }, "Clear the filters")];
     }
     if (journal.state !== "live") return ["Waiting for the server."];
-    return [el("p", null, "Nothing has been asked yet."),
+    return [el("p", null, "No requests yet."),
       el("p", null, "Point a client at this server: ", el("a", { href: "#/start" }, "start here"), ".")];
   }
 

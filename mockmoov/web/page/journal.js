@@ -4,13 +4,17 @@ import { call } from "./api.js";
 
 const WAIT_SECONDS = 25;
 const RETRY_MS = 1000;
-const MOST = 10000; // exchanges that the page keeps, as many as a server does
+const RELOAD_MS = 500; // at least between two readings of the whole journal, as tests delete many API keys
+const REFUSED_MS = 5000; // until the page tries again after a refusal
 
 const listeners = new Set();
 let waiting = new AbortController(); // of the request that waits
 
-/** What the page knows. `exchanges` are in order of their numbers; `dropped` were lost before them. */
-export const journal = { exchanges: [], dropped: 0, state: "connecting", version: null, newVersion: null };
+/**
+ * What the page knows. `exchanges` are in order of their numbers; `dropped` were lost before them. `id` is that of
+ * the journal: it changes when exchanges are cleared.
+ */
+export const journal = { exchanges: [], dropped: 0, id: null, state: "connecting", version: null, newVersion: null };
 
 /** Call a function after each change, with the exchanges that are new; null if all may have changed. */
 export function onChange(listener) {
@@ -29,34 +33,44 @@ function setState(state) {
   }
 }
 
-/** Forget what is known; the server has cleared its journal, or is another one. */
-function startOver() {
-  journal.exchanges = [];
+function stopWaiting() {
+  waiting.abort();
+  waiting = new AbortController();
+}
+
+/** Read the whole journal again at once, after this page has cleared it. */
+export function restart() {
+  journal.state = "connecting";
+  stopWaiting();
+}
+
+const lastNumber = () => journal.exchanges.at(-1)?.number ?? 0;
+
+/** Replace all that is known. */
+function replaceAll(document) {
+  journal.id = document.journal;
+  journal.dropped = document.dropped;
+  journal.exchanges = document.exchanges;
   notify(null);
 }
 
-/** Start over at once, after this page has cleared the journal: numbers begin at 1 again. */
-export function restart() {
-  waiting.abort();
-  waiting = new AbortController();
-  startOver();
-}
-
-function take(document) {
-  const known = journal.exchanges.at(-1)?.number ?? 0;
+/** Add what is new, and let go of what the server has dropped. */
+function add(document) {
   journal.dropped = document.dropped;
-  if (document.last < known) {
-    startOver();
-    return;
-  }
-  const added = document.exchanges.filter((exchange) => exchange.number > known);
-  if (added.length === 0) return;
+  const added = document.exchanges.filter(({ number }) => number > lastNumber());
   journal.exchanges.push(...added);
-  if (journal.exchanges.length > MOST) journal.exchanges.splice(0, journal.exchanges.length - MOST);
-  notify(added);
+  const kept = journal.exchanges.findIndex(({ number }) => number >= document.first);
+  if (kept > 0) journal.exchanges.splice(0, kept);
+  if (added.length > 0) notify(added);
 }
 
 const pause = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+
+/** Wait until somebody looks: a browser has few connections for all tabs. */
+function untilVisible() {
+  if (!document.hidden) return Promise.resolve();
+  return new Promise((resolve) => { document.addEventListener("visibilitychange", resolve, { once: true }); });
+}
 
 async function checkVersion() {
   const { version } = await call("GET", "/config");
@@ -64,23 +78,34 @@ async function checkVersion() {
   journal.newVersion = version === journal.version ? null : version;
 }
 
-/** Follow the journal for as long as the page is open. */
+async function step(signal) {
+  if (journal.state !== "live") {
+    await checkVersion();
+    replaceAll(await call("GET", "/exchanges", null, signal));
+    setState("live");
+  }
+  const query = `after=${lastNumber()}&journal=${encodeURIComponent(journal.id)}&timeout=${WAIT_SECONDS}`;
+  const answer = await call("GET", `/exchanges/wait?${query}`, null, signal);
+  if (answer.journal === journal.id) {
+    add(answer);
+  } else {
+    replaceAll(await call("GET", "/exchanges", null, signal));
+    await pause(RELOAD_MS);
+  }
+}
+
+/** Follow the journal for as long as somebody looks at the page. */
 export async function follow() {
+  document.addEventListener("visibilitychange", () => { if (document.hidden) stopWaiting(); });
   for (;;) {
+    await untilVisible();
     const { signal } = waiting;
     try {
-      if (journal.state !== "live") {
-        await checkVersion();
-        take(await call("GET", "/exchanges", null, signal));
-        setState("live");
-      }
-      const after = journal.exchanges.at(-1)?.number ?? 0;
-      take(await call("GET", `/exchanges/wait?after=${after}&timeout=${WAIT_SECONDS}`, null, signal));
+      await step(signal);
     } catch (error) {
       if (signal.aborted) continue;
-      if (error.status === undefined) setState("lost");
-      else setState(`refused: ${error.message}`);
-      await pause(RETRY_MS);
+      setState(error.status === undefined ? "lost" : `refused: ${error.message}`);
+      await pause(error.status === undefined ? RETRY_MS : REFUSED_MS);
     }
   }
 }

@@ -20,9 +20,9 @@ function showStatus() {
   const { state, newVersion } = journal;
   status.dataset.state = state.split(":")[0];
   status.replaceChildren(
-    { live: "Live", connecting: "Connecting", lost: "The server does not answer. Trying again." }[state] ?? state);
+    { live: "Live", connecting: "Connecting", lost: "The server is not responding. Retrying…" }[state] ?? state);
   if (newVersion !== null) {
-    status.append(` The server is now version ${newVersion}; this page is older. `,
+    status.append(` The server is now version ${newVersion}. Reload this page. `,
       el("button", { type: "button", onclick: () => location.reload() }, "Reload"));
   }
 }

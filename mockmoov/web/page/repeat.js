@@ -11,10 +11,10 @@ export const jsonText = (value, indent) => JSON.stringify(value, null, indent).r
 
 const isHidden = (text) => text.includes(HIDDEN);
 
-/** ACCOUNT_ID for accountID, X_MOOV_VERSION for x-moov-version. */
+/** MOOV_CARD_ID for cardID: with a prefix, as a shell has variables such as PATH. */
 function variableName(name) {
   const words = name.replace(/([a-z])([A-Z])/g, "$1_$2").replace(/\W+/g, "_").replace(/^_+|_+$/g, "");
-  return /^[A-Za-z_]/.test(words) ? words.toUpperCase() : `VALUE_${words.toUpperCase()}`;
+  return `MOOV_${words.toUpperCase()}`;
 }
 
 const known = (name, text) => (isHidden(text) ? variable(variableName(name)) : text);
@@ -47,7 +47,7 @@ function userOf({ headers, client_id: clientId }) {
 function authorizationOf({ headers }) {
   const value = headers.authorization;
   if (value === undefined || /^basic /i.test(value)) return [];
-  return [["Authorization", /^bearer /i.test(value) ? ["Bearer ", variable("TOKEN")] : variable("AUTHORIZATION")]];
+  return [["Authorization", /^bearer /i.test(value) ? ["Bearer ", variable("TOKEN")] : variable("MOOV_AUTHORIZATION")]];
 }
 
 function otherHeaders({ headers, body }) {
@@ -74,8 +74,11 @@ export function repeat(exchange, origin) {
   });
 }
 
-/** The shell variables that a command needs. */
-export const variablesOf = (command) => [...new Set([...command.matchAll(/\$\{?([A-Z_][A-Z0-9_]*)/g)].map(([, name]) => name))];
+/** The shell variables that a command needs; what is in single quotes is no variable. */
+export function variablesOf(command) {
+  const names = [...command.replace(/'[^']*'/g, "").matchAll(/\$\{?([A-Z_][A-Z0-9_]*)/g)].map(([, name]) => name);
+  return [...new Set(names)];
+}
 
 /** Whether the journal has no body of a request that had one, perhaps. */
 export const lacksBody = ({ body, parameters, headers, method }) =>

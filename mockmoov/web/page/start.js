@@ -145,7 +145,7 @@ async function fill(place) {
     place.replaceChildren(intro(keys), contract(config.settings.default_version.value),
       clients(keys[0]?.client_id ?? "CLIENT_ID"), settings(config.settings));
   } catch (error) {
-    const text = error instanceof TypeError ? "The server does not answer." : `The server refused: ${error.message}`;
+    const text = error instanceof TypeError ? "The server is not responding." : `The server refused: ${error.message}`;
     place.replaceChildren(el("p", { class: "error", role: "alert" }, text));
   }
 }

@@ -72,8 +72,9 @@ class History {
 
   takeRevocation(exchange) {
     const name = exchange.parameters.token;
-    const token = this.byName.get(name);
-    const parent = this.byRefresh.get(name);
+    const isOwn = (found) => found?.clientId === exchange.client_id; // another client revokes nothing
+    const token = [this.byName.get(name)].find(isOwn);
+    const parent = [this.byRefresh.get(name)].find(isOwn);
     note(token ?? parent, "revocation", exchange);
     setRevoked(token, exchange);
     setRevoked(parent?.family, exchange);
@@ -85,14 +86,14 @@ class History {
     const token = this.byName.get(authorization.slice(BEARER.length));
     if (token === undefined) return;
     if (exchange.status === 401 || exchange.status === 403) note(token, "refusal", exchange);
-    else token.uses += 1;
+    else if (exchange.status !== null && exchange.fault === null) token.uses += 1;
     if (exchange.reason === REVOKED) setRevoked(token, exchange);
   }
 
   take(exchange) {
     if (exchange.endpoint === "token") this.takeTokenRequest(exchange);
     else if (exchange.endpoint !== "revoke") this.takeUse(exchange);
-    else if (exchange.status === 204) this.takeRevocation(exchange);
+    else if (exchange.status === 204 && exchange.fault === null) this.takeRevocation(exchange);
   }
 }
 

@@ -237,7 +237,7 @@ class TimeLine {
     this.notes.textContent = [
       left > 0 ? `${left} older families are not drawn.` : "",
       journal.dropped > 0 ? `The journal dropped ${journal.dropped} exchanges; their tokens are not drawn.` : "",
-      "Tokens that a test minted, and resets, are not in the journal.",
+      "The journal records neither minted tokens nor resets.",
     ].filter((text) => text !== "").join(" ");
   }
 

@@ -47,7 +47,7 @@ def run_curl(line: str) -> str:
 
 
 def test_exchanges_appear_while_the_page_is_open(tab: Tab, moov: MockMoov) -> None:
-    tab.open().shows("Live", "Nothing has been asked yet.")
+    tab.open().shows("Live", "No requests yet.")
     key = moov.new_api_key(client_id="checkout")
     request_token(moov, key)
     request_token(moov, key, grant_type="client_credentials", scope="/pong.read")
@@ -123,8 +123,38 @@ def test_paused_page_counts_and_cleared_journal_is_empty(tab: Tab, moov: MockMoo
     tab.until(lambda: len(rows(tab)) == 2)
     tab.click("clear")
     tab.click("clear-confirm")
-    tab.shows("Nothing has been asked yet.")
+    tab.shows("No requests yet.")
     assert moov.exchanges.count() == 0
+
+
+def test_page_notices_what_is_cleared(tab: Tab, moov: MockMoov) -> None:
+    key = moov.new_api_key(client_id="checkout")
+    request_token(moov)
+    request_token(moov, key)
+    tab.open()
+    tab.until(lambda: len(rows(tab)) == 2)
+    for _ in range(5):
+        with httpx2.Client(base_url=moov.url) as client:
+            control = {"content-type": "application/json"}
+            client.request("DELETE", "/_mockmoov/exchanges", headers=control)
+            client.get("/ping")  # at once: its number is one that the page knows
+        tab.until(lambda: len(rows(tab)) == 1 and "ping" in rows(tab)[0])
+    request_token(moov, key)
+    tab.until(lambda: len(rows(tab)) == 2)
+    key.delete()
+    tab.until(lambda: len(rows(tab)) == 1)
+
+
+def test_page_lets_go_of_dropped_exchanges(tab: Tab) -> None:
+    with MockMoov(journal_size=3) as small:
+        other = Tab(tab.driver, small.url).open()
+        other.shows("Live")
+        for _ in range(5):
+            request_token(small)
+        other.until(lambda: len(rows(other)) == 3)
+        other.shows("The journal dropped 2")
+        other.leave()
+    tab.open("start").shows("Live")
 
 
 def test_full_journal_has_few_rows_and_all_are_found(browser: Browser) -> None:
@@ -201,16 +231,21 @@ def test_page_recovers_from_a_restart_and_notices_another_version(
 ) -> None:
     with MockMoov() as moov:
         port = int(moov.url.rpartition(":")[2])
+        moov.faults.add("unavailable", endpoint="revoke")
         request_token(moov)
-        tab = Tab(browser.driver, moov.url).open()
+        tab = Tab(browser.driver, moov.url).open("controls")
+        tab.until(lambda: tab.all("fault-item"))
+        tab.click("nav-exchanges")
         tab.until(lambda: len(rows(tab)) == 1)
-    tab.shows("The server does not answer")
+    tab.shows("The server is not responding")
     monkeypatch.setattr("importlib.metadata.version", lambda _: "9.9.9")
     with MockMoov(port=port) as moov:
-        tab.shows("Live", "Nothing has been asked yet.", "9.9.9")
-        request_token(moov)
-        request_token(moov)
-        tab.until(lambda: len(rows(tab)) == 2)
+        for _ in range(3):  # at once, so that the old number is there again
+            request_token(moov, grant_type="none")
+        tab.shows("Live", "9.9.9")
+        tab.until(lambda: len(rows(tab)) == 3 and all("400" in row for row in rows(tab)))
+        tab.click("nav-controls")
+        tab.shows("No faults are planned.")
 
 
 @pytest.mark.parametrize("name", ["localhost", "shop.example", "evil.example"])

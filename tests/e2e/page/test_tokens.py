@@ -58,7 +58,7 @@ def test_line_of_now_moves_with_the_clock_and_stands_still_with_it(tab: Tab, moo
 
 
 def test_page_says_what_is_missing(tab: Tab, moov: MockMoov) -> None:
-    tab.open("tokens").shows("The journal has no tokens yet.", "Tokens that a test minted")
+    tab.open("tokens").shows("The journal has no tokens yet.", "records neither minted tokens nor resets")
     moov.mint("/ping.read")
     request_token(moov)
     tab.until(lambda: len(tab.all("token-bar")) == 1)
