@@ -21,7 +21,7 @@ export function checkField(label, input) {
 function curlLine({ method, path, body }) {
   const token = sessionStorage.getItem("mockmoov-control-token") === null ? "" : ' -H "X-Mockmoov-Token: $CONTROL_TOKEN"';
   const data = body === undefined ? "" : ` \\\n  -d ${quote(JSON.stringify(body))}`;
-  return `curl -X ${method} ${quote(`${location.origin}/_mockmoov${path}`)}${token} \\\n  -H 'Content-Type: application/json'${data}`;
+  return `curl -X ${method} \\\n  ${quote(`${location.origin}/_mockmoov${path}`)}${token} \\\n  -H 'Content-Type: application/json'${data}`;
 }
 
 /** Asks the user to confirm; a promise of true or false. */

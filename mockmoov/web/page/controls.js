@@ -116,7 +116,7 @@ function plan(view, { name, path, describe }) {
     removeAll.hidden = items.length < 2;
   }
 
-  removeAll.hidden = true;
+  removeAll.hidden = empty.hidden = true; // until the plan is known
   view.onReload(reload);
   view.onExchange(reload);
   return { elements: [list, empty, removeAll, place], reload };
