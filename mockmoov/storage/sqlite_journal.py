@@ -107,8 +107,9 @@ class SqliteJournal:
 
     def numbering(self) -> Numbering:
         """Which numbers the exchanges have."""
+        self._make_room()
         state = self.state()
-        return Numbering(str(state.clearings), state.first)
+        return Numbering(f"{state.clearings:016x}", state.first)
 
     def read(self, owner: str | None = None, *, after: int = 0) -> Journal:
         """The exchanges of an owner, or (None) all, after a number."""
