@@ -22,15 +22,11 @@ from mockmoov.storage.store import Numbering, TooManyWatchesError
 LONGEST_WAIT = 60.0  # seconds
 
 
-class _Selection(Query, frozen=True, kw_only=True):
-    after: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
-
-
-class _List(_Selection, frozen=True, kw_only=True):
+class _List(Query, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=0, le=10**6)] | None = None
 
 
-class _Wait(_Selection, frozen=True, kw_only=True):
+class _Wait(Query, frozen=True, kw_only=True):
     count: Annotated[int, Meta(ge=1, le=10**6)] = 1
     timeout: Annotated[float, Meta(ge=0, le=LONGEST_WAIT)] = 5.0
     journal: str | None = None

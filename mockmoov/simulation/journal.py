@@ -1,9 +1,10 @@
 """The journal's queries: which exchanges match, and how an exchange is printed in one line."""
 
 from collections.abc import Iterable, Iterator
+from typing import Annotated
 from urllib.parse import urlencode
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from mockmoov.oauth.records import Exchange
 from mockmoov.simulation.clock import http_date
@@ -28,7 +29,7 @@ class Query(Struct, frozen=True, kw_only=True):
     method: str | None = None
     fault: str | None = None
     stub: str | None = None
-    after: int = 0
+    after: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     since: float | None = None
     until: float | None = None
     where: Where | None = None

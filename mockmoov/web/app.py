@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mockmoov.control_plane.access import Exposure, control_access
+from mockmoov.control_plane.access import ControlAccess, Exposure, control_access
 from mockmoov.control_plane.router import ControlPlane
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.responses import REASON_HEADER
@@ -25,7 +25,6 @@ from mockmoov.web import asgi_io
 from mockmoov.web.access_log import CONTEXT, access_log, write_log_line
 from mockmoov.web.cors import CorsPolicy, cors
 from mockmoov.web.middleware import host_rule
-from mockmoov.web.web_page import Root, WebPage
 
 if TYPE_CHECKING:
     from mockmoov.web.gateway import Gateway
@@ -47,11 +46,11 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     hosts = AllowedHosts(names=settings.known_hosts, on_loopback=True)
     host_middleware = Middleware(host_rule, hosts=hosts, is_guarded=control_plane.is_guarded)
     paths = (*server.routes.templates, *control_plane.paths)
-    page = WebPage(control_plane.access)
+    page = _Page(control_plane.access, moov)
     app = _Application(
         busiest={"/oauth2/token": moov, "/ping": moov, "/oauth2/revoke": moov},
         routes=[
-            Route("/", Root(control_plane.access, moov)),
+            Route("/", page),
             Route("/_mockmoov/", page),
             Route("/_mockmoov/page/{file}", page),
             Mount("/_mockmoov", own),
@@ -105,6 +104,20 @@ class _Application(Starlette):
         if scope["type"] == "websocket":
             return send({"type": "websocket.close"})
         return self.router(scope, receive, send)
+
+
+class _Page:
+    """The web page, and `/`, which leads a browser to it. A start does not need their module."""
+
+    def __init__(self, access: ControlAccess, moov: ASGIApp) -> None:
+        self._access = access
+        self._moov = moov
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        from mockmoov.web.web_page import Root, WebPage  # noqa: PLC0415
+
+        app: ASGIApp = Root(self._access, self._moov) if scope["path"] == "/" else WebPage(self._access)
+        await app(scope, receive, send)
 
 
 def _gateway(server: AuthorizationServer) -> "Gateway | None":
