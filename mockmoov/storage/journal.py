@@ -110,11 +110,14 @@ class MemoryJournal:
             complete = self._count(number, exchange) if self._tallies and number in self._owner_of else []
         _notify(complete)
 
-    def _drop_oldest(self) -> None:
-        # The search for the oldest goes on where the last one ended, as the start of a dict is slow to find.
+    def _find_oldest(self) -> int:
+        # The search goes on where the last one ended, as the start of a dict is slow to find.
         while self._oldest not in self._owner_of:
             self._oldest += 1
-        owner = self._owner_of.pop(self._oldest)
+        return self._oldest
+
+    def _drop_oldest(self) -> None:
+        owner = self._owner_of.pop(self._find_oldest())
         self._bytes -= len(owner.exchanges.pop(self._oldest))
         owner.dropped += 1
         for tally in self._tallies_of(owner.client_id) if self._tallies else ():
@@ -143,9 +146,7 @@ class MemoryJournal:
     def numbering(self) -> Numbering:
         """Which numbers the exchanges have."""
         with self._lock:
-            while self._owner_of and self._oldest not in self._owner_of:
-                self._oldest += 1
-            return Numbering(self._id, self._oldest if self._owner_of else 0)
+            return Numbering(self._id, self._find_oldest() if self._owner_of else 0)
 
     def read(self, owner: str | None = None, *, after: int = 0) -> Journal:
         """The exchanges of an owner, or (None) all, after a number."""

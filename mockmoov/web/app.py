@@ -24,7 +24,7 @@ from mockmoov.server.steps import Delay, Forward, PeekBody, ReadBody, Steps, Wai
 from mockmoov.web import asgi_io
 from mockmoov.web.access_log import CONTEXT, access_log, write_log_line
 from mockmoov.web.cors import CorsPolicy, cors
-from mockmoov.web.middleware import host_rule
+from mockmoov.web.middleware import host_rule, send_own_response
 
 if TYPE_CHECKING:
     from mockmoov.web.gateway import Gateway
@@ -114,10 +114,12 @@ class _Page:
         self._moov = moov
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        from mockmoov.web.web_page import Root, WebPage  # noqa: PLC0415
+        from mockmoov.web.web_page import respond  # noqa: PLC0415
 
-        app: ASGIApp = Root(self._access, self._moov) if scope["path"] == "/" else WebPage(self._access)
-        await app(scope, receive, send)
+        if response := respond(self._access, asgi_io.request_of(scope)):
+            await send_own_response(response, scope, receive, send)
+        else:
+            await self._moov(scope, receive, send)
 
 
 def _gateway(server: AuthorizationServer) -> "Gateway | None":

@@ -158,7 +158,7 @@ function stubsCard(view) {
   const { place, attempt } = problemPlace();
   const fillIn = el("button", { type: "button", class: "quiet", "data-testid": "stub-example", onclick: () => attempt(async () => {
     const { name, example } = await call("GET", `/catalogue/${encodeURIComponent(endpoint.value.trim())}`);
-    if (example === null) throw new Error(`There is no example of ${name}. Start the server with --openapi and Moov's description.`);
+    if (example === null) throw new Error(`The server has no example for ${name}. Start it with --openapi and Moov's description.`);
     status.value = String(example.status);
     body.value = "json" in example ? JSON.stringify(example.json, null, 2) : "";
     body.dispatchEvent(new Event("input", { bubbles: true }));

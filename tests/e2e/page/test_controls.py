@@ -91,7 +91,8 @@ def test_stub_starts_from_the_example_of_a_description(tab: Tab, tmp_path: Path)
         other.until(lambda: '"accountID": "a"' in str(other.find("stub-body").get_attribute("value")))
         other.enter("stub-endpoint", "ping")
         other.click("stub-example")
-        other.shows("There is no example of ping.")
+        other.shows("The server has no example for ping.")
+        assert other.find("stub-status").get_attribute("value") == "200"
         other.leave()
     tab.open("start").shows("Live")
 

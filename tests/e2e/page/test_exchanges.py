@@ -153,6 +153,7 @@ def test_page_lets_go_of_dropped_exchanges(tab: Tab) -> None:
             request_token(small)
         other.until(lambda: len(rows(other)) == 3)
         other.shows("The journal dropped 2")
+        assert small.exchanges.count() == 3
         other.leave()
     tab.open("start").shows("Live")
 
@@ -246,6 +247,7 @@ def test_page_recovers_from_a_restart_and_notices_another_version(
         tab.until(lambda: len(rows(tab)) == 3 and all("400" in row for row in rows(tab)))
         tab.click("nav-controls")
         tab.shows("No faults are planned.")
+        assert tab.all("fault-item") == []
 
 
 @pytest.mark.parametrize("name", ["localhost", "shop.example", "evil.example"])

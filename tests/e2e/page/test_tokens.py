@@ -61,7 +61,8 @@ def test_page_says_what_is_missing(tab: Tab, moov: MockMoov) -> None:
     tab.open("tokens").shows("The journal has no tokens yet.", "records neither minted tokens nor resets")
     moov.mint("/ping.read")
     request_token(moov)
-    tab.until(lambda: len(tab.all("token-bar")) == 1)
+    tab.until(lambda: tab.all("token-bar"))
+    assert (len(tab.all("token-bar")), len(tab.all("token-lane"))) == (1, 1)
 
 
 def test_dropped_exchanges_are_counted(tab: Tab) -> None:
