@@ -51,6 +51,7 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
         busiest={"/oauth2/token": moov, "/ping": moov, "/oauth2/revoke": moov},
         routes=[
             Route("/", page),
+            Route("/_mockmoov", page),
             Route("/_mockmoov/", page),
             Route("/_mockmoov/page/{file}", page),
             Mount("/_mockmoov", own),

@@ -12,6 +12,7 @@ from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.responses import NO_STORE, REASON_HEADER, render_error
 
 PAGE = "/_mockmoov/"
+LEADING_TO_PAGE = ("/", "/_mockmoov")
 _FILES = f"{PAGE}page/"
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -36,8 +37,8 @@ _TEXT = ("content-type", "text/plain; charset=utf-8")
 
 
 def respond(access: ControlAccess, request: HttpRequest) -> HttpResponse | None:
-    """The response to a request to the page, or to `/`; None if Moov's 404 answers."""
-    if request.path == "/":
+    """The response to a request to the page, or to what leads to it; None if Moov's 404 answers."""
+    if request.path in LEADING_TO_PAGE:
         accepted = ",".join(request.headers.get("accept", ()))
         return _lead_to_page(access, request) if request.method in _READ and "text/html" in accepted else None
     if refused := access.page_error(request):

@@ -20,13 +20,14 @@ LINK = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch
 EMBEDDED = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "script"}
 
 
-def test_root_leads_a_browser_to_the_page_and_nobody_else() -> None:
+@pytest.mark.parametrize("path", ["/", "/_mockmoov"])
+def test_a_browser_is_led_to_the_page_and_nobody_else(path: str) -> None:
     app = loopback_app()
-    page = ask(app, "GET", "/", headers=HTML)
+    page = ask(app, "GET", path, headers=HTML)
     assert (page.status_code, page.headers["location"]) == (302, "/_mockmoov/")
-    assert ask(app, "HEAD", "/", headers=HTML).status_code == 302
+    assert ask(app, "HEAD", path, headers=HTML).status_code == 302
     for method, headers in (("GET", {}), ("GET", {"accept": "*/*"}), ("POST", HTML)):
-        other = ask(app, method, "/", headers=headers)
+        other = ask(app, method, path, headers=headers)
         assert (other.status_code, other.content) == (404, b"")
         assert other.headers["x-mockmoov-reason"]
 
