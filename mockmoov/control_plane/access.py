@@ -78,7 +78,7 @@ def control_access(settings: Settings, exposure: Exposure) -> ControlAccess:
     auto = exposure != "network" or has_token
     hosts = AllowedHosts(
         names=frozenset([ANY]) if has_token else exact_names(settings.known_hosts),
-        advice="add this very name to the setting allowed_hosts, or set control_token",
+        advice="start with --allowed-hosts {host}, or set control_token",
         with_addresses=True,
         on_loopback=exposure == "loopback",
     )

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.hints import version_hint
 from mockmoov.oauth.messages import Fields, Headers, TokenResponse
 
 RECOMMENDED_VERSION = "v2026.10.00"
@@ -142,10 +143,10 @@ def select_contract(headers: Headers, default: Contract) -> Contract | None:
 
 def malformed_version_reason(versions: Sequence[str], default: Contract) -> str:
     """Why these values of the version header select no contract, and what to send instead."""
-    known = "dev, which SDKs built from their main branch send, isn't a version: "
+    hint = version_hint(versions[0]) if len(versions) == 1 else "; it was sent more than once"
     return (
-        f"X-Moov-Version is malformed: {known if versions == ('dev',) else ''}"
-        f"send vYYYY.MM.BB, vYYYY.MM or latest, once; without the header you get contract {default.name}"
+        "X-Moov-Version is malformed: send vYYYY.MM.BB, vYYYY.MM or latest, or no such header for contract "
+        f"{default.name}{hint}"
     )
 
 

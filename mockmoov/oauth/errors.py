@@ -31,14 +31,18 @@ class OAuthError(Exception):
     """A rejected request: `code` goes on the wire, `reason` into the log and `X-Mockmoov-Reason`.
 
     `parameter` is set only if a single parameter is at fault; a contract may then answer with a field
-    error instead of the code. `reason` never contains a secret or a token.
+    error instead of the code. `reason` never contains a secret or a token. `missing` are the parameters that
+    the request lacks.
     """
 
-    def __init__(self, code: ErrorCode, reason: str, *, parameter: str | None = None) -> None:
+    def __init__(
+        self, code: ErrorCode, reason: str, *, parameter: str | None = None, missing: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
         self.parameter = parameter
+        self.missing = missing
 
 
 class ExpiredTokenError(OAuthError):

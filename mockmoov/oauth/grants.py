@@ -5,11 +5,12 @@ Pure functions: everything a decision depends on is an argument, the time includ
 
 import hmac
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mockmoov.oauth import scopes
+from mockmoov.oauth import hints, scopes
 from mockmoov.oauth.errors import (
     ErrorCode,
     OAuthError,
@@ -20,6 +21,7 @@ from mockmoov.oauth.errors import (
 )
 from mockmoov.oauth.messages import ClientCredentials, TokenRequest
 from mockmoov.oauth.records import ApiKey, ClientType, RefreshToken, TokenFamily
+from mockmoov.oauth.tokens import expired, has_refresh_token_form, unverified_claims
 
 NEW_FAMILY = TokenFamily()
 
@@ -63,16 +65,33 @@ def authenticate_client(keys: Iterable[ApiKey], credentials: ClientCredentials |
     """
     if credentials is None:
         raise invalid_client(
-            "no client credentials were sent: use HTTP Basic, or client_id and client_secret in the body"
+            "no client credentials were sent: use HTTP Basic, or client_id and client_secret in the body",
+            missing=("client_id", "client_secret"),
         )
-    known = list(keys)
+    known, wrong = list(keys), partial(invalid_client, parameter=credentials.parameter)
     for key in known:
         if _same(key.client_secret, credentials.client_secrets):
             if not key.enabled:
-                raise invalid_client("the API key is disabled", parameter=credentials.parameter)
+                raise wrong("the API key is disabled")
             return key
-    problem = "client_secret is wrong" if known else "there is no API key with this client_id"
-    raise invalid_client(problem, parameter=credentials.parameter)
+    missing = _missing(credentials)
+    raise wrong(_why_wrong(credentials, is_known=bool(known)), missing=missing)
+
+
+def _missing(credentials: ClientCredentials) -> tuple[str, ...]:
+    sent = {"client_id": credentials.client_ids, "client_secret": credentials.client_secrets}
+    return tuple(name for name, values in sent.items() if not values)
+
+
+def _why_wrong(credentials: ClientCredentials, *, is_known: bool) -> str:
+    """What is wrong with credentials whose client id is known or not."""
+    if missing := _missing(credentials):
+        return f"{missing[0]} is missing"
+    if credentials.client_ids == credentials.client_secrets:
+        return "client_id and client_secret are the same"
+    if is_known:
+        return "client_secret is wrong" + hints.odd_value(credentials.client_secrets[0])
+    return "there is no API key with this client_id" + hints.odd_value(credentials.client_ids[0])
 
 
 def _same(secret: str, candidates: Iterable[str]) -> bool:
@@ -85,11 +104,14 @@ def _same(secret: str, candidates: Iterable[str]) -> bool:
 def decide(request: TokenRequest, facts: GrantFacts) -> Grant:
     """Decide what an authenticated client gets (RFC 6749 §3.2, §5.2); raises `OAuthError`."""
     if request.grant_type is None:
-        raise invalid_request("grant_type is missing: send client_credentials or refresh_token")
+        raise invalid_request(
+            "grant_type is missing: send client_credentials or refresh_token", missing=("grant_type",)
+        )
     grant = GRANTS.get(request.grant_type)
     if grant is None:
         reason = "grant_type must be client_credentials or refresh_token"
-        raise OAuthError(ErrorCode.UNSUPPORTED_GRANT_TYPE, reason)
+        hint = hints.grant_type_hint(request.grant_type, GRANTS)
+        raise OAuthError(ErrorCode.UNSUPPORTED_GRANT_TYPE, reason + hint)
     if request.grant_type not in facts.api_key.grants:
         reason = f"the API key may not use grant_type {request.grant_type}"
         raise OAuthError(ErrorCode.UNAUTHORIZED_CLIENT, reason)
@@ -104,8 +126,10 @@ def _client_credentials(request: TokenRequest, facts: GrantFacts) -> Grant:  # R
 
 def _refresh_token(request: TokenRequest, facts: GrantFacts) -> Grant:  # RFC 6749 §6
     if request.refresh_token is None:
-        raise invalid_request("refresh_token is missing", parameter="refresh_token")
-    token = _valid_refresh_token(facts)
+        raise invalid_request(
+            "refresh_token is missing", parameter="refresh_token", missing=("refresh_token",)
+        )
+    token = _valid_refresh_token(request.refresh_token, facts)
     granted = scopes.parse_scope(token.scope)
     grant = Grant(scope=granted, client_type=token.client_type, refreshed=token)
     if request.scope is None or facts.family.revoked or facts.family.sequence != token.sequence:
@@ -116,21 +140,29 @@ def _refresh_token(request: TokenRequest, facts: GrantFacts) -> Grant:  # RFC 67
     return replace(grant, scope=narrowed)
 
 
-def _valid_refresh_token(facts: GrantFacts) -> RefreshToken:
+def _valid_refresh_token(sent: str, facts: GrantFacts) -> RefreshToken:
     """Return the refresh token if its client may still use it; raises `OAuthError`."""
     token = facts.refresh_token
     if token is None:
-        raise invalid_grant(
-            "refresh_token is unknown: it was altered, issued before the server was started or reset, "
-            f"or issued by another server{facts.restart_advice}"
-        )
+        raise invalid_grant(f"refresh_token {_unknown_refresh_token(sent, facts.restart_advice)}")
     if token.client_id != facts.api_key.client_id:
         raise invalid_grant("refresh_token was issued to another client")
     if reason := facts.api_key.rejection_reason(token, facts.restart_advice):
         raise invalid_grant(f"refresh_token {reason}")
     if token.expires_at <= facts.now:
-        raise invalid_grant("refresh_token has expired")
+        raise invalid_grant(f"refresh_token {expired(token.expires_at, facts.now)}")
     return token
+
+
+def _unknown_refresh_token(sent: str, restart_advice: str) -> str:
+    """Why a text is not a genuine refresh token, as a predicate."""
+    if odd := hints.token_oddity(sent):
+        return odd
+    if unverified_claims(sent) is not None:
+        return "is an access token: send the refresh_token of the same response"
+    if not has_refresh_token_form(sent):
+        return "is cut short, or not a refresh token"
+    return f"was altered, or issued by another server, or {hints.earlier(restart_advice)}"
 
 
 GRANTS: dict[str, Callable[[TokenRequest, GrantFacts], Grant]] = {

@@ -1,7 +1,7 @@
 """Origins (RFC 6454), and Moov's Origin rule: a browser token works only from a registered origin (docs)."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -77,10 +77,16 @@ def _referer_origin(referers: tuple[str, ...]) -> str:
     return serialize_origin(f"{parts.scheme}://{parts.netloc}") or ""
 
 
-def origin_rejection_reason(policy: OriginPolicy | None, headers: Headers, audiences: Iterable[str]) -> str:
+def origin_rejection_reason(
+    policy: OriginPolicy | None,
+    headers: Headers,
+    audiences: Iterable[str],
+    show: Callable[[str], str] = str,
+) -> str:
     """Why the Origin rule rejects a request with a browser token, or "" if it doesn't (docs).
 
-    `audiences` are those of the token: the origins of its API key when it was issued are among them.
+    `audiences` are those of the token: the origins of its API key when it was issued are among them. `show`
+    hides what could be a secret in an origin.
     """
     if policy is None:
         return ""
@@ -89,9 +95,18 @@ def origin_rejection_reason(policy: OriginPolicy | None, headers: Headers, audie
         return policy.absent
     if is_loopback(origin):
         return policy.loopback
-    if origin in map(serialize_origin, audiences):
+    registered = [each for each in map(serialize_origin, audiences) if each]
+    if origin in registered:
         return ""
+    if not origin:
+        return "the page has no origin, as a file or a sandboxed frame has none: serve it over http"
+    same_host = next((each for each in registered if _host(each) == _host(origin)), "")
+    other = f"; {show(same_host)} was: scheme and port count, too" if same_host else ""
     return (
-        "this origin was not registered on the API key when the token was issued: "
-        "register it, then request a new token"
+        f"{show(origin)} was not registered on the API key when the token was issued: "
+        f"add it to the key's origins, and request a new token{other}"
     )
+
+
+def _host(origin: str) -> str:
+    return origin.partition("://")[2].partition(":")[0]

@@ -62,7 +62,8 @@ class ApiKey(Struct, frozen=True, kw_only=True):
         `restart_advice` is added to the reason of a token that may be from before a restart.
         """
         if token.epoch != self.epoch:
-            return f"was issued before the server started or its key was reset{restart_advice}"
+            started = "the server started, or before " if restart_advice else ""
+            return f"was issued before {started}its API key was reset or created again{restart_advice}"
         if self.floor.covers(token):
             return "was issued before the oldest token record that is still kept"
         return ""

@@ -15,6 +15,7 @@ from urllib.parse import unquote_plus, unquote_to_bytes
 
 from msgspec import Struct
 
+from mockmoov.oauth import hints
 from mockmoov.oauth.encoding import remembered
 from mockmoov.oauth.errors import OAuthError, invalid_client, invalid_request
 from mockmoov.oauth.messages import (
@@ -106,7 +107,7 @@ def read_parameters(request: HttpRequest) -> Parameters:
     """
     by_name: dict[str, object] = {}
     try:
-        if request.query and "client_secret" in _query_names(request.query):
+        if request.query and "client_secret" in query_names(request.query):
             # RFC 6749 §2.3.1
             raise invalid_request("client_secret was sent in the query string: use HTTP Basic or the body")
         for name, value in _pairs(request):
@@ -170,7 +171,8 @@ def parse_basic(encoded: str) -> ClientCredentials:
     try:
         text = base64.b64decode(encoded, validate=True).decode()
     except (binascii.Error, ValueError):
-        raise invalid_client("the Basic credentials are not base64-encoded UTF-8 text") from None
+        problem = "the Basic credentials are not base64-encoded UTF-8 text"
+        raise invalid_client(problem + hints.basic_hint(encoded)) from None
     client_id, colon, client_secret = text.partition(":")
     if not colon:
         raise invalid_client("the Basic credentials have no colon: encode client_id:client_secret")
@@ -187,7 +189,10 @@ def _credentials(headers: Headers, parameters: dict[str, str]) -> ClientCredenti
         in_header = {"client_id": basic.client_ids, "client_secret": basic.client_secrets}
         for name, (value,) in in_body.items():
             if value not in in_header[name]:  # RFC 6749 §2.3: one method per request
-                raise invalid_request(f"{name} differs between the body and the Authorization header")
+                raise invalid_request(
+                    f"{name} differs between the body and the Authorization header, "
+                    "which a client may have added from ~/.netrc"
+                )
         return basic
     if not in_body:
         return None
@@ -231,15 +236,18 @@ def _known(parameters: Parameters, names: Iterable[str]) -> dict[str, str]:
     for name in names:
         value = parameters.by_name.get(name)
         if not (value is None or isinstance(value, str)):
-            raise invalid_request(f"{name} must be a string")
+            listed = ": join its items with spaces" if name == "scope" and isinstance(value, list) else ""
+            raise invalid_request(f"{name} must be a string{listed}")
         if value:
             if name in _GRAMMAR and not _GRAMMAR[name].fullmatch(value):
-                raise invalid_request(f"{name} contains characters that RFC 6749 Appendix A does not allow")
+                odd = hints.oddity(value) or "contains characters that RFC 6749 Appendix A does not allow"
+                raise invalid_request(f"{name} {odd}")
             values[name] = value
     return values
 
 
-def _query_names(query: bytes) -> set[str]:
+def query_names(query: bytes) -> set[str]:
+    """The names of the parameters in a query string."""
     return {unquote_plus(pair.partition("=")[0]) for pair in query.decode("latin-1").split("&")}
 
 
@@ -259,13 +267,14 @@ def _pairs(request: HttpRequest) -> Pairs:
         return _parse_json(request.body)
     if media_type == FORM:
         return _parse_form(request.body)
-    raise invalid_request("Content-Type must be application/json or application/x-www-form-urlencoded")
+    reason = "Content-Type must be application/json or application/x-www-form-urlencoded"
+    raise invalid_request(reason + hints.media_type_hint(media_type))
 
 
 def _parse_form(data: bytes) -> Pairs:
     """Parse a form; bytes that are not UTF-8 become lone surrogates, which no grammar allows."""
     if _BAD_ESCAPE.search(data):
-        raise invalid_request("the form contains an invalid percent escape")
+        raise invalid_request("the form contains an invalid percent escape: encode % as %25")
     for field in data.replace(b"+", b" ").split(b"&"):
         if field:
             name, _, value = field.partition(b"=")
@@ -287,7 +296,7 @@ def _parse_json(data: bytes) -> Pairs:
     try:
         document = _DECODER.decode(data.decode())
     except (ValueError, RecursionError):
-        raise invalid_request("the body is not JSON") from None
+        raise invalid_request(f"the body is not JSON{hints.json_hint(data)}") from None
     if not isinstance(document, tuple):
         raise invalid_request("the JSON body is not an object")
     return cast("Pairs", document)

@@ -58,7 +58,9 @@ def parse_scope(text: str) -> tuple[str, ...]:
     """Split a `scope` parameter into tokens, without repeats (RFC 6749 §3.3); raises `OAuthError`."""
     tokens = dict.fromkeys(token for token in _WHITE_SPACE.split(text) if token)
     if not tokens:
-        raise invalid_scope("scope is missing: name at least one, such as /accounts.write")
+        raise invalid_scope(
+            "scope is missing: name at least one, such as /accounts.write", missing=("scope",)
+        )
     if not all(map(is_scope_token, tokens)):
         raise invalid_scope("scope is malformed: send printable ASCII scopes, separated by single spaces")
     first: dict[str, str] = {}

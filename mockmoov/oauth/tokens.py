@@ -124,11 +124,10 @@ def unverified_claims(token: str) -> Mapping[str, object] | None:
     return _read_part(token.split(".")[1])
 
 
-def unverified_key_id(token: str) -> str | None:
-    """The `kid` in the header of a JWT, verified or not; None if there is none."""
+def unverified_header(token: str) -> Mapping[str, object] | None:
+    """Return the header of a JWT without verifying it; None if it isn't a JWT."""
     is_jwt = len(token) <= MAX_LENGTH and token.count(".") == _DOTS
-    kid = (_read_part(token.partition(".")[0]) or {}).get("kid") if is_jwt else None
-    return kid if isinstance(kid, str) else None
+    return _read_part(token.partition(".")[0]) if is_jwt else None
 
 
 def _read_part(part: str) -> dict[str, object] | None:
@@ -162,10 +161,14 @@ def claims_error(claims: Mapping[str, object], now: float, policy: IssuerPolicy)
         return invalid_client("the token is not valid yet")
     if not _is_number(expires):
         return invalid_client("the token has no valid exp claim")
-    if now < expires:
-        return None
-    since = f", {now - expires:.0f} s ago, at {formatdate(expires, usegmt=True)}" if expires >= 0 else ""
-    return ExpiredTokenError(f"the token has expired{since}")
+    return None if now < expires else ExpiredTokenError(f"the token {expired(expires, now)}")
+
+
+def expired(expires_at: float, now: float) -> str:
+    """Since when a token has expired, as a predicate; times in Unix seconds."""
+    if expires_at < 0:
+        return "has expired"
+    return f"expired {now - expires_at:.0f} s ago, at {formatdate(expires_at, usegmt=True)}"
 
 
 class ReadToken(NamedTuple):
@@ -235,6 +238,11 @@ def write_refresh_token(keys: IssuerKeys, token: RefreshToken) -> str:
     """Write a refresh token as `payload.mac`, with a MAC: the JWKS can't verify it."""
     payload = encode_json(token)
     return f"{payload}.{_mac(keys, payload)}"
+
+
+def has_refresh_token_form(text: str) -> bool:
+    """Whether a text has the form of a refresh token, genuine or not."""
+    return re.fullmatch(r"[\w-]+\.[\w-]{43}", text, re.ASCII) is not None
 
 
 def read_refresh_token(keys: IssuerKeys, text: str) -> RefreshToken | None:

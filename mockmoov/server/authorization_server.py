@@ -13,6 +13,7 @@ from mockmoov.oauth import contracts, grants, responses, tokens
 from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.encoding import read_json
 from mockmoov.oauth.errors import OAuthError
+from mockmoov.oauth.hints import missing_parameter_hint
 from mockmoov.oauth.messages import FrozenHeaders, HttpRequest, HttpResponse
 from mockmoov.oauth.origins import ORIGIN_POLICIES
 from mockmoov.oauth.records import IssuerKeys
@@ -21,6 +22,7 @@ from mockmoov.oauth.requests import (
     bearer_token,
     claimed_client_ids,
     has_json_body,
+    query_names,
     read_message,
 )
 from mockmoov.oauth.scopes import CATALOGUES
@@ -69,6 +71,17 @@ def render_internal_error(request_id: str) -> HttpResponse:
 def store_failure(error: StoreError) -> str:
     """The reason of a 503: the store cannot be used now."""
     return f"the store failed: {error}"
+
+
+def _refuse(context: RequestContext, contract: Contract, error: OAuthError) -> HttpResponse:
+    """The response to a refused request. Its reason says where a missing parameter may be."""
+    route, request = cast("Route", context.head.route), context.request
+    if error.missing:
+        hint = missing_parameter_hint(
+            error.missing, context.parameters, query_names(request.query), has_body=bool(request.body)
+        )
+        error = OAuthError(error.code, error.reason + hint, parameter=error.parameter)
+    return route.render_error(contract, error)
 
 
 class AuthorizationServer:
@@ -300,11 +313,11 @@ class AuthorizationServer:
         if route.reads_body and len(request.body) > MAX_BODY:
             return responses.render_too_large(MAX_BODY)
         if context.message and isinstance(error := context.message.parsed, OAuthError):
-            return route.render_error(contract, error)
+            return _refuse(context, contract, error)
         try:
             return route.authorize(context, contract)
         except OAuthError as refused:
-            return route.render_error(contract, refused)
+            return _refuse(context, contract, refused)
 
     def _answer(self, context: RequestContext, contract: Contract, authorized: Any) -> Steps:
         """The real response, which may be a stub's or the upstream's."""
@@ -325,7 +338,7 @@ class AuthorizationServer:
         try:
             answer = route.answer(context, contract, authorized)
         except OAuthError as refused:
-            return route.render_error(contract, refused)
+            return _refuse(context, contract, refused)
         if isinstance(answer, HttpResponse):
             return answer
         response: HttpResponse | None = yield Forward(

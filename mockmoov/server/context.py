@@ -70,7 +70,8 @@ class RequestContext(Struct, eq=False):
     says why no stub answers, if the operation has any.
     `claimed` are the client ids that the request may mean, `records` the names under which a store has what
     it knows of its token. `client` is the API key of one of them, if there is one, with the time on its
-    clock. `network_error` says how the connection fails, because of a fault, and `reason` explains a response
+    clock. `cors_refusal` says why the page that sent the request may not read the response.
+    `network_error` says how the connection fails, because of a fault, and `reason` explains a response
     that is not sent. `has_failed`: mockmoov itself failed, and sends a 500.
     """
 
@@ -89,6 +90,7 @@ class RequestContext(Struct, eq=False):
     stub_miss: str = ""
     issued: TokenResponse | None = None
     reason: str | None = None
+    cors_refusal: str = ""
     has_failed: bool = False
     network_error: NetworkError | None = None
 
@@ -148,6 +150,9 @@ class RequestContext(Struct, eq=False):
     def exchange(self, response: HttpResponse | None, contract: Contract) -> Exchange:
         """The journal's record of this request and its response."""
         head, key = self.head, self.client.api_key
+        reason = dict(response.headers).get(REASON_HEADER) if response else self.reason
+        if self.cors_refusal:
+            reason = f"{reason}; {self.cors_refusal}" if reason else self.cors_refusal
         client_id, secret = (key.client_id, key.client_secret) if key else (None, None)
         return Exchange(
             at=self.now,
@@ -158,7 +163,7 @@ class RequestContext(Struct, eq=False):
             contract=contract.name,
             grant_type=self.grant_type,
             status=response.status if response else None,
-            reason=dict(response.headers).get(REASON_HEADER) if response else self.reason,
+            reason=reason,
             fault=self.fault.id if self.fault else None,
             headers=_redacted_headers(self.request.headers, secret),
             parameters=_redacted_parameters(self.message, client_id) if self.message else {},

@@ -10,9 +10,9 @@ from typing import Any, TypeAlias, cast
 
 from msgspec import Struct
 
-from mockmoov.oauth import grants, origins, requests, responses, tokens
+from mockmoov.oauth import grants, hints, origins, requests, responses, tokens
 from mockmoov.oauth.contracts import Contract
-from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.errors import OAuthError, invalid_client, invalid_request
 from mockmoov.oauth.messages import (
     ClientCredentials,
     HttpResponse,
@@ -29,6 +29,7 @@ from mockmoov.server.issuing import Issuer
 from mockmoov.server.routing import Routes, declared_method
 from mockmoov.server.steps import Forward
 from mockmoov.server.validation import TokenValidator
+from mockmoov.simulation.redaction import show_origin
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import ClaimedClient
 from mockmoov.storage.store import Seen
@@ -109,10 +110,10 @@ class Endpoints:
         """Revoke a token (RFC 7009 §2); raises `OAuthError`."""
         request, api_key = authorized
         if request.token is None:
-            raise OAuthError(ErrorCode.INVALID_REQUEST, "token is missing", parameter="token")
+            raise invalid_request("token is missing", parameter="token", missing=("token",))
         if request.token_type_hint not in _TOKEN_TYPE_HINTS:
             reason = "token_type_hint is neither access_token nor refresh_token"
-            raise OAuthError(ErrorCode.INVALID_REQUEST, reason, parameter="token_type_hint")
+            raise invalid_request(reason, parameter="token_type_hint")
         self.validator.revoke(request.token, api_key, context.now, context.client.seen)
         return responses.render_empty(204)
 
@@ -128,7 +129,9 @@ class Endpoints:
         scheme, credentials = requests.parse_authorization(context.request.headers)
         authenticate = _SCHEMES.get(scheme)
         if authenticate is None:
-            raise OAuthError(ErrorCode.INVALID_CLIENT, "neither Basic nor Bearer credentials were sent")
+            has_token = "access_token" in requests.query_names(context.request.query)
+            in_query = "; the access_token in the query string is not read" if has_token else ""
+            raise invalid_client(hints.scheme_hint(scheme, credentials) + in_query)
         caller = authenticate(self, context, credentials)
         if limited := self._rate_limited(context, contract, caller.api_key):
             return limited
@@ -151,23 +154,31 @@ class Endpoints:
 
     def _basic(self, context: RequestContext, credentials: str) -> AuthorizedClient:
         """The API key itself: not narrowed by scopes, exempt from the Origin rule (docs)."""
-        api_key = self._authenticate(requests.parse_basic(credentials), context.client.seen)
+        sent = requests.parse_basic(credentials)
+        try:
+            api_key = self._authenticate(sent, context.client.seen)
+        except OAuthError as error:
+            hint = hints.basic_for_bearer_hint(sent.client_ids[0])
+            raise invalid_client(error.reason + hint) from None
         return AuthorizedClient(api_key, None)
 
     def _bearer(self, context: RequestContext, credentials: str) -> AuthorizedClient:
         api_key, token = self.validator.live_access_token(credentials, context.now, context.client.seen)
         if token.client_type == "web":
             reason = origins.origin_rejection_reason(
-                self.origin_policy, context.request.headers, token.audiences
+                self.origin_policy, context.request.headers, token.audiences, show=show_origin
             )
             if reason:
-                raise OAuthError(ErrorCode.INVALID_CLIENT, reason)
+                raise invalid_client(reason)
         return AuthorizedClient(api_key, token.scope.split())
 
     # --- shared steps -----------------------------------------------------------------------------
 
     def _authenticate(self, credentials: ClientCredentials | None, seen: Seen) -> ApiKey:
         keys = self.repository.api_keys(credentials.client_ids if credentials else (), seen)
+        if not keys and credentials and self.repository.api_keys(credentials.client_secrets):
+            reason = "client_id and client_secret are swapped"
+            raise invalid_client(reason, parameter=credentials.parameter)
         return grants.authenticate_client(keys, credentials)
 
     def _rate_limited(
@@ -204,8 +215,8 @@ def not_implemented(context: RequestContext, _contract: Contract, _caller: Autho
     """The 501 of an operation that nothing answers."""
     name = context.endpoint
     add = (
-        f'nothing answers {name} here: add a stub, such as stubs.add("{name}", json={{}}), '
-        "or set upstream or openapi"
+        f"nothing answers {name} here: add a stub (on the page, by POST /_mockmoov/stubs, in Python with "
+        "stubs.add), or set upstream or openapi"
     )
     miss = f"the stub of {name} doesn't answer: {context.stub_miss}"
     return responses.render_error(

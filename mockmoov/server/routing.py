@@ -6,19 +6,45 @@ redirected. A look-up takes as many steps as the path has segments, however many
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 from urllib.parse import unquote
 
 from msgspec import Struct
 
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.responses import render_error
+from mockmoov.oauth.scopes import UUID
 from mockmoov.oauth.suggestions import nearest
 
 T = TypeVar("T")
-_HEALTH = "; try /_mockmoov/health"
-# Where people look to see whether a server is there.
-_ROOTS = {"/": _HEALTH, "/_mockmoov": _HEALTH, "/_mockmoov/": _HEALTH}
+_PAGE = "; the page is at /_mockmoov/, and health at /_mockmoov/health"
+_ONLY_GRANTS = "; Moov has no authorization endpoint, only the client_credentials and refresh_token grants"
+_JWKS = "; did you mean /.well-known/jwks.json?"
+# Paths at which people look, or which other servers have, and what to use here.
+_OTHER_PATHS = {
+    "/": _PAGE,
+    "/_mockmoov": _PAGE,
+    "/_mockmoov/": _PAGE,
+    "/health": _PAGE,
+    "/healthz": _PAGE,
+    "/token": "; did you mean /oauth2/token?",
+    "/oauth/token": "; did you mean /oauth2/token?",
+    "/revoke": "; did you mean /oauth2/revoke?",
+    "/oauth/revoke": "; did you mean /oauth2/revoke?",
+    "/introspect": "; did you mean /_mockmoov/introspect?",
+    "/oauth2/introspect": "; did you mean /_mockmoov/introspect?",
+    "/authorize": _ONLY_GRANTS,
+    "/oauth/authorize": _ONLY_GRANTS,
+    "/oauth2/authorize": _ONLY_GRANTS,
+    "/jwks.json": _JWKS,
+    "/oauth2/jwks": _JWKS,
+    "/oauth2/keys": _JWKS,
+    "/.well-known/openid-configuration": (
+        "; Moov has no OpenID Connect, but there is /.well-known/oauth-authorization-server"
+    ),
+}
+_BELOW_ACCOUNT = "/accounts/{accountID}"
+_VERSION_PREFIX = r"/(?:api|v[0-9]+)(?=/)"
 _LONGEST_SLIP = 40  # characters of a path that may be a slip: comparing takes their square
 _LIKENESS = 0.65  # a base URL that already has the path doubles it, which is more alike than this
 OWN_LIKENESS = 0.85  # for paths that all begin with /_mockmoov/ or /.well-known/
@@ -26,6 +52,7 @@ OWN_LIKENESS = 0.85  # for paths that all begin with /_mockmoov/ or /.well-known
 
 class _Node(Struct, Generic[T]):
     methods: Mapping[str, T] | None = None
+    template: str = ""
     names: tuple[str, ...] = ()  # of the parameters on the way here
     literals: "dict[str, _Node[T]]" = {}
     parameter: "_Node[T] | None" = None  # whatever its name is
@@ -50,14 +77,17 @@ class Routes(Generic[T]):
                     node = node.parameter
                 else:
                     node = node.literals.setdefault(segment, _Node())
-            node.methods = methods
+            node.methods, node.template = methods, template
             node.names = tuple(segment[1:-1] for segment in segments if segment.startswith("{"))
 
     def find(self, path: str) -> tuple[Mapping[str, T], dict[str, str]] | None:
         """The methods of a path, and its parameters; None if no template matches."""
         if methods := self._plain.get(path):
             return methods, {}
-        return next(_walk(self._root, path.split("/"), ()), None)
+        if found := next(_walk(self._root, path.split("/"), ()), None):
+            node, values = found
+            return cast("Mapping[str, T]", node.methods), dict(zip(node.names, values, strict=True))
+        return None
 
     def is_clear(self, path: str) -> bool:
         """Whether a server that decodes paths, or ignores parts of them, finds the same template."""
@@ -72,15 +102,29 @@ class Routes(Generic[T]):
     def error(self, methods: Mapping[str, object], request: HttpRequest) -> HttpResponse | None:
         """The 404 of an unknown path, or the 405 of a path without this method; None if there is neither."""
         if not methods:
-            return render_error(404, "no such path" + (_ROOTS.get(request.path) or self._near(request.path)))
+            return render_error(404, "no such path" + self._hint(request.path))
         if declared_method(request.method) not in methods:
-            allowed = ("GET, HEAD" if method == "GET" else method for method in methods)
-            return render_error(405, "no such method on this path", (("allow", ", ".join(allowed)),))
+            allowed = ", ".join("GET, HEAD" if method == "GET" else method for method in methods)
+            return render_error(405, f"no such method on this path: it has {allowed}", (("allow", allowed),))
         return None
 
-    def _near(self, path: str) -> str:
-        """`; did you mean ...?` with the nearest path without parameters, or nothing."""
-        return nearest(path, self._plain, likeness=self._likeness) if len(path) <= _LONGEST_SLIP else ""
+    def _hint(self, path: str) -> str:
+        """What a wrong path probably means, or nothing."""
+        plain = "/" + path.strip("/").lower()
+        if known := _OTHER_PATHS.get(path) or _OTHER_PATHS.get(plain):
+            return known
+        if "//" in plain:
+            return "; a segment of it is empty: the program may have had no value for it"
+        forms = (plain, re.sub(rf"\A(?:{_VERSION_PREFIX})+", "", plain), _BELOW_ACCOUNT + plain)
+        if found := next(filter(None, map(self._template, forms)), None):
+            return f"; did you mean {found}?"
+        slip = re.sub(UUID, "{accountID}", path)
+        return nearest(slip, self.templates, likeness=self._likeness) if len(slip) <= _LONGEST_SLIP else ""
+
+    def _template(self, path: str) -> str | None:
+        """The template of a path, or None."""
+        found = next(_walk(self._root, path.split("/"), ()), None)
+        return found[0].template if found else None
 
 
 def declared_method(method: str) -> str:
@@ -96,11 +140,14 @@ def _read(path: str) -> str:
 
 def _walk(
     node: _Node[T], segments: list[str], values: tuple[str, ...]
-) -> Iterator[tuple[Mapping[str, T], dict[str, str]]]:
-    """What the segments lead to, literal segments first; `values` are those of the parameters so far."""
+) -> Iterator[tuple[_Node[T], tuple[str, ...]]]:
+    """What the segments lead to, literal segments first, and the values of the parameters.
+
+    `values` are those so far.
+    """
     if not segments:
         if node.methods is not None:
-            yield node.methods, dict(zip(node.names, values, strict=True))
+            yield node, values
         return
     segment, rest = segments[0], segments[1:]
     if segment in node.literals:

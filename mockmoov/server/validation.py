@@ -1,9 +1,12 @@
 """Validates access and refresh tokens, and revokes them."""
 
-from mockmoov.oauth import tokens
+from collections.abc import Mapping
+
+from mockmoov.oauth import hints, tokens
 from mockmoov.oauth.errors import ErrorCode, OAuthError, invalid_client
 from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, RefreshToken
-from mockmoov.oauth.signing_keys import key_pairs
+from mockmoov.oauth.signing_keys import ALGORITHM, key_pairs
+from mockmoov.simulation.redaction import show_origin
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.store import NOTHING, Seen
 
@@ -30,7 +33,7 @@ class TokenValidator:
         keys = self._repository.signing_keys(seen)
         read = tokens.verified_access_token(keys, text) or self._opaque_token(text)
         if read is None:
-            raise invalid_client(f"the token is unknown: {self._why_unknown(keys, text)}")
+            raise invalid_client(f"the token {self._why_unknown(keys, text)}")
         if error := tokens.claims_error(read.claims, now, self._policy):
             raise error
         if read.token is None:
@@ -42,12 +45,33 @@ class TokenValidator:
         return None if claims is None else tokens.ReadToken(claims, tokens.read_claims(claims))
 
     def _why_unknown(self, keys: IssuerKeys, text: str) -> str:
-        if tokens.unverified_key_id(text) in {pair.kid for pair in key_pairs(keys)}:
-            return "it was altered, or signed by another key"
-        return (
-            "it was altered, issued before the server was started or reset, or issued by another server"
-            f"{self.restart_advice}"
-        )
+        """Why a text is not an access token of this server, as a predicate."""
+        if odd := hints.token_oddity(text):
+            return odd
+        if tokens.read_refresh_token(keys, text):
+            return "is a refresh token: send the access_token of the same response"
+        if text in self._repository.secrets() or self._repository.api_keys([text]):
+            return "is a part of an API key: request a token with the key at POST /oauth2/token"
+        header, claims = tokens.unverified_header(text), tokens.unverified_claims(text)
+        if header is None or claims is None:
+            return self._elsewhere("is neither a whole JWT nor a known opaque token")
+        return self._why_not_genuine(keys, header, claims)
+
+    def _why_not_genuine(
+        self, keys: IssuerKeys, header: Mapping[str, object], claims: Mapping[str, object]
+    ) -> str:
+        if header.get("alg") != ALGORITHM:
+            return f"is not signed with {ALGORITHM}, as Moov's tokens are"
+        if any(pair.kid == header.get("kid") for pair in key_pairs(keys)):
+            return "was altered: its signature does not match"
+        issuer = claims.get("iss")
+        if isinstance(issuer, str) and issuer != self._policy.issuer:
+            return f"was issued by another server: its issuer is {show_origin(issuer)}"
+        return self._elsewhere("was signed with a key that this server does not have")
+
+    def _elsewhere(self, problem: str) -> str:
+        """Where a token may come from that is unknown here."""
+        return f"{problem}: another server issued it, or this one {hints.earlier(self.restart_advice)}"
 
     def live_access_token(self, text: str, now: float, seen: Seen = NOTHING) -> tuple[ApiKey, AccessToken]:
         """An access token that is good for use, with its API key; raises `OAuthError`."""

@@ -85,7 +85,7 @@ class _Line(Struct, frozen=True):
             "client_id": _client_id(context, self.secrets) if context else None,
             "grant_type": context.grant_type if context else None,
             "contract": context.head.contract.name if context and context.head.contract else None,
-            "reason": "; ".join(filter(None, (reason, self.scope.get(CORS_REFUSAL)))) or None,
+            "reason": "; ".join(dict.fromkeys(filter(None, (reason, self.scope.get(CORS_REFUSAL))))) or None,
             "ms": round((time.perf_counter() - self.started) * 1000, 1),
         }
         message = f"{fields['method']} {fields['path']} {outcome}"

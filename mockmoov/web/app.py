@@ -22,7 +22,7 @@ from mockmoov.server.context import RequestContext
 from mockmoov.server.hosts import AllowedHosts
 from mockmoov.server.steps import Delay, Forward, PeekBody, ReadBody, Steps, WaitForExchanges
 from mockmoov.web import asgi_io
-from mockmoov.web.access_log import CONTEXT, access_log, write_log_line
+from mockmoov.web.access_log import CONTEXT, CORS_REFUSAL, access_log, write_log_line
 from mockmoov.web.cors import CorsPolicy, cors
 from mockmoov.web.middleware import host_rule, send_own_response
 
@@ -44,7 +44,8 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     own = partial(_answer_own, control_plane)
     policy = CorsPolicy(settings.cors_origins, server.repository.origins, settings.public_origin)
     hosts = AllowedHosts(names=settings.known_hosts, on_loopback=True)
-    host_middleware = Middleware(host_rule, hosts=hosts, is_guarded=control_plane.is_guarded)
+    warns = not settings.access_log
+    host_middleware = Middleware(host_rule, hosts=hosts, is_guarded=control_plane.is_guarded, warns=warns)
     paths = (*server.routes.templates, *control_plane.paths)
     page = _Page(control_plane.access, moov)
     app = _Application(
@@ -65,7 +66,7 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
                 else []
             ),
             *([host_middleware] if exposure == "loopback" else []),
-            Middleware(cors, policy=policy, is_open=control_plane.is_open),
+            Middleware(cors, policy=policy, is_open=control_plane.is_open, warns=warns),
         ],
         lifespan=gateway.open if gateway and exposure != "process" else None,
     )
@@ -143,7 +144,7 @@ class MoovEndpoint:
         """Answer the request, or let the connection fail as a fault has planned it."""
         request = asgi_io.request_of(scope)
         client = asgi_io.ClientConnection(scope, receive)
-        context = scope[CONTEXT] = RequestContext(request)
+        context = scope[CONTEXT] = RequestContext(request, cors_refusal=scope.get(CORS_REFUSAL, ""))
         steps = self._server.respond(context)
         try:
             if self._gateway is None:

@@ -5,6 +5,7 @@ a request id, a line in the log, and a reason if it is refused. And which origin
 each request, since API keys register them while the server runs.
 """
 
+import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
@@ -14,11 +15,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mockmoov.oauth.messages import Fields, HttpRequest, HttpResponse
 from mockmoov.oauth.origins import is_loopback, serialize_origin
 from mockmoov.oauth.responses import NO_STORE, render_error
+from mockmoov.simulation.masking import HIDDEN
 from mockmoov.simulation.redaction import show_origin
 from mockmoov.web.access_log import CORS_REFUSAL
 from mockmoov.web.asgi_io import ADD_HEADERS, request_of
 from mockmoov.web.middleware import send_own_response
 
+_log = logging.getLogger("mockmoov")
 ANY = "*"
 _OWN = ("/_mockmoov/", "/.well-known/")
 _ALLOW_ORIGIN = "access-control-allow-origin"
@@ -73,21 +76,24 @@ def refusal(origins: Sequence[str]) -> str:
     """Why pages with these values of Origin may not read a response, and how they may."""
     if len(origins) != 1:
         return "pages may not read this: there are several Origin headers"
-    shown = show_origin(origins[0])
-    if shown == "null":
+    origin = show_origin(origins[0])
+    if origin == "null":
         return (
             "this page has no origin (a file, a sandboxed frame), so it may not read this: serve it over http"
         )
+    name = "ORIGIN" if HIDDEN in origin else origin
     return (
-        f"pages of {shown} may not read this: register the origin with an API key, or add it to cors_origins"
+        f"pages of {origin} may not read this: start with --cors-origins {name}, "
+        "or add the origin to an API key"
     )
 
 
-def cors(app: ASGIApp, policy: CorsPolicy, is_open: Callable[[str], bool]) -> ASGIApp:
+def cors(app: ASGIApp, policy: CorsPolicy, is_open: Callable[[str], bool], *, warns: bool = False) -> ASGIApp:
     """Answers preflights, and lets the pages that may read a response do so.
 
     A preflight is not a request to Moov: no journal, fault or rate limit knows of it. `is_open` says whether
-    any page may read what is at one of mockmoov's own paths; the control plane shares nothing.
+    any page may read what is at one of mockmoov's own paths; the control plane shares nothing. With `warns` a
+    refusal is logged as a warning, for a server without an access log: the browser hides it.
     """
 
     def with_cors(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -98,12 +104,13 @@ def cors(app: ASGIApp, policy: CorsPolicy, is_open: Callable[[str], bool]) -> AS
             return app(scope, receive, send)
         origins = request.headers.get("origin", ())
         allowed = policy.allowed(origins)
-
+        if origins and allowed is None and not policy.is_own(request):
+            scope[CORS_REFUSAL] = reason = refusal(origins)
+            if warns:
+                _log.warning("%s", reason)
         scope[ADD_HEADERS] = partial(shared_headers, allowed=allowed)
         if request.method == "OPTIONS" and request.headers.keys() >= _PREFLIGHT_HEADERS:
             return send_own_response(policy.preflight(request), scope, receive, send)
-        if origins and allowed is None and not policy.is_own(request):
-            scope[CORS_REFUSAL] = refusal(origins)
         return app(scope, receive, send)
 
     return with_cors

@@ -577,7 +577,7 @@ def test_failed_test_shows_its_exchanges_and_no_secret(suite: Suite, pytester: p
                 r"-+ mockmoov -+",
                 r"the last 6 of 6 exchanges of MoovKey\(client_id='.*', url='http://localhost:\d+'\)",
                 r"#\d+ .* GMT POST /oauth2/token client_credentials /ping.read \(contract 2023\) -> 200$",
-                r"#\d+ .* GMT GET /ping \(contract 2023\) -> 401: the token has expired, \d+ s ago, .*",
+                r"#\d+ .* GMT GET /ping \(contract 2023\) -> 401: the token expired \d+ s ago, .*",
             ]
         )
         secrets = (pytester.path / "secrets").read_text().splitlines()

@@ -291,7 +291,7 @@ EVERY_ANSWER: dict[str, Breakage] = {
     ),
     "reason-of-expired-vague": Breakage(
         rule="the reason of an expired token says since when",
-        bend=because(header(REASON_HEADER, "the token has expired"), "the token has expired,"),
+        bend=because(header(REASON_HEADER, "the token has expired"), "the token expired "),
         unseen="they take any reason",
     ),
     "reason-tells-what-came": Breakage(

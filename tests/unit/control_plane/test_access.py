@@ -148,7 +148,7 @@ def test_hosts_in_the_settings_are_known_in_any_case() -> None:
 
 
 def test_patterns_do_not_open_the_control_plane() -> None:
-    advice = "add this very name to the setting allowed_hosts, or set control_token"
+    advice = "start with --allowed-hosts moov.example, or set control_token"
     for pattern in ("*", ".moov.example"):
         found = error({"host": "moov.example"}, "network", allowed_hosts=pattern, control="on")
         assert found == (421, f"the Host moov.example is not allowed: {advice}")

@@ -170,7 +170,8 @@ def test_fault_changes_the_answer_of_a_stub(desk: Desk, name: str) -> None:
 def test_reason_of_a_501_says_what_to_add(desk: Desk) -> None:
     assert call(desk, "GET", "/accounts")[1]["x-mockmoov-reason"] == (
         "the credentials are sufficient, but nothing answers listAccounts here: "
-        'add a stub, such as stubs.add("listAccounts", json={}), or set upstream or openapi'
+        "add a stub (on the page, by POST /_mockmoov/stubs, in Python with stubs.add), "
+        "or set upstream or openapi"
     )
 
 

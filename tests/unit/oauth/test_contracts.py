@@ -239,10 +239,11 @@ def test_errors_without_a_body_have_no_content_type() -> None:
     assert hints == ["because", "because", f"because{hint}"]
     not_allowed = render_error(405, "no\nline", (("allow", "POST"),))
     assert parts(not_allowed) == (405, b"", {"allow": "POST", **UNCACHED, REASON_HEADER: r"no\nline"})
-    advice = "send vYYYY.MM.BB, vYYYY.MM or latest, once; without the header you get contract 2023-sdk"
-    dev = "dev, which SDKs built from their main branch send, isn't a version: "
-    for sent, note in {("v1",): "", ("latest", "latest"): "", ("dev", "dev"): "", ("dev",): dev}.items():
-        reason = f"X-Moov-Version is malformed: {note}{advice}"
+    advice = "send vYYYY.MM.BB, vYYYY.MM or latest, or no such header for contract 2023-sdk"
+    dev, twice = "dev is not one: SDKs built from their main branch send it", "it was sent more than once"
+    notes = {("latest", "latest"): f"; {twice}", ("dev", "dev"): f"; {twice}", ("dev",): f"; {dev}"}
+    for sent, note in {("v1",): "", **notes}.items():
+        reason = f"X-Moov-Version is malformed: {advice}{note}"
         assert malformed_version_reason(sent, CONTRACT_2023_SDK) == reason
     invalid = {"content-type": "application/json", **UNCACHED, REASON_HEADER: "name: is required"}
     assert parts(render_invalid_field(FieldError("name", "is required"))) == (

@@ -30,7 +30,7 @@ def test_repr_contains_no_secret() -> None:
     assert repr(ISSUER_KEYS) == "IssuerKeys()"
 
 
-RESET = "was issued before the server started or its key was reset"
+RESET = "was issued before its API key was reset or created again"
 EVICTED = "was issued before the oldest token record that is still kept"
 REJECTIONS = [
     ("epoch", NO_FLOOR, ""),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mockmoov.oauth.errors import ErrorCode, OAuthError
+from mockmoov.oauth.hints import _ODDITIES
 from mockmoov.oauth.messages import (
     ClientCredentials,
     FrozenHeaders,
@@ -217,12 +218,10 @@ def test_repeated_parameter_is_rejected_whatever_its_name(name: str, value: str)
 
 def test_json_value_must_be_a_string_or_null() -> None:
     values: list[object] = [0, 1, 1.5, True, False, [], ["a"], {}, {"a": "b"}]
-    wrong = [
-        (name, value, got)
-        for name, value in product(PARAMETERS, values)
-        if (got := reason(as_json({**PARAMETERS, name: value}))) != f"{name} must be a string"
-    ]
-    assert wrong == []
+    for name, value in product(PARAMETERS, values):
+        is_list_of_scopes = name == "scope" and isinstance(value, list)
+        join = ": join its items with spaces" if is_list_of_scopes else ""
+        assert reason(as_json({**PARAMETERS, name: value})) == f"{name} must be a string{join}"
 
 
 NOT_JSON: list[bytes | str] = [
@@ -239,7 +238,7 @@ SECRETS = ["client_secret=x", "a=b&client%5Fsecret", "client_secret", "%63lient_
 UNREADABLE: dict[str, list[HttpRequest]] = {
     "the body is not JSON": [request(body, JSON) for body in NOT_JSON],
     "the JSON body is not an object": [request(body, JSON) for body in NOT_OBJECTS],
-    "the form contains an invalid percent escape": [
+    "the form contains an invalid percent escape: encode % as %25": [
         message for field in FIELDS for message in (request(field), request(query=field))
     ],
     "client_secret was sent in the query string: use HTTP Basic or the body": [
@@ -263,7 +262,8 @@ def test_unreadable_request_has_a_reason_and_no_parameters() -> None:
     for expected, messages in UNREADABLE.items():
         for message in messages:
             found = read_parameters(message)
-            if (found.by_name, str(found.error), reason(message)) != ({}, expected, expected):
+            reasons = {str(found.error), reason(message)}
+            if found.by_name or len(reasons) > 1 or not reasons.pop().startswith(expected):
                 wrong.append((expected, message, found))
     assert wrong == []
 
@@ -282,7 +282,8 @@ def test_appendix_a_decides_which_characters_are_allowed() -> None:
         expected = f"{name} contains characters that RFC 6749 Appendix A does not allow"
         for odd in ("\x00", "\x1f", "\n", "\x7f", "é", "\U0001f600"):
             for parameters in ({**PARAMETERS, name: text} for text in (odd, f"web{odd}", f"{odd}web")):
-                assert {reason(form(parameters)), reason(as_json(parameters))} == {expected}
+                odd_values = {f"{name} {odd_value}" for odd_value in _ODDITIES.values()}
+                assert {reason(form(parameters)), reason(as_json(parameters))} <= {expected, *odd_values}
         undecodable = [
             request(f'{{"{name}": "\\ud800"}}', JSON),
             request(f"{name}=%ff"),
@@ -354,7 +355,7 @@ def test_basic_must_be_base64_with_a_colon() -> None:
         assert error.reason == "the Basic credentials have no colon: encode client_id:client_secret"
     for encoded in ("YTpi!", "YTpiOmM", "YTpi YTpi", "é", "/zph", "a:b", "YTpiOmM=x"):
         error = error_of(lambda: parse_basic(encoded), "invalid_client")  # noqa: B023
-        assert error.reason == "the Basic credentials are not base64-encoded UTF-8 text"
+        assert error.reason.startswith("the Basic credentials are not base64-encoded UTF-8 text")
         assert error.__suppress_context__
         with_body = request(urlencode(PARAMETERS), authorization=f"Basic {encoded}")
         assert reason(with_body, "invalid_client") == error.reason
@@ -374,7 +375,10 @@ def test_basic_and_body_may_agree(client_id: str, client_secret: str, names: set
 def test_basic_and_body_that_differ_are_rejected() -> None:
     for name, value in product(("client_id", "client_secret"), ("x", "s3cr3t ", "S3CR3T")):
         message = request(urlencode({name: value}), authorization=basic("s3cr3t", "s3cr3t"))
-        assert reason(message) == f"{name} differs between the body and the Authorization header"
+        assert reason(message) == (
+            f"{name} differs between the body and the Authorization header, "
+            "which a client may have added from ~/.netrc"
+        )
 
 
 def test_other_schemes_are_ignored() -> None:

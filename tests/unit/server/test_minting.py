@@ -30,10 +30,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated:joserfc.erro
 
 ISSUER, AUDIENCE = "https://api.moov.io#applications", "https://api.moov.io"
 REQUIRED = ("iss", "aud", "exp", "iat", "jti", "scp", "aid", "caid")
-ALTERED = "the token is unknown: it was altered, or signed by another key"
+ALTERED = "the token was altered: its signature does not match"
+ALGORITHM = "the token is not signed with EdDSA, as Moov's tokens are"
 UNKNOWN = (
-    "the token is unknown: it was altered, issued before the server was started or reset, "
-    "or issued by another server; tokens survive a restart only with store or seed"
+    "the token was signed with a key that this server does not have: another server issued it, "
+    "or this one before a restart or a reset; tokens survive a restart only with store or seed"
 )
 Verify = Callable[[str], str | None]  # the reason for which a token is refused
 
@@ -103,7 +104,7 @@ class Defect(NamedTuple):
 
 TABLE = {
     "expired": Defect(
-        "exp", "exp", "ExpiredSignatureError", "ExpiredTokenError exp", "the token has expired"
+        "exp", "exp", "ExpiredSignatureError", "ExpiredTokenError exp", "the token expired"
     ),
     "not-yet-valid": Defect(
         "nbf", "nbf", "ImmatureSignatureError", "InvalidClaimError nbf", "the token is not valid yet"
@@ -120,9 +121,9 @@ TABLE = {
     ),
     "unknown-kid": Defect("kid", "kid", "unknown kid", "InvalidKeyIdError", UNKNOWN),
     "bad-signature": Defect(None, "signature", "InvalidSignatureError", "BadSignatureError", ALTERED),
-    "alg-none": Defect("alg", "signature", "InvalidAlgorithmError", "UnsupportedAlgorithmError", ALTERED),
+    "alg-none": Defect("alg", "signature", "InvalidAlgorithmError", "UnsupportedAlgorithmError", ALGORITHM),
     "hs256-public-key": Defect(
-        "alg", "signature", "InvalidAlgorithmError", "UnsupportedAlgorithmError", ALTERED
+        "alg", "signature", "InvalidAlgorithmError", "UnsupportedAlgorithmError", ALGORITHM
     ),
     "revoked": Defect("jti", "", None, None, "the token was revoked"),
 }  # fmt: skip
@@ -180,7 +181,7 @@ class Mint:
         try:
             self.server.validator.live_access_token(text, self.now)
         except OAuthError as refused:
-            return re.sub(r", [12] s ago, at .*", "", refused.reason)
+            return re.sub(r" [12] s ago, at .*", "", refused.reason)
         return None
 
     def verdicts(self, text: str) -> tuple[str | None, str | None, str | None]:

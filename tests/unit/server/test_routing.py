@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockmoov.oauth.messages import HttpRequest, HttpResponse
-from mockmoov.server.routing import Routes
+from mockmoov.server.routing import _OTHER_PATHS, Routes
 
 SEGMENTS = st.sampled_from(["a", "b", "", "{x}", "{y}", "%7Bx%7D"])
 TEMPLATES = st.lists(SEGMENTS, max_size=4).map(lambda segments: "/" + "/".join(segments))
@@ -105,7 +105,7 @@ def test_another_method_is_405_with_those_allowed() -> None:
     assert isinstance(refused, HttpResponse)
     headers = dict(refused.headers)
     assert (refused.status, headers["allow"]) == (405, "GET, HEAD, POST")
-    assert headers["x-mockmoov-reason"] == "no such method on this path"
+    assert headers["x-mockmoov-reason"] == "no such method on this path: it has GET, HEAD, POST"
     assert ROUTES.endpoint(request("POST", "/a/x/c")) == (2, {"id": "x"})
     assert ROUTES.endpoint(request("HEAD", "/a/x/c")) == (1, {"id": "x"})
     refused = Routes({"/a": {"POST": 1}}).endpoint(request("HEAD", "/a"))  # HEAD goes with GET only
@@ -152,6 +152,9 @@ def hint(routes: Routes[int], path: str) -> str:
     return rest
 
 
+PAGE = "; the page is at /_mockmoov/, and health at /_mockmoov/health"
+
+
 def test_404_suggests_the_nearest_path() -> None:
     expected = {
         "/oauth/token": "; did you mean /oauth2/token?",
@@ -161,13 +164,11 @@ def test_404_suggests_the_nearest_path() -> None:
         "/oauth2/token/oauth2/token": "; did you mean /oauth2/token?",
         "/v1/oauth2/revoke": "; did you mean /oauth2/revoke?",
         "/pong": "; did you mean /ping?",
-        "": "",
         "/none": "",
-        "/card/1": "",
+        "/card/1": "; did you mean /cards/{id}?",
         "/favicon.ico": "",
-        "/": "; try /_mockmoov/health",
-        "/_mockmoov": "; try /_mockmoov/health",
-        "/_mockmoov/": "; try /_mockmoov/health",
+        "/cards//1": "; a segment of it is empty: the program may have had no value for it",
+        **dict.fromkeys(("/", "/_mockmoov", "/_mockmoov/", "", "/healthz"), PAGE),
     }
     assert {path: hint(MOOVS, path) for path in expected} == expected
 
@@ -180,8 +181,9 @@ def test_404_suggests_nothing_for_over_40_characters() -> None:
 
 @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=60))
 def test_404_never_repeats_the_path(path: str) -> None:
-    hints = {f"; did you mean {template}?" for template in MOOVS.templates if "{" not in template}
-    assert hint(MOOVS, f"/{path}") in {"", *hints, "; try /_mockmoov/health"}
+    hints = {f"; did you mean {template}?" for template in MOOVS.templates}
+    empty = "; a segment of it is empty: the program may have had no value for it"
+    assert hint(MOOVS, f"/{path}") in {"", *hints, empty, *_OTHER_PATHS.values()}
 
 
 def test_likeness_decides_how_near_a_suggestion_must_be() -> None:

@@ -53,7 +53,7 @@ def test_signed_token_without_our_claims_is_refused(issued: Issued) -> None:
     ("change", "reason"),
     [
         ({"enabled": False}, "deleted or disabled"),
-        ({"epoch": "later"}, "issued before the server started or its key was reset"),
+        ({"epoch": "later"}, "before its API key was reset or created again"),
     ],
 )
 def test_tokens_of_a_disabled_or_reset_key_are_dead(

@@ -152,7 +152,7 @@ def test_refused_refresh_token_comes_with_the_reason() -> None:
     repository.change_api_key("a", lambda key: replace(key, floor=TokenFloor(issued_at=NOW)))
     assert "oldest token record" in use(refresh_token(family="another"))
     repository.reset_api_key("a", epoch="later")
-    assert "its key was reset" in use(refresh_token(family="another"))
+    assert "its API key was reset" in use(refresh_token(family="another"))
 
 
 def test_token_below_the_floor_can_be_revoked_with_its_family() -> None:
@@ -176,7 +176,7 @@ def test_use_is_overtaken_by_a_reset_of_the_key(sequence: int) -> None:
     store.before["compare_and_swap"] = partial(repository.reset_api_key, "a", epoch="later")
     token = refresh_token(sequence)
     reason = repository.consume_refresh_token(token, now=NOW, policy=STRICT, expires_at=EXPIRY, seen=seen)
-    assert "its key was reset" in reason
+    assert "its API key was reset" in reason
     assert repository.family("family") == TokenFamily()
 
 

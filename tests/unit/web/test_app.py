@@ -97,8 +97,8 @@ def test_head_gets_the_head_of_get_and_no_body() -> None:
 
 def test_repeated_headers_reach_the_server_as_repeated() -> None:
     version = (
-        "X-Moov-Version is malformed: send vYYYY.MM.BB, vYYYY.MM or latest, once; "
-        "without the header you get contract 2023"
+        "X-Moov-Version is malformed: send vYYYY.MM.BB, vYYYY.MM or latest, or no such header "
+        "for contract 2023; it was sent more than once"
     )
     expected = {
         AUTHORIZED[1]: (400, "more than one Authorization header was sent"),

@@ -1,0 +1,156 @@
+"""Hints for the reason of a refusal: what is odd about what was sent, and what was probably meant.
+
+A hint never repeats a value, which may be a secret. It repeats a name only if that is like a known one.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from mockmoov.oauth.errors import printable
+from mockmoov.oauth.suggestions import nearest
+
+# What other APIs and Moov's dashboard call these parameters. Only letters and digits, in lower case.
+_OTHER_NAMES: Mapping[str, frozenset[str]] = {
+    "grant_type": frozenset(("granttype", "grant", "granttypes")),
+    "scope": frozenset(("scope", "scopes")),
+    "client_id": frozenset(("clientid", "publickey", "apikey", "username", "user")),
+    "client_secret": frozenset(("clientsecret", "secretkey", "privatekey", "secret", "password")),
+    "refresh_token": frozenset(("refreshtoken", "token", "refresh")),
+    "token": frozenset(("token", "accesstoken", "refreshtoken")),
+}
+_NOT_ALPHANUMERIC = r"[^a-z0-9]"
+_PLACEHOLDER = r"\$\w+|\$?\{+[^{}]*\}+|%\w+%|<[^<>]*>|\$\(.*\)|(?i:your)[ _-].*"
+# Forms of a value that nobody means to send, and what they are; the first that matches counts.
+_ODDITIES: Mapping[str, str] = {
+    r"": "is empty",
+    r"\s+": "consists of white space",
+    r".*[\r\n]": "ends with a line break",
+    r"\s.*|.*\s": "begins or ends with white space",
+    r".*(?:\\[nr]|%0[AaDd])": "ends with a line break, written out",
+    r"([\"'`]).*\1": "is in quotes",
+    r"(?i:undefined|null|none|nil|nan|\[object \w+\])": "is the word {}: the program had no value to send",
+    _PLACEHOLDER: "is a placeholder that nothing has filled in",
+}
+_OTHER_GRANTS = ("authorization_code", "password", "implicit", "urn:ietf:params:oauth:grant-type:jwt-bearer")
+_OTHER_SCHEMES = ("token", "jwt", "digest", "oauth", "apikey", "api-key", "negotiate", "mac", "dpop")
+_VERSION = r"[vV]?([0-9]{4})[.-]([0-9]{1,2})(?:[.-]([0-9]{1,2}))?"
+
+
+def oddity(value: str) -> str:
+    """What is odd about a credential or a token, as a predicate such as `is in quotes`; "" if nothing is."""
+    found = (text for form, text in _ODDITIES.items() if re.fullmatch(form, value, re.DOTALL))
+    return next(found, "").format(value.strip())
+
+
+def odd_value(value: str) -> str:
+    """`: it is in quotes` or the like, or ""."""
+    return f": it {odd}" if (odd := oddity(value)) else ""
+
+
+def missing_parameter_hint(
+    missing: Iterable[str], sent: Iterable[str], in_query: Iterable[str] = (), *, has_body: bool = True
+) -> str:
+    """Where the `missing` parameters may be: under another name, empty, or in a query string that isn't read.
+
+    `sent` are the names of the parameters that were read.
+    """
+    names, query = list(sent), set(in_query) if has_body else set()
+    found = {name: other for name in missing if (other := _similar_name(name, names))}
+    if empty := [name for name, other in found.items() if name == other]:
+        return f"; {' and '.join(empty)} was sent empty"
+    if found:
+        others = " and ".join(printable(other, 40) for other in found.values())
+        return f"; did you mean {' and '.join(found)} by {others}?"
+    if in_the_query := [name for name in missing if name in query]:
+        return f"; {' and '.join(in_the_query)} in the query string counts only without a body"
+    return ""
+
+
+def _similar_name(name: str, names: Iterable[str]) -> str:
+    """The name that was probably meant by this one, or ""."""
+    return next((other for other in names if other == name or _bare(other) in _OTHER_NAMES.get(name, ())), "")
+
+
+def _bare(name: str) -> str:
+    return re.sub(_NOT_ALPHANUMERIC, "", name[:100].lower())
+
+
+def grant_type_hint(sent: str, known: Iterable[str]) -> str:
+    """What was probably meant by an unknown grant type, or that Moov doesn't have it."""
+    if sent in _OTHER_GRANTS:
+        return f"; Moov does not have {sent}"
+    return nearest(sent.lower().replace("-", "_"), known)
+
+
+def earlier(restart_advice: str) -> str:
+    """When a token may have been issued that is unknown now; without advice, tokens survive a restart."""
+    return f"before a restart or a reset{restart_advice}" if restart_advice else "before a reset"
+
+
+def scheme_hint(scheme: str, rest: str) -> str:
+    """What is wrong with an Authorization header of another scheme, which is in lower case."""
+    if not scheme:
+        return "no Authorization header was sent"
+    if scheme in ("bearer:", "basic:"):
+        return f"the Authorization header has a colon after {scheme[:-1].title()}: leave it out"
+    if scheme in _OTHER_SCHEMES and rest:
+        return f"the Authorization header has the scheme {scheme}: send Bearer"
+    if not rest:
+        return "the Authorization header lacks a scheme: put the word Bearer before the token"
+    return "the Authorization header has another scheme than Bearer and Basic"
+
+
+def basic_for_bearer_hint(client_id: str) -> str:
+    """What a program may have meant that sent wrong Basic credentials to an operation."""
+    if client_id.count(".") == 2 and client_id.startswith("ey"):
+        return "; a token was sent as the client_id: send it as a Bearer token"
+    return "; if you meant to send a Bearer token, ~/.netrc may have replaced it"
+
+
+def token_oddity(text: str) -> str:
+    """What is odd about the text of a token, as a predicate; "" if it looks like one."""
+    if text.lower().startswith(("bearer ", "bearer:")):
+        return "begins with the word Bearer, which is there twice"
+    if text.startswith("{") and "access_token" in text:
+        return "is the whole token response: send only its access_token"
+    return oddity(text)
+
+
+def version_hint(sent: str) -> str:
+    """The version that was probably meant by a malformed one, or ""."""
+    if sent == "dev":
+        return "; dev is not one: SDKs built from their main branch send it"
+    if not (found := re.fullmatch(_VERSION, sent.strip())):
+        return nearest(sent.strip().lower(), ("latest",))
+    year, *rest = (int(part) for part in found.groups() if part)
+    return f"; did you mean v{'.'.join([f'{year:04}', *(f'{part:02}' for part in rest)])}?"
+
+
+def json_hint(body: bytes) -> str:
+    """Why a body isn't JSON, if that is a common mistake, or ""."""
+    if body.startswith(b"\xef\xbb\xbf"):
+        return ": it begins with a byte order mark, which JSON does not have"
+    start = body.lstrip()[:2]
+    if start.startswith(b"{'"):
+        return ": it has single quotes, as Python prints a dict; JSON has double quotes"
+    if b"=" in body and start[:1].isalpha():
+        return ", but looks like a form: send Content-Type application/x-www-form-urlencoded"
+    return ""
+
+
+def basic_hint(encoded: str) -> str:
+    """Why Basic credentials can't be decoded, if that is a common mistake, or ""."""
+    if ":" in encoded:
+        return ": encode client_id:client_secret before you send it"
+    if not encoded:
+        return ": nothing follows the word Basic"
+    if re.fullmatch(r"[\w-]+", encoded, re.ASCII):
+        return ": use the standard alphabet of base64, with padding"
+    return ""
+
+
+def media_type_hint(media_type: str) -> str:
+    """Which media type was sent; one that doesn't look like one is not repeated."""
+    if not media_type:
+        return "; none was sent"
+    return f", not {media_type}" if re.fullmatch(r"[a-z]{1,20}/[a-z.+-]{1,40}", media_type) else ""
