@@ -87,11 +87,11 @@ def _why_wrong(credentials: ClientCredentials, *, is_known: bool) -> str:
     """What is wrong with credentials whose client id is known or not."""
     if missing := _missing(credentials):
         return f"{missing[0]} is missing"
-    if credentials.client_ids == credentials.client_secrets:
-        return "client_id and client_secret are the same"
-    if is_known:
-        return "client_secret is wrong" + hints.odd_value(credentials.client_secrets[0])
-    return "there is no API key with this client_id" + hints.odd_value(credentials.client_ids[0])
+    if not is_known:
+        return "there is no API key with this client_id" + hints.odd_value(credentials.client_ids[0])
+    is_id = credentials.client_secrets == credentials.client_ids
+    odd = ": it is the same as client_id" if is_id else hints.odd_value(credentials.client_secrets[0])
+    return f"client_secret is wrong{odd}"
 
 
 def _same(secret: str, candidates: Iterable[str]) -> bool:

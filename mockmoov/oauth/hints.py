@@ -111,7 +111,7 @@ def token_oddity(text: str) -> str:
     """What is odd about the text of a token, as a predicate; "" if it looks like one."""
     if text.lower().startswith(("bearer ", "bearer:")):
         return "begins with the word Bearer, which is there twice"
-    if text.startswith("{") and "access_token" in text:
+    if text.startswith("{") and '"access_token"' in text:
         return "is the whole token response: send only its access_token"
     return oddity(text)
 

@@ -78,9 +78,14 @@ def check_grantable(tokens: Iterable[str], known: _Known, allowed: tuple[str, ..
     """Raise `OAuthError` for an unknown scope, or one not `allowed` (scopes and templates; None: all)."""
     for token in tokens:
         if not known(token):
-            raise invalid_scope(f"scope {quote_scope(token)} is not known{_advice(token, known)}")
+            raise invalid_scope(f"{_name(token)} is not known{_advice(token, known)}")
         if allowed is not None and canonical(token) not in allowed and template(token) not in allowed:
-            raise invalid_scope(f"scope {quote_scope(token)} is not allowed for this API key")
+            raise invalid_scope(f"{_name(token)} is not allowed for this API key")
+
+
+def _name(scope: str) -> str:
+    is_quoted = quote_scope(scope) == scope
+    return f"scope {scope}" if is_quoted else "a scope that is not of the form /family.permission"
 
 
 def covers(granted: Iterable[str], requested: Iterable[str]) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, cast
 from msgspec import Struct
 
 from mockmoov.oauth import grants, hints, origins, requests, responses, tokens
+from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.errors import OAuthError, invalid_client, invalid_request
 from mockmoov.oauth.messages import (
@@ -176,10 +177,17 @@ class Endpoints:
 
     def _authenticate(self, credentials: ClientCredentials | None, seen: Seen) -> ApiKey:
         keys = self.repository.api_keys(credentials.client_ids if credentials else (), seen)
-        if not keys and credentials and self.repository.api_keys(credentials.client_secrets):
-            reason = "client_id and client_secret are swapped"
-            raise invalid_client(reason, parameter=credentials.parameter)
+        if credentials and not keys and (mistake := self._mistaken_key(credentials)):
+            raise invalid_client(mistake, parameter=credentials.parameter)
         return grants.authenticate_client(keys, credentials)
+
+    def _mistaken_key(self, credentials: ClientCredentials) -> str:
+        """Why there is no API key with this client id, if that is a common mistake, or ""."""
+        if self.repository.api_keys(credentials.client_secrets):
+            return "client_id and client_secret are swapped"
+        if EXAMPLE["client_id"] in credentials.client_ids:
+            return "there is no API key with this client_id: your own API keys replace the documented example"
+        return ""
 
     def _rate_limited(
         self, context: RequestContext, contract: Contract, api_key: ApiKey

@@ -79,8 +79,11 @@ class TokenValidator:
         # Before the key is read, unless both were seen at one moment.
         is_revoked = self._repository.is_revoked(jti=token.jti, family=token.family, seen=seen)
         keys = self._repository.api_keys([token.client_id], seen)
-        if not keys or not keys[0].enabled:
-            raise invalid_client("the token's API key was deleted or disabled")
+        if not keys:
+            reason = "the token's API key does not exist: it was deleted, or a restart without store lost it"
+            raise invalid_client(reason)
+        if not keys[0].enabled:
+            raise invalid_client("the token's API key is disabled")
         if reason := keys[0].rejection_reason(token, self.restart_advice):
             raise invalid_client(f"the token {reason}")
         if is_revoked:

@@ -174,7 +174,7 @@ def rejection(scope: str, catalogue: Callable[[str], bool] = STRICT) -> str:
 
 def test_only_what_looks_like_a_scope_is_quoted() -> None:
     for scope in (SECRET, "/dNC-hg7sVm22jc3g.Eogtyu0_1Mqh_4-", "/" + "a" * 98 + ".b", "x" * 5000):
-        assert rejection(scope) == "scope (not of the form /family.permission) is not known"
+        assert rejection(scope) == "a scope that is not of the form /family.permission is not known"
     for scope in ("/zzz-zzz.qqq", f"/accounts/{ACCOUNT}/zzz-zzz.qqq"):
         assert rejection(scope) == f"scope {scope} is not known"
     long = f"/accounts/{ACCOUNT}/" + "z" * 26 + "." + "q" * 99

@@ -52,7 +52,7 @@ def test_signed_token_without_our_claims_is_refused(issued: Issued) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"enabled": False}, "deleted or disabled"),
+        ({"enabled": False}, "is disabled"),
         ({"epoch": "later"}, "before its API key was reset or created again"),
     ],
 )

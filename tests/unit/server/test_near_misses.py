@@ -1,0 +1,423 @@
+"""A request that is wrong in one place gets a reason that names the mistake and what was probably meant."""
+
+import base64
+import json
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+import pytest
+
+from mockmoov.oauth.api_keys import EXAMPLE
+from mockmoov.oauth.signing_keys import make_issuer_keys
+from mockmoov.oauth.tokens import sign, unverified_claims
+from tests.support.contract_fixtures import Send
+from tests.support.servers import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    Header,
+    another_key,
+    basic,
+    bearer,
+    new_server,
+    post_form,
+    sender,
+)
+from tests.support.tokens import mint
+
+FORM = ("content-type", "application/x-www-form-urlencoded")
+JSON = ("content-type", "application/json")
+TOKEN = "/oauth2/token"
+GRANT = {"grant_type": "client_credentials", "scope": "/ping.read"}
+REFRESH = {"grant_type": "refresh_token"}
+KEY = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+
+
+class Request(NamedTuple):
+    """`<access>` and the like in the target, the headers and the body stand for tokens."""
+
+    method: str
+    target: str
+    headers: list[Header]
+    body: bytes = b""
+
+
+def form(parameters: dict[str, str], *headers: Header, target: str = TOKEN) -> Request:
+    return Request("POST", target, [FORM, *headers], urlencode(parameters, safe="<>").encode())
+
+
+def json_body(body: bytes, *headers: Header, target: str = TOKEN) -> Request:
+    return Request("POST", target, [JSON, *headers], body)
+
+
+def with_basic(text: str) -> Request:
+    return form(GRANT, ("authorization", "Basic " + base64.b64encode(text.encode()).decode()))
+
+
+def get(target: str, *headers: Header) -> Request:
+    return Request("GET", target, [*headers])
+
+
+def ping(authorization: str) -> Request:
+    return get("/ping", ("authorization", authorization))
+
+
+WITHOUT_GRANT_TYPE = {"scope": "/ping.read"}
+WITHOUT_SCOPE = {"grant_type": "client_credentials"}
+MISSING_GRANT_TYPE = "grant_type is missing: send client_credentials or refresh_token"
+MISSING_SCOPE = "scope is missing: name at least one, such as /accounts.write"
+NO_CREDENTIALS = "no client credentials were sent: use HTTP Basic, or client_id and client_secret in the body"
+UNSUPPORTED = "grant_type must be client_credentials or refresh_token"
+UNKNOWN_CLIENT = "there is no API key with this client_id"
+NOT_BASE64 = "the Basic credentials are not base64-encoded UTF-8 text"
+NETRC = "; if you meant to send a Bearer token, ~/.netrc may have replaced it"
+CONTENT_TYPE = "Content-Type must be application/json or application/x-www-form-urlencoded"
+VERSION = (
+    "X-Moov-Version is malformed: send vYYYY.MM.BB, vYYYY.MM or latest, or no such header for contract 2023; "
+)
+NO_TOKEN = "the program had no value to send"
+EMPTY_SEGMENT = "no such path; a segment of it is empty: the program may have had no value for it"
+
+NEAR_MISSES: dict[str, tuple[Request, str]] = {
+    # parameters
+    "grantType": (
+        form({**WITHOUT_GRANT_TYPE, "grantType": "client_credentials"}, basic()),
+        f"{MISSING_GRANT_TYPE}; did you mean grant_type by grantType?",
+    ),
+    "Grant_Type": (
+        form({**WITHOUT_GRANT_TYPE, "Grant_Type": "client_credentials"}, basic()),
+        f"{MISSING_GRANT_TYPE}; did you mean grant_type by Grant_Type?",
+    ),
+    "scopes": (
+        form({**WITHOUT_SCOPE, "scopes": "/ping.read"}, basic()),
+        f"{MISSING_SCOPE}; did you mean scope by scopes?",
+    ),
+    "Scope": (
+        form({**WITHOUT_SCOPE, "Scope": "/ping.read"}, basic()),
+        f"{MISSING_SCOPE}; did you mean scope by Scope?",
+    ),
+    "an empty scope": (form({**GRANT, "scope": ""}, basic()), f"{MISSING_SCOPE}; scope was sent empty"),
+    "clientId and clientSecret": (
+        form({**GRANT, "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}),
+        f"{NO_CREDENTIALS}; did you mean client_id and client_secret by clientId and clientSecret?",
+    ),
+    "clientSecret": (
+        form({**GRANT, "client_id": CLIENT_ID, "clientSecret": CLIENT_SECRET}),
+        "client_secret is missing; did you mean client_secret by clientSecret?",
+    ),
+    "an empty client_secret": (
+        form({**GRANT, **KEY, "client_secret": ""}),
+        "client_secret is missing; client_secret was sent empty",
+    ),
+    "the names of Moov's dashboard": (
+        form({**GRANT, "public_key": CLIENT_ID, "secret_key": CLIENT_SECRET}),
+        f"{NO_CREDENTIALS}; did you mean client_id and client_secret by public_key and secret_key?",
+    ),
+    "token instead of refresh_token": (
+        form({**REFRESH, "token": "<refresh>"}, basic()),
+        "refresh_token is missing; did you mean refresh_token by token?",
+    ),
+    "refresh_token instead of token": (
+        form({"refresh_token": "<refresh>"}, basic(), target="/oauth2/revoke"),
+        "token is missing; did you mean token by refresh_token?",
+    ),
+    "client-credentials": (
+        form({**GRANT, "grant_type": "client-credentials"}, basic()),
+        f"{UNSUPPORTED}; did you mean client_credentials?",
+    ),
+    "authorization_code": (
+        form({**GRANT, "grant_type": "authorization_code"}, basic()),
+        f"{UNSUPPORTED}; Moov does not have authorization_code",
+    ),
+    "parameters in the query, and an empty JSON body": (
+        json_body(b"{}", basic(), target=f"{TOKEN}?{urlencode(GRANT)}"),
+        f"{MISSING_GRANT_TYPE}; grant_type in the query string counts only without a body",
+    ),
+    # scopes
+    "a list of scopes": (
+        json_body(b'{"grant_type": "client_credentials", "scope": ["/ping.read"]}', basic()),
+        "scope must be a string: join its items with spaces",
+    ),
+    "commas between scopes": (
+        form({**GRANT, "scope": "/ping.read,/accounts.read"}, basic()),
+        "a scope that is not of the form /family.permission is not known; separate scopes with spaces",
+    ),
+    "no slash before a scope": (
+        form({**GRANT, "scope": "accounts.read"}, basic()),
+        "a scope that is not of the form /family.permission is not known; did you mean /accounts.read?",
+    ),
+    "an account to fill in": (
+        form({**GRANT, "scope": "/accounts/{accountID}/cards.read"}, basic()),
+        "scope /accounts/{accountID}/cards.read is not known; "
+        "replace {accountID} with the UUID of an account",
+    ),
+    # bodies
+    "a byte order mark before JSON": (
+        json_body(b'\xef\xbb\xbf{"grant_type": "client_credentials"}', basic()),
+        "the body is not JSON: it begins with a byte order mark, which JSON does not have",
+    ),
+    "a Python dict": (
+        json_body(b"{'grant_type': 'client_credentials'}", basic()),
+        "the body is not JSON: it has single quotes, as Python prints a dict; JSON has double quotes",
+    ),
+    "a form as JSON": (
+        json_body(urlencode(GRANT).encode(), basic()),
+        "the body is not JSON, but looks like a form: send Content-Type application/x-www-form-urlencoded",
+    ),
+    "JSON as text/plain": (
+        Request(
+            "POST", TOKEN, [("content-type", "text/plain;charset=UTF-8"), basic()], b'{"grant_type": ""}'
+        ),
+        f"{CONTENT_TYPE}, not text/plain",
+    ),
+    "a form without Content-Type": (
+        Request("POST", TOKEN, [basic()], urlencode(GRANT).encode()),
+        f"{CONTENT_TYPE}; none was sent",
+    ),
+    "a byte order mark before a form": (
+        Request("POST", TOKEN, [FORM, basic()], b"\xef\xbb\xbf" + urlencode(GRANT).encode()),
+        rf"{MISSING_GRANT_TYPE}; did you mean grant_type by \ufeffgrant_type?",
+    ),
+    # credentials
+    "a line break after Basic": (
+        with_basic(f"{CLIENT_ID}:{CLIENT_SECRET}\n"),
+        "client_secret is wrong: it ends with a line break",
+    ),
+    "a line break after the secret": (
+        form({**GRANT, **KEY, "client_secret": f"{CLIENT_SECRET}\n"}),
+        "client_secret ends with a line break",
+    ),
+    "quotes around the secret": (
+        with_basic(f'{CLIENT_ID}:"{CLIENT_SECRET}"'),
+        "client_secret is wrong: it is in quotes",
+    ),
+    "quotes around the id": (
+        with_basic(f"'{CLIENT_ID}':{CLIENT_SECRET}"),
+        f"{UNKNOWN_CLIENT}: it is in quotes",
+    ),
+    "swapped halves": (
+        with_basic(f"{CLIENT_SECRET}:{CLIENT_ID}"),
+        "client_id and client_secret are swapped",
+    ),
+    "the id twice": (
+        with_basic(f"{CLIENT_ID}:{CLIENT_ID}"),
+        "client_secret is wrong: it is the same as client_id",
+    ),
+    "empty variables": (with_basic(":"), f"{UNKNOWN_CLIENT}: it is empty"),
+    "an empty secret": (with_basic(f"{CLIENT_ID}:"), "client_secret is wrong: it is empty"),
+    "a variable that nothing expanded": (
+        with_basic(f"{CLIENT_ID}:$MOOV_SECRET"),
+        "client_secret is wrong: it is a placeholder that nothing has filled in",
+    ),
+    "an undefined secret": (
+        with_basic(f"{CLIENT_ID}:undefined"),
+        f"client_secret is wrong: it is the word undefined: {NO_TOKEN}",
+    ),
+    "Basic without base64": (
+        form(GRANT, ("authorization", f"Basic {CLIENT_ID}:{CLIENT_SECRET}")),
+        f"{NOT_BASE64}: encode client_id:client_secret before you send it",
+    ),
+    "Basic without padding": (
+        form(
+            GRANT, ("authorization", basic()[1].rstrip("=") if basic()[1].endswith("=") else basic()[1][:-1])
+        ),
+        f"{NOT_BASE64}: use the standard alphabet of base64, with padding",
+    ),
+    "Basic from ~/.netrc next to the body": (
+        form({**GRANT, **KEY}, basic("someone", "else")),
+        "client_id differs between the body and the Authorization header, "
+        "which a client may have added from ~/.netrc",
+    ),
+    "Basic from ~/.netrc instead of Bearer": (
+        get("/ping", basic("someone", "else")),
+        f"{UNKNOWN_CLIENT}{NETRC}",
+    ),
+    "a token with HTTP Basic": (
+        ping("base64 <access>:"),
+        f"{UNKNOWN_CLIENT}; a token was sent as the client_id: send it as a Bearer token",
+    ),
+    # access tokens
+    "no Authorization header": (get("/ping"), "no Authorization header was sent"),
+    "access_token in the query": (
+        get("/ping?access_token=<access>"),
+        "no Authorization header was sent; the access_token in the query string is not read",
+    ),
+    "a token without Bearer": (
+        ping("<access>"),
+        "the Authorization header lacks a scheme: put the word Bearer before the token",
+    ),
+    "the scheme Token": (
+        ping("Token <access>"),
+        "the Authorization header has the scheme token: send Bearer",
+    ),
+    "a colon after Bearer": (
+        ping("Bearer: <access>"),
+        "the Authorization header has a colon after Bearer: leave it out",
+    ),
+    "an empty token": (ping("Bearer "), "the token is empty"),
+    "an undefined token": (ping("Bearer undefined"), f"the token is the word undefined: {NO_TOKEN}"),
+    "a token that nothing filled in": (
+        ping("Bearer {{access_token}}"),
+        "the token is a placeholder that nothing has filled in",
+    ),
+    "Bearer twice": (
+        ping("Bearer Bearer <access>"),
+        "the token begins with the word Bearer, which is there twice",
+    ),
+    "a token in quotes": (ping('Bearer "<access>"'), "the token is in quotes"),
+    "the whole response": (
+        ping('Bearer {"access_token":"<access>"}'),
+        "the token is the whole token response: send only its access_token",
+    ),
+    "the refresh token": (
+        ping("Bearer <refresh>"),
+        "the token is a refresh token: send the access_token of the same response",
+    ),
+    "the access token to refresh": (
+        form({**REFRESH, "refresh_token": "<access>"}, basic()),
+        "refresh_token is an access token: send the refresh_token of the same response",
+    ),
+    "the secret as token": (
+        ping(f"Bearer {CLIENT_SECRET}"),
+        "the token is a part of an API key: request a token with the key at POST /oauth2/token",
+    ),
+    "a token of another server": (
+        ping("Bearer <elsewhere>"),
+        "the token was issued by another server: its issuer is https://auth.example",
+    ),
+    "a token of another key": (
+        ping("Bearer <foreign>"),
+        "the token was signed with a key that this server does not have: another server issued it, "
+        "or this one before a restart or a reset; tokens survive a restart only with store or seed",
+    ),
+    "half a token": (
+        ping("Bearer <half>"),
+        "the token is neither a whole JWT nor a known opaque token: another server issued it, "
+        "or this one before a restart or a reset; tokens survive a restart only with store or seed",
+    ),
+    # paths, methods and versions
+    "/token": (form(GRANT, basic(), target="/token"), "no such path; did you mean /oauth2/token?"),
+    "/oauth/token": (
+        form(GRANT, basic(), target="/oauth/token"),
+        "no such path; did you mean /oauth2/token?",
+    ),
+    "/oauth2/token/": (
+        form(GRANT, basic(), target="/oauth2/token/"),
+        "no such path; did you mean /oauth2/token?",
+    ),
+    "//oauth2/token": (
+        form(GRANT, basic(), target="//oauth2/token"),
+        "no such path; did you mean /oauth2/token?",
+    ),
+    "/oauth2/authorize": (
+        get("/oauth2/authorize"),
+        "no such path; Moov has no authorization endpoint, "
+        "only the client_credentials and refresh_token grants",
+    ),
+    "/.well-known/openid-configuration": (
+        get("/.well-known/openid-configuration"),
+        "no such path; Moov has no OpenID Connect, but there is /.well-known/oauth-authorization-server",
+    ),
+    "/transfers": (
+        get("/transfers", bearer("<access>")),
+        "no such path; did you mean /accounts/{accountID}/transfers?",
+    ),
+    "/wallets": (
+        get("/wallets", bearer("<access>")),
+        "no such path; did you mean /accounts/{accountID}/wallets?",
+    ),
+    "/v1/accounts": (get("/v1/accounts", bearer("<access>")), "no such path; did you mean /accounts?"),
+    "/accounts//transfers": (get("/accounts//transfers", bearer("<access>")), EMPTY_SEGMENT),
+    "GET /oauth2/token": (get(TOKEN, basic()), "no such method on this path: it has POST"),
+    "dev": (
+        get("/ping", bearer("<access>"), ("x-moov-version", "dev")),
+        f"{VERSION}dev is not one: SDKs built from their main branch send it",
+    ),
+    "2026.10.00": (
+        get("/ping", bearer("<access>"), ("x-moov-version", "2026.10.00")),
+        f"{VERSION}did you mean v2026.10.00?",
+    ),
+    "v2026-07": (
+        get("/ping", bearer("<access>"), ("x-moov-version", "v2026-07")),
+        f"{VERSION}did you mean v2026.07?",
+    ),
+}
+
+
+def fill(request: Request, tokens: dict[str, str]) -> Request:
+    """The request with tokens for their names; `base64 ` begins credentials to be encoded."""
+
+    def filled(text: str) -> str:
+        for name, token in tokens.items():
+            text = text.replace(f"<{name}>", token)
+        if text.startswith("base64 "):
+            text = "Basic " + base64.b64encode(text.removeprefix("base64 ").encode()).decode()
+        return text
+
+    headers = [(name, filled(value)) for name, value in request.headers]
+    body = filled(request.body.decode("latin-1")).encode("latin-1")
+    return Request(request.method, filled(request.target), headers, body)
+
+
+@pytest.fixture(scope="module")
+def send() -> Send:
+    return sender(new_server())
+
+
+@pytest.fixture(scope="module")
+def tokens(send: Send) -> dict[str, str]:
+    """A pair of tokens, a part of one, and tokens of other servers."""
+    pair = mint(send)
+    claims = unverified_claims(pair["access_token"])
+    assert claims is not None
+    other = make_issuer_keys(bytes(32))
+    return {
+        "access": pair["access_token"],
+        "refresh": pair["refresh_token"],
+        "half": pair["access_token"][:200],
+        "foreign": sign(other, claims),
+        "elsewhere": sign(other, {**claims, "iss": "https://auth.example/"}),
+    }
+
+
+@pytest.mark.parametrize(("near_miss", "reason"), NEAR_MISSES.values(), ids=NEAR_MISSES)
+def test_reason_names_the_mistake(
+    send: Send, tokens: dict[str, str], near_miss: Request, reason: str
+) -> None:
+    status, headers, _ = send(*fill(near_miss, tokens))
+    assert (status >= 400, headers.get("x-mockmoov-reason")) == (True, reason)
+
+
+def test_reason_says_that_other_keys_replace_the_example() -> None:
+    status, headers, _ = sender(new_server(keys=[another_key()]))(*form(GRANT, basic()))
+    reason = f"{UNKNOWN_CLIENT}: your own API keys replace the documented example"
+    assert (status, headers["x-mockmoov-reason"]) == (401, reason)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (
+            {},
+            "the token was signed with a key that this server does not have: another server issued it, "
+            "or this one before a restart or a reset; tokens survive a restart only with store or seed",
+        ),
+        (
+            {"seed": "2"},
+            "the token was signed with a key that this server does not have: another server issued it, "
+            "or this one before a reset",
+        ),
+    ],
+)
+def test_reason_names_a_restart_only_if_tokens_end_with_it(settings: dict[str, str], reason: str) -> None:
+    token = mint(sender(new_server(seed="1")))["access_token"]
+    _, headers, _ = sender(new_server(**settings))(*ping(f"Bearer {token}"))
+    assert headers["x-mockmoov-reason"] == reason
+
+
+def test_reason_names_the_key_that_a_restart_lost() -> None:
+    before = sender(new_server(seed="1", keys=[EXAMPLE, another_key()]))
+    token = json.loads(post_form(before, TOKEN, basic("other", another_key()["client_secret"]), **GRANT)[2])
+    _, headers, _ = sender(new_server(seed="1"))(*ping(f"Bearer {token['access_token']}"))
+    assert headers["x-mockmoov-reason"] == (
+        "the token's API key does not exist: it was deleted, or a restart without store lost it"
+    )
