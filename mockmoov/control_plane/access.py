@@ -15,6 +15,7 @@ from mockmoov.oauth.messages import HttpRequest, HttpResponse
 from mockmoov.oauth.origins import serialize_origin
 from mockmoov.oauth.responses import render_error
 from mockmoov.server.hosts import ANY, AllowedHosts, exact_names
+from mockmoov.simulation.redaction import show_origin
 
 TOKEN_HEADER = "x-mockmoov-token"  # noqa: S105 - a header's name
 Exposure = Literal["process", "loopback", "network"]
@@ -58,7 +59,9 @@ class ControlAccess(Struct, frozen=True, kw_only=True):
         if "cross-site" in headers.get("sec-fetch-site", ()):  # links and images, which have no Origin
             return render_error(403, "web pages of other sites may not use the control plane")
         if "origin" in headers and not self._is_same_origin(request):
-            return render_error(403, "web pages from other origins may not use the control plane")
+            origin = show_origin(headers["origin"][0])
+            hint = "set public_url if that is the address of this server"
+            return render_error(403, f"web pages of {origin} may not use the control plane: {hint}")
         if self.token is not None and not _is_token(headers.get(TOKEN_HEADER, ()), self.token):
             return render_error(401, "X-Mockmoov-Token is missing or wrong")
         return None

@@ -102,7 +102,7 @@ def _origins(value: object) -> tuple[str, ...]:
 def _origin(text: str) -> str:
     if origin := serialize_origin(text):
         return origin
-    expected = "must be a list of origins such as https://shop.example, without a path"
+    expected = "must be a list of origins such as https://shop.example, without a path or a pattern"
     raise InvalidValueError(expected, text)
 
 

@@ -26,7 +26,7 @@ ORIGIN_POLICIES: Mapping[str, OriginPolicy | None] = {
     "off": None,
 }
 
-_ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]\\]+)(?::([0-9]{1,5}))?")
+_ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]\\*]+)(?::([0-9]{1,5}))?")
 _LAST_PORT = 65535
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _OCTET = r"\.(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})"
@@ -34,7 +34,10 @@ _LOOPBACK = re.compile(rf"(?:[a-z0-9_-]+\.)*localhost|127(?:{_OCTET}){{3}}|\[::1
 
 
 def serialize_origin(text: str) -> str | None:
-    """Normalize an origin: lower case, no default port (RFC 6454 §6.1); None if it is null or has a path."""
+    """Normalize an origin: lower case, no default port (RFC 6454 §6.1).
+
+    None if it is null, or has a path or a `*`: no origin matches a pattern.
+    """
     match = _ORIGIN.fullmatch(text)
     if not match:
         return None

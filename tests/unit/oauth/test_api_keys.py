@@ -86,7 +86,7 @@ def test_every_member_is_normalized_and_kept() -> None:
 TEXT = "must be printable ASCII text"
 LIST = "must be a list of strings"
 FLAG = "must be true or false"
-ORIGIN = "must be a list of origins such as https://shop.example, without a path"
+ORIGIN = "must be a list of origins such as https://shop.example, without a path or a pattern"
 DOTS = "must not be . or ..: clients remove these from a URL's path"
 INVALID_MEMBERS: list[tuple[str, object, str]] = [
     ("client_id", "", TEXT),
@@ -152,7 +152,7 @@ QUOTED = {
     "scopes": ("/ping.read", "must be a list of strings, not '/ping.read'"),
     "origins": (
         ["shop"],
-        "must be a list of origins such as https://shop.example, without a path, not 'shop'",
+        "must be a list of origins such as https://shop.example, without a path or a pattern, not 'shop'",
     ),
     "grants": (["password"], "contains an unknown grant 'password'"),
     "enabled": ("yes", "must be true or false, not 'yes'"),

@@ -48,7 +48,7 @@ SERIALIZED = {
     "capacitor://localhost:80": "capacitor://localhost:80",
 }
 NOT_ORIGINS = [
-    "", "null", "shop.example", "//shop.example", "https://", "https:///", "https://shop.example/",
+    "", "null", "https://*.example", "shop.example", "//shop.example", "https://", "https:///", "https://shop.example/",
     "https://shop.example/path", "https://shop.example?query", "https://shop.example#fragment",
     "https://user@shop.example", "https://user:secret@shop.example", "https://shop.example:",
     "https://shop.example:port", "https://shop.example:65536", "https://shop.example:123456",

@@ -119,7 +119,10 @@ def test_only_basic_is_accepted(send: Send) -> None:
 def test_bad_input_is_422_with_the_member_named(server: AuthorizationServer, send: Send) -> None:
     printable = "must be printable text of at most 200 characters"
     text = "origins of an API key must be a list of strings"
-    origin = "origins of an API key must be a list of origins such as https://shop.example, without a path"
+    origin = (
+        "origins of an API key must be a list of origins such as https://shop.example, "
+        "without a path or a pattern"
+    )
     expected: list[tuple[object, dict[str, str]]] = [
         ([], {"name": "the JSON body is not an object"}),
         ({"name": "a", "origins": ["https://\ud800.example"]}, {"name": "the body is not JSON"}),

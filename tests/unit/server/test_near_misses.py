@@ -2,7 +2,7 @@
 
 import base64
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import pytest
@@ -14,6 +14,7 @@ from tests.support.contract_fixtures import Send
 from tests.support.servers import (
     CLIENT_ID,
     CLIENT_SECRET,
+    Clock,
     Header,
     another_key,
     basic,
@@ -408,7 +409,7 @@ def test_reason_says_that_other_keys_replace_the_example() -> None:
         ),
     ],
 )
-def test_reason_names_a_restart_only_if_tokens_end_with_it(settings: dict[str, str], reason: str) -> None:
+def test_reason_names_a_restart_only_if_tokens_end_with_it(settings: dict[str, Any], reason: str) -> None:
     token = mint(sender(new_server(seed="1")))["access_token"]
     _, headers, _ = sender(new_server(**settings))(*ping(f"Bearer {token}"))
     assert headers["x-mockmoov-reason"] == reason
@@ -420,4 +421,16 @@ def test_reason_names_the_key_that_a_restart_lost() -> None:
     _, headers, _ = sender(new_server(seed="1"))(*ping(f"Bearer {token['access_token']}"))
     assert headers["x-mockmoov-reason"] == (
         "the token's API key does not exist: it was deleted, or a restart without store lost it"
+    )
+
+
+def test_reason_of_an_expired_token_warns_of_a_unix_time_read_as_seconds() -> None:
+    clock, dated = Clock(1_800_000_000.0), ("x-moov-version", "v2026.10.00")
+    send = sender(new_server(clock=clock))
+    token = mint(send)["access_token"]
+    clock.shift(3601)
+    _, headers, _ = send(*get("/ping", bearer(token), dated))
+    assert headers["x-mockmoov-reason"] == (
+        "the token expired 1 s ago, at Fri, 15 Jan 2027 09:00:00 GMT; "
+        "expires_in of this contract is a Unix time, not a number of seconds"
     )

@@ -237,3 +237,30 @@ def test_a_short_secret_dressed_as_a_scope_is_not_repeated() -> None:
             response = ask(app, "POST", "/oauth2/token", data=data, auth=(CLIENT_ID, secret))
         assert response.status_code == 400
         assert secret not in lines[0] + response.headers["x-mockmoov-reason"]
+
+
+def test_a_refusal_that_browsers_hide_is_logged_without_an_access_log() -> None:
+    quiet = loopback_app(access_log="off")
+    preflight = [(b"origin", b"https://shop.example"), (b"access-control-request-method", b"GET")]
+    with access_log(level=logging.WARNING, name="mockmoov") as lines:
+        connect(quiet, "OPTIONS", "/ping", headers=[(b"host", b"localhost"), *preflight])
+        connect(quiet, "GET", "/ping", headers=[(b"host", b"moov.example:81")])
+        connect(quiet, "GET", "/ping", headers=[(b"host", b"localhost"), (b"origin", b"http://localhost:1")])
+    assert lines == [
+        "pages of https://shop.example may not read this: start with --cors-origins https://shop.example, "
+        "or add the origin to an API key",
+        "the Host moov.example:81 is not allowed: start with --allowed-hosts moov.example",
+    ]
+
+
+def test_journal_says_why_a_page_may_not_read() -> None:
+    server = new_server()
+    app = create_app(server, exposure="network")
+    for origin in (b"https://shop.example", b"http://localhost:1"):
+        connect(app, "GET", "/ping", headers=[(b"origin", origin)])
+    reasons = [exchange.reason for exchange in server.simulation.journal().exchanges]
+    assert reasons == [
+        "no Authorization header was sent; pages of https://shop.example may not read this: "
+        "start with --cors-origins https://shop.example, or add the origin to an API key",
+        "no Authorization header was sent",
+    ]
