@@ -4,7 +4,7 @@ Pure functions: everything a decision depends on is an argument, the time includ
 """
 
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from msgspec import Struct
@@ -75,7 +75,7 @@ def authenticate_client(keys: Iterable[ApiKey], credentials: ClientCredentials |
                 raise wrong("the API key is disabled")
             return key
     missing = _missing(credentials)
-    raise wrong(_why_wrong(credentials, is_known=bool(known)), missing=missing)
+    raise wrong(_why_wrong(credentials, known), missing=missing)
 
 
 def _missing(credentials: ClientCredentials) -> tuple[str, ...]:
@@ -83,15 +83,14 @@ def _missing(credentials: ClientCredentials) -> tuple[str, ...]:
     return tuple(name for name, values in sent.items() if not values)
 
 
-def _why_wrong(credentials: ClientCredentials, *, is_known: bool) -> str:
-    """What is wrong with credentials whose client id is known or not."""
+def _why_wrong(credentials: ClientCredentials, known: Sequence[ApiKey]) -> str:
+    """What is wrong with credentials; `known` are the API keys with their client id."""
     if missing := _missing(credentials):
         return f"{missing[0]} is missing"
-    if not is_known:
+    if not known:
         return "there is no API key with this client_id" + hints.odd_value(credentials.client_ids[0])
-    is_id = credentials.client_secrets == credentials.client_ids
-    odd = ": it is the same as client_id" if is_id else hints.odd_value(credentials.client_secrets[0])
-    return f"client_secret is wrong{odd}"
+    sent = credentials.client_secrets[0]
+    return f"client_secret is wrong{hints.odd_value(sent) or hints.similar_secret(sent, known[0])}"
 
 
 def _same(secret: str, candidates: Iterable[str]) -> bool:

@@ -7,7 +7,10 @@ import re
 from collections.abc import Iterable, Mapping
 
 from mockmoov.oauth.errors import printable
+from mockmoov.oauth.records import ApiKey
 from mockmoov.oauth.suggestions import nearest
+
+_SIMILAR = 6  # characters of a part of a secret
 
 # What other APIs and Moov's dashboard call these parameters. Only letters and digits, in lower case.
 _OTHER_NAMES: Mapping[str, frozenset[str]] = {
@@ -19,6 +22,8 @@ _OTHER_NAMES: Mapping[str, frozenset[str]] = {
     "token": frozenset(("token", "accesstoken", "refreshtoken")),
 }
 _NOT_ALPHANUMERIC = r"[^a-z0-9]"
+REVOKED = "was revoked, by a request or because a used refresh token of its family was sent again"
+USED = "was used already: each works once, so use the refresh_token of the latest response"
 _PLACEHOLDER = r"\$\w+|\$?\{+[^{}]*\}+|%\w+%|<[^<>]*>|\$\(.*\)|(?i:your)[ _-].*"
 # Forms of a value that nobody means to send, and what they are; the first that matches counts.
 _ODDITIES: Mapping[str, str] = {
@@ -45,6 +50,15 @@ def oddity(value: str) -> str:
 def odd_value(value: str) -> str:
     """`: it is in quotes` or the like, or ""."""
     return f": it {odd}" if (odd := oddity(value)) else ""
+
+
+def similar_secret(sent: str, key: ApiKey) -> str:
+    """How a wrong client secret is like the right one, or the client id; or ""."""
+    if sent == key.client_id:
+        return ": it is the same as client_id"
+    if len(sent) >= _SIMILAR and sent in key.client_secret:
+        return ": it is only a part of the right one"
+    return ": only its case is wrong" if sent.lower() == key.client_secret.lower() else ""
 
 
 def missing_parameter_hint(

@@ -80,7 +80,8 @@ def check_grantable(tokens: Iterable[str], known: _Known, allowed: tuple[str, ..
         if not known(token):
             raise invalid_scope(f"{_name(token)} is not known{_advice(token, known)}")
         if allowed is not None and canonical(token) not in allowed and template(token) not in allowed:
-            raise invalid_scope(f"{_name(token)} is not allowed for this API key")
+            reason = f"{_name(token)} is not allowed for this API key, which has {summarize_scopes(allowed)}"
+            raise invalid_scope(reason)
 
 
 def _name(scope: str) -> str:

@@ -3,7 +3,7 @@
 The contract has been chosen already, and faults are somebody else's business.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias, cast
@@ -177,12 +177,19 @@ class Endpoints:
 
     def _authenticate(self, credentials: ClientCredentials | None, seen: Seen) -> ApiKey:
         keys = self.repository.api_keys(credentials.client_ids if credentials else (), seen)
-        if credentials and not keys and (mistake := self._mistaken_key(credentials)):
-            raise invalid_client(mistake, parameter=credentials.parameter)
-        return grants.authenticate_client(keys, credentials)
+        try:
+            return grants.authenticate_client(keys, credentials)
+        except OAuthError:
+            if credentials and (mistake := self._mistaken_key(credentials, keys)):
+                raise invalid_client(mistake, parameter=credentials.parameter) from None
+            raise
 
-    def _mistaken_key(self, credentials: ClientCredentials) -> str:
-        """Why there is no API key with this client id, if that is a common mistake, or ""."""
+    def _mistaken_key(self, credentials: ClientCredentials, keys: Sequence[ApiKey]) -> str:
+        """Which other API key these credentials belong to; `keys` have their client id. Else ""."""
+        if keys:
+            others = set(self.repository.secrets()).difference(key.client_secret for key in keys)
+            is_mixed = others.intersection(credentials.client_secrets)
+            return "client_secret is that of another API key" if is_mixed else ""
         if self.repository.api_keys(credentials.client_secrets):
             return "client_id and client_secret are swapped"
         if EXAMPLE["client_id"] in credentials.client_ids:

@@ -87,7 +87,7 @@ class TokenValidator:
         if reason := keys[0].rejection_reason(token, self.restart_advice):
             raise invalid_client(f"the token {reason}")
         if is_revoked:
-            raise invalid_client("the token was revoked")
+            raise invalid_client(f"the token {hints.REVOKED}")
         return keys[0], token
 
     def live_refresh_token(self, text: str, api_key: ApiKey, now: float) -> RefreshToken | None:

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.grants import RefreshPolicy, redeem
+from mockmoov.oauth.hints import REVOKED, USED
 from mockmoov.oauth.rate_limit import Bucket, take
 from mockmoov.oauth.records import (
     NO_FLOOR,
@@ -266,7 +267,7 @@ class Repository:
                 return reason
             family = _read_family(before)
             changed, accepted = change(family)
-            reason = "" if accepted else "was revoked" if family.revoked else "was used already"
+            reason = "" if accepted else REVOKED if family.revoked else USED
             if changed == family and not accepted:
                 return reason
             after = replace(

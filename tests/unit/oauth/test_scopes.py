@@ -159,11 +159,15 @@ def test_key_gets_nothing_else(allowed: list[str], other: str) -> None:
     listed = tuple(map(canonical, allowed))
     if canonical(other) not in listed and template(other) not in listed:
         answer = reason(lambda: check_grantable([allowed[0], other], STRICT, listed))
-        assert answer == f"scope {other} is not allowed for this API key"
+        assert (
+            answer == f"scope {other} is not allowed for this API key, which has {summarize_scopes(listed)}"
+        )
 
 
 def test_list_may_be_empty_and_ignores_the_case_of_a_uuid() -> None:
-    assert reason(lambda: check_grantable(["/ping.read"], STRICT, ())).endswith("for this API key")
+    assert reason(lambda: check_grantable(["/ping.read"], STRICT, ())).endswith(
+        "for this API key, which has none"
+    )
     check_grantable([CARDS.replace(ACCOUNT, ACCOUNT.upper())], STRICT, (CARDS,))
 
 

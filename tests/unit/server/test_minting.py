@@ -20,6 +20,7 @@ from joserfc.jwk import KeySet
 
 from mockmoov.oauth.encoding import decode, encode
 from mockmoov.oauth.errors import OAuthError
+from mockmoov.oauth.hints import REVOKED
 from mockmoov.oauth.signing_keys import jwks
 from mockmoov.oauth.token_defects import CLAIM_DEFECTS, DEFECTS
 from mockmoov.server.minting import Minted, Minter, MintRequest
@@ -125,7 +126,7 @@ TABLE = {
     "hs256-public-key": Defect(
         "alg", "signature", "InvalidAlgorithmError", "UnsupportedAlgorithmError", ALGORITHM
     ),
-    "revoked": Defect("jti", "", None, None, "the token was revoked"),
+    "revoked": Defect("jti", "", None, None, f"the token {REVOKED}"),
 }  # fmt: skip
 
 

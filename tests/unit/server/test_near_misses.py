@@ -213,6 +213,14 @@ NEAR_MISSES: dict[str, tuple[Request, str]] = {
         with_basic(f"{CLIENT_ID}:undefined"),
         f"client_secret is wrong: it is the word undefined: {NO_TOKEN}",
     ),
+    "half a secret": (
+        with_basic(f"{CLIENT_ID}:{CLIENT_SECRET[:20]}"),
+        "client_secret is wrong: it is only a part of the right one",
+    ),
+    "a secret in lower case": (
+        with_basic(f"{CLIENT_ID}:{CLIENT_SECRET.lower()}"),
+        "client_secret is wrong: only its case is wrong",
+    ),
     "Basic without base64": (
         form(GRANT, ("authorization", f"Basic {CLIENT_ID}:{CLIENT_SECRET}")),
         f"{NOT_BASE64}: encode client_id:client_secret before you send it",
@@ -434,3 +442,11 @@ def test_reason_of_an_expired_token_warns_of_a_unix_time_read_as_seconds() -> No
         "the token expired 1 s ago, at Fri, 15 Jan 2027 09:00:00 GMT; "
         "expires_in of this contract is a Unix time, not a number of seconds"
     )
+
+
+def test_reason_says_that_the_secret_is_of_another_key() -> None:
+    send = sender(new_server(keys=[EXAMPLE, another_key()]))
+    status, headers, _ = send(*form(GRANT, basic("other", CLIENT_SECRET)))
+    reason = "client_secret is that of another API key"
+    assert (status, headers["x-mockmoov-reason"]) == (401, reason)
+    assert send(*form(GRANT, basic("other", "wrong")))[1]["x-mockmoov-reason"] == "client_secret is wrong"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mockmoov.oauth.grants import RefreshPolicy
+from mockmoov.oauth.hints import REVOKED, USED
 from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, RefreshToken, TokenFamily, TokenFloor
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository, _read_origins_and_secret
@@ -148,7 +149,7 @@ def test_refresh_tokens_work_in_turn_and_a_replay_revokes() -> None:
 def test_refused_refresh_token_comes_with_the_reason() -> None:
     repository = new_repository(KEY)
     use = partial(repository.consume_refresh_token, now=NOW, policy=STRICT, expires_at=EXPIRY)
-    assert [use(refresh_token(sequence)) for sequence in (0, 0, 1)] == ["", "was used already", "was revoked"]
+    assert [use(refresh_token(sequence)) for sequence in (0, 0, 1)] == ["", USED, REVOKED]
     repository.change_api_key("a", lambda key: replace(key, floor=TokenFloor(issued_at=NOW)))
     assert "oldest token record" in use(refresh_token(family="another"))
     repository.reset_api_key("a", epoch="later")

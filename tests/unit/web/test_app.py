@@ -16,6 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.types import ASGIApp, Message
 
+from mockmoov.oauth.hints import REVOKED
 from mockmoov.server.authorization_server import MAX_BODY
 from mockmoov.simulation.clock import http_date
 from mockmoov.simulation.faults import Fault
@@ -208,7 +209,7 @@ def test_request_is_done_though_its_client_leaves_in_a_delay() -> None:
     body = chunk(form(token=token))
     assert connect(app, "POST", "/oauth2/revoke", body, LEFT, headers=AUTHORIZED).unread == []
     response = ask(app, "GET", "/ping", headers=[bearer(token)])
-    assert (response.status_code, response.headers["x-mockmoov-reason"]) == (401, "the token was revoked")
+    assert (response.status_code, response.headers["x-mockmoov-reason"]) == (401, f"the token {REVOKED}")
 
 
 WAIT = "/_mockmoov/exchanges/wait"
