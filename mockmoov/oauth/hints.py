@@ -5,12 +5,14 @@ A hint never repeats a value, which may be a secret. It repeats a name only if t
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from mockmoov.oauth.errors import printable
 from mockmoov.oauth.records import ApiKey
 from mockmoov.oauth.suggestions import nearest
 
 _SIMILAR = 6  # characters of a part of a secret
+_MOST_NAMES = 50  # of parameters that are looked at
 
 # What other APIs and Moov's dashboard call these parameters. Only letters and digits, in lower case.
 _OTHER_NAMES: Mapping[str, frozenset[str]] = {
@@ -68,7 +70,7 @@ def missing_parameter_hint(
 
     `sent` are the names of the parameters that were read.
     """
-    names, query = list(sent), set(in_query) if has_body else set()
+    names, query = list(islice(sent, _MOST_NAMES)), set(in_query) if has_body else set()
     found = {name: other for name in missing if (other := _similar_name(name, names))}
     if empty := [name for name, other in found.items() if name == other]:
         return f"; {' and '.join(empty)} was sent empty"
