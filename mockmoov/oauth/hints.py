@@ -120,7 +120,7 @@ def basic_for_bearer_hint(client_id: str) -> str:
     """What a program may have meant that sent wrong Basic credentials to an operation."""
     if client_id.count(".") == 2 and client_id.startswith("ey"):
         return "; a token was sent as the client_id: send it as a Bearer token"
-    return "; if you meant to send a Bearer token, ~/.netrc may have replaced it"
+    return "; HTTP Basic was sent, with which ~/.netrc may have replaced a Bearer token"
 
 
 def token_oddity(text: str) -> str:

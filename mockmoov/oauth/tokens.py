@@ -112,6 +112,7 @@ def _bounded_int(digits: str) -> int:
 
 
 _DOTS = 2  # in a compact JWS
+_SIGNATURE = 86  # characters
 _EXTENSIONS = {"crit", "b64"}  # none is supported (RFC 7515 §4.1.11, RFC 7797 §6)
 _CLAIMS = json.JSONDecoder(parse_int=_bounded_int, parse_constant=_bounded_int)
 
@@ -128,6 +129,11 @@ def unverified_header(token: str) -> Mapping[str, object] | None:
     """Return the header of a JWT without verifying it; None if it isn't a JWT."""
     is_jwt = len(token) <= MAX_LENGTH and token.count(".") == _DOTS
     return _read_part(token.partition(".")[0]) if is_jwt else None
+
+
+def has_whole_signature(token: str) -> bool:
+    """Whether the last part of a JWT is as long as an Ed25519 signature in base64url."""
+    return len(token.rpartition(".")[2]) >= _SIGNATURE
 
 
 def _read_part(part: str) -> dict[str, object] | None:

@@ -55,6 +55,8 @@ class TokenValidator:
         header, claims = tokens.unverified_header(text), tokens.unverified_claims(text)
         if header is None or claims is None:
             return self._elsewhere("is neither a whole JWT nor a known opaque token")
+        if header.get("alg") == ALGORITHM and not tokens.has_whole_signature(text):
+            return "is cut short: its signature is not whole"
         return self._why_not_genuine(keys, header, claims)
 
     def _why_not_genuine(

@@ -200,7 +200,7 @@ def test_with_open_cors_any_page_reads_the_401_of_its_origin(browser: Browser) -
         assert (read.status, read.body) == (401, "")
         assert (
             read.headers["x-mockmoov-reason"]
-            == f"{EVIL} was not registered on the API key when the token was issued: "
+            == f"{browser.origin(EVIL)} was not registered on the API key when the token was issued: "
             "add it to the key's origins, and request a new token"
         )
         assert Page(browser, LOCAL, key).ping(token).status == 200

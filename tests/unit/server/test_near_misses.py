@@ -70,7 +70,7 @@ NO_CREDENTIALS = "no client credentials were sent: use HTTP Basic, or client_id 
 UNSUPPORTED = "grant_type must be client_credentials or refresh_token"
 UNKNOWN_CLIENT = "there is no API key with this client_id"
 NOT_BASE64 = "the Basic credentials are not base64-encoded UTF-8 text"
-NETRC = "; if you meant to send a Bearer token, ~/.netrc may have replaced it"
+NETRC = "; HTTP Basic was sent, with which ~/.netrc may have replaced a Bearer token"
 CONTENT_TYPE = "Content-Type must be application/json or application/x-www-form-urlencoded"
 VERSION = (
     "X-Moov-Version is malformed: send vYYYY.MM.BB, vYYYY.MM or latest, or no such header for contract 2023; "
@@ -298,6 +298,10 @@ NEAR_MISSES: dict[str, tuple[Request, str]] = {
         "the token was signed with a key that this server does not have: another server issued it, "
         "or this one before a restart or a reset; tokens survive a restart only with store or seed",
     ),
+    "a token without its end": (
+        ping("Bearer <most>"),
+        "the token is cut short: its signature is not whole",
+    ),
     "half a token": (
         ping("Bearer <half>"),
         "the token is neither a whole JWT nor a known opaque token: another server issued it, "
@@ -383,6 +387,7 @@ def tokens(send: Send) -> dict[str, str]:
         "access": pair["access_token"],
         "refresh": pair["refresh_token"],
         "half": pair["access_token"][:200],
+        "most": pair["access_token"][:-10],
         "foreign": sign(other, claims),
         "elsewhere": sign(other, {**claims, "iss": "https://auth.example/"}),
     }
