@@ -1,7 +1,7 @@
 // Finds the tokens in the journal: who got them, and what happened to them.
 
 const BEARER = "Bearer ";
-const REVOKED = "the token was revoked"; // reasons of refusals
+const REVOKED = "the token was revoked"; // how reasons of refusals begin
 const REVOKED_FAMILY = "refresh_token was revoked";
 const REUSED = "refresh_token was used already";
 
@@ -66,7 +66,9 @@ class History {
       this.issue(exchange);
     } else if (exchange.status >= 400) {
       note(parent, "refusal", exchange);
-      if (exchange.reason === REVOKED_FAMILY || (exchange.reason === REUSED && this.reuseRevokes)) setRevoked(parent?.family, exchange);
+      const reason = exchange.reason ?? "";
+      const isReuse = reason.startsWith(REUSED) && this.reuseRevokes;
+      if (reason.startsWith(REVOKED_FAMILY) || isReuse) setRevoked(parent?.family, exchange);
     }
   }
 
@@ -87,7 +89,7 @@ class History {
     if (token === undefined) return;
     if (exchange.status === 401 || exchange.status === 403) note(token, "refusal", exchange);
     else if (exchange.status !== null && exchange.fault === null) token.uses += 1;
-    if (exchange.reason === REVOKED) setRevoked(token, exchange);
+    if (exchange.reason?.startsWith(REVOKED)) setRevoked(token, exchange);
   }
 
   take(exchange) {
