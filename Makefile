@@ -12,7 +12,7 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	$(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-all test-soak test-quality lint tables screenshots bench profile mutate matrix kills comparison drift build clean
+.PHONY: help serve test test-all test-soak test-quality lint tables messages screenshots bench profile mutate matrix kills comparison drift build clean
 
 help:
 	@echo "make serve     run the server; options in ARGS: make serve ARGS='--port 0'"
@@ -22,6 +22,7 @@ help:
 	@echo "make test-quality  break the package on purpose, and see whether the tests notice"
 	@echo "make lint      ruff and mypy"
 	@echo "make tables    write the Python modules of scopes and operations from their JSON files"
+	@echo "make messages  write docs/messages.md from the source and tools/messages.toml"
 	@echo "make screenshots  take pictures of the page, into docs/; needs Chromium"
 	@echo "make bench     measure the server next to bare ones, and write docs/speed.md; or make bench ARGS=--check"
 	@echo "make profile   show where the time of a request and of the start goes"
@@ -59,6 +60,9 @@ lint: $(VENV)/.installed-dev
 
 tables: $(VENV)/.installed-dev
 	@$(BIN)/python -m tools.generate_tables
+
+messages: $(VENV)/.installed-dev
+	@$(BIN)/python -m tools.messages
 
 screenshots: $(VENV)/.installed-dev
 	@$(BIN)/python -m tools.screenshots
