@@ -89,6 +89,7 @@ _NAMES: Mapping[str, str] = {
     **dict.fromkeys(("describe", "set_by"), "setting"),
     **dict.fromkeys(("misplaced_setting", "masked_condition"), "name"),
     "ENDPOINTS": "endpoint",
+    "contents": "member",
     "decode": "version",
     "formatdate": "date",
     "geteuid": "user",
