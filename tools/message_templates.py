@@ -33,6 +33,8 @@ _MAKERS: Mapping[str, int] = {
     **dict.fromkeys(("HTTPException", "fail", "_reject"), 1),
     "close_connection": 2,
 }
+# Errors that tell a program's author of a mistake, or that nobody reads: their texts aren't collected.
+_OF_PROGRAMS = ("BrokenPipeError", "ConnectionResetError", "RuntimeError", "TypeError")
 # Texts that no maker gets as an argument: what a function returns or yields, or a constant has in it.
 _OTHERS: Mapping[str, tuple[str, ...]] = {
     "cli/serve.py": ("_exposure_warning",),
@@ -118,7 +120,7 @@ def collect() -> dict[str, str]:
         for node, raw in module.messages():
             text = _tidy(raw)
             if len(re.sub(r"\{\w*\}|[^A-Za-z]", "", text)) >= _FEWEST_LETTERS:
-                found.setdefault(text, f"{_PACKAGE}/{module.path}:{node.lineno}")
+                found.setdefault(text, module.place_of(node))
     return found
 
 
@@ -126,6 +128,22 @@ def _tidy(text: str) -> str:
     """The text without a hint at its end, with one pair of braces around each name."""
     plain = text.replace("{{", "{").replace("}}", "}").replace(_UNNAMED, "{number}")
     return re.sub(r"\\1", "{name}", plain.removesuffix(_HINT))  # of an advice: a group of its expression
+
+
+def unknown_errors() -> dict[str, str]:
+    """The classes of errors that are raised with arguments and are in no table here, and where that is."""
+    known = {*_MAKERS, *_OF_PROGRAMS}
+    raised = ((name, place) for module in _Modules() for name, place in module.raised())
+    return {name: place for name, place in raised if name[:1].isupper() and name not in known}
+
+
+def stale_rows() -> list[str]:
+    """The names in the tables here that the source doesn't have any more."""
+    used = {name for module in _Modules() for name in module.names}
+    tables = (_MAKERS, _OF_PROGRAMS, _PARTS, _PARAMETERS, _ATTRIBUTES, _HINTS, _SAME)
+    rows = [name.rpartition(".")[2] for table in tables for name in table]
+    rows += [name.partition(".")[0] for names in _OTHERS.values() for name in names]
+    return sorted(set(rows) - used)
 
 
 class _Modules:
@@ -162,6 +180,13 @@ class _Module:
     def _functions(self) -> Mapping[str, _Function]:
         return {node.name: node for node in self._nodes if isinstance(node, _Function)}
 
+    @property
+    def names(self) -> set[str]:
+        """Every name in the source: of functions, parameters, variables, attributes."""
+        defined = {node.name for node in self._nodes if isinstance(node, _Function)}
+        parameters = {node.arg for node in self._nodes if isinstance(node, ast.arg)}
+        return {*map(_name, self._nodes), *defined, *parameters}
+
     def messages(self) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
         """Each text of a message, and where it is."""
         for call in self._calls():
@@ -171,7 +196,18 @@ class _Module:
         for node, value in self._set_reasons():
             yield from ((node, text) for text in self._texts(value))
         for name in _OTHERS.get(self.path, ()):
-            yield from ((self._place(name), text) for text in self._texts_of_other(name))
+            if name in self._functions or name.partition(".")[0] in self._values:  # else `stale_rows` has it
+                yield from ((self._place(name), text) for text in self._texts_of_other(name))
+
+    def raised(self) -> Iterator[tuple[str, str]]:
+        """What is called to make an error that is raised, and where."""
+        for node in self._nodes:
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+                yield _name(node.exc.func), self.place_of(node)
+
+    def place_of(self, node: ast.expr | ast.stmt) -> str:
+        """The file and the line of a part of this module."""
+        return f"{_PACKAGE}/{self.path}:{node.lineno}"
 
     def _set_reasons(self) -> Iterator[tuple[ast.expr | ast.stmt, ast.expr]]:
         """What the header of the reason is set to, and the reason of a request without a response."""
@@ -210,6 +246,8 @@ class _Module:
 
     def returned(self, name: str, steps: int = 0) -> list[str]:
         """The texts that a function returns or yields."""
+        if name not in self._functions:
+            raise LookupError(f"{self.path} has no function {name}: correct _PARTS")
         nodes = [node for node in ast.walk(self._functions[name]) if isinstance(node, ast.Return | ast.Yield)]
         texts = _unique(text for node in nodes if node.value for text in self._texts(node.value, steps))
         return [text for text in texts if text not in ("", "None")]

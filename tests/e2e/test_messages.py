@@ -17,7 +17,7 @@ from tests.support.asgi import ask_all
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, another_key, new_server, sender
 from tests.support.tokens import mint, refresh
 from tools import messages
-from tools.message_templates import collect
+from tools.message_templates import collect, stale_rows, unknown_errors
 from tools.messages import Data, Entry, Section, Unlisted
 
 DATA = messages.read_data()
@@ -41,6 +41,16 @@ def unlisted(texts: Iterable[str], prefix: str = "") -> list[str]:
 def test_every_message_has_an_entry() -> None:
     wrong = messages.problems(collect(), DATA)
     assert not wrong, "\n\n" + "\n\n".join(wrong)
+
+
+@pytest.mark.slow  # it reads the whole package
+def test_every_error_is_in_the_tables_of_the_tool() -> None:
+    assert unknown_errors() == {}, "add its class to a table in tools/message_templates.py"
+
+
+@pytest.mark.slow  # it reads the whole package
+def test_tables_of_the_tool_name_nothing_else() -> None:
+    assert stale_rows() == [], "remove or rename these in tools/message_templates.py"
 
 
 def test_page_is_that_of_the_data() -> None:
