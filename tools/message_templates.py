@@ -28,7 +28,7 @@ _MAKERS: Mapping[str, int] = {
     **dict.fromkeys(("ExpiredTokenError", "ValueError", "InvalidValueError", "UnknownKeyError"), 0),
     **dict.fromkeys(("ApiKeyConflictError", "DescriptionError", "LifespanError", "ApplicationError"), 0),
     **dict.fromkeys(("SettingsError", "StartError", "BindError", "StoreError", "SchemaVersionError"), 0),
-    **dict.fromkeys(("OtherSchemaError", "kind", "_UnreadableError", "__init__"), 0),
+    **dict.fromkeys(("OtherSchemaError", "kind", "wrong", "_UnreadableError", "__init__"), 0),
     **dict.fromkeys(("OAuthError", "FieldError", "ResourceError", "NoExampleError", "render_error"), 1),
     **dict.fromkeys(("HTTPException", "fail", "_reject"), 1),
     "close_connection": 2,
@@ -46,42 +46,37 @@ _OTHERS: Mapping[str, tuple[str, ...]] = {
     "config/tls_trust.py": ("trust_hint",),
     "oauth/contracts.py": ("CONTRACT_DATED.expiry_hint",),
     "oauth/fields.py": ("_describe",),
+    "oauth/hints.py": (
+        *("odd_value", "similar_secret", "missing_parameter_hint", "grant_type_hint", "json_hint"),
+        *("basic_for_bearer_hint", "version_hint", "basic_hint", "media_type_hint", "_ODDITIES"),
+    ),
     "oauth/operations.py": ("_missing_reason",),
     "oauth/scopes.py": ("_advice",),
     "oauth/suggestions.py": ("nearest",),
     "openapi/examples.py": ("_EXAMPLE", "_INSTANCE", "_REPLACED"),
-    "server/routing.py": ("_ROOTS",),
+    "server/routing.py": ("_OTHER_PATHS", "_hint"),
     "server/starting.py": ("restart_advice",),
     "simulation/fault_effects.py": ("invalid_member",),
     "simulation/stubs.py": ("miss_reason", "_describe"),
     "web/cors.py": ("refusal",),
     "web/lifespan.py": ("_ask",),
 }
-# Functions whose result is a part of a message, and the module that has them.
+# Methods of other objects whose text is a part of a message, and the module that has them. Functions and
+# methods of the same object are found without this table, unless their text is only a value (`_VALUES`).
 _PARTS: Mapping[str, str] = {
     "hosts.rejection_reason": "server/hosts.py",
     "rejection_reason": "oauth/records.py",
     "consume_refresh_token": "storage/repository.py",
-    "_change_family": "storage/repository.py",
-    "_why_unknown": "server/validation.py",
-    "malformed_version_reason": "oauth/contracts.py",
-    "missing_scope_reason": "oauth/operations.py",
-    "_missing_reason": "oauth/operations.py",
-    "origin_rejection_reason": "oauth/origins.py",
-    "refusal": "web/cors.py",
-    "store_failure": "server/authorization_server.py",
-    "invalid_header": "simulation/planned_headers.py",
-    "_tls_hint": "web/uvicorn_protocol.py",
-    "_reason": "web/uvicorn_protocol.py",
-    "_broken_reason": "web/gateway.py",
 }
+_VALUES = r"_?(?:quote|show|summarize|describe|name|network|misplaced|masked|unknown_scope|oddity).*"
 # Parameters and attributes that carry a part of a message from where they are set.
 _PARAMETERS = ("reason", "why", "problem", "expected")
 _ATTRIBUTES = ("advice", "absent", "loopback", "_ending")
 # What ends a message as a hint: functions, variables and attributes.
 _HINTS = (
-    *("nearest", "did_you_mean", "_hint", "_advice", "_near", "_ROOTS", "trust_hint"),
-    "restart_advice",
+    *("nearest", "did_you_mean", "_hint", "_advice", "trust_hint", "restart_advice"),
+    *("odd_value", "similar_secret", "missing_parameter_hint", "grant_type_hint", "basic_for_bearer_hint"),
+    *("version_hint", "json_hint", "basic_hint", "media_type_hint"),
 )
 _SAME = ("str", "printable", "quote", "repr")  # functions that return their argument, more or less
 # Better names for the parts that vary, where the code calls them otherwise.
@@ -89,7 +84,7 @@ _NAMES: Mapping[str, str] = {
     **dict.fromkeys(("strerror", "lower", "context"), "error"),
     **dict.fromkeys(("quote_scope", "unknown_scope"), "scope"),
     **dict.fromkeys(("describe", "set_by"), "setting"),
-    **dict.fromkeys(("misplaced_setting", "masked_condition"), "name"),
+    **dict.fromkeys(("misplaced_setting", "masked_condition", "missing"), "name"),
     "ENDPOINTS": "endpoint",
     "contents": "member",
     "decode": "version",
@@ -98,12 +93,15 @@ _NAMES: Mapping[str, str] = {
     "join": "list",
     "len": "number",
     "network_file_system": "kind",
+    "next": "path",
     "quote_host": "host",
     "removeprefix": "type",
+    "show": "origin",
     "show_origin": "origin",
     "spell": "name",
     "stub_miss": "why",
     "summarize_scopes": "scopes",
+    "title": "scheme",
 }
 _HEADER = "REASON_HEADER"
 _UNNAMED, _HINT = "{\0}", "{hint}"
@@ -131,10 +129,10 @@ def _tidy(text: str) -> str:
 
 
 def unknown_errors() -> dict[str, str]:
-    """The classes of errors that are raised with arguments and are in no table here, and where that is."""
+    """What makes an error that is raised, without being in a table here, and where that is."""
     known = {*_MAKERS, *_OF_PROGRAMS}
     raised = ((name, place) for module in _Modules() for name, place in module.raised())
-    return {name: place for name, place in raised if name[:1].isupper() and name not in known}
+    return {name: place for name, place in raised if name not in known}
 
 
 def stale_rows() -> list[str]:
@@ -159,6 +157,11 @@ class _Modules:
 
     def __getitem__(self, path: str) -> "_Module":
         return self._by_path[path]
+
+    def of(self, value: Any) -> "_Module | None":
+        """The module that defines a function."""
+        name = str(getattr(value, "__module__", "")).removeprefix(f"{_PACKAGE}.")
+        return self._by_path.get(f"{name.replace('.', '/')}.py")
 
 
 def _python_files(place: Path) -> Iterable[Path]:
@@ -200,10 +203,10 @@ class _Module:
                 yield from ((self._place(name), text) for text in self._texts_of_other(name))
 
     def raised(self) -> Iterator[tuple[str, str]]:
-        """What is called to make an error that is raised, and where."""
-        for node in self._nodes:
-            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-                yield _name(node.exc.func), self.place_of(node)
+        """What is called to make an error that is raised, unless a function here does, and where."""
+        errors = (node.exc for node in self._nodes if isinstance(node, ast.Raise))
+        calls = (error for error in errors if isinstance(error, ast.Call))
+        return ((_name(call), self.place_of(call)) for call in calls if _name(call) not in self._functions)
 
     def place_of(self, node: ast.expr | ast.stmt) -> str:
         """The file and the line of a part of this module."""
@@ -275,17 +278,35 @@ class _Module:
     def _known(self, node: ast.expr, steps: int) -> list[str]:
         """The texts in a constant of the module, or in one of another module that it names."""
         if isinstance(node, ast.Call):
-            name = _name(node.func)
-            if name in _PARTS or _dotted(node.func) in _PARTS:
-                module = self._modules[_PARTS.get(_dotted(node.func)) or _PARTS[name]]
-                return module.returned(name, steps + 1)
-            return []
-        try:
-            whole = node.value if isinstance(node, ast.Subscript) else node
-            value = eval(ast.unparse(whole), dict(self._values)) if _is_constant(node) else None
-        except (AttributeError, NameError):
-            return []
+            module = self._module_of(node.func)
+            return module.returned(_name(node.func), steps + 1) if module else []
+        whole = node.value if isinstance(node, ast.Subscript) else node
+        value = self._value_of(whole) if _is_constant(node) else None
         return _texts_in(value)
+
+    def _module_of(self, function: ast.expr) -> "_Module | None":
+        """The module of a function that returns a part of a message; None for any other."""
+        name = _name(function)
+        path = _PARTS.get(_dotted(function)) or _PARTS.get(name)
+        if path or re.fullmatch(_VALUES, name):
+            return self._modules[path] if path else None
+        if ast.unparse(function) in (name, f"self.{name}") and name in self._functions:
+            module: _Module | None = self
+        else:
+            module = self._modules.of(self._value_of(function))
+        return module if module and module.returns_text(name) else None
+
+    def _value_of(self, node: ast.expr) -> Any:
+        """What a global name of this module stands for; None if it is none."""
+        try:
+            return eval(ast.unparse(node), dict(self._values)) if _is_path(node) else None
+        except (AttributeError, NameError):
+            return None
+
+    def returns_text(self, name: str) -> bool:
+        """Whether this is a function here whose result is a text."""
+        returns = self._functions[name].returns if name in self._functions else None
+        return returns is not None and ast.unparse(returns) in ("str", "str | None", "tuple[str, str] | None")
 
     def _sources(self, node: ast.expr) -> list[tuple["_Module", ast.expr]]:
         """The expressions that a variable, a parameter or an attribute gets its value from."""
@@ -296,7 +317,8 @@ class _Module:
         function = self._function_of(node)
         if function is None:
             return []
-        values = _assigned(ast.walk(function), node.id)
+        bound = self._bound_around(node)
+        values = [bound] if bound else _assigned(ast.walk(function), node.id)
         if not values and node.id in _PARAMETERS:
             values = self._arguments(function, node.id)
         return [(self, value) for value in values]
@@ -306,6 +328,17 @@ class _Module:
             node = self._parents[node]
             if isinstance(node, _Function):
                 return node
+        return None
+
+    def _bound_around(self, node: ast.Name) -> ast.expr | None:
+        """What an `if` around this binds the variable to, as in `if reason := ...`; None if there is none."""
+        place: ast.AST = node
+        while place in self._parents:
+            place = self._parents[place]
+            tests = ast.walk(place.test) if isinstance(place, ast.If) else ()
+            for test in tests:
+                if isinstance(test, ast.NamedExpr) and test.target.id == node.id:
+                    return test.value
         return None
 
     def _arguments(self, function: _Function, parameter: str) -> list[ast.expr]:
@@ -375,17 +408,24 @@ def _is_hint(node: ast.expr) -> bool:
 
 
 def _assigned(nodes: Iterable[ast.AST], name: str) -> list[ast.expr]:
-    """What these nodes assign to a variable or an attribute."""
-    found: list[ast.expr] = []
+    """What these nodes assign to a variable or an attribute; in an expression only if nowhere else."""
+    by_statement: list[ast.expr] = []
+    inside: list[ast.expr] = []
     for node in nodes:
         match node:
             case (
-                ast.NamedExpr(target=target, value=value)
-                | ast.Assign(targets=[target], value=value)
+                ast.Assign(targets=[target], value=value)
                 | ast.AnnAssign(target=target, value=ast.expr() as value)
             ) if _name(target) == name:
-                found.append(value)
-    return found
+                by_statement.append(value)
+            case ast.NamedExpr(target=ast.Name(id=bound), value=value) if bound == name:
+                inside.append(value)
+    return by_statement or inside
+
+
+def _is_path(node: ast.expr) -> bool:
+    """Whether this is a name, perhaps with names after dots, or a number shifted by another."""
+    return re.fullmatch(r"[\w.]+(?: >> \d+)?", ast.unparse(node)) is not None
 
 
 def _is_constant(node: ast.expr) -> bool:
