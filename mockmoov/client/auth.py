@@ -4,7 +4,7 @@ import threading
 from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import nullcontext
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar, Unpack
+from typing import TYPE_CHECKING, NoReturn, TypeVar, Unpack
 
 import httpx2
 
@@ -17,9 +17,23 @@ if TYPE_CHECKING:
 
 H = TypeVar("H", httpx2.Client, httpx2.AsyncClient)
 
+# What to use with libraries that call their auth object for each request. docs/clients.md has the same lines.
+BEARER_AUTH = """\
+class BearerAuth:
+    token = None
+
+    def __call__(self, request):
+        if self.token is None or self.token.is_expired(datetime.now(UTC), leeway=60):
+            self.token = client.create(scope)
+        request.headers["Authorization"] = f"Bearer {self.token.access_token}"
+        return request
+"""
+
 
 class MoovAuth(httpx2.Auth):
     """Bearer authentication for `httpx2.Client` and `AsyncClient` (asyncio). Threads may share an instance.
+
+    With requests and httpx, the first call raises a `TypeError` that shows what to use instead.
 
     It requests a token on first use, caches it, and requests a new one `leeway` seconds before it expires, or
     after half of its lifetime if that is later. It never uses the refresh token: it has the API key, and a
@@ -67,6 +81,13 @@ class MoovAuth(httpx2.Auth):
     def __repr__(self) -> str:
         flows = self._flows
         return f"MoovAuth({flows.base_url!r}, client_id={flows.client_id!r}, scope={self._scope!r})"
+
+    def __call__(self, request: object) -> NoReturn:
+        """Raise a `TypeError` that shows what to use instead: requests and httpx call their auth object."""
+        raise TypeError(
+            "MoovAuth needs an httpx2.Client or an httpx2.AsyncClient; with requests or httpx, pass "
+            f"auth=BearerAuth(), where client is a TokenClient and scope a string:\n\n{BEARER_AUTH}"
+        )
 
     def sync_auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Authenticate a request of an `httpx2.Client`, which calls this."""

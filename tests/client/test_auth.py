@@ -4,16 +4,20 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
+import httpx
 import httpx2
 import pytest
+import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockmoov.client import InvalidClientError, MoovAuth, Retry
+from mockmoov.client import InvalidClientError, MoovAuth, Retry, TokenClient
+from mockmoov.client.auth import BEARER_AUTH
 from tests.client.moov_stub import API, NOW, Clock, Moov, options
 from tests.support.listening import listening
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, new_server
@@ -281,6 +285,41 @@ def test_http_client_must_match_the_calling_client() -> None:
         http.get("/ping")
     with pytest.raises(TypeError, match="needs AsyncClient"):
         asyncio.run(gather(moov.auth(), slow(moov), calls=1))
+
+
+# --- other libraries ----------------------------------------------------------------------------------
+
+
+def test_other_libraries_get_an_error_that_shows_what_to_use() -> None:
+    moov = Moov()
+    auth: Any = moov.auth()
+    library: Any
+    for library in (requests, httpx):  # neither sends anything
+        with pytest.raises(TypeError, match=r"^MoovAuth needs an httpx2\.Client") as caught:
+            library.get(f"{API}/ping", auth=auth)
+        assert str(caught.value).endswith(BEARER_AUTH)
+    assert BEARER_AUTH in (Path(__file__).parents[2] / "docs" / "clients.md").read_text()
+    assert moov.token_requests == []
+
+
+@pytest.mark.slow
+def test_what_the_error_shows_works_with_other_libraries() -> None:
+    library: Any
+    with listening(new_server()) as url:
+        for library in (requests, httpx):
+            with TokenClient(url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET) as client:
+                names: dict[str, Any] = {
+                    "client": client,
+                    "scope": "/ping.read",
+                    "UTC": UTC,
+                    "datetime": datetime,
+                }
+                exec(BEARER_AUTH, names)
+                auth = names["BearerAuth"]()
+                first = library.get(f"{url}/ping", auth=auth)
+                token = auth.token
+                second = library.get(f"{url}/ping", auth=auth)
+                assert (first.status_code, second.status_code, auth.token) == (200, 200, token)
 
 
 @pytest.mark.slow
