@@ -197,14 +197,20 @@ def run_yaml(text: str, _folder: Path, _variables: Mapping[str, str]) -> None:
 
 
 def _environments(node: object) -> Iterator[Mapping[str, object]]:
-    """Every mapping under `env` or `environment`, at any depth, without what only the commands read."""
+    """Every environment, at any depth, without the variables that only the commands read.
+
+    GitHub and Kubernetes call it `env`, compose `environment`, GitLab `variables`. Kubernetes has a list.
+    """
     if isinstance(node, list):
         for item in node:
             yield from _environments(item)
     elif isinstance(node, dict):
         for name, value in node.items():
-            if name in ("env", "environment"):
-                yield {key: text for key, text in value.items() if key not in COMMAND_VARIABLES}
+            if name in ("env", "environment", "variables"):
+                pairs = (
+                    [(each["name"], each["value"]) for each in value] if isinstance(value, list) else value
+                )
+                yield {key: text for key, text in dict(pairs).items() if key not in COMMAND_VARIABLES}
             else:
                 yield from _environments(value)
 
@@ -388,6 +394,8 @@ WRONG = [
     (one("$ pytest -q\n1 passed", "console", "run: above", PASSING), AssertionError),
     (one("a: b: c", "yaml", "not run: unfinished"), yaml.YAMLError),
     (one("a: [{environment: {MOCKMOOV_PROT: 1}}]", "yaml"), ValueError),
+    (one("a: {env: [{name: MOCKMOOV_PROT, value: '1'}]}", "yaml"), ValueError),
+    (one("a: {services: [{variables: {MOCKMOOV_PROT: 1}}]}", "yaml"), ValueError),
     (one("env: {MOCKMOOV_PORT: 'tcp://10.0.0.1:80'}", "yaml"), AssertionError),
 ]
 

@@ -1,4 +1,4 @@
-"""mockmoov where people put it: load tests, faked files, a zipped package, health checks, proxies."""
+"""mockmoov where people put it: greenlets, faked files, a zipped package, health checks, proxies."""
 
 import http.client
 import importlib.util
@@ -105,38 +105,6 @@ def test_plugin_says_the_same_in_one_line(tmp_path: Path) -> None:
         "has replaced threads in this process: run the tests with `mockmoov run -- pytest`\n" in failed.stdout
     )
     assert (passed.returncode, "1 passed" in passed.stdout) == (0, True), passed.stdout
-
-
-LOCUSTFILE = """
-import os
-
-from locust import HttpUser, constant, task
-
-
-class Program(HttpUser):
-    host = os.environ["MOOV_BASE_URL"]
-    wait_time = constant(0)
-
-    def on_start(self):
-        grant = {"grant_type": "client_credentials", "scope": "/ping.read"}
-        credentials = (os.environ["MOOV_CLIENT_ID"], os.environ["MOOV_CLIENT_SECRET"])
-        token = self.client.post("/oauth2/token", data=grant, auth=credentials).json()["access_token"]
-        self.client.headers["Authorization"] = f"Bearer {token}"
-
-    @task
-    def ping(self):
-        self.client.get("/ping")
-"""
-
-
-def test_locust_loads_a_server_that_runs_next_to_it(tmp_path: Path) -> None:
-    need("module:locust")
-    (tmp_path / "locustfile.py").write_text(LOCUSTFILE)
-    flags = "--headless --users=2 --spawn-rate=2 --run-time=1s --stop-timeout=5 --only-summary"
-    locust = (sys.executable, "-W", "ignore", "-m", "locust", *flags.split())
-    done = run("mockmoov", "run", "--access-log=off", "--", *locust, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "GET      /ping " in done.stderr + done.stdout
 
 
 # --- faked files, a zipped package --------------------------------------------------------------------
