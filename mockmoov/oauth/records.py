@@ -65,7 +65,7 @@ class ApiKey(Struct, frozen=True, kw_only=True):
             started = "the server started, or before " if restart_advice else ""
             return f"was issued before {started}its API key was reset or created again{restart_advice}"
         if self.floor.covers(token):
-            return "was issued before the oldest token record that is still kept"
+            return "may have been revoked: the server dropped the records of that time to make room"
         return ""
 
 

@@ -240,7 +240,7 @@ def _known(parameters: Parameters, names: Iterable[str]) -> dict[str, str]:
             raise invalid_request(f"{name} must be a string{listed}")
         if value:
             if name in _GRAMMAR and not _GRAMMAR[name].fullmatch(value):
-                odd = hints.oddity(value) or "contains characters that RFC 6749 Appendix A does not allow"
+                odd = hints.oddity(value) or "contains a character that it cannot have (RFC 6749 Appendix A)"
                 raise invalid_request(f"{name} {odd}")
             values[name] = value
     return values
@@ -255,7 +255,7 @@ def _pairs(request: HttpRequest) -> Pairs:
     if "content-encoding" in request.headers:
         raise invalid_request("Content-Encoding is not supported: send the body uncompressed")
     if any(value.lower() != "chunked" for value in request.headers.get("transfer-encoding", ())):
-        raise invalid_request("the only supported Transfer-Encoding is chunked")
+        raise invalid_request("Transfer-Encoding must be chunked")
     if not request.body:
         return _parse_form(request.query)
     content_types = request.headers.get("content-type", ("",))

@@ -62,7 +62,9 @@ def parse_scope(text: str) -> tuple[str, ...]:
             "scope is missing: name at least one, such as /accounts.write", missing=("scope",)
         )
     if not all(map(is_scope_token, tokens)):
-        raise invalid_scope("scope is malformed: send printable ASCII scopes, separated by single spaces")
+        raise invalid_scope(
+            "scope is malformed: it contains a quote, a backslash or a character outside printable ASCII"
+        )
     first: dict[str, str] = {}
     for token in tokens:
         first.setdefault(canonical(token), token)

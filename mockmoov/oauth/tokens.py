@@ -162,7 +162,7 @@ def claims_error(claims: Mapping[str, object], now: float, policy: IssuerPolicy)
         return invalid_client("the token has the wrong issuer")
     audience = claims.get("aud")
     if policy.audiences[0] not in (audience if isinstance(audience, list) else [audience]):
-        return invalid_client("the token is not for this audience")
+        return invalid_client(f"the token is not for this API: its aud lacks {policy.audiences[0]}")
     if not (_is_number(not_before) and not_before <= now):
         return invalid_client("the token is not valid yet")
     if not _is_number(expires):

@@ -113,7 +113,7 @@ class Endpoints:
         if request.token is None:
             raise invalid_request("token is missing", parameter="token", missing=("token",))
         if request.token_type_hint not in _TOKEN_TYPE_HINTS:
-            reason = "token_type_hint is neither access_token nor refresh_token"
+            reason = "token_type_hint must be access_token or refresh_token"
             raise invalid_request(reason, parameter="token_type_hint")
         self.validator.revoke(request.token, api_key, context.now, context.client.seen)
         return responses.render_empty(204)

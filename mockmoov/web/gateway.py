@@ -223,7 +223,9 @@ class UpstreamCall:
         The body is in it if the step needs it, or if the client cannot read chunks and there is no length.
         """
         if not self._gateway.is_clear(self._request.path):
-            return render_error(404, "the path is not forwarded: decoded, it is that of another operation")
+            return render_error(
+                404, "the path is not forwarded: a server that decodes it finds another operation"
+            )
         if error_response := forwarding_error(self._request):
             return error_response
         response = None

@@ -158,7 +158,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self.parser.get_method() == b"CONNECT":
             raise _UnreadableError("CONNECT: this is not a proxy (RFC 9110 §9.3.6)")
         if self.parser.get_http_version() == "1.0" and b"transfer-encoding" in dict(self.headers):
-            raise _UnreadableError("chunks in HTTP/1.0 (RFC 9112 §6.1)")
+            raise _UnreadableError("HTTP/1.0 does not allow chunks (RFC 9112 §6.1)")
         if not self.parser.should_upgrade():
             super().on_headers_complete()
             if not is_path:  # absolute-form (RFC 9112 §3.2)

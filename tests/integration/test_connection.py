@@ -108,7 +108,7 @@ UNREADABLE = {
     request(line=b"CONNECT secret:443 HTTP/1.1"): "CONNECT: this is not a proxy (RFC 9110 §9.3.6)",
     request(
         b"Transfer-Encoding: chunked", line=b"POST /secret HTTP/1.0"
-    ): "chunks in HTTP/1.0 (RFC 9112 §6.1)",
+    ): "HTTP/1.0 does not allow chunks (RFC 9112 §6.1)",
     request(line=b"GET http://[secret HTTP/1.1"): "its target is malformed",
     request(line=b"GET /secret HTTP/9.9"): "Invalid HTTP version",
     request(b"secret name: x"): "Invalid header token",

@@ -126,7 +126,10 @@ def test_claims_are_added_or_replaced(token_format: str) -> None:
     minted = desk.post("/tokens", claims={"sub": "é", "exp": int(NOW) + 1, "aud": None})
     claims = minted["claims"]
     assert (claims["sub"], claims["exp"], claims["aud"]) == ("é", int(NOW) + 1, None)
-    assert reason(desk, minted["access_token"]) == "the token is not for this audience"
+    assert (
+        reason(desk, minted["access_token"])
+        == "the token is not for this API: its aud lacks https://api.moov.io"
+    )
 
 
 ODD_CLAIMS: list[dict[str, Any]] = [

@@ -31,7 +31,7 @@ def test_repr_contains_no_secret() -> None:
 
 
 RESET = "was issued before its API key was reset or created again"
-EVICTED = "was issued before the oldest token record that is still kept"
+EVICTED = "may have been revoked: the server dropped the records of that time to make room"
 REJECTIONS = [
     ("epoch", NO_FLOOR, ""),
     ("other", NO_FLOOR, RESET),

@@ -113,7 +113,7 @@ def test_scope_without_tokens_is_missing(text: str) -> None:
 @example("", '"', "")
 @example("a", "\x7f", "b")
 def test_other_characters_make_the_scope_malformed(before: str, odd: str, after: str) -> None:
-    expected = "scope is malformed: send printable ASCII scopes, separated by single spaces"
+    expected = "scope is malformed: it contains a quote, a backslash or a character outside printable ASCII"
     assert reason(lambda: parse_scope(f"/ping.read {before}{odd}{after}")) == expected
 
 

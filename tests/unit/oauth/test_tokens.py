@@ -333,7 +333,9 @@ def test_token_is_valid_only_for_its_issuer_and_audience() -> None:
     issuers: list[object] = [None, "", API, ["https://api.moov.io#applications"], 1]
     assert {rejection(iss=issuer) for issuer in issuers} == {"the token has the wrong issuer"}
     others: list[object] = [None, [], "https://shop.example", POLICY.audiences[1:], {API: 1}, [["x"]], 1]
-    assert {rejection(aud=audience) for audience in others} == {"the token is not for this audience"}
+    assert {rejection(aud=audience) for audience in others} == {
+        f"the token is not for this API: its aud lacks {POLICY.audiences[0]}"
+    }
     for audience in (API, [API], [1, None, API]):
         assert rejection(aud=audience) == ""
         token = read_claims({**CLAIMS, "aud": audience})

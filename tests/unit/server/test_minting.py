@@ -33,6 +33,7 @@ ISSUER, AUDIENCE = "https://api.moov.io#applications", "https://api.moov.io"
 REQUIRED = ("iss", "aud", "exp", "iat", "jti", "scp", "aid", "caid")
 ALTERED = "the token was altered: its signature does not match"
 ALGORITHM = "the token is not signed with EdDSA, as Moov's tokens are"
+LACKS_API = f"the token is not for this API: its aud lacks {AUDIENCE}"
 UNKNOWN = (
     "the token was signed with a key that this server does not have: another server issued it, "
     "or this one before a restart or a reset; tokens survive a restart only with store or seed"
@@ -111,7 +112,7 @@ TABLE = {
         "nbf", "nbf", "ImmatureSignatureError", "InvalidClaimError nbf", "the token is not valid yet"
     ),
     "wrong-audience": Defect(
-        "aud", "aud", "InvalidAudienceError", "InvalidClaimError aud", "the token is not for this audience"
+        "aud", "aud", "InvalidAudienceError", "InvalidClaimError aud", LACKS_API
     ),
     "wrong-issuer": Defect(
         "iss", "iss", "InvalidIssuerError", "InvalidClaimError iss", "the token has the wrong issuer"
