@@ -12,6 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from mockmoov.verify.check import Check, Result, Status
 
@@ -124,14 +125,42 @@ def live_table(console: Console, total: int) -> Iterator[Callable[[Outcome], Non
         yield show
 
 
-def summary(report: Report, day: date) -> Iterator[str]:
-    """The lines at the end of a run: failed checks, errors, findings, and counts."""
+def print_summary(console: Console, report: Report, day: date, *, as_table: bool) -> None:
+    """Print the end of a run: failed checks, errors, findings, and counts.
+
+    The findings are a table as wide as the terminal, or rows of Markdown for pipes and CI.
+    """
+    for line in _problems(report):
+        print_line(console, line)
+    if report.findings():
+        print_line(console, "")
+        if as_table:
+            console.print(_findings_table(report, day), soft_wrap=False)
+        else:
+            print_line(console, "\n".join(markdown_rows(report, day)))
+    for line in _totals(report):
+        print_line(console, line)
+
+
+def _problems(report: Report) -> Iterator[str]:
     for outcome in report.outcomes:
         if outcome.status in ("failed", "error"):
             yield from _problem(outcome)
     yield from _not_checked(report)
-    rows = list(markdown_rows(report, day))
-    yield from ("", *rows) if rows else ()
+
+
+def _findings_table(report: Report, day: date) -> Table:
+    """The findings, a question a row, with the answer under each contract. Long ones continue below."""
+    title = f"findings at {report.url} on {day.isoformat()}"
+    table = Table(title=Text(title), title_justify="left")
+    for header in ("question", *report.contracts):
+        table.add_column(header, overflow="fold")
+    for question, answers in report.findings().items():
+        table.add_row(*map(Text, (question, *(answers.get(contract, "") for contract in report.contracts))))
+    return table
+
+
+def _totals(report: Report) -> Iterator[str]:
     yield ""
     yield f"{counted(len(report.outcomes), 'check')}: {', '.join(_counts(report)) or 'none'}"
     yield f"{counted(report.requests, 'request')} in {report.seconds:.1f} s"

@@ -1,6 +1,7 @@
 """A response, and the assertions that checks make about it."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -9,6 +10,11 @@ import httpx2
 
 from mockmoov.verify.check import CheckFailed
 from mockmoov.verify.expectations import ErrorName, ExpectedError
+
+_HTML = re.compile(
+    r"\s*(?:<\?xml[^<>]*>\s*)?(?:<!--[^<>]*-->\s*)*<(?:!doctype\s+html|html|head)\b", re.IGNORECASE
+)
+_TITLE = re.compile(r"<title(?:\s[^<>]*)?>([^<]*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +32,8 @@ class Response:
     errors: Mapping[ErrorName, ExpectedError]
 
     def __str__(self) -> str:
-        return f"{self.status} with {printable(self.body.decode('utf-8', 'backslashreplace')) or 'no body'}"
+        text = self.body.decode("utf-8", "backslashreplace")
+        return f"{self.status} with {_html_page(text) or printable(text) or 'no body'}"
 
     def header(self, name: str) -> str | None:
         """The value of a header, or None."""
@@ -127,6 +134,15 @@ class Response:
             return members.get("error") == error.code
         text = members.get(error.field or "")
         return isinstance(text, str) and bool(text)
+
+
+def _html_page(text: str) -> str:
+    """Describe an HTML page by its title; "" for another text."""
+    if not _HTML.match(text):
+        return ""
+    title = _TITLE.search(text)
+    words = printable(" ".join(title[1].split())) if title else ""
+    return f'an HTML page with the title "{words}"' if words else "an HTML page"
 
 
 def printable(text: str) -> str:

@@ -67,8 +67,8 @@ def main(
             reports.print_line(console, f"{target.url}: {count}, contract {labels}")
             with _display(console, len(checks)) as show:
                 report = run_checks(session, checks, contracts, show)
-        for line in reports.summary(report, datetime.now(UTC).date()):
-            reports.print_line(console, line)
+        day = datetime.now(UTC).date()
+        reports.print_summary(console, report, day, as_table=_is_interactive(console))
         _write(json_path, reports.as_json(report))
         _write(junit_path, reports.as_junit(report))
     except (CannotRun, BudgetExhausted) as reason:
@@ -230,9 +230,12 @@ def stop_on_signal(sender: BudgetedSender) -> Iterator[None]:
 
 
 def _display(console: Console, total: int) -> AbstractContextManager[Callable[[Outcome], None]]:
-    is_interactive = console.is_terminal and not os.environ.get("CI")
     plain = nullcontext(partial(reports.print_outcome, console))
-    return reports.live_table(console, total) if is_interactive else plain
+    return reports.live_table(console, total) if _is_interactive(console) else plain
+
+
+def _is_interactive(console: Console) -> bool:
+    return console.is_terminal and not os.environ.get("CI")
 
 
 def _write(path: Path | None, text: str) -> None:

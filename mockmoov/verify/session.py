@@ -91,7 +91,9 @@ class Session(ExitStack):
             raise CannotRun("the rate limit is reached; try again later, or with a lower --rate")
         if response.status >= 500:
             raise CannotRun(f"the server fails: {received}")
-        raise CannotRun(f"POST {TOKEN_PATH} does not respond like Moov's token endpoint: {received}")
+        raise CannotRun(
+            f"POST {TOKEN_PATH} does not respond like Moov's token endpoint: {received}; check the URL"
+        )
 
     # --- a check --------------------------------------------------------------------------------
 

@@ -115,7 +115,10 @@ OTHER_SERVERS: list[tuple[Answer, str]] = [
     ((500, {}, b""), "the server fails: 500 with no body"),
     ((503, {"content-type": "text/html"}, HTML), "the server fails: 503"),
     ((500, {}, b'{"error":"server_error"}'), "the server fails: 500"),
-    ((200, {"content-type": "text/html"}, HTML), f"{UNLIKE}200 with <!doctype"),
+    (
+        (200, {"content-type": "text/html"}, HTML),
+        f'{UNLIKE}200 with an HTML page with the title "Hello"; check the URL',
+    ),
     ((404, {"content-type": "text/html"}, HTML), f"{UNLIKE}404"),
     ((302, {"location": "http://127.0.0.1:1/"}, b""), f"{UNLIKE}302"),
     ((200, {"content-type": "application/json"}, b"[]"), f"{UNLIKE}200"),

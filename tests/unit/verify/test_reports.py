@@ -19,7 +19,7 @@ from mockmoov.verify.reports import (
     live_table,
     markdown_rows,
     print_outcome,
-    summary,
+    print_summary,
 )
 from mockmoov.verify.run import select_checks
 
@@ -109,9 +109,16 @@ def test_a_finding_is_a_row_to_paste() -> None:
     assert list(markdown_rows(report(FAILED), TODAY)) == []
 
 
+def summary(made: Report, *, as_table: bool = False, width: int = 80) -> str:
+    """The end of a run as it is printed."""
+    output = io.StringIO()
+    print_summary(Console(file=output, width=width, soft_wrap=True), made, TODAY, as_table=as_table)
+    return output.getvalue()
+
+
 def test_summary_lists_everything_that_is_not_right() -> None:
     made = report(FAILED, CHOICE, ERROR, UNCHECKED, stopped="enough", tokens_not_revoked=2)
-    text = "\n".join(summary(made, TODAY))
+    text = summary(made)
     parts = (
         "failed: a.failed (documented; spec)",
         "  [2023] wanted this\n    curl -i x",
@@ -124,7 +131,7 @@ def test_summary_lists_everything_that_is_not_right() -> None:
         "stopped: enough",
     )
     assert [part for part in parts if part not in text] == []
-    assert "0 checks: none" in "\n".join(summary(report(), TODAY))
+    assert "0 checks: none" in summary(report())
 
 
 @pytest.mark.parametrize(
@@ -137,9 +144,21 @@ def test_summary_lists_everything_that_is_not_right() -> None:
     ],
 )
 def test_summary_counts_what_does_not_fail_the_run(outcomes: tuple[Outcome, ...], counts: str) -> None:
-    lines = list(summary(report(*outcomes), TODAY))
+    lines = summary(report(*outcomes)).splitlines()
     assert counts in lines
     assert ("", "") not in itertools.pairwise(lines)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_findings_fit_a_terminal(width: int) -> None:
+    answers = {"it rotates": "yes", "a replay revokes the family's [access] tokens": "x" * width}
+    text = summary(report(outcome("finding.a", "finding", observations=answers)), as_table=True, width=width)
+    assert "findings at http://localhost on 2026-11-24" in text
+    assert "it rotates" in text
+    assert "[access]" in text
+    assert text.count("x") == 2 * width
+    assert max(map(len, text.splitlines())) <= width
+    assert "|" not in text
 
 
 def test_a_terminal_gets_a_growing_table() -> None:

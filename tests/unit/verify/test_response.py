@@ -34,6 +34,23 @@ def test_a_response_is_shown_in_one_printable_line() -> None:
     assert shown.isprintable()
 
 
+HTML_PAGES = [
+    (b"<!doctype html><title>Hello</title>", '200 with an HTML page with the title "Hello"'),
+    (
+        b"\n<HTML>\n<head><TITLE a=b>\n Sign\x1b \n in </TITLE>",
+        '200 with an HTML page with the title "Sign\\x1b in"',
+    ),
+    (b"<!-- x --><html><body>Hello", "200 with an HTML page"),
+    (b"<html><title></title>", "200 with an HTML page"),
+    (b"<!doctype html>" + b"<title " * 100_000, "200 with an HTML page"),
+    (b"<error>no</error>", "200 with <error>no</error>"),
+]
+
+
+def test_an_html_page_is_shown_by_its_title() -> None:
+    assert [str(response(body)) for body, _ in HTML_PAGES] == [shown for _, shown in HTML_PAGES]
+
+
 @pytest.mark.parametrize("date", ["", "nonsense", "Tue, 99 Nov 2026 22:25:38 GMT"])
 def test_our_clock_counts_where_the_server_has_no_date(date: str) -> None:
     assert response(b"", date=date).server_time == 5.0

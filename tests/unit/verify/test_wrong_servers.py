@@ -102,7 +102,7 @@ WRONG: list[tuple[Bend, str, str]] = [
     (grants(lambda found: found.update(token_type="bearer")), "token.type", "Bearer, got bearer"),
     (path("/ping", other(403)), "refresh.works", "expected 200 or 401, got 403 with no body"),
     (path("/oauth2/revoke", other(204, headers=PLAIN)), "revoke.status", "expected content-type: None"),
-    (lambda _, response: other(200, b"<html>"), "token.members", "a JSON object, got 200 with <h"),
+    (lambda _, response: other(200, b"<html>"), "token.members", "a JSON object, got 200 with an HTML page"),
 ]  # fmt: skip
 
 
