@@ -15,7 +15,7 @@ _COMMANDS: Mapping[str, str] = {
     "token": "mockmoov.cli.token",
     "scopes": "mockmoov.cli.catalogue",
     "operations": "mockmoov.cli.catalogue",
-    "verify": "mockmoov.verify.cli",
+    "verify": "mockmoov.cli.verify",
 }
 
 

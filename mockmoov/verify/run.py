@@ -86,11 +86,21 @@ def print_checks() -> None:
         click.echo(row)
 
 
+def url_problem(url: str) -> str:
+    """Why a URL cannot be that of a server, "" if it can."""
+    try:
+        check_base_url(url)
+    except ValueError as error:
+        return f"the URL {error}"
+    return ""
+
+
 def target_of(
     *,
     url: str,
     client_id: str,
     client_secret: str,
+    key_source: str = "",
     account_id: str | None = None,
     scopes: Sequence[str] = (),
     time_limit: float = 3600.0,
@@ -100,10 +110,8 @@ def target_of(
 
     `attributes`: others of `Target`. Raises `CannotRun` if an option is invalid.
     """
-    try:
-        check_base_url(url)
-    except ValueError as error:
-        raise CannotRun(f"the URL {error}") from None
+    if problem := url_problem(url):
+        raise CannotRun(problem)
     sent = {"client_id": client_id, "client_secret": client_secret, **attributes}
     for name in ("client_id", "client_secret", "origin", "control_token"):
         value = sent.get(name)
@@ -113,7 +121,7 @@ def target_of(
         raise CannotRun(f"one --scope must be {PING_SCOPE}, because GET /ping shows whether a token is valid")
     target = Target(
         url=url.rstrip("/"),
-        key=Key(client_id=client_id, client_secret=client_secret, account_id=account_id),
+        key=Key(client_id=client_id, client_secret=client_secret, account_id=account_id, source=key_source),
         scopes=tuple(dict.fromkeys(scopes)) or (PING_SCOPE, HARMLESS_SCOPE),
         seconds=time_limit,
         **attributes,

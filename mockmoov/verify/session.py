@@ -76,17 +76,19 @@ class Session(ExitStack):
 
     def _require_token(self, response: Response) -> None:
         received = self._mask(str(response))
+        source = self.target.key.source and f"; {self.target.key.source}"
+        rejected = f"the server rejects the client_id or the client_secret: {received}{source}"
         with suppress(CheckFailed):
             members = response.json_object()
             if response.status < 300:
                 return
             if members.get("error") == "invalid_client":
-                raise CannotRun(f"the server rejects the client_id or the client_secret: {received}")
+                raise CannotRun(rejected)
             if response.status < 500:
                 scopes = " ".join(self.target.scopes)
                 raise CannotRun(f"the server refuses a token for {scopes}: {received}")
         if response.status == 401:
-            raise CannotRun(f"the server rejects the client_id or the client_secret: {received}")
+            raise CannotRun(rejected)
         if response.status == 429:
             raise CannotRun("the rate limit is reached; try again later, or with a lower --rate")
         if response.status >= 500:

@@ -10,12 +10,16 @@ HARMLESS_SCOPE = "/institutions.read"  # look-ups in a public directory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """An API key. A temporary key was created by the suite, which deletes it together with its tokens."""
+    """An API key. A temporary key was created by the suite, which deletes it together with its tokens.
+
+    `source` says where it comes from, for the message if the server rejects it.
+    """
 
     client_id: str
     client_secret: str = field(repr=False)
     account_id: str | None = None
     is_temporary: bool = False
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,5 +46,10 @@ class Target:
     @property
     def is_loopback(self) -> bool:
         """Whether the host is this machine."""
-        host = httpx2.URL(self.url).host
-        return host in ("localhost", "::1") or host.endswith(".localhost") or host.startswith("127.")
+        return is_loopback(self.url)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the host of a valid URL is this machine."""
+    host = httpx2.URL(url).host
+    return host in ("localhost", "::1") or host.endswith(".localhost") or host.startswith("127.")

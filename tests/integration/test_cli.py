@@ -266,7 +266,7 @@ def test_help_lists_every_command_and_no_secret() -> None:
 def test_a_command_imports_only_what_it_needs() -> None:
     unused = {
         "scopes": "msgspec mockmoov.config",
-        "verify --help": "msgspec mockmoov.config httpx2 hypothesis",
+        "verify --help": "httpx2 nacl cryptography hypothesis rich mockmoov.client mockmoov.verify",
         "healthcheck --help": "httpx2 nacl cryptography urllib.request mockmoov.server",
         "token --help": "httpx2 nacl cryptography mockmoov.client mockmoov.server",
         "serve --help": "starlette uvicorn nacl cryptography mockmoov.server mockmoov.web",

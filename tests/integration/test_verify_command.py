@@ -20,7 +20,7 @@ from tests.support import command_line
 from tests.support.contract_fixtures import Answer
 from tests.support.extras import advice
 from tests.support.odd_servers import Counting, Hang, listening
-from tests.support.servers import CLIENT_ID, CLIENT_SECRET, new_server, sender
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET, another_key, new_server, sender
 from tests.support.serving import environment, serving
 
 KEY = ("--client-id", CLIENT_ID, "--client-secret", CLIENT_SECRET)
@@ -80,12 +80,27 @@ def test_wrong_arguments_are_explained() -> None:
     assert "pass-word" not in "".join(ended.output for ended, _ in runs)
 
 
-def test_a_missing_key_says_where_the_example_key_is() -> None:
+def test_another_machine_needs_explicit_credentials() -> None:
     for name, given in (("client-id", KEY[2:]), ("client-secret", KEY[:2])):
-        ended = verify(NOWHERE, key=given)
+        ended = verify("http://moov.test", key=given)
         variable = f"MOCKMOOV_{name.replace('-', '_').upper()}"
-        assert ended.exit_code == 2
-        assert f"--{name} is missing, and {variable} is not set: `mockmoov serve` prints" in ended.stderr
+        problem = f"--{name} is missing, and {variable} is not set: http://moov.test is not on this machine"
+        assert (ended.exit_code, ended.stderr) == (
+            2,
+            f"mockmoov: {problem}, so the API key has no default\n",
+        )
+
+
+def test_this_machine_has_the_key_of_the_settings() -> None:
+    keys = {"MOCKMOOV_API_KEYS": json.dumps([another_key("mine")])}
+    with mockmoov() as url:
+        arguments = ("verify", url, "--only", "token.status")
+        assert command_line.run(*arguments, env={"CI": "1"}).exit_code == 0
+        rejected = command_line.run(*arguments, env={"CI": "1", **keys})
+        unknown = command_line.run(*arguments, "--client-id", "third", env={"CI": "1"})
+    assert (rejected.exit_code, unknown.exit_code) == (2, 2)
+    assert rejected.stderr.endswith("; client_id mine is the first one in MOCKMOOV_API_KEYS\n")
+    assert unknown.stderr.startswith("mockmoov: --client-secret is missing, and MOCKMOOV_CLIENT_SECRET is ")
 
 
 @pytest.mark.slow

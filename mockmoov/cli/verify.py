@@ -6,6 +6,15 @@ from typing import Any
 
 import click
 
+from mockmoov.cli.credentials import (
+    Credentials,
+    client_id_option,
+    client_secret_option,
+    find_credentials,
+)
+from mockmoov.cli.options import fail
+from mockmoov.config.sources import PREFIX
+
 _PATH = click.Path(dir_okay=False, path_type=Path)
 _POSITIVE = click.FloatRange(0, min_open=True)
 _LIBRARIES = ("hypothesis", "rich")  # the extra `verify`
@@ -19,8 +28,7 @@ def _import_run() -> Any:
         library = (error.name or "").partition(".")[0]
         if library not in _LIBRARIES:
             raise
-        click.echo(f"mockmoov: verify needs {library}: pip install {' '.join(_LIBRARIES)}", err=True)
-        sys.exit(2)
+        fail(2, f"verify needs {library}: pip install {' '.join(_LIBRARIES)}")
     return run
 
 
@@ -30,29 +38,20 @@ def _list(context: click.Context, _option: click.Parameter, is_set: bool) -> Non
         context.exit()
 
 
-def _required(_context: click.Context, option: click.Parameter, value: str | None) -> str:
-    if value is None:
-        missing = f"{option.opts[0]} is missing, and {option.envvar} is not set"
-        raise click.UsageError(f"{missing}: `mockmoov serve` prints its example key when it starts")
-    return value
+def _credentials(url: str, is_here: bool, client_id: str | None, client_secret: str | None) -> Credentials:
+    """The API key of the options. Its default is for a server on this machine: another may be Moov itself."""
+    for name, value in (("client-id", client_id), ("client-secret", client_secret)):
+        if value is None and not is_here:
+            variable = f"{PREFIX}{name.replace('-', '_').upper()}"
+            problem = f"--{name} is missing, and {variable} is not set"
+            fail(2, f"{problem}: {url} is not on this machine, so the API key has no default")
+    return find_credentials(client_id, client_secret)
 
 
 @click.command()
 @click.argument("url")
-@click.option(
-    "--client-id",
-    callback=_required,
-    envvar="MOCKMOOV_CLIENT_ID",
-    show_envvar=True,
-    help="The client_id of the API key to use.  [required]",
-)
-@click.option(
-    "--client-secret",
-    callback=_required,
-    envvar="MOCKMOOV_CLIENT_SECRET",
-    show_envvar=True,
-    help="Its client_secret. Set the variable rather than this option.  [required]",
-)
+@client_id_option
+@client_secret_option
 @click.option("--account-id", help="The platform's account ID, which tokens should contain.")
 @click.option("--origin", help="A registered origin, to send with calls that use a token.")
 @click.option(
@@ -107,10 +106,25 @@ def _required(_context: click.Context, option: click.Parameter, value: str | Non
     callback=_list,
     help="List the checks and exit.",
 )
-def verify(**options: Any) -> None:
+def verify(url: str, client_id: str | None, client_secret: str | None, **options: Any) -> None:
     """Check that the server at URL follows Moov's contract.
 
-    Needs HTTP and one API key; for Moov, use the key of a test account. Revokes the tokens that it creates.
+    Needs HTTP and one API key; for Moov, use the key of a test account. On this machine the default is that
+    of `mockmoov token`. Revokes the tokens that it creates.
     Exit code 0: every documented and observed rule holds; 1: one does not; 2: the run could not find out.
     """
-    sys.exit(_import_run().main(**options))
+    run = _import_run()
+    from mockmoov.verify.target import is_loopback  # noqa: PLC0415 - after it is known that it can be imported
+
+    if problem := run.url_problem(url):
+        fail(2, problem)
+    key = _credentials(url, is_loopback(url), client_id, client_secret)
+    sys.exit(
+        run.main(
+            url=url,
+            client_id=key.client_id,
+            client_secret=key.client_secret,
+            key_source=key.source,
+            **options,
+        )
+    )
