@@ -96,7 +96,7 @@ def check_where(members: Mapping[str, Any]) -> None:
     """Reject unknown members of `where`; raises `FieldError`."""
     where = members.get("where")
     for name in where if isinstance(where, Mapping) else ():
-        require_known(name, Where.__struct_fields__, "condition")
+        require_known(name, Where.__struct_fields__, "condition", are_listed=True)
 
 
 def check_conditions(endpoint: str | None, where: Where) -> None:
@@ -110,8 +110,11 @@ def check_conditions(endpoint: str | None, where: Where) -> None:
                 "for an operation, use query or body" if is_operation else f"for {endpoint}, use parameters"
             )
             raise FieldError(f"where.{name}", f"where.{name} never matches a request to {endpoint}: {others}")
+    known = sorted(path_parameters(endpoint))
+    if where.path_parameters and not known:
+        raise FieldError("where.path_parameters", f"the path of {endpoint} has no parameters")
     for name in where.path_parameters:
-        require_known(name, path_parameters(endpoint), "path parameter")
+        require_known(name, known, "path parameter", are_listed=True)
 
 
 def untriggered(plan: Sequence[P]) -> tuple[P, ...]:

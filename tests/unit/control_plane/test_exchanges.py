@@ -102,7 +102,12 @@ BAD_QUERIES: list[tuple[str, str, str]] = [  # query, the field that is blamed, 
     ("operation=ping", "operation", "there is no field operation; it is called endpoint"),
     ("where=[]", "where", "where must be a JSON object of conditions: the JSON body is not an object"),
     ("where={", "where", "where must be a JSON object of conditions: the body is not JSON"),
-    ('where={"header":{}}', "header", "there is no condition header; did you mean headers?"),
+    (
+        'where={"header":{}}',
+        "header",
+        "there is no condition header, only method, path, path_parameters, query, headers, parameters, body; "
+        "did you mean headers?",
+    ),
     ('where={"body":{"card":{"cardNumber":"x"}}}', "where", (
         "body.card.cardNumber can't be searched for, as the journal masks it"
     )),

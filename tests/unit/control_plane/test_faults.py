@@ -123,10 +123,11 @@ BAD_WITH_A_STATUS: list[tuple[dict[str, Any], str, str]] = [
     ({"triggered": 1}, "triggered", "there is no field triggered"),
     ({"matched": 1}, "matched", "there is no field matched"),
     ({"where": {"header": {}}}, "header", (
-        "there is no condition header; did you mean headers?"
+        "there is no condition header, only method, path, path_parameters, query, headers, parameters, body; "
+        "did you mean headers?"
     )),
-    ({"where": {"headers": {"a": 1}}}, "where.headers[...]", (
-        "where.headers[...] must be a string or null, got an integer"
+    ({"where": {"headers": {"a": 1}}}, "where.headers.a", (
+        "where.headers.a must be a string or null, got an integer"
     )),
     ({"where": 1}, "where", "where must be an object, got an integer"),
     ({"after": -1}, "after", ">= 0"),

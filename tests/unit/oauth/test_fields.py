@@ -11,6 +11,10 @@ from mockmoov.oauth.errors import FieldError
 from mockmoov.oauth.fields import parse_as, require_known, require_one_of
 
 
+class Inner(Struct, frozen=True, kw_only=True):
+    more: Mapping[str, int] = {}
+
+
 class Form(Struct, frozen=True, kw_only=True):
     endpoint: str | None = None
     count: Annotated[int, Meta(ge=1, le=9)] = 1
@@ -18,6 +22,7 @@ class Form(Struct, frozen=True, kw_only=True):
     is_on: bool = False
     names: tuple[str, ...] = ()
     more: Mapping[str, int] = {}
+    inner: Inner = Inner()
     text: bytes = b""
     hidden: str = ""
 
@@ -44,7 +49,9 @@ PROBLEMS: list[tuple[dict[str, Any], str, str]] = [
     ({"is_on": 1}, "is_on", "is_on must be a boolean, got an integer"),
     ({"names": {}}, "names", "names must be a list, got an object"),
     ({"names": [1]}, "names[0]", "names[0] must be a string, got an integer"),
-    ({"more": {"a": "b"}}, "more[...]", "more[...] must be an integer, got a string"),
+    ({"more": {"a": 1, "x-b": "c"}}, "more.x-b", "more.x-b must be an integer, got a string"),
+    ({"more": {"Secret-0123": "b"}}, "more[...]", "more[...] must be an integer, got a string"),
+    ({"inner": {"more": {"a": "b"}}}, "inner.more.a", "inner.more.a must be an integer, got a string"),
     ({"text": "!"}, "text", "text: invalid base64 encoded string"),
     ({"more": 1.5}, "more", "more must be an object, got a number"),
     ({"hidden": "x"}, "hidden", "there is no field hidden"),
@@ -83,6 +90,14 @@ def test_unknown_name_is_suggested_or_renamed() -> None:
         with pytest.raises(FieldError, match=f"^{re.escape(message)}$") as caught:
             require_known(name, known, "letter")
         assert caught.value.field == name
+
+
+def test_known_names_are_listed_on_request() -> None:
+    message = "there is no letter c, only aa, bb"
+    with pytest.raises(FieldError, match=f"^{message}$"):
+        require_known("c", ["aa", "bb"], "letter", are_listed=True)
+    with pytest.raises(FieldError, match=r"^there is no letter aab, only aa, bb; did you mean aa\?$"):
+        require_known("aab", ["aa", "bb"], "letter", are_listed=True)
 
 
 def test_value_must_be_one_of_the_options() -> None:

@@ -118,8 +118,9 @@ IMPOSSIBLE: list[tuple[str | None, dict[str, Any], str, str]] = [
         f"where.parameters {NEVER} ping: for an operation, use query or body"
     )),
     ("getAccount", {"path_parameters": {"accountId": "x"}}, "accountId", (
-        "there is no path parameter accountId; did you mean accountID?"
+        "there is no path parameter accountId, only accountID; did you mean accountID?"
     )),
+    ("ping", {"path_parameters": {"a": "b"}}, "where.path_parameters", "the path of ping has no parameters"),
 ]  # fmt: skip
 
 
@@ -139,7 +140,10 @@ def test_other_conditions_are_accepted() -> None:
     check_where({})
     check_where({"where": 5})
     check_where({"where": dict.fromkeys(Where.__struct_fields__)})
-    with pytest.raises(FieldError, match=r"^there is no condition header; did you mean headers\?$"):
+    listed = "method, path, path_parameters, query, headers, parameters, body"
+    with pytest.raises(
+        FieldError, match=rf"^there is no condition header, only {listed}; did you mean headers\?$"
+    ):
         check_where({"where": {"header": {}}})
 
 

@@ -171,13 +171,13 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     (
         {"endpoint": "getAccount", "where": {"path_parameters": {"accountId": "x"}}},
         "accountId",
-        ("there is no path parameter accountId; did you mean accountID?"),
+        ("there is no path parameter accountId, only accountID; did you mean accountID?"),
     ),
     ({"endpoint": "ping", "where": {"params": {}}}, "params", "it is called query"),
     ({"endpoint": "ping", "where": {"json": {}}}, "json", "it is called body"),
     ({"endpoint": "ping", "where": {"pathParameters": {}}}, "pathParameters", "it is called path_parameters"),
     ({"endpoint": "ping", "body": {"a": 1}}, "body", "body must be bytes: for JSON, use json"),
-    ({"endpoint": "ping", "headers": {"a": None}}, "headers[...]", "must be a string, got null"),
+    ({"endpoint": "ping", "headers": {"a": None}}, "headers.a", "must be a string, got null"),
 ]
 
 
