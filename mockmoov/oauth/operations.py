@@ -7,9 +7,9 @@ from msgspec import Struct
 
 from mockmoov.data.operations import OPERATIONS
 from mockmoov.oauth import scopes
+from mockmoov.oauth.endpoint_suggestions import suggest_endpoint
 from mockmoov.oauth.errors import FieldError, printable
 from mockmoov.oauth.scopes import ACCOUNT_ID
-from mockmoov.oauth.suggestions import nearest
 
 ACCOUNT_PARAMETER = ACCOUNT_ID[1:-1]  # the name of the path parameter
 
@@ -65,15 +65,14 @@ def operation_name(endpoint: str) -> str:
     """The same for operations only."""
     name = ENDPOINTS.get(endpoint)
     if name is None or name not in OPERATION_NAMES:
-        operations = [known for known, name in ENDPOINTS.items() if name in OPERATION_NAMES]
+        operations = {key: name for key, name in ENDPOINTS.items() if name in OPERATION_NAMES}
         raise _unknown(endpoint, "an operation", operations)
     return name
 
 
-def _unknown(endpoint: str, expected: str, known: Iterable[str]) -> FieldError:
+def _unknown(endpoint: str, expected: str, known: Mapping[str, str]) -> FieldError:
     example = "such as listAccounts or GET /accounts/{accountID}"
-    alike = [name for name in known if ("/" in name) == ("/" in endpoint)]
-    hint = nearest(endpoint, alike) + "; `mockmoov operations` lists them"
+    hint = suggest_endpoint(endpoint, known) + "; `mockmoov operations` lists them"
     return FieldError(
         "endpoint", f'endpoint must be {expected}, {example}, not "{printable(endpoint, _QUOTED)}"{hint}'
     )

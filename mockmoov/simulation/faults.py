@@ -42,7 +42,9 @@ class Fault(Planned, frozen=True, kw_only=True):
     headers of the contract; `truncate` keeps that many bytes of the body, but never all;
     `network_error`: the client gets no response (hang), a reset connection (reset), or one that ends in the
     middle of the response (cut).
-    `matched` counts the exchanges that matched, `triggered` those that were affected.
+    `matched` counts the exchanges that matched, `triggered` those that were affected. An exchange counts as
+    affected even if its response is the same as without the fault: `drop` of an absent member, `set` to the
+    value that is there, and either of them with an error response.
     """
 
     preset: str | None = None

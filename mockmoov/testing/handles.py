@@ -11,17 +11,26 @@ import msgspec
 
 from mockmoov.control_plane.exchanges import LONGEST_WAIT
 from mockmoov.data.operation_names import OperationName, OperationPath
-from mockmoov.oauth.operations import endpoint_name
+from mockmoov.oauth.operations import ENDPOINTS, endpoint_name
 from mockmoov.oauth.records import Exchange
+from mockmoov.oauth.suggestions import nearest
 from mockmoov.simulation.faults import Fault
 from mockmoov.simulation.journal import Query, format_line, nearest_misses
 from mockmoov.simulation.matching import Planned, untriggered
 from mockmoov.simulation.stubs import Stub
 from mockmoov.testing.transport import Control, hide_traceback, json_text
-from mockmoov.testing.types import FaultArguments, PresetName, QueryArguments, StubArguments, Time
+from mockmoov.testing.types import (
+    DurationArguments,
+    FaultArguments,
+    PresetName,
+    QueryArguments,
+    StubArguments,
+    Time,
+)
 
 __tracebackhide__ = hide_traceback
 P = TypeVar("P", bound=Planned)
+_DURATIONS = ("delay", "retry_after")
 _MAX_LINES = 20  # exchanges in an error message
 _LONGEST_THREAD_WAIT = 0.5  # seconds until the thread of a cancelled `wait_async` ends
 
@@ -33,6 +42,14 @@ def unix_time(value: Time) -> float:
     if value.tzinfo is None:
         raise ValueError("a datetime needs a time zone here, for example datetime.now(UTC)")
     return value.timestamp()
+
+
+def _in_seconds(members: dict[str, Any]) -> dict[str, Any]:
+    """The members of a fault or a stub, with durations in seconds."""
+    return {
+        name: value.total_seconds() if name in _DURATIONS and isinstance(value, timedelta) else value
+        for name, value in members.items()
+    }
 
 
 class _Handle:
@@ -50,20 +67,21 @@ class Clock(_Handle):
         """The time that the clock shows, in UTC."""
         return _time(self._control("GET", "/clock"))
 
-    def shift(
-        self,
-        by: timedelta = timedelta(0),
-        *,
-        seconds: float = 0,
-        minutes: float = 0,
-        hours: float = 0,
-        days: float = 0,
-    ) -> datetime:
-        """Move the clock forward, or back by a negative duration."""
-        if not isinstance(by, timedelta):
+    def shift(self, by: timedelta | None = None, **units: Unpack[DurationArguments]) -> datetime:
+        """Move the clock forward, or back by a negative duration.
+
+        The units, seconds, minutes, hours and days, are added to each other and to `by`.
+        """
+        if not isinstance(by, timedelta) and (by is not None or not units):
             raise TypeError("shift() takes a timedelta or keyword arguments, such as shift(hours=2)")
-        by += timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
-        return _time(self._control("POST", "/clock/shift", {"seconds": by.total_seconds()}))
+        known = DurationArguments.__annotations__
+        for name in units:
+            if name not in known:
+                raise TypeError(
+                    f"shift() has no argument {name}, only {', '.join(known)}{nearest(name, known)}"
+                )
+        total = (by or timedelta(0)) + timedelta(**units)
+        return _time(self._control("POST", "/clock/shift", {"seconds": total.total_seconds()}))
 
     def move_to(self, to: Time) -> datetime:
         """Set the clock to a time; a frozen clock stays frozen."""
@@ -121,7 +139,7 @@ class Faults(_Plan[Fault]):
 
     def add(self, preset: PresetName | None = None, **members: Unpack[FaultArguments]) -> Fault:
         """Add a fault to the end of the plan: a preset, members, or both; members override the preset."""
-        body: dict[str, Any] = {"preset": preset, **members}
+        body = _in_seconds({"preset": preset, **members})
         for name in ("start", "end"):
             if body.get(name) is not None:
                 body[name] = unix_time(body[name])
@@ -142,6 +160,7 @@ class Stubs(_Plan[Stub]):
         if isinstance(members.get("body"), str):
             raise TypeError("body must be bytes; for text, use text")
         given = {name: value for name, value in members.items() if value is not None or name == "json"}
+        given = _in_seconds(given)
         return msgspec.convert(self._control("POST", "/stubs", {"endpoint": endpoint, **given})["stub"], Stub)
 
 
@@ -167,6 +186,7 @@ class Exchanges(_Handle):
 
         The message lists them, and those that come nearest if some are missing.
         """
+        _require_number(count, "exactly")
         found = self(**query)
         if len(found) != count:
             conditions = ", ".join(f"{name}={value!r}" for name, value in query.items()) or "no conditions"
@@ -184,6 +204,7 @@ class Exchanges(_Handle):
 
         Raises `TimeoutError` after `timeout` seconds.
         """
+        _require_number(count, "wait")
         for seconds in _split(timeout, LONGEST_WAIT):
             document = self._wait_once(count, seconds, query)
             if document["complete"]:
@@ -194,6 +215,7 @@ class Exchanges(_Handle):
         self, count: int = 1, *, timeout: float = 5, **query: Unpack[QueryArguments]
     ) -> list[Exchange]:
         """The same as `wait`, in a thread, so that the event loop keeps running."""
+        _require_number(count, "wait_async")
         for seconds in _split(timeout, _LONGEST_THREAD_WAIT):
             wait_once = partial(self._wait_once, count, seconds, query)
             document = await anyio.to_thread.run_sync(wait_once, abandon_on_cancel=True)
@@ -227,6 +249,15 @@ class Exchanges(_Handle):
     def clear(self) -> None:
         """Remove all exchanges."""
         self._control("DELETE", "/exchanges")
+
+
+def _require_number(count: object, method: str) -> None:
+    """Raise `TypeError` for a text, such as the name of an endpoint, in place of a number of exchanges."""
+    if isinstance(count, str):
+        example = (
+            f'{method}(1, endpoint="{endpoint}")' if (endpoint := ENDPOINTS.get(count)) else f"{method}(1)"
+        )
+        raise TypeError(f"{method}() takes the number of exchanges first, such as {example}")
 
 
 def _split(timeout: float, longest: float) -> Iterator[float]:

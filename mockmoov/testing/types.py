@@ -4,7 +4,7 @@ Tests compare them with the names and values that the server accepts.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from os import PathLike
 from typing import Any, Literal, TypedDict
 
@@ -93,6 +93,15 @@ class KeyArguments(KeyChanges, total=False):
     client_id: str
 
 
+class DurationArguments(TypedDict, total=False):
+    """How far to shift a clock; negative numbers move it back."""
+
+    seconds: float
+    minutes: float
+    hours: float
+    days: float
+
+
 class FaultArguments(TypedDict, total=False):
     """The members of a fault; `mockmoov.Fault` explains them."""
 
@@ -106,13 +115,13 @@ class FaultArguments(TypedDict, total=False):
     seed: int
     start: Time | None
     end: Time | None
-    delay: float
+    delay: float | timedelta
     status: int | None
     headers: Mapping[str, str | None]
     body: Any
     text: str | None
     content_type: str | None
-    retry_after: float | None
+    retry_after: float | timedelta | None
     drop: Iterable[str]
     set: Mapping[str, Any]
     other_expires_in: bool
@@ -128,7 +137,7 @@ class StubArguments(TypedDict, total=False):
     json: Any
     text: str | None
     body: bytes | None
-    delay: float
+    delay: float | timedelta
     where: Mapping[str, Any]
     after: int
     every: int

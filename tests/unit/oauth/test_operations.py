@@ -157,8 +157,8 @@ EXAMPLE = "such as listAccounts or GET /accounts/{accountID}"
 LISTS = "; `mockmoov operations` lists them"
 UNKNOWN = {
     "listAcounts": "; did you mean listAccounts?",
-    "get /accounts": "; did you mean GET /accounts?",
-    "/ping": "; did you mean GET /ping?",
+    "get /accounts": "; did you mean listAccounts?",
+    "/ping": "; did you mean ping?",
     "GET /zzz/zzz/zzz/zzz": "",
     "": "",
 }

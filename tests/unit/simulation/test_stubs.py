@@ -136,8 +136,8 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
         ),
     ),
     ({"endpoint": "x" * 100}, "endpoint", f'not "{"x" * 57}..."'),
-    ({"endpoint": "get /accounts"}, "endpoint", "; did you mean GET /accounts?"),
-    ({"endpoint": "GET /accounts/{accountId}"}, "endpoint", "; did you mean GET /accounts/{accountID}?"),
+    ({"endpoint": "get /accounts"}, "endpoint", "; did you mean listAccounts?"),
+    ({"endpoint": "GET /accounts/{accountId}"}, "endpoint", "; did you mean getAccount?"),
     (
         {"endpoint": "revoke"},
         "endpoint",

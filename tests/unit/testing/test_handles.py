@@ -69,7 +69,30 @@ def test_shift_needs_a_unit(key: MoovKey) -> None:
     for by in units:
         with pytest.raises(TypeError, match=message):
             key.clock.shift(by)
+    with pytest.raises(TypeError, match=message):
+        key.clock.shift()
+    hint = r"^shift\(\) has no argument hour, only seconds, minutes, hours, days; did you mean hours\?$"
+    with pytest.raises(TypeError, match=hint):
+        key.clock.shift(hour=2)  # type: ignore[call-arg]
     assert key.clock.now() == before
+
+
+def test_delay_may_be_a_timedelta(key: MoovKey) -> None:
+    two = timedelta(seconds=2)
+    fault = key.faults.add(status=429, delay=two, retry_after=timedelta(minutes=1))
+    assert (fault.delay, fault.retry_after) == (2, 60)
+    assert key.stubs.add("listAccounts", delay=two).delay == 2
+
+
+def test_number_of_exchanges_comes_first(key: MoovKey) -> None:
+    for method in (key.exchanges.exactly, key.exchanges.wait):
+        message = f"^{method.__name__}\\(\\) takes the number of exchanges first, such as {method.__name__}"
+        with pytest.raises(TypeError, match=rf'{message}\(1, endpoint="token"\)$'):
+            method("token")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=rf"{message}\(1\)$"):
+            method("tokn")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^wait_async\(\) takes the number of exchanges first"):
+        asyncio.run(key.exchanges.wait_async("token"))  # type: ignore[arg-type]
 
 
 def test_a_time_may_have_any_zone_but_needs_one(key: MoovKey) -> None:

@@ -399,6 +399,8 @@ key.change(scopes=None, enabled=None)
 key.change(client_id="another")  # error: call-arg
 assert_type(key.clock, Clock)
 key.clock.shift(2)  # error: arg-type
+key.clock.shift(hours=2)
+key.clock.shift(hour=2)  # error: call-arg
 assert_type(key.faults.add("unavailable", endpoint="listAccounts", times=2), Fault)
 key.faults.add(endpoint="token", grant_type="refresh_token", network_error="cut")
 assert_type(key.stubs.add("listAccounts", json=[], times=2), Stub)
