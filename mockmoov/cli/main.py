@@ -17,6 +17,8 @@ _COMMANDS: Mapping[str, str] = {
     "operations": "mockmoov.cli.catalogue",
     "verify": "mockmoov.cli.verify",
 }
+# Names that people try.
+_OTHER_NAMES: Mapping[str, str] = {"start": "serve", "up": "serve", "exec": "run", "help": "--help"}
 
 
 class _LazyGroup(click.Group):
@@ -24,6 +26,18 @@ class _LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments name; exits with 2 and the most similar one if there is none."""
+        name = args[0]
+        if name not in _COMMANDS and name[:1].isalnum():
+            from mockmoov.oauth.suggestions import nearest  # noqa: PLC0415 - only a typo needs it
+
+            known = {**{command: command for command in _COMMANDS}, **_OTHER_NAMES}
+            ctx.fail(f"No such command '{name}'{nearest(name, known, known.__getitem__)}")
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:

@@ -132,6 +132,7 @@ class Parts(Struct, frozen=True, kw_only=True):
             *([self.server.examples.summary] if self.server.examples else []),
             contract,
             *(self.kept_state() or [_what_a_restart_ends(settings)]),
+            *([f"page for browsers at {listeners.url}/_mockmoov/"] if listeners.has_control else []),
             f"control plane at {listeners.url}/_mockmoov: {control}",
         ]
 

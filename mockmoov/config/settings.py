@@ -325,9 +325,15 @@ def load(*layers: Layer) -> Settings:
     return settings
 
 
+# What to do instead of names that are not settings.
+_ELSEWHERE: Mapping[str, str] = {
+    "faults": "; plan faults while the server runs: POST /_mockmoov/faults, or faults.add(...) in Python"
+}
+
+
 def _parse(name: str, value: object, layer: Layer) -> Any:
     if name not in SETTINGS:
-        hint = nearest(name, SETTINGS, layer.spell)
+        hint = _ELSEWHERE.get(name) or nearest(name, SETTINGS, layer.spell)
         raise SettingsError(f"{layer.describe(name)}: there is no such setting{hint}")
     metadata = SETTINGS[name].metadata
     try:

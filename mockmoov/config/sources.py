@@ -11,6 +11,7 @@ PREFIX = "MOCKMOOV_"
 COMMAND_VARIABLES = frozenset(
     f"{PREFIX}{name}" for name in ("CONFIG", "READY_FILE", "URL", "CA_FILE", "CLIENT_ID", "CLIENT_SECRET")
 )
+_ARRAYS = ("api_keys", "stubs")  # of tables, in a file
 # Variables that container links and orchestrators inject for a service named mockmoov; never settings.
 _INJECTED = r"MOCKMOOV_(?:\w+_)?(?:PORT_\d+_\w+|SERVICE_\w+|ENV_\w+|NAME)"
 _INJECTED_ADDRESS = r"(?s)MOCKMOOV_(?:\w+_)?PORT=\w+://.*"
@@ -39,10 +40,20 @@ def from_file(path: str) -> Layer:
         raise SettingsError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path}: not TOML: {error}") from None
-    for table in ("api_keys", "stubs"):
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            raise SettingsError(f"{path}: {_describe_table(name)}")
+    for table in _ARRAYS:
         if name := _misplaced_setting(settings.get(table)):
             raise SettingsError(f"{path}: {name} is a setting of the server: put it above [[{table}]]")
     return Layer(settings=settings, source=f"{path}: ")
+
+
+def _describe_table(name: str) -> str:
+    """What to write instead of a table of TOML, `[stubs]`, `[server]` or `tls = {...}`."""
+    if name in _ARRAYS:
+        return f"[{name}] is one table, and {name} are an array of tables: write [[{name}]]"
+    return f"[{name}] is a table: write settings at the top of the file, outside of tables"
 
 
 def _misplaced_setting(value: object) -> str:

@@ -34,17 +34,21 @@ _NETWORK = frozenset(
     )
 )
 _MOUNTS = Path("/proc/self/mountinfo")
+_CHECK_RIGHTS = "check the permissions of its folder, or name another file"
 # What a result code means to whoever runs the server. Only the base code counts, in the low byte.
 _REASONS: Final[Mapping[int, str]] = {
     sqlite3.SQLITE_BUSY: f"another process has locked it for more than {BUSY_SECONDS:g} s",
     sqlite3.SQLITE_LOCKED: "another connection has locked it",
     sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_READONLY: "it cannot be written: the file or its file system is read-only",
+    sqlite3.SQLITE_READONLY: (
+        "it cannot be written: the file or its file system is read-only: "
+        "make it writable, or name another file"
+    ),
     sqlite3.SQLITE_IOERR: "the disk failed, or is full",
-    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
-    sqlite3.SQLITE_PERM: "the file cannot be opened",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged",
-    sqlite3.SQLITE_NOTADB: "the file is not a SQLite database",
+    sqlite3.SQLITE_CANTOPEN: f"the file cannot be opened: {_CHECK_RIGHTS}",
+    sqlite3.SQLITE_PERM: f"the file cannot be opened: {_CHECK_RIGHTS}",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged: move it away, or name another file",
+    sqlite3.SQLITE_NOTADB: "the file is not a SQLite database: name another file",
     sqlite3.SQLITE_PROTOCOL: "several processes cannot share this file system",
 }
 _Result = TypeVar("_Result")
@@ -117,7 +121,9 @@ class SqliteFile:
         try:
             _prepare(self.path)
         except OSError as error:
-            raise StoreError(f"{self.path}: the file cannot be opened: {error.strerror}") from None
+            raise StoreError(
+                f"{self.path}: the file cannot be opened: {error.strerror}: {_CHECK_RIGHTS}"
+            ) from None
         connection = sqlite3.connect(
             f"{self.path.absolute().as_uri()}?mode=rw",  # `_prepare` has made it, for its owner only
             uri=True,

@@ -87,7 +87,10 @@ def test_wrong_settings_are_exit_code_2_and_named(tmp_path: Path) -> None:
     for arguments, environment, message in table:
         assert usage_error(invoke("serve", *arguments, **environment)) == f"mockmoov: {message}\n"
     assert re.search("--prot.*--port", usage_error(invoke("serve", "--prot", "1")))
-    assert "No such command 'sreve'" in usage_error(invoke("sreve"))
+    for wrong, meant in {"sreve": "serve", "tokens": "token", "start": "serve", "help": "--help"}.items():
+        assert f"No such command '{wrong}'; did you mean {meant}?" in usage_error(invoke(wrong))
+    assert usage_error(invoke("zzz")).endswith("No such command 'zzz'\n")
+    assert "No such option '--sreve'" in usage_error(invoke("--sreve")).replace(": --sreve", " '--sreve'")
 
 
 def serve(
@@ -135,6 +138,7 @@ def test_start_up_lines_name_url_key_contract_and_control(tmp_path: Path) -> Non
         "requests without X-Moov-Version use contract 2023 (default_version is 2023)"
         "; for today's Moov: --default-version v2026.10.00",
         "state in memory: a restart ends all tokens (--store sqlite:PATH or --seed keeps them)",
+        f"page for browsers at {url}/_mockmoov/",
         f"control plane at {url}/_mockmoov: on",
     ]
     assert found == [200, ["ready"]]
@@ -151,6 +155,7 @@ def test_start_up_lines_have_no_secret_but_the_examples(tmp_path: Path) -> None:
         f"client_id {CLIENT_ID}",
         "requests without X-Moov-Version use contract dated (default_version is v2026.10.00)",
         "state in memory: a restart ends all tokens (--store sqlite:PATH or --seed keeps them)",
+        f"page for browsers at {url}/_mockmoov/",
         f"control plane at {url}/_mockmoov: on",
     ]
     assert key["client_secret"] not in result.output
@@ -184,6 +189,7 @@ def test_the_control_plane_is_as_the_start_up_line_says(tmp_path: Path) -> None:
             tmp_path, lambda url: statuses.append(ask(url, "/_mockmoov/config", token)), *arguments
         )
         assert result.stdout.splitlines()[-1] == f"control plane at {url}/_mockmoov: {state}"
+        assert (f"page for browsers at {url}/_mockmoov/" in result.stdout.splitlines()) == (status == 200)
         assert statuses.pop() == status
         assert "very-secret" not in result.output
 

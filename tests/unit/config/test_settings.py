@@ -127,8 +127,31 @@ def test_a_setting_below_a_table_is_misplaced(toml: Path) -> None:
             assert str(caught.value) == f"{toml}: {name} is a setting of the server: put it above [[{table}]]"
 
 
+def test_table_says_what_to_write_instead(toml: Path) -> None:
+    array = "is one table, and {0} are an array of tables: write [[{0}]]"
+    top = "is a table: write settings at the top of the file, outside of tables"
+    table = {
+        "[server]\nport = 1": f"[server] {top}",
+        "[tls]\nport = 1": f"[tls] {top}",
+        "tls = {port = 1}": f"[tls] {top}",
+        "[stubs]\nendpoint = 'ping'": f"[stubs] {array.format('stubs')}",
+        "api_keys = {port = 1}": f"[api_keys] {array.format('api_keys')}",
+    }
+    for text, message in table.items():
+        toml.write_text(f"{text}\n")
+        with pytest.raises(SettingsError) as caught:
+            from_file(str(toml))
+        assert str(caught.value) == f"{toml}: {message}"
+
+
+def test_faults_are_planned_while_the_server_runs(toml: Path) -> None:
+    toml.write_text("[[faults]]\npreset = 'slow'\n")
+    hint = "plan faults while the server runs: POST /_mockmoov/faults, or faults.add(...) in Python"
+    assert message_of(from_file(str(toml))) == f"{toml}: faults: there is no such setting; {hint}"
+
+
 def test_api_keys_must_be_tables_or_json(toml: Path) -> None:
-    for value in ("1", '["port"]', "{port = 1}"):
+    for value in ("1", '["port"]'):
         toml.write_text(f"api_keys = {value}\n")
         message = f'{toml}: api_keys must be a list of objects such as [{{"client_id": "a", ...}}]'
         assert message_of(from_file(str(toml))) == message

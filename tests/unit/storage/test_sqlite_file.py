@@ -137,6 +137,7 @@ def test_a_path_that_is_no_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "to fifo").symlink_to("fifo")
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "astray").symlink_to(tmp_path / "missing" / "file")
+    check = "check the permissions of its folder, or name another file"
     make = "there is no such folder: make it with mkdir -p"
     table: Mapping[Path, str] = {
         tmp_path / "folder": "{} is a folder: name a file in it",
@@ -145,8 +146,8 @@ def test_a_path_that_is_no_file_is_refused(tmp_path: Path) -> None:
         tmp_path / "file" / "a.db": f"{{}}: {tmp_path / 'file'} is not a folder",
         tmp_path / "fifo": "{} is not a file",
         tmp_path / "to fifo": f"{tmp_path / 'fifo'} is not a file",
-        tmp_path / "loop": "{}: the file cannot be opened: Too many levels of symbolic links",
-        tmp_path / ("n" * 300): "{}: the file cannot be opened: File name too long",
+        tmp_path / "loop": f"{{}}: the file cannot be opened: Too many levels of symbolic links: {check}",
+        tmp_path / ("n" * 300): f"{{}}: the file cannot be opened: File name too long: {check}",
         Path("/dev/null"): "{} is not a file",
         Path("/dev/zero"): "{} is not a file",
     }
@@ -183,11 +184,11 @@ def test_what_is_not_mockmoovs_is_refused_and_left(tmp_path: Path) -> None:
         path.unlink()
     texts = {
         " is the database of another program: name another file",
-        ": the file is not a SQLite database",
-        ": the file is damaged",
+        ": the file is not a SQLite database: name another file",
+        ": the file is damaged: move it away, or name another file",
     }
     assert found["other"] == " is the database of another program: name another file"
-    assert found["text"] == found["zeros"] == ": the file is not a SQLite database"
+    assert found["text"] == found["zeros"] == ": the file is not a SQLite database: name another file"
     assert set(found.values()) == texts, found
 
 

@@ -206,11 +206,13 @@ def test_failures_say_why_and_the_next_call_tries_again(tmp_path: Path) -> None:
     path, reasons = tmp_path / "state.db", set[str]()
     codes: Mapping[int, str] = {
         sqlite3.SQLITE_FULL: "the disk is full",
-        sqlite3.SQLITE_READONLY_DBMOVED: "it cannot be written: the file or its file system is read-only",
+        sqlite3.SQLITE_READONLY_DBMOVED: "it cannot be written: the file or its file system is read-only: "
+        "make it writable, or name another file",
         sqlite3.SQLITE_IOERR_WRITE: "the disk failed, or is full",
-        sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
-        sqlite3.SQLITE_CORRUPT_VTAB: "the file is damaged",
-        sqlite3.SQLITE_NOTADB: "the file is not a SQLite database",
+        sqlite3.SQLITE_CANTOPEN: "the file cannot be opened: check the permissions of its folder, "
+        "or name another file",
+        sqlite3.SQLITE_CORRUPT_VTAB: "the file is damaged: move it away, or name another file",
+        sqlite3.SQLITE_NOTADB: "the file is not a SQLite database: name another file",
         sqlite3.SQLITE_PROTOCOL: "several processes cannot share this file system",
         sqlite3.SQLITE_LOCKED_SHAREDCACHE: "another connection has locked it",
     }
