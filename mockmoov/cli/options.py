@@ -11,7 +11,7 @@ from mockmoov.cli.logs import report
 from mockmoov.config import parsers
 from mockmoov.config.settings import Settings, SettingsError, load
 from mockmoov.config.sources import PREFIX, from_environment, from_file
-from mockmoov.config.tls_trust import trust_context
+from mockmoov.config.tls_trust import connection_hint, trust_context
 
 if TYPE_CHECKING:
     import ssl
@@ -48,6 +48,17 @@ def tls_context(url: str, ca_file: str | None) -> "ssl.SSLContext | None":
         return trust_context(ca_file)
     except ValueError as error:
         fail(2, f"--ca-file {error}")
+
+
+def explain_connection(error: Exception, url: str, *, is_connected: bool) -> str:
+    """Advice to append to why a server at a URL didn't answer, or "".
+
+    `is_connected`: whether there was a connection; without one there may be no server.
+    """
+    hint = connection_hint(error, url, "--ca-file")
+    if hint or is_connected:
+        return hint
+    return f"; start one with `mockmoov serve`, or name another with --url or {PREFIX}URL"
 
 
 def _parse_url(_context: click.Context, _parameter: click.Parameter, value: str) -> str:

@@ -10,8 +10,7 @@ from mockmoov.cli.credentials import (
     client_secret_option,
     find_credentials,
 )
-from mockmoov.cli.options import ca_file_option, fail, tls_context, url_option
-from mockmoov.config.tls_trust import trust_hint
+from mockmoov.cli.options import ca_file_option, explain_connection, fail, tls_context, url_option
 from mockmoov.oauth.scopes import ACCOUNT_ID
 
 # The arguments of the client, and the options that they come from.
@@ -44,7 +43,7 @@ def token(
     """
     import httpx2  # noqa: PLC0415 - `--help` doesn't need these
 
-    from mockmoov.client import InvalidClientError, MoovError, TokenClient  # noqa: PLC0415
+    from mockmoov.client import InvalidClientError, MoovError, TokenClient, TransportError  # noqa: PLC0415
 
     key = find_credentials(client_id, client_secret)
     scope = tuple(_with_account(key, item) for item in scope)
@@ -57,8 +56,10 @@ def token(
             click.echo(client.create(scope=scope).access_token)
     except InvalidClientError as error:
         fail(1, f"{error}; {key.source}")
+    except TransportError as error:
+        fail(1, f"{error}{explain_connection(error, url, is_connected=error.request_sent)}")
     except MoovError as error:
-        fail(1, f"{error}{trust_hint(error, '--ca-file')}")
+        fail(1, str(error))
     except ValueError as error:  # an argument that can't be sent
         fail(2, re.sub(r"^\w+", lambda argument: _OPTIONS.get(argument[0], argument[0]), str(error)))
 

@@ -7,7 +7,7 @@ from operator import methodcaller
 from typing import Any, TypeAlias
 from urllib.parse import urlencode
 
-from mockmoov.config.tls_trust import trust_context, trust_hint
+from mockmoov.config.tls_trust import connection_hint, trust_context
 from mockmoov.control_plane.access import TOKEN_HEADER
 from mockmoov.control_plane.router import BASE, ControlPlane
 from mockmoov.oauth.encoding import to_json
@@ -92,7 +92,7 @@ class HttpTransport:
                 method, target, content=body, headers=self._headers, timeout=timeout + _EXTRA_TIMEOUT
             )
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RuntimeError) as error:  # or it is closed
-            hint = trust_hint(error, "ca_file")
+            hint = connection_hint(error, self._url, "ca_file")
             raise ControlError(0, f"no mockmoov answers at {self._url}: {error}{hint}") from None
         if _MOCKMOOV_HEADERS.isdisjoint(response.headers):
             raise ControlError(response.status_code, f"the server at {self._url} is not a mockmoov")

@@ -1,5 +1,6 @@
 """Sends requests within a budget: so many in total, so many a second, and for so long. Records them."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from mockmoov.verify.check import BudgetExhausted, NoResponse
 Send = Callable[[httpx2.Request], httpx2.Response]
 """Sends a request and returns the response with its body. Raises `httpx2.HTTPError`."""
 
+_NOT_TLS = "WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|PACKET_LENGTH_TOO_LONG"  # in errors of OpenSSL
 _RETRIES = 2  # after 429
 _REVOCATIONS = 2  # requests to keep for each response, which may contain two tokens to revoke
 _LONGEST_WAIT = 30.0  # seconds; a longer Retry-After is cut to this
@@ -103,7 +105,9 @@ class BudgetedSender:
         try:
             return self._send(request)
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, OSError) as error:
-            raise NoResponse(f"{request.method} {request.url.path}: {_describe(error)}") from None
+            raise NoResponse(
+                f"{request.method} {request.url.path}: {_describe(error, request.url)}"
+            ) from None
 
 
 def _seconds_to_wait(response: httpx2.Response) -> float:
@@ -111,10 +115,17 @@ def _seconds_to_wait(response: httpx2.Response) -> float:
     return min(float(value), _LONGEST_WAIT) if value.isascii() and value.isdigit() else 1.0
 
 
-def _describe(error: Exception) -> str:
+def _describe(error: Exception, url: httpx2.URL) -> str:
     """What happened. The error's own text is not used, because it may quote what the server sent."""
     if isinstance(error, httpx2.ConnectError) and "certificate verify failed" in str(error):
         return "the certificate is not trusted; pass its CA with --ca-file"
+    if isinstance(error, httpx2.ConnectError) and re.search(_NOT_TLS, str(error)):
+        return f"this port answers without TLS; use http://{url.netloc.decode()}"
+    if isinstance(error, httpx2.RemoteProtocolError) and url.scheme == "http":
+        return (
+            "the connection closed without a response, or it is not HTTP (RemoteProtocolError); "
+            f"if this is a port for https, use https://{url.netloc.decode()}"
+        )
     descriptions: tuple[tuple[type[Exception], str], ...] = (
         (httpx2.ConnectTimeout, "connecting timed out"),
         (httpx2.ConnectError, "cannot connect; is the server running?"),

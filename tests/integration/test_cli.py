@@ -28,7 +28,7 @@ from mockmoov.config.settings import load
 from mockmoov.config.sources import PREFIX
 from mockmoov.data.operations import OPERATIONS
 from mockmoov.data.scopes import SCOPES
-from mockmoov.testing import MockMoov
+from mockmoov.testing import ControlError, MockMoov
 from tests.support import command_line, odd_servers
 from tests.support.listening import listening
 from tests.support.odd_servers import Counting
@@ -375,7 +375,39 @@ def test_healthcheck_is_1_if_nobody_answers() -> None:
     result = invoke("healthcheck", "--url", url)
     assert result.exit_code == 1
     refused = f"[Errno {errno.ECONNREFUSED}] {os.strerror(errno.ECONNREFUSED)}"
-    assert result.stderr == f"mockmoov: {url} is not healthy: {refused}\n"
+    hint = "start one with `mockmoov serve`, or name another with --url or MOCKMOOV_URL"
+    assert result.stderr == f"mockmoov: {url} is not healthy: {refused}; {hint}\n"
+    assert invoke("token", "--scope", "/x", "--url", url).stderr.endswith(f"{refused}; {hint}\n")
+
+
+@pytest.mark.slow
+def test_healthcheck_reports_how_long_it_waited() -> None:
+    with stub(503) as (url, _):
+        waited = invoke("healthcheck", "--wait", "1", "--url", url)
+    assert waited.stderr.startswith(f"mockmoov: {url} is not healthy after 1 s: HTTP Error 503")
+
+
+def test_healthcheck_waits_for_whole_seconds() -> None:
+    for wrong in ("1s", "-1", "0.5", "9" * 10):
+        message = f"Invalid value for '--wait': '{wrong}' is not a whole number of seconds, such as 30"
+        assert message in usage_error(invoke("healthcheck", f"--wait={wrong}"))
+
+
+@pytest.mark.slow
+def test_the_wrong_scheme_is_explained() -> None:
+    """In every command that calls a server."""
+    key = ("--client-id=a", "--client-secret=b")
+    commands = (("healthcheck", "--url"), ("token", "--scope=/x", "--url"), ("verify", *key))
+    with MockMoov(tls=True) as moov:
+        table = {
+            moov.url.replace("http", "https"): f"this port answers without TLS. use {moov.url}",
+            moov.https_url.replace("https", "http"): f"; if this is a port for https, use {moov.https_url}",
+        }
+        for url, hint in table.items():
+            for command in commands:
+                assert re.search(f"{hint}\n$", invoke(*command, url).stderr), (command, url)
+            with pytest.raises(ControlError, match=hint):
+                MockMoov.connect(url)
 
 
 COMMANDS = (("healthcheck",), ("token", "--scope", "/ping.read"))

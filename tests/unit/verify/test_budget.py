@@ -79,10 +79,11 @@ def test_only_cleaning_up_is_sent_after_the_time_limit() -> None:
 FAILURES = [
     (httpx2.ConnectError("secret"), "cannot connect; is the server running?"),
     (httpx2.ConnectError("certificate verify failed: secret"), "is not trusted; pass its CA with --ca-file"),
+    (httpx2.ConnectError("[SSL: WRONG_VERSION_NUMBER] secret"), "answers without TLS; use http://localhost$"),
     (httpx2.ConnectTimeout("secret"), "connecting timed out"),
     (httpx2.ReadTimeout("secret"), "no response in time"),
     (httpx2.ReadError("secret"), "the connection was lost"),
-    (httpx2.RemoteProtocolError("secret"), "or it is not HTTP"),
+    (httpx2.RemoteProtocolError("secret"), "; if this is a port for https, use https://localhost$"),
     (ValueError("secret"), r"no response \(ValueError\)"),
 ]
 
@@ -95,3 +96,11 @@ def test_failures_are_explained_in_our_own_words(error: Exception, text: str) ->
     with pytest.raises(NoResponse, match=text) as failure:
         budgeted(fail)[0].send(GET)
     assert "secret" not in str(failure.value)
+
+
+def test_closed_https_connection_is_explained() -> None:
+    def fail() -> httpx2.Response:
+        raise httpx2.RemoteProtocolError("secret")
+
+    with pytest.raises(NoResponse, match=r"or it is not HTTP \(RemoteProtocolError\)$"):
+        budgeted(fail)[0].send(httpx2.Request("GET", "https://localhost/ping"))
