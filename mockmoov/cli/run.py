@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,14 @@ _FORWARDED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")  #
 _FROM_TERMINALS = ("SIGINT", "SIGQUIT")
 _NOT_STARTED = 2
 _NOT_FOUND, _NOT_RUNNABLE, _SIGNALED = 127, 126, 128  # exit codes, as a shell has them
+# Variables in addition to those of `testing/environment.py`: the programs that read them, and what they hold.
+VARIABLES: Mapping[str, tuple[str, str]] = {
+    f"{PREFIX}URL": ("mockmoov token, mockmoov healthcheck, pytest plugin", "url"),
+    f"{PREFIX}CLIENT_ID": ("mockmoov token, mockmoov verify", "client_id"),
+    f"{PREFIX}CLIENT_SECRET": ("mockmoov token, mockmoov verify", "client_secret"),
+    f"{PREFIX}CA_FILE": ("mockmoov token, mockmoov healthcheck, mockmoov verify", "ca_file"),
+    "MOOV_HTTPS_URL": ("programs", "https_url"),
+}
 _log = logging.getLogger("mockmoov")
 
 
@@ -52,7 +61,7 @@ def run(config: str | None, command: tuple[str, ...], **flags: str | None) -> No
         with _ca_file(parts) as ca_file:
             given = {"CONFIG": config, **{name.upper(): value for name, value in flags.items()}}
             settings = {PREFIX + name: value for name, value in given.items() if value is not None}
-            environ = {**os.environ, **settings, **_variables(parts, ca_file)}
+            environ = {**os.environ, "PATH": _path_with_mockmoov(), **settings, **_variables(parts, ca_file)}
             code = _exit_code(command, environ, forwarder)
     finally:
         server.stop()
@@ -67,13 +76,10 @@ def _variables(parts: Parts, ca_file: str | None) -> Mapping[str, str | None]:
 
     url, key = parts.listeners.url, parts.server.settings.api_keys[0]
     credentials = {name: getattr(key, name) for name in ("client_id", "client_secret", "account_id")}
+    values = {**credentials, "url": url, "https_url": parts.listeners.https_url, "ca_file": ca_file}
     return {
         **environment(url, credentials),
-        "MOOV_HTTPS_URL": parts.listeners.https_url,
-        f"{PREFIX}URL": url,
-        f"{PREFIX}CA_FILE": ca_file,
-        f"{PREFIX}CLIENT_ID": key.client_id,
-        f"{PREFIX}CLIENT_SECRET": key.client_secret,
+        **{variable: values[name] for variable, (_, name) in VARIABLES.items()},
     }
 
 
@@ -89,9 +95,21 @@ def _ca_file(parts: Parts) -> Iterator[str | None]:
         yield str(file)
 
 
+def _path_with_mockmoov() -> str:
+    """This process's `PATH`, with the folder of the command `mockmoov` at its end if no folder has it.
+
+    At the end, because that folder may have another `python` than the program uses.
+    """
+    path = os.environ.get("PATH", os.defpath)
+    scripts = sysconfig.get_path("scripts")
+    is_missing = shutil.which("mockmoov", path=path) is None and shutil.which("mockmoov", path=scripts)
+    return f"{path}{os.pathsep}{scripts}" if is_missing else path
+
+
 def _exit_code(command: Sequence[str], environ: Mapping[str, str | None], forwarder: "Forwarder") -> int:
     variables = {name: value for name, value in environ.items() if value is not None}
-    program = shutil.which(command[0]) or command[0]  # Windows doesn't look for npm.cmd itself
+    # Windows doesn't look for npm.cmd itself.
+    program = shutil.which(command[0], path=variables["PATH"]) or command[0]
     try:
         process = subprocess.Popen([program, *command[1:]], env=variables)  # noqa: S603 - it was asked for
     except OSError as error:

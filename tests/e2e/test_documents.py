@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from mockmoov import MockMoov, pytest_plugin
+from mockmoov.cli import run
 from mockmoov.cli.main import main
 from mockmoov.config.settings import SETTINGS
 from mockmoov.config.sources import COMMAND_VARIABLES
@@ -76,6 +77,9 @@ def test_page_on_outages_lists_every_preset() -> None:
 def test_page_on_the_plugin_lists_all_of_it() -> None:
     assert rows("docs/pytest.md", "environment") == [
         [name, reader, value] for name, (reader, value) in VARIABLES.items()
+    ]
+    assert rows("docs/pytest.md", "run environment") == [
+        [name, reader, f"{{{value}}}"] for name, (reader, value) in run.VARIABLES.items()
     ]
     source = inspect.getsource(pytest_plugin)
     assert [name for name, *_ in rows("docs/pytest.md", "options")] == re.findall(r'addini\("(\w+)"', source)

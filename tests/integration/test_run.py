@@ -49,9 +49,9 @@ def no_signal_is_ignored() -> Iterator[None]:
         signal.signal(number, signal.SIG_IGN)
 
 
-def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+def run(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "mockmoov", "run", *arguments]
-    variables = {**environment(), **commands_on_the_path()}
+    variables = {**environment(), **commands_on_the_path(), **variables}
     return subprocess.run(command, check=False, capture_output=True, text=True, env=variables)
 
 
@@ -78,6 +78,15 @@ def test_commands_of_mockmoov_see_the_settings_in_flags() -> None:
     scope = "/accounts/{accountID}/cards.read"
     done = run(f"--api-keys={keys}", "--", "mockmoov", "token", "--scope", scope)
     assert (done.returncode, done.stdout.count(".")) == (0, 2), done.stderr
+
+
+def test_program_finds_mockmoov_without_it_on_the_path() -> None:
+    script = 'mockmoov --version >&2 && echo "$PATH"'
+    done = run("--", "sh", "-c", script, PATH=os.defpath)
+    assert done.stdout.startswith(f"{os.defpath}{os.pathsep}")
+    assert run("--", "mockmoov", "--version", PATH=os.defpath).returncode == 0
+    path = commands_on_the_path()["PATH"]
+    assert run("--", "sh", "-c", script).stdout == f"{path}\n"
 
 
 def test_program_gets_no_variable_of_another_server() -> None:
