@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import ssl
 
-# What errors say if a server answers TLS with something else, or closes the connection when it gets no TLS.
-_NOT_TLS = "WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|PACKET_LENGTH_TOO_LONG"
-_NOT_HTTP = "without (?:sending a )?response"
+# The other scheme, and what errors say if the server may expect that one. Errors of TLS depend on how far the
+# handshake came before the server closed the connection.
+_OTHER_SCHEMES = {
+    "https": (
+        "http",
+        "WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|PACKET_LENGTH_TOO_LONG|UNEXPECTED_EOF|reset by peer",
+    ),
+    "http": ("https", "without (?:sending a )?response|reset by peer"),
+}
 
 
 def trust_context(ca_file: str | None) -> "ssl.SSLContext":
@@ -33,8 +39,6 @@ def connection_hint(error: Exception, url: str, option: str) -> str:
     if "certificate verify failed" in text:
         return f"; set {option} to the CA certificate"
     scheme, _, rest = url.partition("://")
-    if scheme.lower() == "https" and re.search(_NOT_TLS, text):
-        return f"; this port answers without TLS: use http://{rest}"
-    if scheme.lower() == "http" and re.search(_NOT_HTTP, text):
-        return f"; if this is a port for https, use https://{rest}"
-    return ""
+    other, symptoms = _OTHER_SCHEMES.get(scheme.lower(), ("", ""))
+    is_likely = other and re.search(symptoms, text)
+    return f"; if this is a port for {other}, use {other}://{rest}" if is_likely else ""

@@ -15,7 +15,8 @@ from mockmoov.verify.check import BudgetExhausted, NoResponse
 Send = Callable[[httpx2.Request], httpx2.Response]
 """Sends a request and returns the response with its body. Raises `httpx2.HTTPError`."""
 
-_NOT_TLS = "WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|PACKET_LENGTH_TOO_LONG"  # in errors of OpenSSL
+# What errors say of a server that answers a TLS handshake with something else, or leaves.
+_NO_TLS = "WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|PACKET_LENGTH_TOO_LONG|UNEXPECTED_EOF|reset by peer"
 _RETRIES = 2  # after 429
 _REVOCATIONS = 2  # requests to keep for each response, which may contain two tokens to revoke
 _LONGEST_WAIT = 30.0  # seconds; a longer Retry-After is cut to this
@@ -119,13 +120,6 @@ def _describe(error: Exception, url: httpx2.URL) -> str:
     """What happened. The error's own text is not used, because it may quote what the server sent."""
     if isinstance(error, httpx2.ConnectError) and "certificate verify failed" in str(error):
         return "the certificate is not trusted; pass its CA with --ca-file"
-    if isinstance(error, httpx2.ConnectError) and re.search(_NOT_TLS, str(error)):
-        return f"this port answers without TLS; use http://{url.netloc.decode()}"
-    if isinstance(error, httpx2.RemoteProtocolError) and url.scheme == "http":
-        return (
-            "the connection closed without a response, or it is not HTTP (RemoteProtocolError); "
-            f"if this is a port for https, use https://{url.netloc.decode()}"
-        )
     descriptions: tuple[tuple[type[Exception], str], ...] = (
         (httpx2.ConnectTimeout, "connecting timed out"),
         (httpx2.ConnectError, "cannot connect; is the server running?"),
@@ -134,7 +128,13 @@ def _describe(error: Exception, url: httpx2.URL) -> str:
         (httpx2.RemoteProtocolError, "the connection closed without a response, or it is not HTTP"),
     )
     name = type(error).__name__
-    return next(
-        (f"{text} ({name})" for kind, text in descriptions if isinstance(error, kind)),
-        f"no response ({name})",
-    )
+    description = next((text for kind, text in descriptions if isinstance(error, kind)), "no response")
+    return f"{description} ({name}){_suggest_scheme(error, url)}"
+
+
+def _suggest_scheme(error: Exception, url: httpx2.URL) -> str:
+    """The other scheme, if the error may come from a server that expects it."""
+    is_closed = isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError)
+    is_not_tls = isinstance(error, httpx2.ConnectError) and bool(re.search(_NO_TLS, str(error)))
+    other, is_likely = ("http", is_not_tls) if url.scheme == "https" else ("https", is_closed)
+    return f"; if this is a port for {other}, use {other}://{url.netloc.decode()}" if is_likely else ""

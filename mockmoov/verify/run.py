@@ -108,10 +108,8 @@ def target_of(
 ) -> Target:
     """The target of a run, with a default rate unless it is on loopback.
 
-    `attributes`: others of `Target`. Raises `CannotRun` if an option is invalid.
+    `url` has no `url_problem`. `attributes`: others of `Target`. Raises `CannotRun` if an option is invalid.
     """
-    if problem := url_problem(url):
-        raise CannotRun(problem)
     sent = {"client_id": client_id, "client_secret": client_secret, **attributes}
     for name in ("client_id", "client_secret", "origin", "control_token"):
         value = sent.get(name)

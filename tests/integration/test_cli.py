@@ -90,6 +90,7 @@ def test_wrong_settings_are_exit_code_2_and_named(tmp_path: Path) -> None:
     for wrong, meant in {"sreve": "serve", "tokens": "token", "start": "serve", "help": "--help"}.items():
         assert f"No such command '{wrong}'; did you mean {meant}?" in usage_error(invoke(wrong))
     assert usage_error(invoke("zzz")).endswith("No such command 'zzz'\n")
+    assert "No such command" in usage_error(invoke(""))
     assert "No such option '--sreve'" in usage_error(invoke("--sreve")).replace(": --sreve", " '--sreve'")
 
 
@@ -400,7 +401,7 @@ def test_the_wrong_scheme_is_explained() -> None:
     commands = (("healthcheck", "--url"), ("token", "--scope=/x", "--url"), ("verify", *key))
     with MockMoov(tls=True) as moov:
         table = {
-            moov.url.replace("http", "https"): f"this port answers without TLS. use {moov.url}",
+            moov.url.replace("http", "https"): f"; if this is a port for http, use {moov.url}",
             moov.https_url.replace("https", "http"): f"; if this is a port for https, use {moov.https_url}",
         }
         for url, hint in table.items():

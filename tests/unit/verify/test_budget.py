@@ -79,7 +79,6 @@ def test_only_cleaning_up_is_sent_after_the_time_limit() -> None:
 FAILURES = [
     (httpx2.ConnectError("secret"), "cannot connect; is the server running?"),
     (httpx2.ConnectError("certificate verify failed: secret"), "is not trusted; pass its CA with --ca-file"),
-    (httpx2.ConnectError("[SSL: WRONG_VERSION_NUMBER] secret"), "answers without TLS; use http://localhost$"),
     (httpx2.ConnectTimeout("secret"), "connecting timed out"),
     (httpx2.ReadTimeout("secret"), "no response in time"),
     (httpx2.ReadError("secret"), "the connection was lost"),
@@ -98,9 +97,20 @@ def test_failures_are_explained_in_our_own_words(error: Exception, text: str) ->
     assert "secret" not in str(failure.value)
 
 
-def test_closed_https_connection_is_explained() -> None:
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            httpx2.ConnectError("[SSL: WRONG_VERSION_NUMBER] secret"),
+            r"; if this is a port for http, use http://localhost$",
+        ),
+        (httpx2.ConnectError("secret"), r"is the server running\? \(ConnectError\)$"),
+        (httpx2.RemoteProtocolError("secret"), r"or it is not HTTP \(RemoteProtocolError\)$"),
+    ],
+)
+def test_failures_of_https_are_explained(error: Exception, text: str) -> None:
     def fail() -> httpx2.Response:
-        raise httpx2.RemoteProtocolError("secret")
+        raise error
 
-    with pytest.raises(NoResponse, match=r"or it is not HTTP \(RemoteProtocolError\)$"):
+    with pytest.raises(NoResponse, match=text):
         budgeted(fail)[0].send(httpx2.Request("GET", "https://localhost/ping"))
