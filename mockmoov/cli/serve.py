@@ -121,7 +121,7 @@ class Parts(Struct, frozen=True, kw_only=True):
         """What the server prints at its start; of the secrets only that of the documented example."""
         settings, listeners = self.server.settings, self.listeners
         listens_on, contract = self.first_lines()
-        control = "on" if listeners.has_control else "off (set control_token, or control to on)"
+        control = "on" if listeners.has_control else "off (set control_token, or set control to on)"
         return [
             listens_on,
             f"bound to {listeners.bound}",

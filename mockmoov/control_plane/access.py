@@ -46,7 +46,7 @@ class ControlAccess(Struct, frozen=True, kw_only=True):
 
     def _host_error(self, request: HttpRequest) -> HttpResponse | None:
         if not self.is_on:
-            return render_error(404, "the control plane is off: set control_token, or control to on")
+            return render_error(404, "the control plane is off: set control_token, or set control to on")
         if self.hosts and (reason := self.hosts.rejection_reason(request)):
             return render_error(421, reason)
         return None

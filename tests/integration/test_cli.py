@@ -179,7 +179,7 @@ def test_start_up_lines_name_the_https_and_public_url(tmp_path: Path) -> None:
 def test_the_control_plane_is_as_the_start_up_line_says(tmp_path: Path) -> None:
     """The table of all cases is in tests/unit/control_plane/test_access.py."""
     table = [
-        (["--host=0.0.0.0"], "off (set control_token, or control to on)", 404),
+        (["--host=0.0.0.0"], "off (set control_token, or set control to on)", 404),
         (["--host=0.0.0.0", "--control-token=very-secret"], "on", 200),
         (["--host=127.0.0.1", "--control-token=very-secret"], "on", 200),
     ]

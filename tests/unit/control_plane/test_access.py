@@ -16,7 +16,7 @@ from tests.support.listening import listening
 from tests.support.servers import CLIENT_ID, new_server
 
 TOKEN = "sesame-0123456789"
-OFF = "the control plane is off: set control_token, or control to on"
+OFF = "the control plane is off: set control_token, or set control to on"
 NO_TOKEN = "X-Mockmoov-Token is missing or wrong"
 Headers = Mapping[str, str | tuple[str, ...]]
 
