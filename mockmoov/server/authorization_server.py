@@ -34,7 +34,7 @@ from mockmoov.server.steps import Delay, Forward, PeekBody, ReadBody, Steps, run
 from mockmoov.server.validation import TokenValidator
 from mockmoov.simulation import fault_effects
 from mockmoov.simulation.clock import http_date
-from mockmoov.simulation.faults import NO_RESPONSE
+from mockmoov.simulation.faults import NO_RESPONSE, fault_reason
 from mockmoov.simulation.redaction import redact_path
 from mockmoov.simulation.stubs import miss_reason, stub_response
 from mockmoov.storage.entries import names_of_records
@@ -292,7 +292,7 @@ class AuthorizationServer:
             yield from self._delay(context, fault.delay)
             context.network_error = fault.network_error
             if fault.network_error in NO_RESPONSE:
-                context.reason = f"fault {fault.id}"
+                context.reason = fault_reason(fault)
                 return None
             if response := fault_effects.planned_response(fault, contract):
                 return response

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.messages import HttpResponse, TokenResponse
 from mockmoov.oauth.responses import NO_STORE, REASON_HEADER
-from mockmoov.simulation.faults import Fault, has_response
+from mockmoov.simulation.faults import Fault, fault_reason, has_response
 from mockmoov.simulation.planned_headers import (
     REQUEST_ID,
     WITHOUT_BODY,
@@ -43,7 +43,7 @@ def planned_response(fault: Fault, contract: "Contract") -> HttpResponse | None:
     if fault.body is not None or fault.text is not None:
         usual = "text/plain" if fault.body is None else "application/json"
         headers["content-type"] = fault.content_type or usual
-    headers |= dict(NO_STORE) | {REASON_HEADER: f"fault {fault.id}"} | _retry_after(fault, contract)
+    headers |= dict(NO_STORE) | {REASON_HEADER: fault_reason(fault)} | _retry_after(fault, contract)
     sent, body = set_headers(headers.items(), fault.headers), _truncate(fault, _body(fault))
     return HttpResponse(status=fault.status or 200, headers=sent, body=body)
 

@@ -139,6 +139,11 @@ def select_fault(
     return None, tuple(counted)
 
 
+def fault_reason(fault: Fault) -> str:
+    """The reason of a response that a fault sends, or of its lack: the fault's id, and its preset."""
+    return f"fault {fault.id} ({fault.preset})" if fault.preset else f"fault {fault.id}"
+
+
 def describe_fault(fault: Fault) -> str:
     """Describe a fault in one line: every field that isn't at its default, except those in `_OMITTED`."""
     names = ("preset", *Fault.__struct_fields__)

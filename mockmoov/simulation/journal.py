@@ -96,7 +96,7 @@ def format_line(exchange: Exchange) -> str:
     request = " ".join(filter(None, (exchange.method, exchange.path + query, *parameters, contract)))
     status = "no response" if exchange.status is None else exchange.status
     planned = f"fault {exchange.fault}" if exchange.fault else ""
-    reasons = [exchange.reason, planned if planned != exchange.reason else ""]
+    reasons = [exchange.reason, "" if (exchange.reason or "").startswith(planned) else planned]
     reason = ", ".join(filter(None, reasons))
     return f"#{exchange.number} {http_date(int(exchange.at))} {request} -> {status}" + (
         f": {reason}" if reason else ""

@@ -104,6 +104,8 @@ def test_without_status_body_and_text_nothing_is_planned() -> None:
 def test_planned_body_is_json_or_text() -> None:
     empty = HttpResponse(status=503, headers=(*STORE, ("x-mockmoov-reason", "fault f")))
     assert planned(Fault(id="f", status=503)) == empty
+    named = dict(planned(Fault(id="f", status=503, preset="unavailable")).headers)
+    assert named["x-mockmoov-reason"] == "fault f (unavailable)"
     for fault, content_type, body in (
         (Fault(body={"é": None}), "application/json", '{"é":null}'),
         (Fault(body=0), "application/json", "0"),

@@ -75,6 +75,7 @@ TOKEN = "POST /oauth2/token client_credentials /ping.read (contract 2023)"
         ({"fault": None}, f"{TOKEN} -> 200"),
         ({"status": 401, "reason": "why"}, f"{TOKEN} -> 401: why, fault f1"),
         ({"status": None, "reason": "fault f1"}, f"{TOKEN} -> no response: fault f1"),
+        ({"status": None, "reason": "fault f1 (hang)"}, f"{TOKEN} -> no response: fault f1 (hang)"),
         (
             {"parameters": {"token": "sha256:1", "x": "y"}, "path": "/oauth2/revoke", "fault": None},
             "POST /oauth2/revoke sha256:1 (contract 2023) -> 200",

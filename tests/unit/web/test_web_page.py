@@ -36,7 +36,8 @@ def test_root_says_how_to_turn_the_page_on() -> None:
     response = ask(network_app(), "GET", "/", headers=HTML)
     assert (response.status_code, response.headers["content-type"]) == (404, "text/plain; charset=utf-8")
     assert response.text == (
-        "This is mockmoov. It has a page, but the control plane is off: set control_token, or set control to on\n"
+        "This is mockmoov. It has a page, but the control plane is off: "
+        "set control_token, or set control to on\n"
     )
     assert ask(network_app(control_token=TOKEN), "GET", "/", headers=HTML).status_code == 302
 
