@@ -58,6 +58,8 @@ function curlSection(exchange) {
     el("p", { class: "hint" }, curlNotes(exchange, command).join(" ")));
 }
 
+const stubForm = ({ client_id: client }) => (client === null ? "#/controls" : `#/controls/${encodeURIComponent(client)}`);
+
 /** The elements that describe an exchange. */
 export function exchangeDetails(exchange) {
   const query = Object.entries(exchange.query).flatMap(([name, values]) => values.map((value) => [name, value]));
@@ -65,6 +67,7 @@ export function exchangeDetails(exchange) {
     el("p", { class: "mono long", "data-testid": "request-line" },
       statusMark(exchange), " ", el("bdi", null, `${exchange.method} ${exchange.path}`)),
     exchange.reason === null ? null : el("p", { class: "why long", "data-testid": "detail-reason" }, el("bdi", null, exchange.reason)),
+    exchange.status === 501 ? el("p", null, el("a", { href: stubForm(exchange), "data-testid": "add-stub" }, "Add a stub")) : null,
     section("Exchange", facts(exchange)),
     section("Headers", Object.entries(exchange.headers)),
     section("Parameters", Object.entries(exchange.parameters)),

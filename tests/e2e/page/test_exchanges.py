@@ -14,7 +14,7 @@ from selenium.webdriver import Keys
 from mockmoov.testing import MockMoov
 from tests.support.browser import Browser
 from tests.support.page import Tab, request_token
-from tests.support.servers import CLIENT_SECRET
+from tests.support.servers import CLIENT_ID, CLIENT_SECRET
 
 pytestmark = pytest.mark.slow
 TOKEN = "only-for-tests-0123456789"
@@ -169,6 +169,14 @@ def test_full_journal_has_few_rows_and_all_are_found(browser: Browser) -> None:
         tab.until(lambda: len(rows(tab)) == 1)
         assert tab.problems() == []
         tab.leave()
+
+
+def test_unanswered_operation_leads_to_the_stubs_of_its_key(tab: Tab, moov: MockMoov) -> None:
+    bearer = {"authorization": f"Bearer {moov.mint('/accounts.read')}"}
+    assert httpx2.get(f"{moov.url}/accounts", headers=bearer).status_code == 501
+    tab.open("exchanges/1").find("add-stub").click()
+    tab.shows("Stubs")
+    assert tab.driver.current_url.endswith(f"#/controls/{CLIENT_ID}")
 
 
 # --- hostile text -------------------------------------------------------------------------------
