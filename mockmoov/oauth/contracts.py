@@ -105,7 +105,7 @@ CONTRACT_DATED = Contract(  # spec
     token_types={"jwt": "Bearer", "opaque": "Bearer"},
     expires_in=_unix_time,
     other_expires_in=_lifetime,
-    expiry_hint="; expires_in of this contract is a Unix time, not a number of seconds",
+    expiry_hint="; expires_in of a dated version is a Unix time, so do not add it to the current time",
     errors={
         ErrorCode.INVALID_CLIENT: ErrorFormat(status=401, body=None),  # live
         **dict.fromkeys(_FIELD_TEXTS, ErrorFormat(status=422, body=_field)),

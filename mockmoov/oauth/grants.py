@@ -143,7 +143,7 @@ def _valid_refresh_token(sent: str, facts: GrantFacts) -> RefreshToken:
     """Return the refresh token if its client may still use it; raises `OAuthError`."""
     token = facts.refresh_token
     if token is None:
-        raise invalid_grant(f"refresh_token {_unknown_refresh_token(sent, facts.restart_advice)}")
+        raise invalid_grant(f"refresh_token is unknown: it {_why_unknown(sent, facts.restart_advice)}")
     if token.client_id != facts.api_key.client_id:
         raise invalid_grant("refresh_token was issued to another client")
     if reason := facts.api_key.rejection_reason(token, facts.restart_advice):
@@ -153,7 +153,7 @@ def _valid_refresh_token(sent: str, facts: GrantFacts) -> RefreshToken:
     return token
 
 
-def _unknown_refresh_token(sent: str, restart_advice: str) -> str:
+def _why_unknown(sent: str, restart_advice: str) -> str:
     """Why a text is not a genuine refresh token, as a predicate."""
     if odd := hints.token_oddity(sent):
         return odd
@@ -161,7 +161,7 @@ def _unknown_refresh_token(sent: str, restart_advice: str) -> str:
         return "is an access token: send the refresh_token of the same response"
     if not has_refresh_token_form(sent):
         return "is cut short, or not a refresh token"
-    return f"was altered, or issued by another server, or {hints.earlier(restart_advice)}"
+    return f"was altered, or {hints.elsewhere(restart_advice)}"
 
 
 GRANTS: dict[str, Callable[[TokenRequest, GrantFacts], Grant]] = {

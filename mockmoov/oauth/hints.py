@@ -25,7 +25,7 @@ _OTHER_NAMES: Mapping[str, frozenset[str]] = {
 }
 _NOT_ALPHANUMERIC = r"[^a-z0-9]"
 REVOKED = "was revoked, by a request or because a used refresh token of its family was sent again"
-USED = "was used already: each works once, so use the refresh_token of the latest response"
+USED = "was used already: each works once, so use that of the latest response, or request a new token"
 _PLACEHOLDER = r"\$\w+|\$?\{+[^{}]*\}+|%\w+%|<[^<>]*>|\$\(.*\)|(?i:your)[ _-].*"
 # Forms of a value that nobody means to send, and what they are; the first that matches counts.
 _ODDITIES: Mapping[str, str] = {
@@ -59,7 +59,7 @@ def similar_secret(sent: str, key: ApiKey) -> str:
     if sent == key.client_id:
         return ": it is the same as client_id"
     if len(sent) >= _SIMILAR and sent in key.client_secret:
-        return ": it is only a part of the right one"
+        return f": it is only {len(sent)} of the {len(key.client_secret)} characters of the right one"
     return ": only its case is wrong" if sent.lower() == key.client_secret.lower() else ""
 
 
@@ -75,8 +75,8 @@ def missing_parameter_hint(
     if empty := [name for name, other in found.items() if name == other]:
         return f"; {' and '.join(empty)} was sent empty"
     if found:
-        others = " and ".join(printable(other, 40) for other in found.values())
-        return f"; did you mean {' and '.join(found)} by {others}?"
+        others = " and ".join(f"{printable(other, 40)} to {name}" for name, other in found.items())
+        return f"; rename {others}"
     if in_the_query := [name for name in missing if name in query]:
         return f"; {' and '.join(in_the_query)} in the query string counts only without a body"
     return ""
@@ -98,9 +98,10 @@ def grant_type_hint(sent: str, known: Iterable[str]) -> str:
     return nearest(sent.lower().replace("-", "_"), known)
 
 
-def earlier(restart_advice: str) -> str:
-    """When a token may have been issued that is unknown now; without advice, tokens survive a restart."""
-    return f"before a restart or a reset{restart_advice}" if restart_advice else "before a reset"
+def elsewhere(restart_advice: str) -> str:
+    """Where a token may come from that is unknown here; without advice, tokens survive a restart."""
+    earlier = "a restart or a reset" if restart_advice else "a reset"
+    return f"is of another server, or from before {earlier}: request a new one{restart_advice}"
 
 
 def scheme_hint(scheme: str, rest: str) -> str:
@@ -119,8 +120,8 @@ def scheme_hint(scheme: str, rest: str) -> str:
 def basic_for_bearer_hint(client_id: str) -> str:
     """What a program may have meant that sent wrong Basic credentials to an operation."""
     if client_id.count(".") == 2 and client_id.startswith("ey"):
-        return "; a token was sent as the client_id: send it as a Bearer token"
-    return "; HTTP Basic was sent, with which ~/.netrc may have replaced a Bearer token"
+        return "; the client_id is a token: send it as a Bearer token"
+    return "; ~/.netrc may have replaced a Bearer token"
 
 
 def token_oddity(text: str) -> str:
@@ -128,7 +129,7 @@ def token_oddity(text: str) -> str:
     if text.lower().startswith(("bearer ", "bearer:")):
         return "begins with the word Bearer, which is there twice"
     if text.startswith("{") and '"access_token"' in text:
-        return "is the whole token response: send only its access_token"
+        return "is the whole token response: send only the token in it"
     return oddity(text)
 
 
@@ -145,7 +146,7 @@ def version_hint(sent: str) -> str:
 def json_hint(body: bytes) -> str:
     """Why a body isn't JSON, if that is a common mistake, or ""."""
     if body.startswith(b"\xef\xbb\xbf"):
-        return ": it begins with a byte order mark, which JSON does not have"
+        return ": it begins with a byte order mark, so save it as UTF-8 without one"
     start = body.lstrip()[:2]
     if start.startswith(b"{'"):
         return ": it has single quotes, as Python prints a dict; JSON has double quotes"

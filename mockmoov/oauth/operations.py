@@ -110,6 +110,6 @@ def _missing_reason(granted: Sequence[str], needed: Iterable[str], parameters: M
             return f"the token lacks scope {templates}; the account in the path is not a UUID"
     if not missing:
         return ""
-    elsewhere = scopes.permits(granted, map(scopes.template, missing))
-    has = "this scope for another account" if elsewhere else scopes.summarize_scopes(granted)
+    others = [scopes.other_account(granted, scope) for scope in missing]
+    has = f"the same for account {others[0]}" if all(others) else scopes.summarize_scopes(granted)
     return f"the token lacks scope {' '.join(map(scopes.quote_scope, missing))}; it has {has}"

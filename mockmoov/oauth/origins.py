@@ -84,12 +84,14 @@ def origin_rejection_reason(
     policy: OriginPolicy | None,
     headers: Headers,
     audiences: Iterable[str],
+    *,
+    registered: Iterable[str] = (),
     show: Callable[[str], str] = str,
 ) -> str:
     """Why the Origin rule rejects a request with a browser token, or "" if it doesn't (docs).
 
-    `audiences` are those of the token: the origins of its API key when it was issued are among them. `show`
-    hides what could be a secret in an origin.
+    `audiences` are those of the token: the origins of its API key when it was issued are among them;
+    `registered` are those of now. `show` hides what could be a secret in an origin.
     """
     if policy is None:
         return ""
@@ -98,17 +100,20 @@ def origin_rejection_reason(
         return policy.absent
     if is_loopback(origin):
         return policy.loopback
-    registered = [each for each in map(serialize_origin, audiences) if each]
-    if origin in registered:
-        return ""
+    allowed = [each for each in map(serialize_origin, audiences) if each]
+    return "" if origin in allowed else _why_foreign(origin, allowed, registered, show)
+
+
+def _why_foreign(
+    origin: str, allowed: Iterable[str], registered: Iterable[str], show: Callable[[str], str]
+) -> str:
     if not origin:
         return "the page has no origin, as a file or a sandboxed frame has none: serve it over http"
-    same_host = next((each for each in registered if _host(each) == _host(origin)), "")
-    other = f"; {show(same_host)} was: scheme and port count, too" if same_host else ""
-    return (
-        f"{show(origin)} was not registered on the API key when the token was issued: "
-        f"add it to the key's origins, and request a new token{other}"
-    )
+    if origin in registered:
+        return f"{show(origin)} was added to the API key after the token was issued: request a new token"
+    same_host = next((each for each in allowed if _host(each) == _host(origin)), "")
+    other = f"; {show(same_host)} is one: scheme and port count, too" if same_host else ""
+    return f"{show(origin)} is not an origin of the API key: add it, and request a new token{other}"
 
 
 def _host(origin: str) -> str:

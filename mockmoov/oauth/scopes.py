@@ -80,14 +80,14 @@ def check_grantable(tokens: Iterable[str], known: _Known, allowed: tuple[str, ..
     """Raise `OAuthError` for an unknown scope, or one not `allowed` (scopes and templates; None: all)."""
     for token in tokens:
         if not known(token):
-            raise invalid_scope(f"{_name(token)} is not known{_advice(token, known)}")
+            raise invalid_scope(f"{_name(token, known)} is not known{_advice(token, known)}")
         if allowed is not None and canonical(token) not in allowed and template(token) not in allowed:
-            reason = f"{_name(token)} is not allowed for this API key, which has {summarize_scopes(allowed)}"
-            raise invalid_scope(reason)
+            has = summarize_scopes(allowed)
+            raise invalid_scope(f"{_name(token, known)} is not allowed for this API key, which has {has}")
 
 
-def _name(scope: str) -> str:
-    is_quoted = quote_scope(scope) == scope
+def _name(scope: str, known: _Known) -> str:
+    is_quoted = quote_scope(scope) == scope or known(f"/{scope}")
     return f"scope {scope}" if is_quoted else "a scope that is not of the form /family.permission"
 
 
@@ -100,6 +100,12 @@ def permits(granted: Iterable[str], required: Iterable[str]) -> bool:
     """Whether every required scope was granted; a template matches the scope of any account."""
     forms = {form for scope in granted for form in (canonical(scope), template(scope))}
     return forms.issuperset(map(canonical, required))
+
+
+def other_account(granted: Iterable[str], missing: str) -> str:
+    """The account for which the same scope was granted, or ""."""
+    found = (scope for scope in granted if scope != missing and template(scope) == template(missing))
+    return next((match[1] for scope in found if (match := _ACCOUNT_SCOPE.fullmatch(scope))), "")
 
 
 def quote_scope(scope: str) -> str:

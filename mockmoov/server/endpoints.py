@@ -160,14 +160,18 @@ class Endpoints:
             api_key = self._authenticate(sent, context.client.seen)
         except OAuthError as error:
             hint = hints.basic_for_bearer_hint(sent.client_ids[0])
-            raise invalid_client(error.reason + hint) from None
+            raise invalid_client(f"HTTP Basic was sent: {error.reason}{hint}") from None
         return AuthorizedClient(api_key, None)
 
     def _bearer(self, context: RequestContext, credentials: str) -> AuthorizedClient:
         api_key, token = self.validator.live_access_token(credentials, context.now, context.client.seen)
         if token.client_type == "web":
             reason = origins.origin_rejection_reason(
-                self.origin_policy, context.request.headers, token.audiences, show=show_origin
+                self.origin_policy,
+                context.request.headers,
+                token.audiences,
+                registered=api_key.origins,
+                show=show_origin,
             )
             if reason:
                 raise invalid_client(reason)
@@ -189,7 +193,7 @@ class Endpoints:
         if keys:
             others = set(self.repository.secrets()).difference(key.client_secret for key in keys)
             is_mixed = others.intersection(credentials.client_secrets)
-            return "client_secret is that of another API key" if is_mixed else ""
+            return "client_id and client_secret are of different API keys" if is_mixed else ""
         if self.repository.api_keys(credentials.client_secrets):
             return "client_id and client_secret are swapped"
         if EXAMPLE["client_id"] in credentials.client_ids:

@@ -114,12 +114,18 @@ class Routes(Generic[T]):
         if known := _OTHER_PATHS.get(path) or _OTHER_PATHS.get(plain):
             return known
         if "//" in plain:
-            return "; a segment of it is empty: the program may have had no value for it"
+            return self._empty_segment_hint(plain)
         forms = (plain, re.sub(rf"\A(?:{_VERSION_PREFIX})+", "", plain), _BELOW_ACCOUNT + plain)
         if found := next(filter(None, map(self._template, forms)), None):
             return f"; did you mean {found}?"
         slip = re.sub(UUID, "{accountID}", path)
         return nearest(slip, self.templates, likeness=self._likeness) if len(slip) <= _LONGEST_SLIP else ""
+
+    def _empty_segment_hint(self, path: str) -> str:
+        before = path.partition("//")[0].rpartition("/")[2]
+        words = {word for template in self.templates for word in template.split("/")}
+        place = f"after /{before}" if before in words else "of it"
+        return f"; the part {place} is empty: the program may have had no value for it"
 
     def _template(self, path: str) -> str | None:
         """The template of a path, or None."""

@@ -165,6 +165,6 @@ def restart_advice(settings: Settings) -> str:
     if is_durable(settings):
         return ""
     if settings.seed is None:
-        return "; tokens survive a restart only with store or seed"
+        return "; tokens survive a restart only with the setting store or seed"
     is_jwt = settings.token_format == "jwt"  # noqa: S105 - not a password
-    return "" if is_jwt else "; opaque tokens survive a restart only with store"
+    return "" if is_jwt else "; opaque tokens survive a restart only with the setting store"

@@ -54,9 +54,9 @@ class TokenValidator:
             return "is a part of an API key: request a token with the key at POST /oauth2/token"
         header, claims = tokens.unverified_header(text), tokens.unverified_claims(text)
         if header is None or claims is None:
-            return self._elsewhere("is neither a whole JWT nor a known opaque token")
+            return f"is not a whole JWT, and {hints.elsewhere(self.restart_advice)}"
         if header.get("alg") == ALGORITHM and not tokens.has_whole_signature(text):
-            return "is cut short: its signature is not whole"
+            return f"is cut short: it has {len(text)} characters, and its signature is not whole"
         return self._why_not_genuine(keys, header, claims)
 
     def _why_not_genuine(
@@ -69,11 +69,7 @@ class TokenValidator:
         issuer = claims.get("iss")
         if isinstance(issuer, str) and issuer != self._policy.issuer:
             return f"was issued by another server: its issuer is {show_origin(issuer)}"
-        return self._elsewhere("was signed with a key that this server does not have")
-
-    def _elsewhere(self, problem: str) -> str:
-        """Where a token may come from that is unknown here."""
-        return f"{problem}: another server issued it, or this one {hints.earlier(self.restart_advice)}"
+        return hints.elsewhere(self.restart_advice)
 
     def live_access_token(self, text: str, now: float, seen: Seen = NOTHING) -> tuple[ApiKey, AccessToken]:
         """An access token that is good for use, with its API key; raises `OAuthError`."""
@@ -82,7 +78,7 @@ class TokenValidator:
         is_revoked = self._repository.is_revoked(jti=token.jti, family=token.family, seen=seen)
         keys = self._repository.api_keys([token.client_id], seen)
         if not keys:
-            reason = "the token's API key does not exist: it was deleted, or a restart without store lost it"
+            reason = "the token's API key does not exist: it was deleted, or lost in a restart without store"
             raise invalid_client(reason)
         if not keys[0].enabled:
             raise invalid_client("the token's API key is disabled")

@@ -168,7 +168,7 @@ class Issued(NamedTuple):
 # What the reasons of a server say only if a restart ends its tokens.
 RESTARTS = {
     "issued before the server started, or before its": "issued before its",
-    "before a restart or a reset": "before a reset",
+    "from before a restart or a reset": "from before a reset",
 }
 
 

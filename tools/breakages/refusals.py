@@ -136,7 +136,7 @@ ERRORS: dict[str, Breakage] = {
     ),
     "revoke-hint-any-in-2023": Breakage(
         rule="a hint outside the two is refused in the 2023 contract too",
-        bend=undated(because(body(204, b""), "token_type_hint is neither")),
+        bend=undated(because(body(204, b""), "token_type_hint must be")),
     ),
     "revoke-hint-field-token": Breakage(
         rule="a hint outside the two is a fault of token_type_hint",
@@ -279,7 +279,7 @@ EVERY_ANSWER: dict[str, Breakage] = {
     ),
     "reason-of-dev-forgotten": Breakage(
         rule="the reason of dev names it",
-        bend=because(header(REASON_HEADER, "X-Moov-Version is malformed"), "dev, which"),
+        bend=because(header(REASON_HEADER, "X-Moov-Version is malformed"), "dev is not one"),
         unseen="they take any reason",
     ),
     "reason-of-client-vague": Breakage(

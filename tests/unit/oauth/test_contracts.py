@@ -235,7 +235,7 @@ def test_errors_without_a_body_have_no_content_type() -> None:
         assert parts(render_unauthorized(contract, rejected)) == (401, b"", {**UNCACHED, **BECAUSE})
     expired = ExpiredTokenError("because")
     hints = [headers(render_unauthorized(contract, expired))[REASON_HEADER] for contract in CONTRACTS]
-    hint = "; expires_in of this contract is a Unix time, not a number of seconds"
+    hint = "; expires_in of a dated version is a Unix time, so do not add it to the current time"
     assert hints == ["because", "because", f"because{hint}"]
     not_allowed = render_error(405, "no\nline", (("allow", "POST"),))
     assert parts(not_allowed) == (405, b"", {"allow": "POST", **UNCACHED, REASON_HEADER: r"no\nline"})

@@ -194,7 +194,7 @@ EXPIRY = formatdate(TOKEN.expires_at, usegmt=True)
 INVALID_TOKENS: list[tuple[dict[str, Any], str]] = [
     (
         {"refresh_token": None},
-        "was altered, or issued by another server, or before a reset",
+        "is unknown: it was altered, or is of another server, or from before a reset: request a new one",
     ),
     ({"refresh_token": replace(TOKEN, client_id="other")}, "was issued to another client"),
     (
@@ -230,7 +230,7 @@ def test_reason_says_what_was_sent_as_refresh_token() -> None:
     }
     for sent, reason in reasons.items():
         answer = decided(replace(refresh(None), refresh_token=sent), refresh_token=None)
-        assert answer == ("invalid_grant", "refresh_token", f"refresh_token {reason}")
+        assert answer == ("invalid_grant", "refresh_token", f"refresh_token is unknown: it {reason}")
 
 
 def test_reason_of_a_token_from_before_a_restart_ends_with_advice() -> None:

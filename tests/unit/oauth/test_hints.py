@@ -59,7 +59,7 @@ def test_basic_without_anything_after_it_is_named() -> None:
 
 def test_only_fifty_names_are_compared() -> None:
     others = [f"x{number}" for number in range(49)]
-    meant = "; did you mean scope by scopes?"
+    meant = "; rename scopes to scope"
     assert hints.missing_parameter_hint(["scope"], [*others, "scopes"]) == meant
     assert hints.missing_parameter_hint(["scope"], [*others, "x", "scopes"]) == ""
 

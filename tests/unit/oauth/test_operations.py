@@ -115,7 +115,7 @@ def test_without_a_set_no_token_is_enough() -> None:
 def test_reason_names_the_missing_scopes_and_what_there_is() -> None:
     cards, files = "/accounts/{accountID}/cards.read", "/accounts/{accountID}/files.read"
     mine, others = of(ACCOUNT, cards, files), of(OTHER, cards, files)
-    elsewhere = "it has this scope for another account"
+    elsewhere = f"it has the same for account {OTHER}"
     expected = {
         ((), ("/ping.read",), None): "/ping.read; it has none",
         (("/ping.raed",), ("/ping.read",), None): "/ping.read; it has /ping.raed",

@@ -149,21 +149,22 @@ def test_only_origins_among_the_audiences_pass() -> None:
 
 
 def test_reason_names_the_origin_and_a_similar_one() -> None:
-    advice = (
-        "was not registered on the API key when the token was issued: "
-        "add it to the key's origins, and request a new token"
-    )
+    advice = "is not an origin of the API key: add it, and request a new token"
     no_origin = "the page has no origin, as a file or a sandboxed frame has none: serve it over http"
     reasons = {
         "https://other.example": f"https://other.example {advice}",
-        "http://shop.example": f"http://shop.example {advice}; {SHOP} was: scheme and port count, too",
-        f"{SHOP}:8443": f"{SHOP}:8443 {advice}; {SHOP} was: scheme and port count, too",
+        "http://shop.example": f"http://shop.example {advice}; {SHOP} is one: scheme and port count, too",
+        f"{SHOP}:8443": f"{SHOP}:8443 {advice}; {SHOP} is one: scheme and port count, too",
         "null": no_origin,
         f"{SHOP}/": no_origin,
     }
     policy = ORIGIN_POLICIES["if-present"]
     found = {origin: origin_rejection_reason(policy, headers(origin=origin), AUDIENCES) for origin in reasons}
     assert found == reasons
+    late = origin_rejection_reason(
+        policy, headers(origin=f"{SHOP}:8443"), AUDIENCES, registered=[f"{SHOP}:8443"]
+    )
+    assert late == f"{SHOP}:8443 was added to the API key after the token was issued: request a new token"
 
 
 def test_loopback_and_absent_origins_pass_unless_required() -> None:

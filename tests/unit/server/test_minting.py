@@ -35,8 +35,8 @@ ALTERED = "the token was altered: its signature does not match"
 ALGORITHM = "the token is not signed with EdDSA, as Moov's tokens are"
 LACKS_API = f"the token is not for this API: its aud lacks {AUDIENCE}"
 UNKNOWN = (
-    "the token was signed with a key that this server does not have: another server issued it, "
-    "or this one before a restart or a reset; tokens survive a restart only with store or seed"
+    "the token is of another server, or from before a restart or a reset: request a new one; "
+    "tokens survive a restart only with the setting store or seed"
 )
 Verify = Callable[[str], str | None]  # the reason for which a token is refused
 

@@ -70,40 +70,44 @@ NO_CREDENTIALS = "no client credentials were sent: use HTTP Basic, or client_id 
 UNSUPPORTED = "grant_type must be client_credentials or refresh_token"
 UNKNOWN_CLIENT = "there is no API key with this client_id"
 NOT_BASE64 = "the Basic credentials are not base64-encoded UTF-8 text"
-NETRC = "; HTTP Basic was sent, with which ~/.netrc may have replaced a Bearer token"
+NETRC = "; ~/.netrc may have replaced a Bearer token"
 CONTENT_TYPE = "Content-Type must be application/json or application/x-www-form-urlencoded"
 VERSION = (
     "X-Moov-Version is malformed: send vYYYY.MM.BB, vYYYY.MM or latest, or no such header for contract 2023; "
 )
 NO_TOKEN = "the program had no value to send"
-EMPTY_SEGMENT = "no such path; a segment of it is empty: the program may have had no value for it"
+EMPTY_SEGMENT = "no such path; the part after /accounts is empty: the program may have had no value for it"
+ELSEWHERE = (
+    "the token is of another server, or from before a restart or a reset: request a new one; "
+    "tokens survive a restart only with the setting store or seed"
+)
 
 NEAR_MISSES: dict[str, tuple[Request, str]] = {
     # parameters
     "grantType": (
         form({**WITHOUT_GRANT_TYPE, "grantType": "client_credentials"}, basic()),
-        f"{MISSING_GRANT_TYPE}; did you mean grant_type by grantType?",
+        f"{MISSING_GRANT_TYPE}; rename grantType to grant_type",
     ),
     "Grant_Type": (
         form({**WITHOUT_GRANT_TYPE, "Grant_Type": "client_credentials"}, basic()),
-        f"{MISSING_GRANT_TYPE}; did you mean grant_type by Grant_Type?",
+        f"{MISSING_GRANT_TYPE}; rename Grant_Type to grant_type",
     ),
     "scopes": (
         form({**WITHOUT_SCOPE, "scopes": "/ping.read"}, basic()),
-        f"{MISSING_SCOPE}; did you mean scope by scopes?",
+        f"{MISSING_SCOPE}; rename scopes to scope",
     ),
     "Scope": (
         form({**WITHOUT_SCOPE, "Scope": "/ping.read"}, basic()),
-        f"{MISSING_SCOPE}; did you mean scope by Scope?",
+        f"{MISSING_SCOPE}; rename Scope to scope",
     ),
     "an empty scope": (form({**GRANT, "scope": ""}, basic()), f"{MISSING_SCOPE}; scope was sent empty"),
     "clientId and clientSecret": (
         form({**GRANT, "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}),
-        f"{NO_CREDENTIALS}; did you mean client_id and client_secret by clientId and clientSecret?",
+        f"{NO_CREDENTIALS}; rename clientId to client_id and clientSecret to client_secret",
     ),
     "clientSecret": (
         form({**GRANT, "client_id": CLIENT_ID, "clientSecret": CLIENT_SECRET}),
-        "client_secret is missing; did you mean client_secret by clientSecret?",
+        "client_secret is missing; rename clientSecret to client_secret",
     ),
     "an empty client_secret": (
         form({**GRANT, **KEY, "client_secret": ""}),
@@ -111,15 +115,15 @@ NEAR_MISSES: dict[str, tuple[Request, str]] = {
     ),
     "the names of Moov's dashboard": (
         form({**GRANT, "public_key": CLIENT_ID, "secret_key": CLIENT_SECRET}),
-        f"{NO_CREDENTIALS}; did you mean client_id and client_secret by public_key and secret_key?",
+        f"{NO_CREDENTIALS}; rename public_key to client_id and secret_key to client_secret",
     ),
     "token instead of refresh_token": (
         form({**REFRESH, "token": "<refresh>"}, basic()),
-        "refresh_token is missing; did you mean refresh_token by token?",
+        "refresh_token is missing; rename token to refresh_token",
     ),
     "refresh_token instead of token": (
         form({"refresh_token": "<refresh>"}, basic(), target="/oauth2/revoke"),
-        "token is missing; did you mean token by refresh_token?",
+        "token is missing; rename refresh_token to token",
     ),
     "client-credentials": (
         form({**GRANT, "grant_type": "client-credentials"}, basic()),
@@ -144,7 +148,7 @@ NEAR_MISSES: dict[str, tuple[Request, str]] = {
     ),
     "no slash before a scope": (
         form({**GRANT, "scope": "accounts.read"}, basic()),
-        "a scope that is not of the form /family.permission is not known; did you mean /accounts.read?",
+        "scope accounts.read is not known; did you mean /accounts.read?",
     ),
     "an account to fill in": (
         form({**GRANT, "scope": "/accounts/{accountID}/cards.read"}, basic()),
@@ -154,7 +158,7 @@ NEAR_MISSES: dict[str, tuple[Request, str]] = {
     # bodies
     "a byte order mark before JSON": (
         json_body(b'\xef\xbb\xbf{"grant_type": "client_credentials"}', basic()),
-        "the body is not JSON: it begins with a byte order mark, which JSON does not have",
+        "the body is not JSON: it begins with a byte order mark, so save it as UTF-8 without one",
     ),
     "a Python dict": (
         json_body(b"{'grant_type': 'client_credentials'}", basic()),
@@ -176,7 +180,7 @@ NEAR_MISSES: dict[str, tuple[Request, str]] = {
     ),
     "a byte order mark before a form": (
         Request("POST", TOKEN, [FORM, basic()], b"\xef\xbb\xbf" + urlencode(GRANT).encode()),
-        rf"{MISSING_GRANT_TYPE}; did you mean grant_type by \ufeffgrant_type?",
+        rf"{MISSING_GRANT_TYPE}; rename \ufeffgrant_type to grant_type",
     ),
     # credentials
     "a line break after Basic": (
@@ -215,7 +219,7 @@ NEAR_MISSES: dict[str, tuple[Request, str]] = {
     ),
     "half a secret": (
         with_basic(f"{CLIENT_ID}:{CLIENT_SECRET[:20]}"),
-        "client_secret is wrong: it is only a part of the right one",
+        "client_secret is wrong: it is only 20 of the 32 characters of the right one",
     ),
     "a secret in lower case": (
         with_basic(f"{CLIENT_ID}:{CLIENT_SECRET.lower()}"),
@@ -238,11 +242,11 @@ NEAR_MISSES: dict[str, tuple[Request, str]] = {
     ),
     "Basic from ~/.netrc instead of Bearer": (
         get("/ping", basic("someone", "else")),
-        f"{UNKNOWN_CLIENT}{NETRC}",
+        f"HTTP Basic was sent: {UNKNOWN_CLIENT}{NETRC}",
     ),
     "a token with HTTP Basic": (
         ping("base64 <access>:"),
-        f"{UNKNOWN_CLIENT}; a token was sent as the client_id: send it as a Bearer token",
+        f"HTTP Basic was sent: {UNKNOWN_CLIENT}; the client_id is a token: send it as a Bearer token",
     ),
     # access tokens
     "no Authorization header": (get("/ping"), "no Authorization header was sent"),
@@ -275,7 +279,7 @@ NEAR_MISSES: dict[str, tuple[Request, str]] = {
     "a token in quotes": (ping('Bearer "<access>"'), "the token is in quotes"),
     "the whole response": (
         ping('Bearer {"access_token":"<access>"}'),
-        "the token is the whole token response: send only its access_token",
+        "the token is the whole token response: send only the token in it",
     ),
     "the refresh token": (
         ping("Bearer <refresh>"),
@@ -283,7 +287,7 @@ NEAR_MISSES: dict[str, tuple[Request, str]] = {
     ),
     "the access token to refresh": (
         form({**REFRESH, "refresh_token": "<access>"}, basic()),
-        "refresh_token is an access token: send the refresh_token of the same response",
+        "refresh_token is unknown: it is an access token: send the refresh_token of the same response",
     ),
     "the secret as token": (
         ping(f"Bearer {CLIENT_SECRET}"),
@@ -295,17 +299,15 @@ NEAR_MISSES: dict[str, tuple[Request, str]] = {
     ),
     "a token of another key": (
         ping("Bearer <foreign>"),
-        "the token was signed with a key that this server does not have: another server issued it, "
-        "or this one before a restart or a reset; tokens survive a restart only with store or seed",
+        ELSEWHERE,
     ),
     "a token without its end": (
         ping("Bearer <most>"),
-        "the token is cut short: its signature is not whole",
+        "the token is cut short: it has <length> characters, and its signature is not whole",
     ),
     "half a token": (
         ping("Bearer <half>"),
-        "the token is neither a whole JWT nor a known opaque token: another server issued it, "
-        "or this one before a restart or a reset; tokens survive a restart only with store or seed",
+        f"the token is not a whole JWT, and {ELSEWHERE.removeprefix('the token ')}",
     ),
     # paths, methods and versions
     "/token": (form(GRANT, basic(), target="/token"), "no such path; did you mean /oauth2/token?"),
@@ -388,6 +390,7 @@ def tokens(send: Send) -> dict[str, str]:
         "refresh": pair["refresh_token"],
         "half": pair["access_token"][:200],
         "most": pair["access_token"][:-10],
+        "length": str(len(pair["access_token"]) - 10),
         "foreign": sign(other, claims),
         "elsewhere": sign(other, {**claims, "iss": "https://auth.example/"}),
     }
@@ -398,7 +401,8 @@ def test_reason_names_the_mistake(
     send: Send, tokens: dict[str, str], near_miss: Request, reason: str
 ) -> None:
     status, headers, _ = send(*fill(near_miss, tokens))
-    assert (status >= 400, headers.get("x-mockmoov-reason")) == (True, reason)
+    expected = reason.replace("<length>", tokens["length"])
+    assert (status >= 400, headers.get("x-mockmoov-reason")) == (True, expected)
 
 
 def test_reason_says_that_other_keys_replace_the_example() -> None:
@@ -412,13 +416,11 @@ def test_reason_says_that_other_keys_replace_the_example() -> None:
     [
         (
             {},
-            "the token was signed with a key that this server does not have: another server issued it, "
-            "or this one before a restart or a reset; tokens survive a restart only with store or seed",
+            ELSEWHERE,
         ),
         (
             {"seed": "2"},
-            "the token was signed with a key that this server does not have: another server issued it, "
-            "or this one before a reset",
+            "the token is of another server, or from before a reset: request a new one",
         ),
     ],
 )
@@ -433,7 +435,7 @@ def test_reason_names_the_key_that_a_restart_lost() -> None:
     token = json.loads(post_form(before, TOKEN, basic("other", another_key()["client_secret"]), **GRANT)[2])
     _, headers, _ = sender(new_server(seed="1"))(*ping(f"Bearer {token['access_token']}"))
     assert headers["x-mockmoov-reason"] == (
-        "the token's API key does not exist: it was deleted, or a restart without store lost it"
+        "the token's API key does not exist: it was deleted, or lost in a restart without store"
     )
 
 
@@ -445,13 +447,13 @@ def test_reason_of_an_expired_token_warns_of_a_unix_time_read_as_seconds() -> No
     _, headers, _ = send(*get("/ping", bearer(token), dated))
     assert headers["x-mockmoov-reason"] == (
         "the token expired 1 s ago, at Fri, 15 Jan 2027 09:00:00 GMT; "
-        "expires_in of this contract is a Unix time, not a number of seconds"
+        "expires_in of a dated version is a Unix time, so do not add it to the current time"
     )
 
 
 def test_reason_says_that_the_secret_is_of_another_key() -> None:
     send = sender(new_server(keys=[EXAMPLE, another_key()]))
     status, headers, _ = send(*form(GRANT, basic("other", CLIENT_SECRET)))
-    reason = "client_secret is that of another API key"
+    reason = "client_id and client_secret are of different API keys"
     assert (status, headers["x-mockmoov-reason"]) == (401, reason)
     assert send(*form(GRANT, basic("other", "wrong")))[1]["x-mockmoov-reason"] == "client_secret is wrong"

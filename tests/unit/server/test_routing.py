@@ -152,6 +152,7 @@ def hint(routes: Routes[int], path: str) -> str:
     return rest
 
 
+EMPTY = "; the part of it is empty: the program may have had no value for it"
 PAGE = "; the page is at /_mockmoov/, and health at /_mockmoov/health"
 
 
@@ -167,7 +168,8 @@ def test_404_suggests_the_nearest_path() -> None:
         "/none": "",
         "/card/1": "; did you mean /cards/{id}?",
         "/favicon.ico": "",
-        "/cards//1": "; a segment of it is empty: the program may have had no value for it",
+        "/cards//1": "; the part after /cards is empty: the program may have had no value for it",
+        "/none//1": EMPTY,
         **dict.fromkeys(("/", "/_mockmoov", "/_mockmoov/", "", "/healthz"), PAGE),
     }
     assert {path: hint(MOOVS, path) for path in expected} == expected
@@ -182,8 +184,9 @@ def test_404_suggests_nothing_for_over_40_characters() -> None:
 @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=60))
 def test_404_never_repeats_the_path(path: str) -> None:
     hints = {f"; did you mean {template}?" for template in MOOVS.templates}
-    empty = "; a segment of it is empty: the program may have had no value for it"
-    assert hint(MOOVS, f"/{path}") in {"", *hints, empty, *_OTHER_PATHS.values()}
+    words = {word for template in MOOVS.templates for word in template.split("/")}
+    empty = {EMPTY, *(EMPTY.replace("of it", f"after /{word}") for word in words)}
+    assert hint(MOOVS, f"/{path}") in {"", *hints, *empty, *_OTHER_PATHS.values()}
 
 
 def test_likeness_decides_how_near_a_suggestion_must_be() -> None:

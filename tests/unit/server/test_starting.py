@@ -218,7 +218,7 @@ def test_a_start_counts_what_it_finds() -> None:
     )
 
 
-RESTARTED = "tokens survive a restart only with store or seed"
+RESTARTED = "tokens survive a restart only with the setting store or seed"
 
 
 @pytest.mark.parametrize("token_format", ["jwt", "opaque"])
