@@ -48,7 +48,14 @@ _OTHERS: Mapping[str, tuple[str, ...]] = {
     "oauth/fields.py": ("_describe",),
     "oauth/hints.py": (
         *("odd_value", "similar_secret", "missing_parameter_hint", "grant_type_hint", "json_hint"),
-        *("basic_for_bearer_hint", "version_hint", "basic_hint", "media_type_hint", "_ODDITIES"),
+        *(
+            "basic_for_bearer_hint",
+            "version_hint",
+            "basic_hint",
+            "media_type_hint",
+            "query_token_hint",
+            "_ODDITIES",
+        ),
     ),
     "oauth/operations.py": ("_missing_reason",),
     "oauth/scopes.py": ("_advice",),
@@ -76,7 +83,7 @@ _ATTRIBUTES = ("advice", "absent", "loopback", "_ending")
 _HINTS = (
     *("nearest", "did_you_mean", "_hint", "_advice", "trust_hint", "restart_advice"),
     *("odd_value", "similar_secret", "missing_parameter_hint", "grant_type_hint", "basic_for_bearer_hint"),
-    *("version_hint", "json_hint", "basic_hint", "media_type_hint"),
+    *("version_hint", "json_hint", "basic_hint", "media_type_hint", "query_token_hint"),
 )
 _SAME = ("str", "printable", "quote", "repr")  # functions that return their argument, more or less
 # Better names for the parts that vary, where the code calls them otherwise.

@@ -59,9 +59,7 @@ class ControlAccess(Struct, frozen=True, kw_only=True):
         if "cross-site" in headers.get("sec-fetch-site", ()):  # links and images, which have no Origin
             return render_error(403, "web pages of other sites may not use the control plane")
         if "origin" in headers and not self._is_same_origin(request):
-            origin = show_origin(headers["origin"][0])
-            hint = "set public_url if that is the address of this server"
-            return render_error(403, f"web pages of {origin} may not use the control plane: {hint}")
+            return render_error(403, _foreign_page(show_origin(headers["origin"][0])))
         if self.token is not None and not _is_token(headers.get(TOKEN_HEADER, ()), self.token):
             return render_error(401, "X-Mockmoov-Token is missing or wrong")
         return None
@@ -75,13 +73,20 @@ class ControlAccess(Struct, frozen=True, kw_only=True):
         return serialize_origin(origins[0]) in own - {None}
 
 
+def _foreign_page(origin: str) -> str:
+    if origin == "null":
+        return "web pages without an origin may not use the control plane"
+    hint = "set public_url if that is the address of this server"
+    return f"web pages of {origin} may not use the control plane: {hint}"
+
+
 def control_access(settings: Settings, exposure: Exposure) -> ControlAccess:
     """Make the access rules from the settings, for a server with this exposure."""
     has_token = settings.control_token is not None
     auto = exposure != "network" or has_token
     hosts = AllowedHosts(
         names=frozenset([ANY]) if has_token else exact_names(settings.known_hosts),
-        advice="start with --allowed-hosts {host}, or set control_token",
+        advice="add this very name to --allowed-hosts, or set control_token",
         with_addresses=True,
         on_loopback=exposure == "loopback",
     )

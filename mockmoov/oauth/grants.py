@@ -21,7 +21,7 @@ from mockmoov.oauth.errors import (
 )
 from mockmoov.oauth.messages import ClientCredentials, TokenRequest
 from mockmoov.oauth.records import ApiKey, ClientType, RefreshToken, TokenFamily
-from mockmoov.oauth.tokens import expired, has_refresh_token_form, unverified_claims
+from mockmoov.oauth.tokens import expired, has_refresh_token_form
 
 NEW_FAMILY = TokenFamily()
 
@@ -30,7 +30,7 @@ class GrantFacts(Struct, frozen=True, kw_only=True):
     """Everything that `decide` depends on; `now` in Unix seconds on the clock of the API key.
 
     `refresh_token` is None if the client sent none or sent one that is not genuine; `family` is its family,
-    which matters if the request narrows the scope.
+    which matters if the request narrows the scope. `is_access_token`: the client sent that instead.
     `restart_advice` ends the reason of one that may be from before a restart.
     """
 
@@ -38,6 +38,7 @@ class GrantFacts(Struct, frozen=True, kw_only=True):
     now: float
     known_scope: Callable[[str], bool]
     refresh_token: RefreshToken | None = None
+    is_access_token: bool = False
     family: TokenFamily = NEW_FAMILY
     restart_advice: str = ""
 
@@ -143,7 +144,7 @@ def _valid_refresh_token(sent: str, facts: GrantFacts) -> RefreshToken:
     """Return the refresh token if its client may still use it; raises `OAuthError`."""
     token = facts.refresh_token
     if token is None:
-        raise invalid_grant(f"refresh_token is unknown: it {_why_unknown(sent, facts.restart_advice)}")
+        raise invalid_grant(f"refresh_token is unknown: it {_why_unknown(sent, facts)}")
     if token.client_id != facts.api_key.client_id:
         raise invalid_grant("refresh_token was issued to another client")
     if reason := facts.api_key.rejection_reason(token, facts.restart_advice):
@@ -153,15 +154,15 @@ def _valid_refresh_token(sent: str, facts: GrantFacts) -> RefreshToken:
     return token
 
 
-def _why_unknown(sent: str, restart_advice: str) -> str:
+def _why_unknown(sent: str, facts: GrantFacts) -> str:
     """Why a text is not a genuine refresh token, as a predicate."""
     if odd := hints.token_oddity(sent):
         return odd
-    if unverified_claims(sent) is not None:
+    if facts.is_access_token:
         return "is an access token: send the refresh_token of the same response"
     if not has_refresh_token_form(sent):
         return "is cut short, or not a refresh token"
-    return f"was altered, or {hints.elsewhere(restart_advice)}"
+    return f"was altered, or {hints.elsewhere(facts.restart_advice)}"
 
 
 GRANTS: dict[str, Callable[[TokenRequest, GrantFacts], Grant]] = {

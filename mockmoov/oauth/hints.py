@@ -14,19 +14,31 @@ from mockmoov.oauth.suggestions import nearest
 _SIMILAR = 6  # characters of a part of a secret
 _MOST_NAMES = 50  # of parameters that are looked at
 
-# What other APIs and Moov's dashboard call these parameters. Only letters and digits, in lower case.
+# What other APIs and Moov's dashboard call these parameters. Without separators, in lower case.
 _OTHER_NAMES: Mapping[str, frozenset[str]] = {
     "grant_type": frozenset(("granttype", "grant", "granttypes")),
     "scope": frozenset(("scope", "scopes")),
-    "client_id": frozenset(("clientid", "publickey", "apikey", "username", "user")),
-    "client_secret": frozenset(("clientsecret", "secretkey", "privatekey", "secret", "password")),
+    "client_id": frozenset(("clientid", "publickey", "apikey")),
+    "client_secret": frozenset(("clientsecret", "secretkey", "privatekey", "secret")),
     "refresh_token": frozenset(("refreshtoken", "token", "refresh")),
     "token": frozenset(("token", "accesstoken", "refreshtoken")),
 }
-_NOT_ALPHANUMERIC = r"[^a-z0-9]"
+_BETWEEN_WORDS = r"[\s_.\-\ufeff]"
 REVOKED = "was revoked, by a request or because a used refresh token of its family was sent again"
 USED = "was used already: each works once, so use that of the latest response, or request a new token"
-_PLACEHOLDER = r"\$\w+|\$?\{+[^{}]*\}+|%\w+%|<[^<>]*>|\$\(.*\)|(?i:your)[ _-].*"
+_NO_VALUES = (
+    "undefined",
+    "null",
+    "Null",
+    "NULL",
+    "none",
+    "None",
+    "nil",
+    "NaN",
+    r"\[object Object\]",
+    r"\[object Promise\]",
+)
+_PLACEHOLDER = r"\$\w+|\$?\{+[^{}]*\}+|%\w+%|<[^<>]{0,40}>|\$\(.*\)|(?i:your)[ _-].*"
 # Forms of a value that nobody means to send, and what they are; the first that matches counts.
 _ODDITIES: Mapping[str, str] = {
     r"": "is empty",
@@ -35,8 +47,10 @@ _ODDITIES: Mapping[str, str] = {
     r"\s.*|.*\s": "begins or ends with white space",
     r".*(?:\\[nr]|%0[AaDd])": "ends with a line break, written out",
     r"([\"'`]).*\1": "is in quotes",
-    r"(?i:undefined|null|none|nil|nan|\[object \w+\])": "is the word {}: the program had no value to send",
+    **dict.fromkeys(_NO_VALUES, "is the word {value}: the program had no value to send"),
+    r"\{\s*\".*": "is JSON: send only the value in it",
     _PLACEHOLDER: "is a placeholder that nothing has filled in",
+    r"<.*>|\[.*\]": "is in brackets",
 }
 _OTHER_GRANTS = ("authorization_code", "password", "implicit", "urn:ietf:params:oauth:grant-type:jwt-bearer")
 _OTHER_SCHEMES = ("token", "jwt", "digest", "oauth", "apikey", "api-key", "negotiate", "mac", "dpop")
@@ -46,7 +60,7 @@ _VERSION = r"[vV]?([0-9]{4})[.-]([0-9]{1,2})(?:[.-]([0-9]{1,2}))?"
 def oddity(value: str) -> str:
     """What is odd about a credential or a token, as a predicate such as `is in quotes`; "" if nothing is."""
     found = (text for form, text in _ODDITIES.items() if re.fullmatch(form, value, re.DOTALL))
-    return next(found, "").format(value.strip())
+    return next(found, "").format(value=value)
 
 
 def odd_value(value: str) -> str:
@@ -88,7 +102,7 @@ def _similar_name(name: str, names: Iterable[str]) -> str:
 
 
 def _bare(name: str) -> str:
-    return re.sub(_NOT_ALPHANUMERIC, "", name[:100].lower())
+    return re.sub(_BETWEEN_WORDS, "", name[:100].lower())
 
 
 def grant_type_hint(sent: str, known: Iterable[str]) -> str:
@@ -106,12 +120,12 @@ def elsewhere(restart_advice: str) -> str:
 
 def scheme_hint(scheme: str, rest: str) -> str:
     """What is wrong with an Authorization header of another scheme, which is in lower case."""
-    if not scheme:
-        return "no Authorization header was sent"
-    if scheme in ("bearer:", "basic:"):
-        return f"the Authorization header has a colon after {scheme[:-1].title()}: leave it out"
+    if found := re.match(r"(bearer|basic)\W", scheme):
+        return f"the Authorization header lacks a space after {found[1].title()}"
     if scheme in _OTHER_SCHEMES and rest:
         return f"the Authorization header has the scheme {scheme}: send Bearer"
+    if ":" in scheme:
+        return "the Authorization header lacks a scheme: encode client_id:client_secret, after the word Basic"
     if not rest:
         return "the Authorization header lacks a scheme: put the word Bearer before the token"
     return "the Authorization header has another scheme than Bearer and Basic"
@@ -124,12 +138,15 @@ def basic_for_bearer_hint(client_id: str) -> str:
     return "; ~/.netrc may have replaced a Bearer token"
 
 
+def query_token_hint(names: Iterable[str]) -> str:
+    """That an access token in the query string is not read, if there is one."""
+    return "; the access_token in the query string is not read" if "access_token" in names else ""
+
+
 def token_oddity(text: str) -> str:
     """What is odd about the text of a token, as a predicate; "" if it looks like one."""
     if text.lower().startswith(("bearer ", "bearer:")):
-        return "begins with the word Bearer, which is there twice"
-    if text.startswith("{") and '"access_token"' in text:
-        return "is the whole token response: send only the token in it"
+        return "begins with the word Bearer, which is not a part of it"
     return oddity(text)
 
 

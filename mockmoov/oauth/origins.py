@@ -27,6 +27,8 @@ ORIGIN_POLICIES: Mapping[str, OriginPolicy | None] = {
 }
 
 _ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]\\*]+)(?::([0-9]{1,5}))?")
+_NO_ORIGIN = "the page has no origin, as a file or a sandboxed frame has none: serve it over http"
+NOT_AN_ORIGIN = "the Origin or Referer is not an origin such as https://shop.example, without a path"
 _LAST_PORT = 65535
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _OCTET = r"\.(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})"
@@ -101,20 +103,23 @@ def origin_rejection_reason(
     if is_loopback(origin):
         return policy.loopback
     allowed = [each for each in map(serialize_origin, audiences) if each]
-    return "" if origin in allowed else _why_foreign(origin, allowed, registered, show)
+    if origin in allowed:
+        return ""
+    if origin == "":
+        return _NO_ORIGIN if headers.get("origin") == ("null",) else NOT_AN_ORIGIN
+    return _why_foreign(origin, allowed, registered, show)
 
 
 def _why_foreign(
     origin: str, allowed: Iterable[str], registered: Iterable[str], show: Callable[[str], str]
 ) -> str:
-    if not origin:
-        return "the page has no origin, as a file or a sandboxed frame has none: serve it over http"
     if origin in registered:
         return f"{show(origin)} was added to the API key after the token was issued: request a new token"
     same_host = next((each for each in allowed if _host(each) == _host(origin)), "")
-    other = f"; {show(same_host)} is one: scheme and port count, too" if same_host else ""
-    return f"{show(origin)} is not an origin of the API key: add it, and request a new token{other}"
+    other = f", but {show(same_host)} is: scheme and port count" if same_host else ""
+    return f"{show(origin)} is not an origin of the API key{other}; add it, and request a new token"
 
 
 def _host(origin: str) -> str:
-    return origin.partition("://")[2].partition(":")[0]
+    found = _ORIGIN.fullmatch(origin)
+    return found[2] if found else ""

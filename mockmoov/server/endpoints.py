@@ -16,6 +16,7 @@ from mockmoov.oauth.contracts import Contract
 from mockmoov.oauth.errors import OAuthError, invalid_client, invalid_request
 from mockmoov.oauth.messages import (
     ClientCredentials,
+    Headers,
     HttpResponse,
     RevocationRequest,
     TokenRequest,
@@ -99,6 +100,7 @@ class Endpoints:
             now=client.now,
             known_scope=self.known_scope,
             refresh_token=presented,
+            is_access_token=presented is None and self.validator.is_access_token(sent or ""),
             family=family,
             restart_advice=self.validator.restart_advice,
         )
@@ -130,9 +132,9 @@ class Endpoints:
         scheme, credentials = requests.parse_authorization(context.request.headers)
         authenticate = _SCHEMES.get(scheme)
         if authenticate is None:
-            has_token = "access_token" in requests.query_names(context.request.query)
-            in_query = "; the access_token in the query string is not read" if has_token else ""
-            raise invalid_client(hints.scheme_hint(scheme, credentials) + in_query)
+            problem = _why_no_credentials(context.request.headers, scheme, credentials)
+            in_query = requests.query_names(context.request.query)
+            raise invalid_client(problem + hints.query_token_hint(in_query))
         caller = authenticate(self, context, credentials)
         if limited := self._rate_limited(context, contract, caller.api_key):
             return limited
@@ -159,7 +161,8 @@ class Endpoints:
         try:
             api_key = self._authenticate(sent, context.client.seen)
         except OAuthError as error:
-            hint = hints.basic_for_bearer_hint(sent.client_ids[0])
+            is_known = bool(self.repository.api_keys(sent.client_ids))
+            hint = "" if is_known else hints.basic_for_bearer_hint(sent.client_ids[0])
             raise invalid_client(f"HTTP Basic was sent: {error.reason}{hint}") from None
         return AuthorizedClient(api_key, None)
 
@@ -194,10 +197,11 @@ class Endpoints:
             others = set(self.repository.secrets()).difference(key.client_secret for key in keys)
             is_mixed = others.intersection(credentials.client_secrets)
             return "client_id and client_secret are of different API keys" if is_mixed else ""
-        if self.repository.api_keys(credentials.client_secrets):
+        swapped = self.repository.api_keys(credentials.client_secrets)
+        if any(key.client_secret in credentials.client_ids for key in swapped):
             return "client_id and client_secret are swapped"
         if EXAMPLE["client_id"] in credentials.client_ids:
-            return "there is no API key with this client_id: your own API keys replace the documented example"
+            return "there is no API key with this client_id: the documented example was replaced or deleted"
         return ""
 
     def _rate_limited(
@@ -213,6 +217,13 @@ _SCHEMES: Mapping[str, Callable[[Endpoints, RequestContext, str], AuthorizedClie
     "basic": Endpoints._basic,
     "bearer": Endpoints._bearer,
 }
+
+
+def _why_no_credentials(headers: Headers, scheme: str, rest: str) -> str:
+    """What is wrong with an Authorization header that is missing, or has another scheme."""
+    if scheme:
+        return hints.scheme_hint(scheme, rest)
+    return f"{'an empty' if 'authorization' in headers else 'no'} Authorization header was sent"
 
 
 # --- what an operation answers to a sufficient request ----------------------------------------------

@@ -30,7 +30,7 @@ class AllowedHosts(Struct, frozen=True, kw_only=True, eq=False):
     """
 
     names: frozenset[str]
-    advice: str = "start with --allowed-hosts {host}"
+    advice: str = "add it to --allowed-hosts"
     with_addresses: bool = False
     on_loopback: bool = False
 
@@ -47,9 +47,7 @@ class AllowedHosts(Struct, frozen=True, kw_only=True, eq=False):
         if not any(fields):
             may_lack = self.on_loopback and not fields and not request.reads_chunks
             return "" if may_lack else "the Host header is missing or empty"
-        host = quote_host(fields[0])
-        name = "HOST" if HIDDEN in host else _PORT.sub("", host)
-        return f"the Host {host} is not allowed: {self.advice.format(host=name)}"
+        return f"the Host {quote_host(fields[0])} is not allowed: {self.advice}"
 
 
 def exact_names(names: frozenset[str]) -> frozenset[str]:

@@ -17,7 +17,7 @@ from mockmoov.oauth.scopes import UUID
 from mockmoov.oauth.suggestions import nearest
 
 T = TypeVar("T")
-_PAGE = "; the page is at /_mockmoov/, and health at /_mockmoov/health"
+_PAGE = "; health is at /_mockmoov/health, and the page at /_mockmoov/ if the control plane is on"
 _ONLY_GRANTS = "; Moov has no authorization endpoint, only the client_credentials and refresh_token grants"
 _JWKS = "; did you mean /.well-known/jwks.json?"
 # Paths at which people look, or which other servers have, and what to use here.

@@ -164,7 +164,8 @@ def restart_advice(settings: Settings) -> str:
     """How tokens would survive a restart, as the end of a reason; "" if they do."""
     if is_durable(settings):
         return ""
-    if settings.seed is None:
-        return "; tokens survive a restart only with the setting store or seed"
-    is_jwt = settings.token_format == "jwt"  # noqa: S105 - not a password
-    return "" if is_jwt else "; opaque tokens survive a restart only with the setting store"
+    if settings.token_format == "opaque":  # noqa: S105 - not a password
+        return "; opaque tokens survive a restart only with the setting store"
+    if settings.seed is not None:
+        return ""
+    return "; tokens survive a restart only with the setting store or seed"

@@ -28,6 +28,10 @@ class TokenValidator:
         """An access token, genuine or not; None if it is neither a JWT nor a known opaque token."""
         return tokens.unverified_access_token(text) or self._opaque_token(text)
 
+    def is_access_token(self, text: str) -> bool:
+        """Whether a text is an access token, genuine or not."""
+        return bool(text) and self.unverified(text) is not None
+
     def access_token(self, text: str, now: float, seen: Seen = NOTHING) -> AccessToken:
         """A genuine access token that has not expired, be it a JWT or opaque; raises `OAuthError`."""
         keys = self._repository.signing_keys(seen)

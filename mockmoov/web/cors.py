@@ -13,9 +13,8 @@ from functools import partial
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mockmoov.oauth.messages import Fields, HttpRequest, HttpResponse
-from mockmoov.oauth.origins import is_loopback, serialize_origin
+from mockmoov.oauth.origins import NOT_AN_ORIGIN, is_loopback, serialize_origin
 from mockmoov.oauth.responses import NO_STORE, render_error
-from mockmoov.simulation.masking import HIDDEN
 from mockmoov.simulation.redaction import show_origin
 from mockmoov.web.access_log import CORS_REFUSAL
 from mockmoov.web.asgi_io import ADD_HEADERS, request_of
@@ -81,11 +80,9 @@ def refusal(origins: Sequence[str]) -> str:
         return (
             "this page has no origin (a file, a sandboxed frame), so it may not read this: serve it over http"
         )
-    name = "ORIGIN" if HIDDEN in origin else origin
-    return (
-        f"pages of {origin} may not read this: start with --cors-origins {name}, "
-        "or add the origin to an API key"
-    )
+    if serialize_origin(origins[0]) is None:
+        return f"pages may not read this: {NOT_AN_ORIGIN}"
+    return f"pages of {origin} may not read this: add the origin to --cors-origins, or to an API key"
 
 
 def cors(app: ASGIApp, policy: CorsPolicy, is_open: Callable[[str], bool], *, warns: bool = False) -> ASGIApp:

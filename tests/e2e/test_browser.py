@@ -200,7 +200,7 @@ def test_with_open_cors_any_page_reads_the_401_of_its_origin(browser: Browser) -
         assert (read.status, read.body) == (401, "")
         assert (
             read.headers["x-mockmoov-reason"]
-            == f"{browser.origin(EVIL)} is not an origin of the API key: add it, and request a new token"
+            == f"{browser.origin(EVIL)} is not an origin of the API key; add it, and request a new token"
         )
         assert Page(browser, LOCAL, key).ping(token).status == 200
         assert page.ping(key.mint(client_type="service")).status == 200

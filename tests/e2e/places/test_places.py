@@ -258,7 +258,7 @@ def test_haproxy_finds_it_healthy(tmp_path: Path) -> None:
 def test_nginx_learns_which_host_to_allow(tmp_path: Path) -> None:
     with serving() as url, proxy("nginx", "nginx.conf", tmp_path, url) as port:
         until(lambda: answer(port)[0] != 0)
-        advice = "the Host moov_backend is not allowed: start with --allowed-hosts moov_backend"
+        advice = "the Host moov_backend is not allowed: add it to --allowed-hosts"
         assert answer(port) == (421, advice)
     with serving("--allowed-hosts=moov_backend") as url, proxy("nginx", "nginx.conf", tmp_path, url) as port:
         until(lambda: answer(port)[0] != 0)

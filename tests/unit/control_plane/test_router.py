@@ -85,7 +85,7 @@ def test_responses_are_marked_and_not_stored(desk: Desk) -> None:
 
 BARRED: dict[int, tuple[dict[str, Any], dict[str, str], str]] = {  # settings, headers and the reason
     404: ({"control": "off"}, {}, "the control plane is off: set control_token, or set control to on"),
-    421: ({}, {"host": "evil.example"}, "the Host evil.example is not allowed: start with "),
+    421: ({}, {"host": "evil.example"}, "the Host evil.example is not allowed: add "),
     403: ({}, {"origin": "https://evil.example"}, "web pages of https://evil.example may not use"),
     401: ({"control_token": TOKEN}, {}, "X-Mockmoov-Token is missing or wrong"),
 }

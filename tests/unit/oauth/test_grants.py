@@ -224,13 +224,15 @@ def test_invalid_refresh_token_is_rejected_before_its_scope() -> None:
 def test_reason_says_what_was_sent_as_refresh_token() -> None:
     reasons = {
         "a.b": "is cut short, or not a refresh token",
-        "e30.e30.c2ln": "is an access token: send the refresh_token of the same response",
         "null": "is the word null: the program had no value to send",
         "'a.b'": "is in quotes",
     }
     for sent, reason in reasons.items():
         answer = decided(replace(refresh(None), refresh_token=sent), refresh_token=None)
         assert answer == ("invalid_grant", "refresh_token", f"refresh_token is unknown: it {reason}")
+    answer = decided(refresh(None), refresh_token=None, is_access_token=True)
+    reason = "refresh_token is unknown: it is an access token: send the refresh_token of the same response"
+    assert answer == ("invalid_grant", "refresh_token", reason)
 
 
 def test_reason_of_a_token_from_before_a_restart_ends_with_advice() -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from mockmoov.oauth.messages import Headers
 from mockmoov.oauth.origins import (
+    NOT_AN_ORIGIN,
     ORIGIN_POLICIES,
     is_loopback,
     is_loopback_host,
@@ -149,17 +150,21 @@ def test_only_origins_among_the_audiences_pass() -> None:
 
 
 def test_reason_names_the_origin_and_a_similar_one() -> None:
-    advice = "is not an origin of the API key: add it, and request a new token"
-    no_origin = "the page has no origin, as a file or a sandboxed frame has none: serve it over http"
+    advice = "; add it, and request a new token"
+    similar = f", but {SHOP} is: scheme and port count"
     reasons = {
-        "https://other.example": f"https://other.example {advice}",
-        "http://shop.example": f"http://shop.example {advice}; {SHOP} is one: scheme and port count, too",
-        f"{SHOP}:8443": f"{SHOP}:8443 {advice}; {SHOP} is one: scheme and port count, too",
-        "null": no_origin,
-        f"{SHOP}/": no_origin,
+        "https://other.example": f"https://other.example is not an origin of the API key{advice}",
+        "http://shop.example": f"http://shop.example is not an origin of the API key{similar}{advice}",
+        f"{SHOP}:8443": f"{SHOP}:8443 is not an origin of the API key{similar}{advice}",
+        "https://[::2]": f"https://[::2] is not an origin of the API key{advice}",
+        "null": "the page has no origin, as a file or a sandboxed frame has none: serve it over http",
+        f"{SHOP}/": NOT_AN_ORIGIN,
     }
     policy = ORIGIN_POLICIES["if-present"]
-    found = {origin: origin_rejection_reason(policy, headers(origin=origin), AUDIENCES) for origin in reasons}
+    found = {
+        origin: origin_rejection_reason(policy, headers(origin=origin), [*AUDIENCES, "https://[::3]"])
+        for origin in reasons
+    }
     assert found == reasons
     late = origin_rejection_reason(
         policy, headers(origin=f"{SHOP}:8443"), AUDIENCES, registered=[f"{SHOP}:8443"]

@@ -107,5 +107,5 @@ QUOTED = {
 
 def test_a_host_is_quoted_without_what_may_be_a_secret() -> None:
     assert {host: quote_host(host) for host in QUOTED} == QUOTED
-    message = "the Host mockmoov_backend is not allowed: start with --allowed-hosts mockmoov_backend"
+    message = "the Host mockmoov_backend is not allowed: add it to --allowed-hosts"
     assert reason("mockmoov_backend") == message

@@ -258,13 +258,23 @@ NEAR_MISSES: dict[str, tuple[Request, str]] = {
         ping("<access>"),
         "the Authorization header lacks a scheme: put the word Bearer before the token",
     ),
+    "credentials without Basic": (
+        ping(f"{CLIENT_ID}:{CLIENT_SECRET}"),
+        "the Authorization header lacks a scheme: encode client_id:client_secret, after the word Basic",
+    ),
+    "a tab after Bearer": (
+        ping("Bearer\t<access>"),
+        "the Authorization header lacks a space after Bearer",
+    ),
+    "an empty header": (ping(""), "an empty Authorization header was sent"),
+    "a token in brackets": (ping("Bearer <<access>>"), "the token is in brackets"),
     "the scheme Token": (
         ping("Token <access>"),
         "the Authorization header has the scheme token: send Bearer",
     ),
     "a colon after Bearer": (
         ping("Bearer: <access>"),
-        "the Authorization header has a colon after Bearer: leave it out",
+        "the Authorization header lacks a space after Bearer",
     ),
     "an empty token": (ping("Bearer "), "the token is empty"),
     "an undefined token": (ping("Bearer undefined"), f"the token is the word undefined: {NO_TOKEN}"),
@@ -274,12 +284,12 @@ NEAR_MISSES: dict[str, tuple[Request, str]] = {
     ),
     "Bearer twice": (
         ping("Bearer Bearer <access>"),
-        "the token begins with the word Bearer, which is there twice",
+        "the token begins with the word Bearer, which is not a part of it",
     ),
     "a token in quotes": (ping('Bearer "<access>"'), "the token is in quotes"),
     "the whole response": (
         ping('Bearer {"access_token":"<access>"}'),
-        "the token is the whole token response: send only the token in it",
+        "the token is JSON: send only the value in it",
     ),
     "the refresh token": (
         ping("Bearer <refresh>"),
@@ -407,7 +417,7 @@ def test_reason_names_the_mistake(
 
 def test_reason_says_that_other_keys_replace_the_example() -> None:
     status, headers, _ = sender(new_server(keys=[another_key()]))(*form(GRANT, basic()))
-    reason = f"{UNKNOWN_CLIENT}: your own API keys replace the documented example"
+    reason = f"{UNKNOWN_CLIENT}: the documented example was replaced or deleted"
     assert (status, headers["x-mockmoov-reason"]) == (401, reason)
 
 

@@ -153,7 +153,7 @@ def hint(routes: Routes[int], path: str) -> str:
 
 
 EMPTY = "; the part of it is empty: the program may have had no value for it"
-PAGE = "; the page is at /_mockmoov/, and health at /_mockmoov/health"
+PAGE = "; health is at /_mockmoov/health, and the page at /_mockmoov/ if the control plane is on"
 
 
 def test_404_suggests_the_nearest_path() -> None:
