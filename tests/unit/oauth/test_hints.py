@@ -27,6 +27,9 @@ HINTS: list[Callable[[str], str]] = [
 @given(TEXTS)
 @example("bearer dNC-hg7sVm22jc3g")
 @example('{"access_token": "dNC-hg7sVm22jc3g"}')
+@example("[object dNC-hg7sVm22jc3g]")
+@example("dNC-hg7sVm22jc3g scope")
+@example("п scope")
 def test_no_hint_repeats_what_was_sent(text: str) -> None:
     assert [hint(text) for hint in HINTS if text in hint(text)] == []
 
