@@ -92,7 +92,7 @@ def missing_parameter_hint(
         others = " and ".join(f"{printable(other, 40)} to {name}" for name, other in found.items())
         return f"; rename {others}"
     if in_the_query := [name for name in missing if name in query]:
-        return f"; {' and '.join(in_the_query)} in the query string counts only without a body"
+        return f"; {' and '.join(in_the_query)} in the query string is not read, as there is a body"
     return ""
 
 
@@ -135,7 +135,7 @@ def basic_for_bearer_hint(client_id: str) -> str:
     """What a program may have meant that sent wrong Basic credentials to an operation."""
     if client_id.count(".") == 2 and client_id.startswith("ey"):
         return "; the client_id is a token: send it as a Bearer token"
-    return "; ~/.netrc may have replaced a Bearer token"
+    return "; ~/.netrc may have replaced a Bearer token: remove its entry for this host"
 
 
 def query_token_hint(names: Iterable[str]) -> str:

@@ -70,7 +70,7 @@ NO_CREDENTIALS = "no client credentials were sent: use HTTP Basic, or client_id 
 UNSUPPORTED = "grant_type must be client_credentials or refresh_token"
 UNKNOWN_CLIENT = "there is no API key with this client_id"
 NOT_BASE64 = "the Basic credentials are not base64-encoded UTF-8 text"
-NETRC = "; ~/.netrc may have replaced a Bearer token"
+NETRC = "; ~/.netrc may have replaced a Bearer token: remove its entry for this host"
 CONTENT_TYPE = "Content-Type must be application/json or application/x-www-form-urlencoded"
 VERSION = (
     "X-Moov-Version is malformed: send vYYYY.MM.BB, vYYYY.MM or latest, or no such header for contract 2023; "
@@ -135,7 +135,7 @@ NEAR_MISSES: dict[str, tuple[Request, str]] = {
     ),
     "parameters in the query, and an empty JSON body": (
         json_body(b"{}", basic(), target=f"{TOKEN}?{urlencode(GRANT)}"),
-        f"{MISSING_GRANT_TYPE}; grant_type in the query string counts only without a body",
+        f"{MISSING_GRANT_TYPE}; grant_type in the query string is not read, as there is a body",
     ),
     # scopes
     "a list of scopes": (
