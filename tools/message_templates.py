@@ -43,7 +43,6 @@ _OTHERS: Mapping[str, tuple[str, ...]] = {
         *("_STORE_ADVICE", "_STORE_PATH_ADVICE"),
     ),
     "config/settings.py": ("_conflicts",),
-    "config/tls_trust.py": ("trust_hint",),
     "oauth/contracts.py": ("CONTRACT_DATED.expiry_hint",),
     "oauth/fields.py": ("_describe",),
     "oauth/hints.py": (
@@ -81,7 +80,7 @@ _PARAMETERS = ("reason", "why", "problem", "expected")
 _ATTRIBUTES = ("advice", "absent", "loopback", "_ending")
 # What ends a message as a hint: functions, variables and attributes.
 _HINTS = (
-    *("nearest", "did_you_mean", "_hint", "_advice", "trust_hint", "restart_advice"),
+    *("nearest", "did_you_mean", "_hint", "_advice", "restart_advice"),
     *("odd_value", "similar_secret", "missing_parameter_hint", "grant_type_hint", "basic_for_bearer_hint"),
     *("version_hint", "json_hint", "basic_hint", "media_type_hint", "query_token_hint"),
 )

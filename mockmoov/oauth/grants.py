@@ -21,7 +21,6 @@ from mockmoov.oauth.errors import (
 )
 from mockmoov.oauth.messages import ClientCredentials, TokenRequest
 from mockmoov.oauth.records import ApiKey, ClientType, RefreshToken, TokenFamily
-from mockmoov.oauth.tokens import expired, has_refresh_token_form
 
 NEW_FAMILY = TokenFamily()
 
@@ -150,7 +149,7 @@ def _valid_refresh_token(sent: str, facts: GrantFacts) -> RefreshToken:
     if reason := facts.api_key.rejection_reason(token, facts.restart_advice):
         raise invalid_grant(f"refresh_token {reason}")
     if token.expires_at <= facts.now:
-        raise invalid_grant(f"refresh_token {expired(token.expires_at, facts.now)}")
+        raise invalid_grant(f"refresh_token {hints.expired(token.expires_at, facts.now)}")
     return token
 
 
@@ -160,7 +159,7 @@ def _why_unknown(sent: str, facts: GrantFacts) -> str:
         return odd
     if facts.is_access_token:
         return "is an access token: send the refresh_token of the same response"
-    if not has_refresh_token_form(sent):
+    if not hints.has_refresh_token_form(sent):
         return "is cut short, or not a refresh token"
     return f"was altered, or {hints.elsewhere(facts.restart_advice)}"
 

@@ -5,6 +5,7 @@ A hint never repeats a value, which may be a secret. It repeats a name only if t
 
 import re
 from collections.abc import Iterable, Mapping
+from email.utils import formatdate
 from itertools import islice
 
 from mockmoov.oauth.errors import printable
@@ -116,6 +117,18 @@ def elsewhere(restart_advice: str) -> str:
     """Where a token may come from that is unknown here; without advice, tokens survive a restart."""
     earlier = "a restart or a reset" if restart_advice else "a reset"
     return f"is of another server, or from before {earlier}: request a new one{restart_advice}"
+
+
+def expired(expires_at: float, now: float) -> str:
+    """Since when a token has expired, as a predicate; times in Unix seconds."""
+    if expires_at < 0:
+        return "has expired"
+    return f"expired {now - expires_at:.0f} s ago, at {formatdate(expires_at, usegmt=True)}"
+
+
+def has_refresh_token_form(text: str) -> bool:
+    """Whether a text has the form of a refresh token, genuine or not."""
+    return re.fullmatch(r"[\w-]+\.[\w-]{43}", text, re.ASCII) is not None
 
 
 def scheme_hint(scheme: str, rest: str) -> str:

@@ -10,7 +10,6 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from email.utils import formatdate
 from functools import lru_cache
 from hashlib import blake2b, sha256
 from typing import NamedTuple, TypeGuard
@@ -20,6 +19,7 @@ from msgspec.json import Decoder
 
 from mockmoov.oauth.encoding import INTEGERS, decode, encode, encode_json, remembered, to_json
 from mockmoov.oauth.errors import ExpiredTokenError, OAuthError, invalid_client
+from mockmoov.oauth.hints import expired
 from mockmoov.oauth.records import AccessToken, ApiKey, ClientType, IssuerKeys, RefreshToken
 from mockmoov.oauth.signing_keys import ALGORITHM, key_pair, key_pairs
 
@@ -170,13 +170,6 @@ def claims_error(claims: Mapping[str, object], now: float, policy: IssuerPolicy)
     return None if now < expires else ExpiredTokenError(f"the token {expired(expires, now)}")
 
 
-def expired(expires_at: float, now: float) -> str:
-    """Since when a token has expired, as a predicate; times in Unix seconds."""
-    if expires_at < 0:
-        return "has expired"
-    return f"expired {now - expires_at:.0f} s ago, at {formatdate(expires_at, usegmt=True)}"
-
-
 class ReadToken(NamedTuple):
     """The claims of an access token, and its contents; None if its claims are not mockmoov's."""
 
@@ -244,11 +237,6 @@ def write_refresh_token(keys: IssuerKeys, token: RefreshToken) -> str:
     """Write a refresh token as `payload.mac`, with a MAC: the JWKS can't verify it."""
     payload = encode_json(token)
     return f"{payload}.{_mac(keys, payload)}"
-
-
-def has_refresh_token_form(text: str) -> bool:
-    """Whether a text has the form of a refresh token, genuine or not."""
-    return re.fullmatch(r"[\w-]+\.[\w-]{43}", text, re.ASCII) is not None
 
 
 def read_refresh_token(keys: IssuerKeys, text: str) -> RefreshToken | None:

@@ -37,7 +37,7 @@ def log_of(tmp_path: Path, *flags: str) -> list[str]:
 def test_text_has_time_level_and_what_happened(tmp_path: Path) -> None:
     token, refusal, end = log_of(tmp_path)
     assert re.fullmatch(rf"{TIME} INFO POST /oauth2/token 200 client_id={CLIENT_ID} .*ms", token)
-    assert re.fullmatch(rf"{TIME} INFO GET /ping 401 contract=2023 reason='neither .*ms", refusal)
+    assert re.fullmatch(rf"{TIME} INFO GET /ping 401 contract=2023 reason='no Authorization .*ms", refusal)
     assert re.fullmatch(rf"{TIME} INFO SIGTERM: the server stops", end)
 
 
