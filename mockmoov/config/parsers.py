@@ -251,12 +251,12 @@ _STORE_ADVICE: _Advice = (
     (r"(?s)\Asqlite:.", "this path has characters that cannot be printed"),
     (r"(?i)\Asqlite3?:", "write sqlite:"),
     (r"(?i)\Afile:", "it isn't a URL: write sqlite: and the path"),
-    (r"\A[^:]+\.(?:db|sqlite3?)\Z", "put sqlite: in front"),
+    (r"\A[^:]+\.(?:db|sqlite3?)(?::|\Z)", "put sqlite: in front"),
 )
 _STORE_PATH_ADVICE: _Advice = (
     (r"\A:memory:\Z", "a store in memory is memory, without sqlite:"),
     (r"\A\s|\s\Z", "leave out the spaces around the path"),
-    (r"\A//+(.*)\Z", r"it isn't a URL: write sqlite:/\1 for a path from the root"),
+    (r"\A//", "it isn't a URL: write sqlite: and the path"),
     (r"(?i)\Afile:", "it isn't a URL: write the path"),
     (r"/\Z", "name a file in this folder"),
 )
@@ -269,17 +269,20 @@ def store(value: object) -> str:
         return "memory"
     match = re.fullmatch(r"sqlite:(.+)", value) if isinstance(value, str) and value.isprintable() else None
     if match is None:
-        raise InvalidValueError(expected, value, _advice(str(value), _STORE_ADVICE) or _nearest_store(value))
-    if advice := _advice(match[1], _STORE_PATH_ADVICE):
-        raise InvalidValueError(expected, value, advice)
-    return f"sqlite:{os.path.abspath(os.path.expanduser(match[1]))}"
+        advice = _advice(str(value), _STORE_ADVICE) or _nearest_store(value)
+    else:
+        advice = _advice(match[1], _STORE_PATH_ADVICE)
+        if not advice:
+            return f"sqlite:{os.path.abspath(os.path.expanduser(match[1]))}"
+    if re.search("(?s):.*(?:@|//)", str(value)):  # a URL, which may contain a password
+        raise ValueError(f"{expected}{advice}")
+    raise InvalidValueError(expected, value, advice)
 
 
 def _nearest_store(value: object) -> str:
-    """A hint for a typo in memory or sqlite."""
-    kind, colon, path = str(value).partition(":")
-    known = {"sqlite": f"sqlite:{path}"} if colon else {"memory": "memory", "sqlite": "sqlite:PATH"}
-    return nearest(kind.lower(), known, known.__getitem__) if kind.isprintable() else ""
+    """A hint for a typo in memory or sqlite. It doesn't repeat the rest: that may contain a password."""
+    known = {"memory": "memory", "sqlite": "sqlite:PATH"}
+    return nearest(str(value).partition(":")[0].lower(), known, known.__getitem__)
 
 
 def stubs(value: object) -> tuple[Stub, ...]:

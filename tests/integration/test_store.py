@@ -24,14 +24,14 @@ from tests.support.serving import serving_process
 from tests.support.sqlite_files import contents, write
 from tests.support.tokens import mint, refresh
 
-EXPECTED = "must be memory, or sqlite: and the path of a file, such as sqlite:state.db, not"
+EXPECTED = "must be memory, or sqlite: and the path of a file, such as sqlite:state.db"
 INVALID = {
     "sqlite::memory:": ": a store in memory is memory, without sqlite:",
     "sqlite:": ": name the file",
     "sqlite": ": name the file",
     "SQLITE:": ": name the file",
-    "sqlite:///x": ": it isn't a URL: write sqlite:/x for a path from the root",
-    "sqlite://x/y": ": it isn't a URL: write sqlite:/x/y for a path from the root",
+    "sqlite:///x": ": it isn't a URL: write sqlite: and the path",
+    "sqlite://user:secret@x/y": ": it isn't a URL: write sqlite: and the path",
     "sqlite:file:x?mode=ro": ": it isn't a URL: write the path",
     "sqlite:folder/": ": name a file in this folder",
     "SQLITE:x": ": write sqlite:",
@@ -41,7 +41,9 @@ INVALID = {
     "memroy": "; did you mean memory?",
     "Memory": "; did you mean memory?",
     "sqlit": "; did you mean sqlite:PATH?",
-    "sqlit:x.db": "; did you mean sqlite:x.db?",
+    "sqlit:x.db": "; did you mean sqlite:PATH?",
+    "psql://user:secret@host/db": "; did you mean sqlite:PATH?",
+    "sqlite.db:x": ": put sqlite: in front",
     "file:x.db": ": it isn't a URL: write sqlite: and the path",
     "sqlite3:x": ": write sqlite:",
     ":memory:": ": memory is all that this would be: write memory",
@@ -80,7 +82,8 @@ def test_an_invalid_store_is_named_with_advice_in_each_source() -> None:
     wrong: list[tuple[str, str, object]] = []
     file = Path("..", "moov.toml")
     for value, advice in INVALID.items():
-        message = f"{EXPECTED} {value!r}{advice}"
+        quoted = "" if "://" in value else f", not {value!r}"
+        message = f"{EXPECTED}{quoted}{advice}"
         found: dict[str, Any] = {"--store": serve("--store", value).stderr}
         if "\udcff" not in value:
             file.write_text(f"store = {json.dumps(value)}\n")

@@ -1,6 +1,7 @@
 """Values of settings: text and native values mean the same; errors continue the name of the setting."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockmoov.config import parsers
+from mockmoov.config.settings import Layer, SettingsError, load
 
 PARSERS: dict[str, Callable[[object], Any]] = {
     "text": parsers.text,
@@ -48,6 +50,24 @@ def test_any_value_is_parsed_or_rejected(value: object) -> None:
         if not message.startswith(("must ", "contains ")):
             wrong.append((name, message))
     assert wrong == []
+
+
+@given(
+    kind=st.sampled_from(["sqlite", "sqlit", "psql", "file", "memory", "x.db"]) | st.text(max_size=5),
+    rest=st.sampled_from(["//", "//user:", "user:", "/user@"]),
+    ending=st.sampled_from(["@host/db", "//host", "@", "//", "@host/"]),
+)
+@example(kind="psql", rest="//user:", ending="@host/db")
+@example(kind="sqlite", rest="//user:", ending="@host/db")
+def test_a_store_error_repeats_no_url(kind: str, rest: str, ending: str) -> None:
+    value = f"{kind}:{rest}SECRET{ending}"
+    message = ""
+    try:
+        load(Layer(settings={"store": value}))
+    except SettingsError as error:
+        message = str(error)
+    assert "SECRET" not in message
+    assert message or re.match("sqlite:(?!//)", value)
 
 
 @given(value=st.text(st.characters(max_codepoint=0x100), max_size=5))
