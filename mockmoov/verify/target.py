@@ -1,6 +1,7 @@
 """What the suite verifies: a URL, an API key, and limits."""
 
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 import httpx2
 
@@ -52,4 +53,7 @@ class Target:
 def is_loopback(url: str) -> bool:
     """Whether the host of a valid URL is this machine."""
     host = httpx2.URL(url).host
-    return host in ("localhost", "::1") or host.endswith(".localhost") or host.startswith("127.")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name, which may begin with 127. too
+        return host == "localhost" or host.endswith(".localhost")

@@ -81,14 +81,13 @@ def test_wrong_arguments_are_explained() -> None:
 
 
 def test_another_machine_needs_explicit_credentials() -> None:
-    for name, given in (("client-id", KEY[2:]), ("client-secret", KEY[:2])):
-        ended = verify("http://moov.test", key=given)
-        variable = f"MOCKMOOV_{name.replace('-', '_').upper()}"
-        problem = f"--{name} is missing, and {variable} is not set: http://moov.test is not on this machine"
-        assert (ended.exit_code, ended.stderr) == (
-            2,
-            f"mockmoov: {problem}, so the API key has no default\n",
-        )
+    for url in ("http://moov.test", "https://127.moov.test"):
+        for name, given in (("client-id", KEY[2:]), ("client-secret", KEY[:2])):
+            ended = verify(url, key=given)
+            variable = f"MOCKMOOV_{name.replace('-', '_').upper()}"
+            problem = f"--{name} is missing, and {variable} is not set: {url} is not on this machine"
+            assert ended.stderr == f"mockmoov: {problem}, so the API key has no default\n"
+            assert ended.exit_code == 2
 
 
 def test_this_machine_has_the_key_of_the_settings() -> None:

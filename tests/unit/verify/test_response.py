@@ -96,9 +96,16 @@ def test_a_target_on_loopback_is_recognized() -> None:
     loopback = {
         "localhost": True,
         "127.0.0.1": True,
+        "127.9.8.7": True,
         "[::1]": True,
-        "a.localhost": True,
+        "A.localhost": True,
         "api.moov.io": False,
+        "127.attacker.example": False,
+        "127.0.0.1.nip.io": False,
+        "mylocalhost": False,
+        "localhost.example": False,
+        "128.0.0.1": False,
+        "[::2]": False,
     }
     assert {host: Target(url=f"http://{host}:80", key=KEY).is_loopback for host in loopback} == loopback
     assert "dNC" not in repr(target())
