@@ -15,8 +15,11 @@ from mockmoov.verify.check import BudgetExhausted, NoResponse
 Send = Callable[[httpx2.Request], httpx2.Response]
 """Sends a request and returns the response with its body. Raises `httpx2.HTTPError`."""
 
-# What errors say of a server that answers a TLS handshake with something else, or leaves.
-_NO_TLS = "WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|PACKET_LENGTH_TOO_LONG|UNEXPECTED_EOF|reset by peer"
+# What errors say of a server that answers a TLS handshake with something else, or closes the connection then:
+# of that httpx2 may say nothing.
+_NO_TLS = (
+    r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|PACKET_LENGTH_TOO_LONG|UNEXPECTED_EOF|reset by peer|\A\Z"
+)
 _RETRIES = 2  # after 429
 _REVOCATIONS = 2  # requests to keep for each response, which may contain two tokens to revoke
 _LONGEST_WAIT = 30.0  # seconds; a longer Retry-After is cut to this
@@ -31,7 +34,7 @@ class RecordedExchange:
 
 
 class BudgetedSender:
-    """Sends at most `budget` requests, at most `rate` a second, and for at most `seconds`.
+    """Sends at most `budget` requests to the server at `url`, at most `rate` a second, for at most `seconds`.
 
     `reserved` requests of the budget are kept for cleaning up; only those are sent once there is a
     `stop_reason`. `exchanges` has the requests that were sent, without those that clean up.
@@ -41,6 +44,7 @@ class BudgetedSender:
         self,
         send: Send,
         *,
+        url: str,
         budget: int,
         rate: float | None,
         seconds: float = 3600.0,
@@ -48,6 +52,7 @@ class BudgetedSender:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._send = send
+        self._url = url
         self._budget = budget
         self._interval = 1 / rate if rate else 0.0
         self._clock, self._sleep = clock, sleep
@@ -106,9 +111,7 @@ class BudgetedSender:
         try:
             return self._send(request)
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, OSError) as error:
-            raise NoResponse(
-                f"{request.method} {request.url.path}: {_describe(error, request.url)}"
-            ) from None
+            raise NoResponse(f"{request.method} {request.url.path}: {_describe(error, self._url)}") from None
 
 
 def _seconds_to_wait(response: httpx2.Response) -> float:
@@ -116,7 +119,7 @@ def _seconds_to_wait(response: httpx2.Response) -> float:
     return min(float(value), _LONGEST_WAIT) if value.isascii() and value.isdigit() else 1.0
 
 
-def _describe(error: Exception, url: httpx2.URL) -> str:
+def _describe(error: Exception, url: str) -> str:
     """What happened. The error's own text is not used, because it may quote what the server sent."""
     if isinstance(error, httpx2.ConnectError) and "certificate verify failed" in str(error):
         return "the certificate is not trusted; pass its CA with --ca-file"
@@ -132,9 +135,10 @@ def _describe(error: Exception, url: httpx2.URL) -> str:
     return f"{description} ({name}){_suggest_scheme(error, url)}"
 
 
-def _suggest_scheme(error: Exception, url: httpx2.URL) -> str:
-    """The other scheme, if the error may come from a server that expects it."""
+def _suggest_scheme(error: Exception, url: str) -> str:
+    """The URL with the other scheme, if the error may come from a server that expects it."""
+    scheme, _, rest = url.partition("://")
     is_closed = isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError)
     is_not_tls = isinstance(error, httpx2.ConnectError) and bool(re.search(_NO_TLS, str(error)))
-    other, is_likely = ("http", is_not_tls) if url.scheme == "https" else ("https", is_closed)
-    return f"; if this is a port for {other}, use {other}://{url.netloc.decode()}" if is_likely else ""
+    other, is_likely = ("http", is_not_tls) if scheme.lower() == "https" else ("https", is_closed)
+    return f"; if this is a port for {other}, use {other}://{rest}" if is_likely else ""

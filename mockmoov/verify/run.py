@@ -24,6 +24,7 @@ from mockmoov.verify.check import BudgetExhausted, CannotRun, Check
 from mockmoov.verify.checks import CHECKS
 from mockmoov.verify.expectations import RECOMMENDED_VERSION, WITHOUT_HEADER, Expectations, expectations_of
 from mockmoov.verify.http import HttpSender
+from mockmoov.verify.probe import TOKEN_PATH
 from mockmoov.verify.reports import Outcome, Report
 from mockmoov.verify.session import Session, contract_of
 from mockmoov.verify.target import HARMLESS_SCOPE, PING_SCOPE, Key, Target
@@ -87,11 +88,13 @@ def print_checks() -> None:
 
 
 def url_problem(url: str) -> str:
-    """Why a URL cannot be that of a server, "" if it can."""
+    """Why a URL cannot be the base URL of a server, "" if it can."""
     try:
         check_base_url(url)
     except ValueError as error:
         return f"the URL {error}"
+    if url.rstrip("/").endswith(TOKEN_PATH):
+        return f"the URL must be the URL of the server: leave out {TOKEN_PATH}"
     return ""
 
 

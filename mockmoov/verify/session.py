@@ -31,7 +31,9 @@ class Session(ExitStack):
     def __init__(self, target: Target, send: Send) -> None:
         super().__init__()
         self.callback(self.clean_up)
-        self.sender = BudgetedSender(send, budget=target.budget, rate=target.rate, seconds=target.seconds)
+        self.sender = BudgetedSender(
+            send, url=target.url, budget=target.budget, rate=target.rate, seconds=target.seconds
+        )
         self.masking = Masking()
         self.masking.hide_key(target.key.client_id, target.key.client_secret, "")
         self.target = target

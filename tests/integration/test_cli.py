@@ -394,21 +394,50 @@ def test_healthcheck_waits_for_whole_seconds() -> None:
         assert message in usage_error(invoke("healthcheck", f"--wait={wrong}"))
 
 
+# Every command that calls a server, as it is before the URL.
+CALLING = (
+    *(("healthcheck", "--url"), ("token", "--scope=/x", "--url")),
+    ("verify", "--client-id=a", "--client-secret=b"),
+)
+
+
 @pytest.mark.slow
 def test_the_wrong_scheme_is_explained() -> None:
-    """In every command that calls a server."""
-    key = ("--client-id=a", "--client-secret=b")
-    commands = (("healthcheck", "--url"), ("token", "--scope=/x", "--url"), ("verify", *key))
     with MockMoov(tls=True) as moov:
         table = {
-            moov.url.replace("http", "https"): f"; if this is a port for http, use {moov.url}",
-            moov.https_url.replace("https", "http"): f"; if this is a port for https, use {moov.https_url}",
+            f"{moov.url.replace('http', 'https')}/base": f"; if this is a port for http, use {moov.url}/base",
+            f"{moov.https_url.replace('https', 'http')}/base": (
+                f"; if this is a port for https, use {moov.https_url}/base"
+            ),
         }
         for url, hint in table.items():
-            for command in commands:
+            for command in CALLING:
                 assert re.search(f"{hint}\n$", invoke(*command, url).stderr), (command, url)
             with pytest.raises(ControlError, match=hint):
                 MockMoov.connect(url)
+
+
+def close_connections(listener: socket.socket) -> None:
+    """Read from each connection and close it, until the listener is shut down."""
+    with contextlib.suppress(OSError):
+        while True:
+            with listener.accept()[0] as connection:
+                connection.recv(4096)
+
+
+def test_a_server_that_closes_may_expect_the_other_scheme() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        place = f"127.0.0.1:{listener.getsockname()[1]}/base"
+        thread = threading.Thread(target=close_connections, args=(listener,))
+        thread.start()
+        try:
+            for scheme, other in (("http", "https"), ("https", "http")):
+                hint = f"; if this is a port for {other}, use {other}://{place}\n"
+                for command in CALLING:
+                    assert invoke(*command, f"{scheme}://{place}").stderr.endswith(hint), (command, scheme)
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 COMMANDS = (("healthcheck",), ("token", "--scope", "/ping.read"))

@@ -63,6 +63,7 @@ USAGE = [
     (("http://",), "the URL must begin with http:// or https://"),
     (("http://[::1",), "the URL is not a valid URL"),
     ((f"{NOWHERE}/?a=b",), "the URL must not have a query string or a fragment"),
+    ((f"{NOWHERE}/base/oauth2/token/",), "the URL must be the URL of the server: leave out /oauth2/token\n"),
     ((NOWHERE, "--moov-version", "2026"), "--moov-version '2026' must be `latest` or look like"),
     ((NOWHERE, "--only", "tokens"), "no check matches tokens; --list shows all checks"),
     ((NOWHERE, "--scope", "/fed.read"), "one --scope must be /ping.read"),

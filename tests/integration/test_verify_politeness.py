@@ -177,7 +177,7 @@ def test_an_interrupted_run_revokes_what_was_issued(number: int, tmp_path: Path)
 
 
 def test_a_second_interruption_ends_the_run_at_once() -> None:
-    sender = BudgetedSender(lambda request: httpx2.Response(200), budget=1, rate=None)
+    sender = BudgetedSender(lambda request: httpx2.Response(200), url="", budget=1, rate=None)
     before = signal.getsignal(signal.SIGINT)
     with stop_on_signal(sender):
         signal.raise_signal(signal.SIGINT)

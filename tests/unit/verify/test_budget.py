@@ -8,7 +8,7 @@ import pytest
 from mockmoov.verify.budget import BudgetedSender
 from mockmoov.verify.check import BudgetExhausted, NoResponse
 
-GET = httpx2.Request("GET", "http://localhost/ping")
+GET = httpx2.Request("GET", "http://localhost/base/ping")
 
 
 class Time:
@@ -27,11 +27,17 @@ class Time:
 
 
 def budgeted(
-    answer: Callable[[], httpx2.Response], *, rate: float | None = None
+    answer: Callable[[], httpx2.Response], *, rate: float | None = None, scheme: str = "http"
 ) -> tuple[BudgetedSender, Time]:
     time = Time()
     sender = BudgetedSender(
-        lambda _: answer(), budget=100, rate=rate, seconds=1000, clock=time.clock, sleep=time.sleep
+        lambda _: answer(),
+        url=f"{scheme}://localhost/base",
+        budget=100,
+        rate=rate,
+        seconds=1000,
+        clock=time.clock,
+        sleep=time.sleep,
     )
     return sender, time
 
@@ -82,7 +88,8 @@ FAILURES = [
     (httpx2.ConnectTimeout("secret"), "connecting timed out"),
     (httpx2.ReadTimeout("secret"), "no response in time"),
     (httpx2.ReadError("secret"), "the connection was lost"),
-    (httpx2.RemoteProtocolError("secret"), "; if this is a port for https, use https://localhost$"),
+    (httpx2.RemoteProtocolError("secret"), "; if this is a port for https, use https://localhost/base$"),
+    (httpx2.ConnectError(""), r"is the server running\? \(ConnectError\)$"),
     (ValueError("secret"), r"no response \(ValueError\)"),
 ]
 
@@ -102,8 +109,9 @@ def test_failures_are_explained_in_our_own_words(error: Exception, text: str) ->
     [
         (
             httpx2.ConnectError("[SSL: WRONG_VERSION_NUMBER] secret"),
-            r"; if this is a port for http, use http://localhost$",
+            r"; if this is a port for http, use http://localhost/base$",
         ),
+        (httpx2.ConnectError(""), r"; if this is a port for http, use http://localhost/base$"),
         (httpx2.ConnectError("secret"), r"is the server running\? \(ConnectError\)$"),
         (httpx2.RemoteProtocolError("secret"), r"or it is not HTTP \(RemoteProtocolError\)$"),
     ],
@@ -113,4 +121,4 @@ def test_failures_of_https_are_explained(error: Exception, text: str) -> None:
         raise error
 
     with pytest.raises(NoResponse, match=text):
-        budgeted(fail)[0].send(httpx2.Request("GET", "https://localhost/ping"))
+        budgeted(fail, scheme="https")[0].send(httpx2.Request("GET", "https://localhost/base/ping"))
