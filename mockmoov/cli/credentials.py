@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import click
+
 from mockmoov.cli.options import fail, local_settings, option
 from mockmoov.config.settings import Settings
 from mockmoov.config.sources import PREFIX
@@ -16,9 +18,17 @@ class Credentials(NamedTuple):
     source: str
 
 
-client_id_option = option("--client-id", help="Default: the first API key in the settings.")
+def _ignore_empty(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """The variable in place of an empty option, which comes from a variable of the shell that is not set."""
+    return value or parameter.resolve_envvar_value(context)
+
+
+client_id_option = option(
+    "--client-id", callback=_ignore_empty, help="Default: the first API key in the settings."
+)
 client_secret_option = option(
     "--client-secret",
+    callback=_ignore_empty,
     help="Default: the secret of that key, if it is in the settings. "
     "Set the variable rather than this option, which other users of the machine can read.",
 )

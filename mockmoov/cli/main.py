@@ -18,7 +18,13 @@ _COMMANDS: Mapping[str, str] = {
     "verify": "mockmoov.cli.verify",
 }
 # Names that people try.
-_OTHER_NAMES: Mapping[str, str] = {"start": "serve", "up": "serve", "exec": "run", "help": "--help"}
+_OTHER_NAMES: Mapping[str, str] = {
+    "start": "serve",
+    "up": "serve",
+    "exec": "run",
+    "help": "--help",
+    "version": "--version",
+}
 
 
 class _LazyGroup(click.Group):

@@ -1,6 +1,7 @@
 """The options and helpers that several commands share."""
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -12,11 +13,16 @@ from mockmoov.config import parsers
 from mockmoov.config.settings import Settings, SettingsError, load
 from mockmoov.config.sources import PREFIX, from_environment, from_file
 from mockmoov.config.tls_trust import connection_hint, trust_context
+from mockmoov.oauth.origins import is_loopback
 
 if TYPE_CHECKING:
     import ssl
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+# What the errors of Linux, macOS and Windows say of a host name without an address.
+_UNRESOLVED = (
+    "(?i)name or service not known|name resolution|no address|nodename nor servname|getaddrinfo failed"
+)
 
 
 def fail(exit_code: int, message: str) -> NoReturn:
@@ -58,7 +64,11 @@ def explain_connection(error: Exception, url: str, *, is_connected: bool) -> str
     hint = connection_hint(error, url, "--ca-file")
     if hint or is_connected:
         return hint
-    return f"; start one with `mockmoov serve`, or name another with --url or {PREFIX}URL"
+    if re.search(_UNRESOLVED, str(error)):
+        return f"; the name does not resolve: check --url or {PREFIX}URL"
+    if is_loopback("/".join(url.split("/")[:3])):
+        return f"; start one with `mockmoov serve`, or name another with --url or {PREFIX}URL"
+    return f"; no server answers there: check --url or {PREFIX}URL"
 
 
 def _parse_url(_context: click.Context, _parameter: click.Parameter, value: str) -> str:

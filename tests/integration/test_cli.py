@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote_plus
 
 import click
@@ -24,6 +24,7 @@ from click.testing import Result
 
 from mockmoov import __version__
 from mockmoov.cli.main import main
+from mockmoov.cli.options import explain_connection
 from mockmoov.config.settings import load
 from mockmoov.config.sources import PREFIX
 from mockmoov.data.operations import OPERATIONS
@@ -87,7 +88,9 @@ def test_wrong_settings_are_exit_code_2_and_named(tmp_path: Path) -> None:
     for arguments, environment, message in table:
         assert usage_error(invoke("serve", *arguments, **environment)) == f"mockmoov: {message}\n"
     assert re.search("--prot.*--port", usage_error(invoke("serve", "--prot", "1")))
-    for wrong, meant in {"sreve": "serve", "tokens": "token", "start": "serve", "help": "--help"}.items():
+    commands = {"sreve": "serve", "tokens": "token", "start": "serve"}
+    options = {"help": "--help", "version": "--version", "versoin": "--version"}
+    for wrong, meant in (commands | options).items():
         assert f"No such command '{wrong}'; did you mean {meant}?" in usage_error(invoke(wrong))
     assert usage_error(invoke("zzz")).endswith("No such command 'zzz'\n")
     assert "No such command" in usage_error(invoke(""))
@@ -370,6 +373,14 @@ def test_healthcheck_is_1_for_any_other_answer() -> None:
         assert str(status) in result.stderr
 
 
+UNRESOLVED = (
+    *("Name or service not known", "Temporary failure in name resolution"),
+    *("No address associated with hostname", "nodename nor servname provided, or not known"),
+    "[Errno 11001] getaddrinfo failed",
+)
+LOOPBACK = ("http://localhost:8080/x", "https://127.0.0.1:8443", "http://[::1]", "HTTP://LOCALHOST")
+
+
 def test_healthcheck_is_1_if_nobody_answers() -> None:
     with stub(200) as (url, _):
         pass
@@ -379,6 +390,35 @@ def test_healthcheck_is_1_if_nobody_answers() -> None:
     hint = "start one with `mockmoov serve`, or name another with --url or MOCKMOOV_URL"
     assert result.stderr == f"mockmoov: {url} is not healthy: {refused}; {hint}\n"
     assert invoke("token", "--scope", "/x", "--url", url).stderr.endswith(f"{refused}; {hint}\n")
+
+
+def test_advice_without_a_connection_depends_on_the_host() -> None:
+    """The errors are those of Linux, macOS and Windows."""
+    unresolved, absent = ("the name does not resolve", "no server answers there")
+    refused = "[Errno 111] Connection refused"
+    table = [
+        *(("http://a.test:8080/x", text, unresolved) for text in UNRESOLVED),
+        ("http://a.localhost", UNRESOLVED[0], unresolved),
+        *((url, refused, absent) for url in ("http://192.0.2.1/x", "http://127.a.test", "http://a.test:80")),
+        *((url, refused, "start one with `mockmoov serve`") for url in LOOPBACK),
+    ]
+    for url, text, advice in table:
+        assert explain_connection(OSError(text), url, is_connected=False).startswith(f"; {advice}"), (
+            url,
+            text,
+        )
+        assert explain_connection(OSError(text), url, is_connected=True) == ""
+
+
+def test_a_name_that_does_not_resolve_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object, **_options: object) -> NoReturn:
+        raise socket.gaierror(socket.EAI_NONAME, UNRESOLVED[0])
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    for command in COMMANDS:
+        ended = invoke(*command, "--url", "http://a.test:8080")
+        hint = f"{UNRESOLVED[0]}; the name does not resolve: check --url or MOCKMOOV_URL\n"
+        assert (ended.exit_code, ended.stderr.endswith(hint)) == (1, True), ended.stderr
 
 
 @pytest.mark.slow
@@ -587,6 +627,20 @@ def test_token_uses_the_first_key_of_the_settings() -> None:
             assert (result.exit_code, result.stdout.count(".")) == (0, 2), result.output
         missing = usage_error(invoke(*arguments, "--client-id=third", **variables))
     assert missing.startswith("mockmoov: --client-secret is missing")
+
+
+def test_an_empty_option_counts_as_not_given() -> None:
+    """As an empty variable does: a script passes one where a variable of the shell isn't set."""
+    keys = [another_key("mine"), another_key("second")]
+    listed = {"MOCKMOOV_API_KEYS": json.dumps(keys)}
+    chosen = {"MOCKMOOV_CLIENT_ID": "second", "MOCKMOOV_CLIENT_SECRET": keys[1]["client_secret"]}
+    with listening(new_server(keys=keys)) as url:
+        for variables in (listed, chosen):
+            for command in (("token", "--scope=/ping.read", "--url"), ("verify", "--only=token.status")):
+                ended = invoke(*command, url, "--client-id=", "--client-secret=", **variables)
+                assert ended.exit_code == 0, (command, ended.output)
+    message = usage_error(invoke("verify", "http://a.test", "--client-id=", "--client-secret=x"))
+    assert message.startswith("mockmoov: --client-id is missing, and MOCKMOOV_CLIENT_ID is not set: ")
 
 
 def test_importing_the_main_module_runs_no_command() -> None:
