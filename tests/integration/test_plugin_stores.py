@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import trustme
 
 from mockmoov.client import TokenClient
 from mockmoov.pytest_plugin import marker, reports
 
 ROOT = Path(__file__).parents[2]
-LOADED = (TokenClient, marker, reports)  # a run in this process unloads what it imports first
+# A run in this process unloads what it imports first; these stay loaded. A second cryptography doesn't work.
+LOADED = (TokenClient, marker, reports, trustme)
 OWN = ("-W", "error", "-p", "no:cacheprovider", "-p", "mockmoov.pytest_plugin")
 Suite = Callable[..., pytest.RunResult]
 

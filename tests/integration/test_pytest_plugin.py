@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import trustme
 
 from mockmoov.client import TokenClient
 from mockmoov.pytest_plugin import marker, reports
@@ -21,8 +22,8 @@ CONTROL_TOKEN = "a-control-token-of-0123456789"
 ASYNCIO = "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
 Suite = Callable[..., pytest.RunResult]
 
-# A run in this process unloads what it imports first; these stay loaded.
-LOADED = (TokenClient, marker, reports)
+# A run in this process unloads what it imports first; these stay loaded. A second cryptography doesn't work.
+LOADED = (TokenClient, marker, reports, trustme)
 
 
 @pytest.fixture(scope="module")
