@@ -124,8 +124,8 @@ class Routes(Generic[T]):
     def _empty_segment_hint(self, path: str) -> str:
         before = path.partition("//")[0].rpartition("/")[2]
         words = {word for template in self.templates for word in template.split("/")}
-        place = f"after /{before}" if before in words else "of it"
-        return f"; the part {place} is empty: the program may have had no value for it"
+        part = f"the part after /{before}" if before in words else "a part of it"
+        return f"; {part} is empty: the program may have had no value for it"
 
     def _template(self, path: str) -> str | None:
         """The template of a path, or None."""

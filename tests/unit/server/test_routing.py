@@ -152,7 +152,7 @@ def hint(routes: Routes[int], path: str) -> str:
     return rest
 
 
-EMPTY = "; the part of it is empty: the program may have had no value for it"
+EMPTY = "; a part of it is empty: the program may have had no value for it"
 PAGE = "; health is at /_mockmoov/health, and the page at /_mockmoov/ if the control plane is on"
 
 
@@ -185,7 +185,7 @@ def test_404_suggests_nothing_for_over_40_characters() -> None:
 def test_404_never_repeats_the_path(path: str) -> None:
     hints = {f"; did you mean {template}?" for template in MOOVS.templates}
     words = {word for template in MOOVS.templates for word in template.split("/")}
-    empty = {EMPTY, *(EMPTY.replace("of it", f"after /{word}") for word in words)}
+    empty = {EMPTY, *(EMPTY.replace("a part of it", f"the part after /{word}") for word in words)}
     assert hint(MOOVS, f"/{path}") in {"", *hints, *empty, *_OTHER_PATHS.values()}
 
 
