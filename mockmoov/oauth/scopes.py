@@ -80,10 +80,16 @@ def check_grantable(tokens: Iterable[str], known: _Known, allowed: tuple[str, ..
     """Raise `OAuthError` for an unknown scope, or one not `allowed` (scopes and templates; None: all)."""
     for token in tokens:
         if not known(token):
-            raise invalid_scope(f"{_name(token, known)} is not known{_advice(token, known)}")
+            raise invalid_scope(_why_unknown(token, known))
         if allowed is not None and canonical(token) not in allowed and template(token) not in allowed:
             has = summarize_scopes(allowed)
             raise invalid_scope(f"{_name(token, known)} is not allowed for this API key, which has {has}")
+
+
+def _why_unknown(scope: str, known: _Known) -> str:
+    if "," in scope:
+        return "scope contains a comma: separate scopes with spaces"
+    return f"{_name(scope, known)} is not known{_advice(scope, known)}"
 
 
 def _name(scope: str, known: _Known) -> str:
@@ -128,8 +134,6 @@ def _advice(scope: str, known: _Known) -> str:
     """Say what to do about an unknown scope, or return ""."""
     if known(scope.replace(ACCOUNT_ID, _SOME_ACCOUNT)):
         return f"; replace {ACCOUNT_ID} with the UUID of an account"
-    if "," in scope:
-        return "; separate scopes with spaces"
     hint = did_you_mean(scope)
     return f"{hint} (replace {ACCOUNT_ID} with the UUID of an account)" if ACCOUNT_ID in hint else hint
 

@@ -223,7 +223,8 @@ def _why_no_credentials(headers: Headers, scheme: str, rest: str) -> str:
     """What is wrong with an Authorization header that is missing, or has another scheme."""
     if scheme:
         return hints.scheme_hint(scheme, rest)
-    return f"{'an empty' if 'authorization' in headers else 'no'} Authorization header was sent"
+    sent = "an empty" if "authorization" in headers else "no"
+    return f"{sent} Authorization header was sent: send a Bearer token"
 
 
 # --- what an operation answers to a sufficient request ----------------------------------------------

@@ -236,7 +236,7 @@ def proxy(program: str, template: str, folder: Path, url: str) -> Iterator[int]:
             process.terminate()
 
 
-NO_CREDENTIALS = "no Authorization header was sent"
+NO_CREDENTIALS = "no Authorization header was sent: send a Bearer token"
 
 
 def answer(port: int, path: str = "/ping") -> tuple[int, str]:

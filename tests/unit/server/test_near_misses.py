@@ -144,7 +144,7 @@ NEAR_MISSES: dict[str, tuple[Request, str]] = {
     ),
     "commas between scopes": (
         form({**GRANT, "scope": "/ping.read,/accounts.read"}, basic()),
-        "a scope that is not of the form /family.permission is not known; separate scopes with spaces",
+        "scope contains a comma: separate scopes with spaces",
     ),
     "no slash before a scope": (
         form({**GRANT, "scope": "accounts.read"}, basic()),
@@ -249,10 +249,11 @@ NEAR_MISSES: dict[str, tuple[Request, str]] = {
         f"HTTP Basic was sent: {UNKNOWN_CLIENT}; the client_id is a token: send it as a Bearer token",
     ),
     # access tokens
-    "no Authorization header": (get("/ping"), "no Authorization header was sent"),
+    "no Authorization header": (get("/ping"), "no Authorization header was sent: send a Bearer token"),
     "access_token in the query": (
         get("/ping?access_token=<access>"),
-        "no Authorization header was sent; the access_token in the query string is not read",
+        "no Authorization header was sent: send a Bearer token; "
+        "the access_token in the query string is not read",
     ),
     "a token without Bearer": (
         ping("<access>"),
@@ -266,7 +267,7 @@ NEAR_MISSES: dict[str, tuple[Request, str]] = {
         ping("Bearer\t<access>"),
         "the Authorization header lacks a space after Bearer",
     ),
-    "an empty header": (ping(""), "an empty Authorization header was sent"),
+    "an empty header": (ping(""), "an empty Authorization header was sent: send a Bearer token"),
     "a token in brackets": (ping("Bearer <<access>>"), "the token is in brackets"),
     "the scheme Token": (
         ping("Token <access>"),

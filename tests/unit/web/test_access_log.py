@@ -21,6 +21,7 @@ from tests.support.asgi import RawHeaders, ask, chunk, connect
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, another_key, basic, bearer, new_server
 
 LINE = re.compile(r"(?P<request>\S+ \S+ \S+)(?P<fields>(?: [a-z_]+=(?:'[^']*'|\S+))*) \d+\.\dms")
+NOBODY = "no Authorization header was sent: send a Bearer token"
 FIELD = re.compile(r" ([a-z_]+)=('[^']*'|\S+)")
 
 
@@ -118,7 +119,9 @@ def test_a_page_of_the_server_itself_needs_no_permission() -> None:
     with access_log() as lines:
         for origin in (b"http://moov.local:80", b"https://moov.test"):
             connect(app, "GET", "/ping", headers=[(b"origin", origin), (b"host", b"moov.local")])
-    assert {fields_of(line)["reason"] for line in lines} == {"no Authorization header was sent"}
+    assert {fields_of(line)["reason"] for line in lines} == {
+        "no Authorization header was sent: send a Bearer token"
+    }
 
 
 def test_a_log_line_says_if_there_are_several_origins() -> None:
@@ -140,12 +143,11 @@ def test_a_log_line_names_the_origin_that_may_not_read() -> None:
         "this page has no origin (a file, a sandboxed frame), so it may not read this: serve it over http"
     )
     advice = "may not read this: add the origin to --cors-origins, or to an API key"
-    nobody = "no Authorization header was sent"
-    reasons = [fields_of(line).get("reason", "").removeprefix(f"{nobody}; ") for line in lines]
+    reasons = [fields_of(line).get("reason", "").removeprefix(f"{NOBODY}; ") for line in lines]
     assert reasons[1::2] == [
         f"pages of https://shop.example {advice}",
         no_origin,
-        nobody,
+        NOBODY,
         "pages may not read this: the Origin or Referer is not an origin such as https://shop.example, "
         "without a path",
     ]
@@ -260,7 +262,7 @@ def test_journal_says_why_a_page_may_not_read() -> None:
         connect(app, "GET", "/ping", headers=[(b"origin", origin)])
     reasons = [exchange.reason for exchange in server.simulation.journal().exchanges]
     assert reasons == [
-        "no Authorization header was sent; pages of https://shop.example may not read this: "
+        f"{NOBODY}; pages of https://shop.example may not read this: "
         "add the origin to --cors-origins, or to an API key",
-        "no Authorization header was sent",
+        NOBODY,
     ]
