@@ -80,7 +80,7 @@ _PARAMETERS = ("reason", "why", "problem", "expected")
 _ATTRIBUTES = ("advice", "absent", "loopback", "_ending")
 # What ends a message as a hint: functions, variables and attributes.
 _HINTS = (
-    *("nearest", "did_you_mean", "_hint", "_advice", "restart_advice"),
+    *("nearest", "did_you_mean", "suggest_endpoint", "_hint", "_advice", "restart_advice"),
     *("odd_value", "similar_secret", "missing_parameter_hint", "grant_type_hint", "basic_for_bearer_hint"),
     *("version_hint", "json_hint", "basic_hint", "media_type_hint", "query_token_hint"),
 )

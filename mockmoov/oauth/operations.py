@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from mockmoov.data.operations import OPERATIONS
 from mockmoov.oauth import scopes
-from mockmoov.oauth.endpoint_suggestions import suggest_endpoint
 from mockmoov.oauth.errors import FieldError, printable
 from mockmoov.oauth.scopes import ACCOUNT_ID
 
@@ -71,6 +70,8 @@ def operation_name(endpoint: str) -> str:
 
 
 def _unknown(endpoint: str, expected: str, known: Mapping[str, str]) -> FieldError:
+    from mockmoov.oauth.endpoint_suggestions import suggest_endpoint  # noqa: PLC0415 - only a mistake needs it
+
     example = "such as listAccounts or GET /accounts/{accountID}"
     hint = suggest_endpoint(endpoint, known) + "; `mockmoov operations` lists them"
     return FieldError(
