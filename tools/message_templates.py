@@ -72,12 +72,13 @@ _OTHERS: Mapping[str, tuple[str, ...]] = {
 _PARTS: Mapping[str, str] = {
     "hosts.rejection_reason": "server/hosts.py",
     "rejection_reason": "oauth/records.py",
+    "why_not_refresh_token": "server/validation.py",
     "consume_refresh_token": "storage/repository.py",
 }
 _VALUES = r"_?(?:quote|show|summarize|describe|name|network|misplaced|masked|unknown_scope|oddity).*"
 # Parameters and attributes that carry a part of a message from where they are set.
 _PARAMETERS = ("reason", "why", "problem", "expected")
-_ATTRIBUTES = ("advice", "absent", "loopback", "_ending")
+_ATTRIBUTES = ("advice", "absent", "loopback", "_ending", "why_unknown")
 # What ends a message as a hint: functions, variables and attributes.
 _HINTS = (
     *("nearest", "did_you_mean", "suggest_endpoint", "_hint", "_advice", "restart_advice"),

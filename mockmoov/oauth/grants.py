@@ -29,7 +29,8 @@ class GrantFacts(Struct, frozen=True, kw_only=True):
     """Everything that `decide` depends on; `now` in Unix seconds on the clock of the API key.
 
     `refresh_token` is None if the client sent none or sent one that is not genuine; `family` is its family,
-    which matters if the request narrows the scope. `is_access_token`: the client sent that instead.
+    which matters if the request narrows the scope. `why_unknown` says of one that isn't genuine why, as a
+    predicate.
     `restart_advice` ends the reason of one that may be from before a restart.
     """
 
@@ -37,7 +38,7 @@ class GrantFacts(Struct, frozen=True, kw_only=True):
     now: float
     known_scope: Callable[[str], bool]
     refresh_token: RefreshToken | None = None
-    is_access_token: bool = False
+    why_unknown: str = ""
     family: TokenFamily = NEW_FAMILY
     restart_advice: str = ""
 
@@ -128,7 +129,7 @@ def _refresh_token(request: TokenRequest, facts: GrantFacts) -> Grant:  # RFC 67
         raise invalid_request(
             "refresh_token is missing", parameter="refresh_token", missing=("refresh_token",)
         )
-    token = _valid_refresh_token(request.refresh_token, facts)
+    token = _valid_refresh_token(facts)
     granted = scopes.parse_scope(token.scope)
     grant = Grant(scope=granted, client_type=token.client_type, refreshed=token)
     if request.scope is None or facts.family.revoked or facts.family.sequence != token.sequence:
@@ -139,11 +140,11 @@ def _refresh_token(request: TokenRequest, facts: GrantFacts) -> Grant:  # RFC 67
     return replace(grant, scope=narrowed)
 
 
-def _valid_refresh_token(sent: str, facts: GrantFacts) -> RefreshToken:
+def _valid_refresh_token(facts: GrantFacts) -> RefreshToken:
     """Return the refresh token if its client may still use it; raises `OAuthError`."""
     token = facts.refresh_token
     if token is None:
-        raise invalid_grant(f"refresh_token is unknown: it {_why_unknown(sent, facts)}")
+        raise invalid_grant(f"refresh_token is unknown: it {facts.why_unknown}")
     if token.client_id != facts.api_key.client_id:
         raise invalid_grant("refresh_token was issued to another client")
     if reason := facts.api_key.rejection_reason(token, facts.restart_advice):
@@ -151,17 +152,6 @@ def _valid_refresh_token(sent: str, facts: GrantFacts) -> RefreshToken:
     if token.expires_at <= facts.now:
         raise invalid_grant(f"refresh_token {hints.expired(token.expires_at, facts.now)}")
     return token
-
-
-def _why_unknown(sent: str, facts: GrantFacts) -> str:
-    """Why a text is not a genuine refresh token, as a predicate."""
-    if odd := hints.token_oddity(sent):
-        return odd
-    if facts.is_access_token:
-        return "is an access token: send the refresh_token of the same response"
-    if not hints.has_refresh_token_form(sent):
-        return "is cut short, or not a refresh token"
-    return f"was altered, or {hints.elsewhere(facts.restart_advice)}"
 
 
 GRANTS: dict[str, Callable[[TokenRequest, GrantFacts], Grant]] = {

@@ -25,8 +25,6 @@ _OTHER_NAMES: Mapping[str, frozenset[str]] = {
     "token": frozenset(("token", "accesstoken", "refreshtoken")),
 }
 _BETWEEN_WORDS = r"[\s_.\-\ufeff]"
-REVOKED = "was revoked, by a request or because a used refresh token of its family was sent again"
-USED = "was used already: each works once, so use that of the latest response, or request a new token"
 _NO_VALUES = (
     "undefined",
     "null",
@@ -124,11 +122,6 @@ def expired(expires_at: float, now: float) -> str:
     if expires_at < 0:
         return "has expired"
     return f"expired {now - expires_at:.0f} s ago, at {formatdate(expires_at, usegmt=True)}"
-
-
-def has_refresh_token_form(text: str) -> bool:
-    """Whether a text has the form of a refresh token, genuine or not."""
-    return re.fullmatch(r"[\w-]+\.[\w-]{43}", text, re.ASCII) is not None
 
 
 def scheme_hint(scheme: str, rest: str) -> str:

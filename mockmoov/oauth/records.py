@@ -31,6 +31,9 @@ class TokenFloor(Struct, frozen=True, kw_only=True):
 
 
 NO_FLOOR = TokenFloor()
+# Why a token of a family is refused, as predicates.
+REVOKED = "was revoked, by a request or because a used refresh token of its family was sent again"
+USED = "was used already: each works once, so use that of the latest response, or request a new token"
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):

@@ -28,7 +28,7 @@ OPAQUE_BYTES = 32  # of an opaque access token: 256 bits
 PRIVATE_CLAIM = "mockmoov"
 # A signature of 64 bytes has 86 characters; the last one holds two bits, so four characters are canonical.
 _COMPACT_JWS = re.compile(r"[\w-]+\.[\w-]+\.[\w-]{85}[AQgw]", re.ASCII)
-_REFRESH_TOKEN = re.compile(r"[\w-]+\.[\w-]+", re.ASCII)
+_REFRESH_TOKEN = re.compile(r"[\w-]+\.[\w-]{43}", re.ASCII)
 _REFRESH_TOKENS = Decoder(RefreshToken)
 
 
@@ -239,9 +239,14 @@ def write_refresh_token(keys: IssuerKeys, token: RefreshToken) -> str:
     return f"{payload}.{_mac(keys, payload)}"
 
 
+def has_refresh_token_form(text: str) -> bool:
+    """Whether a text has the form of a refresh token, genuine or not."""
+    return len(text) <= MAX_LENGTH and _REFRESH_TOKEN.fullmatch(text) is not None
+
+
 def read_refresh_token(keys: IssuerKeys, text: str) -> RefreshToken | None:
     """Parse a refresh token; None if it isn't genuine. Its expiry isn't checked."""
-    if len(text) > MAX_LENGTH or not _REFRESH_TOKEN.fullmatch(text):
+    if not has_refresh_token_form(text):
         return None
     payload, _, mac = text.partition(".")
     if not hmac.compare_digest(mac, _mac(keys, payload)):

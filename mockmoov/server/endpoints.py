@@ -100,7 +100,7 @@ class Endpoints:
             now=client.now,
             known_scope=self.known_scope,
             refresh_token=presented,
-            is_access_token=presented is None and self.validator.is_access_token(sent or ""),
+            why_unknown=self.validator.why_not_refresh_token(sent) if sent and not presented else "",
             family=family,
             restart_advice=self.validator.restart_advice,
         )

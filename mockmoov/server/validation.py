@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from mockmoov.oauth import hints, tokens
 from mockmoov.oauth.errors import ErrorCode, OAuthError, invalid_client
-from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, RefreshToken
+from mockmoov.oauth.records import REVOKED, AccessToken, ApiKey, IssuerKeys, RefreshToken
 from mockmoov.oauth.signing_keys import ALGORITHM, key_pairs
 from mockmoov.simulation.redaction import show_origin
 from mockmoov.storage.repository import Repository
@@ -27,10 +27,6 @@ class TokenValidator:
     def unverified(self, text: str) -> tokens.ReadToken | None:
         """An access token, genuine or not; None if it is neither a JWT nor a known opaque token."""
         return tokens.unverified_access_token(text) or self._opaque_token(text)
-
-    def is_access_token(self, text: str) -> bool:
-        """Whether a text is an access token, genuine or not."""
-        return bool(text) and self.unverified(text) is not None
 
     def access_token(self, text: str, now: float, seen: Seen = NOTHING) -> AccessToken:
         """A genuine access token that has not expired, be it a JWT or opaque; raises `OAuthError`."""
@@ -63,6 +59,16 @@ class TokenValidator:
             return f"is cut short: it has {len(text)} characters, and its signature is not whole"
         return self._why_not_genuine(keys, header, claims)
 
+    def why_not_refresh_token(self, text: str) -> str:
+        """Why a text is not a refresh token of this server, as a predicate."""
+        if odd := hints.token_oddity(text):
+            return odd
+        if self.unverified(text):
+            return "is an access token: send the refresh_token of the same response"
+        if not tokens.has_refresh_token_form(text):
+            return "is cut short, or not a refresh token"
+        return f"was altered, or {hints.elsewhere(self.restart_advice)}"
+
     def _why_not_genuine(
         self, keys: IssuerKeys, header: Mapping[str, object], claims: Mapping[str, object]
     ) -> str:
@@ -89,7 +95,7 @@ class TokenValidator:
         if reason := keys[0].rejection_reason(token, self.restart_advice):
             raise invalid_client(f"the token {reason}")
         if is_revoked:
-            raise invalid_client(f"the token {hints.REVOKED}")
+            raise invalid_client(f"the token {REVOKED}")
         return keys[0], token
 
     def live_refresh_token(self, text: str, api_key: ApiKey, now: float) -> RefreshToken | None:

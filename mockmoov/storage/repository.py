@@ -22,10 +22,11 @@ from msgspec.structs import replace
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.grants import RefreshPolicy, redeem
-from mockmoov.oauth.hints import REVOKED, USED
 from mockmoov.oauth.rate_limit import Bucket, take
 from mockmoov.oauth.records import (
     NO_FLOOR,
+    REVOKED,
+    USED,
     AccessToken,
     ApiKey,
     IssuerKeys,

@@ -20,7 +20,7 @@ from joserfc.jwk import KeySet
 
 from mockmoov.oauth.encoding import decode, encode
 from mockmoov.oauth.errors import OAuthError
-from mockmoov.oauth.hints import REVOKED
+from mockmoov.oauth.records import REVOKED
 from mockmoov.oauth.signing_keys import jwks
 from mockmoov.oauth.token_defects import CLAIM_DEFECTS, DEFECTS
 from mockmoov.server.minting import Minted, Minter, MintRequest

@@ -92,3 +92,18 @@ def test_revoking_nothing_valid_changes_nothing(issued: Issued) -> None:
     issued.validator.revoke("noise", issued.key, NOW)
     issued.validator.revoke(issued.pair.access_token, issued.key, NOW + 10**9)
     assert issued.validator.live_access_token(issued.pair.access_token, NOW)
+
+
+def test_reason_says_what_was_sent_as_refresh_token(issued: Issued) -> None:
+    reasons = {
+        "a.b": "is cut short, or not a refresh token",
+        issued.pair.refresh_token[:-1]: "is cut short, or not a refresh token",
+        issued.pair.access_token: "is an access token: send the refresh_token of the same response",
+        "null": "is the word null: the program had no value to send",
+        "'a.b'": "is in quotes",
+        f"a.{'b' * 43}": (
+            "was altered, or is of another server, or from before a restart or a reset: request a new one; "
+            "tokens survive a restart only with the setting store or seed"
+        ),
+    }
+    assert {sent: issued.validator.why_not_refresh_token(sent) for sent in reasons} == reasons

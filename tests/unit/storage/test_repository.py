@@ -12,8 +12,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mockmoov.oauth.grants import RefreshPolicy
-from mockmoov.oauth.hints import REVOKED, USED
-from mockmoov.oauth.records import AccessToken, ApiKey, IssuerKeys, RefreshToken, TokenFamily, TokenFloor
+from mockmoov.oauth.records import (
+    REVOKED,
+    USED,
+    AccessToken,
+    ApiKey,
+    IssuerKeys,
+    RefreshToken,
+    TokenFamily,
+    TokenFloor,
+)
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository, _read_origins_and_secret
 from mockmoov.storage.store import StoreError

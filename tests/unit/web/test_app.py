@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.types import ASGIApp, Message
 
-from mockmoov.oauth.hints import REVOKED
+from mockmoov.oauth.records import REVOKED
 from mockmoov.server.authorization_server import MAX_BODY
 from mockmoov.simulation.clock import http_date
 from mockmoov.simulation.faults import Fault
