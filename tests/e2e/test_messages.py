@@ -14,9 +14,9 @@ from mockmoov.server.factory import create_server
 from mockmoov.web.app import create_app
 from mockmoov.web.listeners import BindError, open_listeners
 from tests.support.asgi import ask_all
+from tests.support.near_misses import NEAR_MISSES
 from tests.support.servers import CLIENT_ID, CLIENT_SECRET, another_key, new_server, sender
 from tests.support.tokens import mint, refresh
-from tests.unit.server.test_near_misses import NEAR_MISSES
 from tools import messages
 from tools.message_templates import collect, stale_rows, unknown_errors
 from tools.messages import Data, Entry, Section, Unlisted
