@@ -104,7 +104,7 @@ $(BIN)/python:
 # Empty files that say when the installation was last made to agree with these two.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing mockmoov into $(VENV), once" >&2
-	@$(PIP) install --editable '.[tls,openapi,verify]'
+	@$(PIP) install --editable '.[tls,openapi,redis,verify]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python

@@ -28,7 +28,8 @@ _MAKERS: Mapping[str, int] = {
     **dict.fromkeys(("ExpiredTokenError", "ValueError", "InvalidValueError", "UnknownKeyError"), 0),
     **dict.fromkeys(("ApiKeyConflictError", "DescriptionError", "LifespanError", "ApplicationError"), 0),
     **dict.fromkeys(("SettingsError", "StartError", "BindError", "StoreError", "SchemaVersionError"), 0),
-    **dict.fromkeys(("OtherSchemaError", "kind", "wrong", "_UnreadableError", "__init__"), 0),
+    **dict.fromkeys(("UnusableStoreError", "UnreachableError", "UnknownScriptError"), 0),
+    **dict.fromkeys(("kind", "wrong", "_UnreadableError", "__init__"), 0),
     **dict.fromkeys(("OAuthError", "FieldError", "ResourceError", "NoExampleError", "render_error"), 1),
     **dict.fromkeys(("HTTPException", "fail", "_reject"), 1),
     "close_connection": 2,
@@ -40,9 +41,9 @@ _OTHERS: Mapping[str, tuple[str, ...]] = {
     "cli/serve.py": ("_exposure_warning",),
     "config/parsers.py": (
         *("_URL_ADVICE", "_NAME_ADVICE", "_ORIGIN_ADVICE", "_CERTIFICATE_ADVICE", "_HOST_ADVICE"),
-        *("_STORE_ADVICE", "_STORE_PATH_ADVICE"),
     ),
-    "config/settings.py": ("_conflicts",),
+    "config/stores.py": ("_STORE_ADVICE", "_STORE_PATH_ADVICE"),
+    "config/settings.py": ("_conflicts", "_useless"),
     "oauth/contracts.py": ("CONTRACT_DATED.expiry_hint",),
     "oauth/fields.py": ("_describe",),
     "oauth/hints.py": (
@@ -60,6 +61,7 @@ _OTHERS: Mapping[str, tuple[str, ...]] = {
     "oauth/scopes.py": ("_advice",),
     "oauth/suggestions.py": ("nearest",),
     "openapi/examples.py": ("_EXAMPLE", "_INSTANCE", "_REPLACED"),
+    "storage/redis_server.py": ("_REASONS", "_describe"),
     "server/routing.py": ("_OTHER_PATHS", "_hint"),
     "server/starting.py": ("restart_advice",),
     "simulation/fault_effects.py": ("invalid_member",),
@@ -83,7 +85,7 @@ _ATTRIBUTES = ("advice", "absent", "loopback", "_ending", "why_unknown")
 _HINTS = (
     *("nearest", "did_you_mean", "suggest_endpoint", "_hint", "_advice", "restart_advice"),
     *("odd_value", "similar_secret", "missing_parameter_hint", "grant_type_hint", "basic_for_bearer_hint"),
-    *("version_hint", "json_hint", "basic_hint", "media_type_hint", "query_token_hint"),
+    *("version_hint", "json_hint", "basic_hint", "media_type_hint", "query_token_hint", "advice_for"),
 )
 _SAME = ("str", "printable", "quote", "repr")  # functions that return their argument, more or less
 # Better names for the parts that vary, where the code calls them otherwise.

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from mockmoov.config import parsers
+from mockmoov.config import parsers, stores
 from mockmoov.config.settings import SETTINGS, Group
 from mockmoov.config.sources import PREFIX
 
@@ -15,7 +15,8 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _METAVARS: Mapping[object, str] = {
     parsers.text: "TEXT",
     parsers.header_value: "TEXT",
-    parsers.store: "memory|sqlite:PATH",
+    stores.store: "memory|sqlite:PATH|URL",
+    stores.store_namespace: "NAMESPACE",
     parsers.file_path: "PATH",
     parsers.switch: "[on|off]",
     parsers.version: "VERSION",

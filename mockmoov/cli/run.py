@@ -53,7 +53,7 @@ def run(config: str | None, command: tuple[str, ...], **flags: str | None) -> No
 
     forwarder = Forwarder()
     forwarder.handle_signals()
-    parts = prepare(read_settings(config, flags, _FREE_PORTS), other_schema=_NOT_STARTED)
+    parts = prepare(read_settings(config, flags, _FREE_PORTS), unusable_store=_NOT_STARTED)
     server = BackgroundServer(parts.app, parts.listeners.sockets, parts.listeners.secure)
     for line in (*parts.first_lines(), *parts.kept_state()):
         _log.info(line)

@@ -22,6 +22,7 @@ from mockmoov.cli.help import SettingsCommand, flag, settings_options
 from mockmoov.cli.options import fail, option
 from mockmoov.config.settings import Layer, Settings, SettingsError, load
 from mockmoov.config.sources import PREFIX, from_environment, from_file
+from mockmoov.config.stores import shown_store
 from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.oauth.contracts import RECOMMENDED_VERSION, contract_named
 from mockmoov.oauth.records import ApiKey
@@ -113,9 +114,12 @@ class Parts(Struct, frozen=True, kw_only=True):
 
     def kept_state(self) -> list[str]:
         """Where the state is and what was found there; nothing if it is in memory."""
-        _, _, path = self.server.settings.store.partition(":")
-        found = self.server.found
-        return [f"state in {path}{', which is new' if found.is_new else f': {found}'}"] if path else []
+        settings, found = self.server.settings, self.server.found
+        if settings.store == "memory":
+            return []
+        place = shown_store(settings.store).removeprefix("sqlite:")
+        namespace = f", namespace {settings.store_namespace}" if "://" in place else ""
+        return [f"state in {place}{namespace}{', which is new' if found.is_new else f': {found}'}"]
 
     def start_up_lines(self) -> list[str]:
         """What the server prints at its start; of the secrets only that of the documented example."""
@@ -137,13 +141,12 @@ class Parts(Struct, frozen=True, kw_only=True):
         ]
 
 
-def prepare(settings: Settings, *, other_schema: int = 1) -> Parts:
+def prepare(settings: Settings, *, unusable_store: int = 1) -> Parts:
     """Open the sockets and make a server.
 
-    Exits with 2 if the settings don't allow it, with `other_schema` if another version of mockmoov wrote the
-    store.
+    Exits with 2 if the settings don't allow it, with `unusable_store` if the store can't be used now.
     """
-    from mockmoov.server.factory import OtherSchemaError, create_server  # noqa: PLC0415 - `--help` needs no server
+    from mockmoov.server.factory import UnusableStoreError, create_server  # noqa: PLC0415 - `--help` needs no server
     from mockmoov.web.app import create_app  # noqa: PLC0415
     from mockmoov.web.listeners import BindError, open_listeners  # noqa: PLC0415
 
@@ -152,8 +155,8 @@ def prepare(settings: Settings, *, other_schema: int = 1) -> Parts:
             listeners = open_listeners(settings)  # before anything is written to the store
             on_failure.callback(listeners.close)
             server = create_server(settings)
-        except OtherSchemaError as error:
-            fail(other_schema, str(error))
+        except UnusableStoreError as error:
+            fail(unusable_store, str(error))
         except (SettingsError, BindError) as error:
             fail(2, str(error))
         on_failure.pop_all()

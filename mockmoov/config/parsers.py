@@ -109,35 +109,36 @@ _URL = rf"(?ai)https?://(?:{_ADDRESS}|{_NAME}){_PORT}{_PATH}"
 _HOST = rf"(?:{_ADDRESS}|\.?{_NAME}\.?){_PORT}"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST_NAME = rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*"  # in a certificate
-# What to do about a host or a URL that is invalid: the advice of the first row that is found in it.
-_Advice: TypeAlias = Sequence[tuple[str, str]]
+# What to do about a value that is invalid: the advice of the first row that is found in it.
+Advice: TypeAlias = Sequence[tuple[str, str]]
 _IDNA = (r"[^\x00-\x7f]", "write its name as IDNA, xn--...")
-_URL_ADVICE: _Advice = (
+_URL_ADVICE: Advice = (
     (r"\A(?!.*://)", "put http:// or https:// in front"),
     _IDNA,
     (r"://[^/@\[]*:[0-9]*(?:/|\Z)", "a port is a number from 1 to 65535"),
 )
-_NAME_ADVICE: _Advice = (
+_NAME_ADVICE: Advice = (
     ("://", "leave out the scheme"),
     ("[/?#]", "leave out the path"),
     _IDNA,
     (r"\.\.", "a part of the name is empty"),
 )
-_ORIGIN_ADVICE: _Advice = (
+_ORIGIN_ADVICE: Advice = (
     (r"\A(?!.*://)", "put http:// or https:// in front"),
     (r"[^/]/\Z", "leave out the last /"),
 )
-_CERTIFICATE_ADVICE: _Advice = (*_NAME_ADVICE, (r"\*", "list each name, without *"))
-_HOST_ADVICE: _Advice = (
+_CERTIFICATE_ADVICE: Advice = (*_NAME_ADVICE, (r"\*", "list each name, without *"))
+_HOST_ADVICE: Advice = (
     *_NAME_ADVICE,
     (r"\A\*(\.[A-Za-z0-9_.:-]+)\Z", r"write \1"),
     (r":[0-9]*\Z", "a port is a number from 1 to 65535"),
 )
 
 
-def _advice(text: str, table: _Advice) -> str:
-    found = ((re.search(pattern, text), advice) for pattern, advice in table)
-    return next((f": {match.expand(advice)}" for match, advice in found if match), "")
+def advice_for(text: str, table: Advice) -> str:
+    """The end of a message: the advice for a text, or ""."""
+    found = ((re.search(pattern, text), hint) for pattern, hint in table)
+    return next((f": {match.expand(hint)}" for match, hint in found if match), "")
 
 
 def _exist(match: re.Match[str]) -> bool:
@@ -159,7 +160,7 @@ def url(value: object) -> str:
     match = re.fullmatch(_URL, text(value))
     if not match or not _exist(match) or {".", ".."} & set(match["path"].split("/")):
         expected = "must be a URL such as http://localhost:8080, without credentials, query or fragment"
-        raise InvalidValueError(expected, value, _advice(str(value), _URL_ADVICE))
+        raise InvalidValueError(expected, value, advice_for(str(value), _URL_ADVICE))
     return match[0].rstrip("/")
 
 
@@ -193,7 +194,7 @@ def _origin(item: str) -> str:
     origin = item if item == "*" else serialize_origin(item)
     if origin is None or "*" in origin[1:]:
         expected = "must be origins such as https://shop.example, without a path, or * for any"
-        raise InvalidValueError(expected, item, _advice(item, _ORIGIN_ADVICE))
+        raise InvalidValueError(expected, item, advice_for(item, _ORIGIN_ADVICE))
     return origin
 
 
@@ -206,7 +207,7 @@ def _host_name(item: str) -> str:
     name = _address(item) or item.lower()
     if not item.isascii() or not (_address(item) or re.fullmatch(_HOST_NAME, name)):
         expected = "must be host names or IP addresses, without a port"
-        raise InvalidValueError(expected, item, _advice(item, _CERTIFICATE_ADVICE))
+        raise InvalidValueError(expected, item, advice_for(item, _CERTIFICATE_ADVICE))
     return name
 
 
@@ -224,7 +225,7 @@ def _host(item: str) -> str:
     match = re.fullmatch(_HOST, item.lower()) if item.isascii() else None
     if item != "*" and not (match and _exist(match)):
         expected = "must be hosts such as mockmoov, mockmoov:8080, .example.com or *"
-        raise InvalidValueError(expected, item, _advice(item, _HOST_ADVICE))
+        raise InvalidValueError(expected, item, advice_for(item, _HOST_ADVICE))
     return item.lower()
 
 
@@ -242,47 +243,6 @@ def version(value: object) -> str:
         return value
     expected = f"must be 2023, 2023-sdk, or a version such as {RECOMMENDED_VERSION}"
     raise InvalidValueError(expected, value, _hint(value, _VERSIONS))
-
-
-_STORE_ADVICE: _Advice = (
-    (r"\A:memory:\Z", "memory is all that this would be: write memory"),
-    (r"\A\s|\s\Z", "leave out the spaces around it"),
-    (r"(?i)\Asqlite3?:?\Z", "name the file"),
-    (r"(?s)\Asqlite:.", "this path has characters that cannot be printed"),
-    (r"(?i)\Asqlite3?:", "write sqlite:"),
-    (r"(?i)\Afile:", "it isn't a URL: write sqlite: and the path"),
-    (r"\A[^:]+\.(?:db|sqlite3?)(?::|\Z)", "put sqlite: in front"),
-)
-_STORE_PATH_ADVICE: _Advice = (
-    (r"\A:memory:\Z", "a store in memory is memory, without sqlite:"),
-    (r"\A\s|\s\Z", "leave out the spaces around the path"),
-    (r"\A//", "it isn't a URL: write sqlite: and the path"),
-    (r"(?i)\Afile:", "it isn't a URL: write the path"),
-    (r"/\Z", "name a file in this folder"),
-)
-
-
-def store(value: object) -> str:
-    """Parse memory, or sqlite: and the path of a file, which becomes absolute."""
-    expected = "must be memory, or sqlite: and the path of a file, such as sqlite:state.db"
-    if value == "memory":
-        return "memory"
-    match = re.fullmatch(r"sqlite:(.+)", value) if isinstance(value, str) and value.isprintable() else None
-    if match is None:
-        advice = _advice(str(value), _STORE_ADVICE) or _nearest_store(value)
-    else:
-        advice = _advice(match[1], _STORE_PATH_ADVICE)
-        if not advice:
-            return f"sqlite:{os.path.abspath(os.path.expanduser(match[1]))}"
-    if re.search("(?s):.*(?:@|//)", str(value)):  # a URL, which may contain a password
-        raise ValueError(f"{expected}{advice}")
-    raise InvalidValueError(expected, value, advice)
-
-
-def _nearest_store(value: object) -> str:
-    """A hint for a typo in memory or sqlite. It doesn't repeat the rest: that may contain a password."""
-    known = {"memory": "memory", "sqlite": "sqlite:PATH"}
-    return nearest(str(value).partition(":")[0].lower(), known, known.__getitem__)
 
 
 def stubs(value: object) -> tuple[Stub, ...]:

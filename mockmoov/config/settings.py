@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from mockmoov.config import parsers
+from mockmoov.config import parsers, stores
 from mockmoov.oauth.api_keys import EXAMPLE, unknown_scope
 from mockmoov.oauth.contracts import RECOMMENDED_VERSION
 from mockmoov.oauth.errors import InvalidValueError, printable
@@ -39,9 +39,13 @@ def _setting(
     description: str,
     *,
     secret: bool = False,
+    printed: bool = True,
     quoted: bool = True,
 ) -> Any:
-    """Declare a setting. A `secret` is never printed, and errors quote a value unless it may be one."""
+    """Declare a setting. A `secret` is never printed, and errors quote a value unless it may be one.
+
+    One that is not `printed` may have a secret in it, and its parser says which errors may quote it.
+    """
     value = None if default is None else parse(default)
     flag_value = "on" if parse is parsers.switch else None  # `--tls` alone means `--tls on`
     metadata = {
@@ -52,7 +56,7 @@ def _setting(
         "flag_value": flag_value,
         "is_quoted": quoted and not secret,
     }
-    return field(default=value, metadata=metadata, repr=not secret)
+    return field(default=value, metadata=metadata, repr=printed and not secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,9 +221,17 @@ class Settings:
     )
     store: str = _setting(
         "State",
-        parsers.store,
+        stores.store,
         "memory",
-        "Where state is kept: memory, which a restart empties, or sqlite:PATH, a file that survives it.",
+        "Where state is kept: memory, which a restart empties; sqlite:PATH, a file that survives it; or "
+        "redis://HOST, which several servers share (also rediss:// and unix://; needs the extra redis).",
+        printed=False,
+    )
+    store_namespace: str = _setting(
+        "State",
+        stores.store_namespace,
+        "default",
+        "How all keys in Redis begin: mockmoov:NAMESPACE:. Servers with one namespace are one server.",
     )
     access_log: bool = _setting(
         "Journal and log", parsers.switch, "on", "Whether to log each request in one line."
@@ -286,6 +298,13 @@ def _conflicts(settings: Settings) -> Iterator[str]:
         yield "{tls_cert} excludes {tls_ca_file} and {tls_ca_folder}: your own certificate has its own CA"
     if settings.tls and 0 < settings.port == settings.tls_port:
         yield "{port} and {tls_port} are the same: http and https need different ports; 0 picks a free one"
+    yield from _useless(settings)
+
+
+def _useless(settings: Settings) -> Iterator[str]:
+    """A message for each setting that has no effect."""
+    if settings.store_namespace != SETTINGS["store_namespace"].default and "://" not in settings.store:
+        yield "{store_namespace} has no effect unless {store} is the URL of a Redis"
     for name in _TLS_ONLY:  # port 0 is allowed: `MockMoov` sets it in either case
         if not settings.tls and getattr(settings, name) not in (SETTINGS[name].default, 0):
             yield f"{{{name}}} has no effect unless {{tls}} is on"

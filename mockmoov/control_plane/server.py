@@ -1,6 +1,7 @@
 """The resources of the whole server: its reset and its settings."""
 
 from mockmoov.config.settings import SETTINGS, Settings
+from mockmoov.config.stores import shown_store
 from mockmoov.control_plane.resource import ControlRequest
 from mockmoov.oauth.messages import HttpResponse
 from mockmoov.oauth.responses import render_json
@@ -39,6 +40,8 @@ def shown_value(settings: Settings, name: str) -> object:
         return [api_key.client_id for api_key in settings.api_keys]
     if name == "stubs":
         return [stub.endpoint for stub in settings.stubs]
+    if name == "store":
+        return shown_store(settings.store)
     if name == "upstream" and value is not None:
         return str(value)
     is_secret = not SETTINGS[name].repr

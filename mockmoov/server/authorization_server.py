@@ -37,7 +37,7 @@ from mockmoov.simulation.clock import http_date
 from mockmoov.simulation.faults import NO_RESPONSE, fault_reason
 from mockmoov.simulation.redaction import redact_path
 from mockmoov.simulation.stubs import miss_reason, stub_response
-from mockmoov.storage.entries import names_of_records
+from mockmoov.storage.entries import family_name, names_of_records
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import ClaimedClient, SimulationState
 from mockmoov.storage.store import StoreError
@@ -143,6 +143,10 @@ class AuthorizationServer:
     def default_contract_name(self) -> str:
         """The name of the contract for requests without a version."""
         return self._default_contract.name
+
+    def refill(self) -> None:
+        """Put what a start puts into the store, which has lost it. All tokens from before are invalid."""
+        self._state.start()
 
     def reset(self) -> None:
         """Start over with the API keys and stubs of the settings; every token becomes invalid.
@@ -274,6 +278,8 @@ class AuthorizationServer:
             client_id = tokens.claimed_client_id(read.claims)
             context.claimed = () if client_id is None else (client_id,)
             context.records = names_of_records(read.token)
+        if (text := context.refresh_token) and (family := tokens.claimed_family(text)):
+            context.records = (family_name(family),)
         context.client = self.simulation.claimed_client(context.claimed, context.records)
 
     def _with_faults(self, context: RequestContext, contract: Contract) -> Steps:

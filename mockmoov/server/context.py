@@ -95,6 +95,11 @@ class RequestContext(Struct, eq=False):
     network_error: NetworkError | None = None
 
     @property
+    def refresh_token(self) -> str | None:
+        """The refresh token that a token request sends."""
+        return getattr(self.message.parsed, "refresh_token", None) if self.message else None
+
+    @property
     def parameters(self) -> Mapping[str, object]:
         """The parameters of an OAuth request, as far as they could be read."""
         return self.message.parameters.by_name if self.message else {}

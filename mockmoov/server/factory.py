@@ -7,20 +7,21 @@ from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from mockmoov.config.settings import Settings, SettingsError
+from mockmoov.config.stores import is_far, shown_store
 from mockmoov.oauth import signing_keys as keys
 from mockmoov.oauth.records import IssuerKeys
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
-from mockmoov.storage.store import SchemaVersionError, Store, StoreError
+from mockmoov.storage.store import SchemaVersionError, Store, StoreError, UnreachableError
 
 if TYPE_CHECKING:
     from mockmoov.openapi.examples import Examples
 
 
-class OtherSchemaError(SettingsError):
-    """The store was written by another version of mockmoov."""
+class UnusableStoreError(SettingsError):
+    """The settings are right, but there is no connection to the store, or another version has written it."""
 
 
 def wall() -> float:
@@ -32,28 +33,46 @@ def create_server(settings: Settings, *, clock: Callable[[], float] = wall) -> A
     """A server on its store, with its signing key and its API keys in it; raises `SettingsError`."""
     make_signing_keys = signing_keys_maker(settings)
     examples = None if settings.openapi is None else _read_examples(settings.openapi)
-    store = _open_store(settings)
     try:
-        return AuthorizationServer(
-            settings,
-            Repository(store, wall=clock),
-            SimulationState(store, wall=clock),
-            make_signing_keys=make_signing_keys,
-            examples=examples,
-        )
+        store = _open_store(settings)
+        try:
+            server = AuthorizationServer(
+                settings,
+                Repository(store, wall=clock),
+                SimulationState(store, wall=clock),
+                make_signing_keys=make_signing_keys,
+                examples=examples,
+            )
+        except StoreError:
+            store.close()
+            raise
     except StoreError as error:
-        store.close()
-        kind = OtherSchemaError if isinstance(error, SchemaVersionError) else SettingsError
+        is_usable = not isinstance(error, SchemaVersionError | UnreachableError)
+        kind = SettingsError if is_usable else UnusableStoreError
         raise kind(f"{settings.set_by.get('store', 'store')} {error}") from None
+    store.on_emptied = server.refill
+    return server
 
 
 def _open_store(settings: Settings) -> Store:
     kind, _, path = settings.store.partition(":")
     if kind == "memory":
         return MemoryStore(journal_size=settings.journal_size)
-    from mockmoov.storage.sqlite import SqliteStore  # noqa: PLC0415 - a store in memory doesn't need it
+    if kind == "sqlite":
+        from mockmoov.storage.sqlite import SqliteStore  # noqa: PLC0415 - a store in memory doesn't need it
 
-    return SqliteStore(Path(path), journal_size=settings.journal_size)
+        return SqliteStore(Path(path), journal_size=settings.journal_size)
+    try:
+        from mockmoov.storage.redis import RedisStore  # noqa: PLC0415
+    except ImportError:
+        raise SettingsError("store needs the extra mockmoov[redis]: pip install hiredis redis") from None
+    return RedisStore(
+        settings.store,
+        settings.store_namespace,
+        shown=shown_store(settings.store),
+        is_far=is_far(settings.store),
+        journal_size=settings.journal_size,
+    )
 
 
 def signing_keys_maker(settings: Settings) -> Callable[[], IssuerKeys]:

@@ -1,6 +1,6 @@
 """Keeps everything that changes, as bytes under keys, in the memory of one process."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from threading import Lock
 
 from msgspec import Struct, field
@@ -27,6 +27,7 @@ class MemoryStore:
     """
 
     def __init__(self, *, journal_size: int = 10_000, journal_bytes: int = 2**24) -> None:
+        self.on_emptied: Callable[[], object] | None = None  # never called
         self.journal = MemoryJournal(max_exchanges=journal_size, max_bytes=journal_bytes)
         self._lock = Lock()
         self._changes = 0

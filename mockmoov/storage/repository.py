@@ -259,7 +259,7 @@ class Repository:
     ) -> str:
         names = [family_name(token.family), api_key_name(token.client_id)]
         # The first token of a family hardly ever has a record: one that is there anyway makes the swap fail.
-        before = self._get(names[0]) if token.sequence else None
+        before = self._get(names[0], seen) if token.sequence else None
         api_key = self._get(names[1], seen)
         while True:
             # A family without a record may not be new: its record may have been evicted. A token that is

@@ -102,6 +102,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, journal_size: int = 10_000, journal_bytes: int = 2**24) -> None:
         self._file = SqliteFile(path, f"{_SCHEMA};;{JOURNAL_SCHEMA}")
+        self.on_emptied: Callable[[], object] | None = None  # never called
         self.journal = SqliteJournal(self._file, max_exchanges=journal_size, max_bytes=journal_bytes)
         self._known: dict[str, bytes | None] = {}  # used by whoever has the connection
         self._known_to: sqlite3.Connection | None = None

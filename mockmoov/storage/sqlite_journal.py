@@ -9,12 +9,12 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock
-from typing import NamedTuple
 
 from mockmoov.oauth.encoding import to_json
 from mockmoov.oauth.records import Exchange
-from mockmoov.simulation.journal import Query, matching
+from mockmoov.simulation.journal import Query
 from mockmoov.storage.exchanges import decode, numbers_of_matching
+from mockmoov.storage.shared_watch import JournalState, SharedWatch
 from mockmoov.storage.sqlite_file import SqliteFile
 from mockmoov.storage.store import MAX_WATCHES, Journal, Numbering, StoreError, TooManyWatchesError, Watch
 
@@ -108,8 +108,7 @@ class SqliteJournal:
     def numbering(self) -> Numbering:
         """Which numbers the exchanges have."""
         self._make_room()
-        state = self.state()
-        return Numbering(f"{state.clearings:016x}", state.first)
+        return self.state().numbering
 
     def read(self, owner: str | None = None, *, after: int = 0) -> Journal:
         """The exchanges of an owner, or (None) all, after a number."""
@@ -136,23 +135,23 @@ class SqliteJournal:
         self._make_room()  # else exchanges that are too many would stay, in the room that this makes
         self._file.transact(remove)
 
-    def watch(self, owner: str | None, query: Query, count: int, notify: Callable[[], None]) -> "SqliteWatch":
+    def watch(self, owner: str | None, query: Query, count: int, notify: Callable[[], None]) -> SharedWatch:
         """Wait for exchanges of an owner, or (None) any; raises `TooManyWatchesError`."""
         with self._lock:
             if self._open >= MAX_WATCHES:
                 raise TooManyWatchesError
             self._open += 1
-        return SqliteWatch(self, owner, query, count, notify)
+        return SharedWatch(self, owner, query, count, notify)
 
-    def closed(self) -> None:
+    def closed(self, _watch: Watch) -> None:
         """A watch was closed."""
         with self._lock:
             self._open -= 1
 
-    def state(self) -> "JournalState":
+    def state(self) -> JournalState:
         """What a watch compares."""
         clearings, first, last = self._file.read(_STATE)[0]
-        return JournalState(clearings, first or 0, last or 0)
+        return JournalState(f"{clearings:016x}", first or 0, last or 0)
 
     @property
     def turn(self) -> float:
@@ -190,65 +189,3 @@ class SqliteJournal:
         connection.execute(_NOTE_LAST)
         for sql in (_DROP, "DELETE FROM exchanges WHERE number <= ?"):
             connection.execute(sql, (last,))
-
-
-class JournalState(NamedTuple):
-    """How often exchanges were cleared, and the first and the last number; 0 if there is none."""
-
-    clearings: int
-    first: int
-    last: int
-
-
-class SqliteWatch(Watch):
-    """A watch that compares the journal with what it has seen. Another process may write it, so look again.
-
-    It counts as notified when exchanges were cleared.
-    """
-
-    def __init__(
-        self, journal: SqliteJournal, owner: str | None, query: Query, count: int, notify: Callable[[], None]
-    ) -> None:
-        super().__init__(owner, query, count, notify)
-        self.journal = journal
-        self._numbers: list[int] = []
-        self._seen: JournalState | None = None
-        self._is_open = True
-
-    @property
-    def turn(self) -> float:
-        """After how many seconds to look again."""
-        return self.journal.turn
-
-    @property
-    def missing(self) -> int:
-        """How many matching exchanges are still missing: 0 if there are enough."""
-        self._look()
-        return max(0, self.count - len(self._numbers))
-
-    @property
-    def dropped(self) -> int:
-        """How many exchanges of the watched owner were dropped to make room."""
-        return self.journal.dropped(self.owner)
-
-    def found(self) -> list[Exchange]:
-        """The matching exchanges that the journal holds now, in order."""
-        return matching(self.journal.read(self.owner, after=self.query.after).exchanges, self.query)
-
-    def close(self) -> None:
-        """End the watch; it must not be used afterwards. Closing it again does nothing."""
-        if self._is_open:
-            self._is_open = False
-            self.journal.closed()
-
-    def _look(self) -> None:
-        """Add the exchanges that are new, without those that were dropped. After a clearing, count again."""
-        now, seen = self.journal.state(), self._seen
-        if now == seen:
-            return
-        if seen is None or now.clearings != seen.clearings:
-            self.is_notified = seen is not None
-            self._numbers, seen = [], JournalState(now.clearings, 0, 0)
-        new = self.journal.matching(self.owner, self.query, after=max(seen.last, self.query.after))
-        kept = (number for number in (*self._numbers, *new) if now.first <= number <= now.last)
-        self._numbers, self._seen = list(kept), now

@@ -24,8 +24,13 @@ Given: TypeAlias = tuple[str, bytes | None]
 class StoreError(Exception):
     """A store cannot be read or written now: the disk is full, for example. The message says why.
 
-    Nothing was changed by the call that raised it. The store works again as soon as the cause is gone.
+    Nothing was changed by the call that raised it, unless a connection broke meanwhile: then nobody knows.
+    The store works again as soon as the cause is gone.
     """
+
+
+class UnreachableError(StoreError):
+    """Another machine or process keeps the store, and there is no connection to it now."""
 
 
 class SchemaVersionError(StoreError):
@@ -65,10 +70,10 @@ class Numbering(NamedTuple):
 class Watch(ABC):
     """Waits until a journal has `count` exchanges that match a query. Close it when the wait is over.
 
-    `notify` is called when the last missing exchange arrives, and when watched exchanges are cleared. It runs
-    in the thread that appends or clears, so it must be quick, and it must not raise. From then on
-    `is_notified` is true, until the waiter resets it. A journal that other processes write can't notify:
-    look at `missing` again every `turn` seconds.
+    `notify` is called when the last missing exchange may have arrived, and when watched exchanges are
+    cleared. It runs in the thread that appends or clears, or in another one, so it must be quick, and it must
+    not raise. From then on `is_notified` is true, until the waiter resets it. A journal that other processes
+    write may be unable to notify: look at `missing` again every `turn` seconds.
     """
 
     def __init__(self, owner: str | None, query: Query, count: int, notify: Callable[[], None]) -> None:
@@ -149,7 +154,11 @@ class Store(Protocol):
     Each method is atomic, and safe to call from any thread. It may raise `StoreError`. An entry that is
     written with `times` is a token record: it counts towards `usage` and may be evicted. Each write of an
     entry names the same group, and has `times` or not, as the first one did.
+
+    A store that lost its entries while the server ran calls `on_emptied`, which puts back what a start does.
     """
+
+    on_emptied: Callable[[], object] | None
 
     @property
     def journal(self) -> JournalStore:

@@ -67,6 +67,7 @@ class SettingArguments(TypedDict, total=False):
     api_keys: Iterable[Mapping[str, Any]]
     stubs: Iterable[Mapping[str, Any]]
     store: str
+    store_namespace: str
     access_log: bool
     log_format: Literal["text", "json"]
     journal_size: int

@@ -1,6 +1,6 @@
-"""A server in memory and two servers on one file answer every request alike, whatever the order.
+"""A server in memory, two on one file and two on one Redis answer every request alike, whatever the order.
 
-The servers on the file are restarted in between, and the one in memory is not: a restart changes no answer.
+The shared ones are restarted in between, and the one in memory is not: a restart changes no answer.
 """
 
 import json
@@ -35,6 +35,7 @@ from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.factory import create_server
 from mockmoov.server.starting import Found, restart_advice
 from tests.support.contract_fixtures import Answer
+from tests.support.redis_servers import new_name, redis_url
 from tests.support.servers import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -133,20 +134,20 @@ kinds = st.sampled_from(["access_token", "refresh_token"])
 class Twins:
     """What two servers drew at random where they answered alike; the same stands for the same everywhere."""
 
-    in_file: dict[str, str] = field(default_factory=dict)
+    shared: dict[str, str] = field(default_factory=dict)
     in_memory: dict[str, str] = field(default_factory=dict)
 
     def translate(self, text: str) -> str:
-        """A text for the server in memory, as one for those on the file."""
-        return RANDOM.sub(lambda found: self.in_file.get(found[0], found[0]), text)
+        """A text for the server in memory, as one for the shared ones."""
+        return RANDOM.sub(lambda found: self.shared.get(found[0], found[0]), text)
 
-    def compare(self, in_memory: str, in_file: str) -> None:
+    def compare(self, in_memory: str, shared: str) -> None:
         """Both texts must be the same, but for what is random."""
-        assert RANDOM.sub("?", in_memory) == RANDOM.sub("?", in_file)
-        for here, there in zip(RANDOM.findall(in_memory), RANDOM.findall(in_file), strict=True):
-            is_new = here not in self.in_file and there not in self.in_memory
+        assert RANDOM.sub("?", in_memory) == RANDOM.sub("?", shared)
+        for here, there in zip(RANDOM.findall(in_memory), RANDOM.findall(shared), strict=True):
+            is_new = here not in self.shared and there not in self.in_memory
             assert len(here) == len(there)
-            assert self.in_file.setdefault(here, there) == there
+            assert self.shared.setdefault(here, there) == there
             assert self.in_memory.setdefault(there, here) == here
             if is_new and "." in here:
                 self.compare(contents(here), contents(there))
@@ -173,7 +174,7 @@ RESTARTS = {
 
 
 class ServersAgree(RuleBasedStateMachine):
-    """Each request goes to the server in memory and to one of those on the file."""
+    """Each request goes to the server in memory, to one on the file, and to one on Redis."""
 
     granted: Bundle[Issued] = Bundle("granted")
     minted: Bundle[Issued] = Bundle("minted")
@@ -203,42 +204,42 @@ class ServersAgree(RuleBasedStateMachine):
     )
     def start(self, values: Mapping[str, object]) -> Any:
         folder = self.cleanup.enter_context(TemporaryDirectory())
-        self.wall, self.twins, self.which = Clock(), Twins(), 0
+        self.wall, self.which = Clock(), 0
         self.newest: deque[Issued] = deque(maxlen=3)
         self.values = {**values, "access_token_lifetime": ACCESS, "refresh_token_lifetime": REFRESH}
         self.is_seeded = "seed" in values
-        self.memory = self.create("memory")
+        self.memory = self.create({"store": "memory"})
         self.send_to_memory = sender(self.memory)
         self.advice = restart_advice(self.memory.settings)
-        self.store = f"sqlite:{Path(folder) / 'state.db'}"
-        self.files = [self.create(self.store) for _ in range(2)]
-        self.senders = [sender(server) for server in self.files]
+        on_redis = {"store": redis_url(), "store_namespace": new_name()}
+        self.shared = [Pair(self, {"store": f"sqlite:{Path(folder) / 'state.db'}"}), Pair(self, on_redis)]
         self.control("POST", None, "/api-keys", another_key(OTHER))
         return multiple(*[self.request_tokens(client_id) for client_id in (CLIENT_ID, OTHER)])
 
-    def create(self, store: str) -> AuthorizationServer:
-        chosen = load(Layer(settings={**self.values, "store": store}))
+    def create(self, store: Mapping[str, str]) -> AuthorizationServer:
+        chosen = load(Layer(settings={**self.values, **store}))
         server = create_server(chosen, clock=self.wall)
         self.cleanup.callback(server.close)
         return server
 
-    # --- one request to both ---
+    # --- one request to all ---
 
     def send(self, method: str, target: str, headers: list[tuple[str, str]], body: bytes) -> Answer:
-        """The answer of both servers, as the one in memory gave it."""
+        """The answer of all servers, as the one in memory gave it."""
         answer = self.send_to_memory(method, target, headers, body)
-        translate = self.twins.translate
-        other = self.senders[self.which](
-            method,
-            translate(target),
-            [(name, translate(value)) for name, value in headers],
-            translate(body.decode()).encode(),
-        )
-        assert other[0] == answer[0] != 500
         text = printed(answer)
-        for of_memory, of_file in ((self.advice, ""), *RESTARTS.items()):
-            text = text.replace(of_memory, of_file)
-        self.twins.compare(text, printed(other))
+        for of_memory, shared in ((self.advice, ""), *RESTARTS.items()):
+            text = text.replace(of_memory, shared)
+        for pair in self.shared:
+            translate = pair.twins.translate
+            other = pair.senders[self.which](
+                method,
+                translate(target),
+                [(name, translate(value)) for name, value in headers],
+                translate(body.decode()).encode(),
+            )
+            assert other[0] == answer[0] != 500
+            pair.twins.compare(text, printed(other))
         return answer
 
     def control(self, method: str, owner: str | None, path: str, body: object = None) -> Answer:
@@ -356,21 +357,21 @@ class ServersAgree(RuleBasedStateMachine):
     def wait_for_exchanges(self, owner: str | None, query: str, count: int) -> None:
         self.control("GET", owner, f"/exchanges/wait?timeout=0&count={count}&{query}")
 
-    # --- the file ---
+    # --- the shared stores ---
 
     @rule(which=st.integers(0, 1))
     def use_server(self, which: int) -> None:
-        """The next requests go to this server on the file."""
+        """The next requests go to this server of each pair."""
         self.which = which
 
     @rule(stopped=st.sampled_from([[0], [1], [0, 1]]))
     def restart(self, stopped: list[int]) -> None:
-        for which in stopped:
-            self.files[which].close()
-        for which in stopped:
-            server = self.files[which] = self.create(self.store)
-            self.senders[which] = sender(server)
-            assert server.found == found_in(self.memory)
+        for pair in self.shared:
+            for which in stopped:
+                pair.servers[which].close()
+            for which in stopped:
+                pair.start(which)
+                assert pair.servers[which].found == found_in(self.memory)
 
     @invariant()
     def tokens_are_alike(self) -> None:
@@ -385,6 +386,20 @@ class ServersAgree(RuleBasedStateMachine):
                 self.control("GET", owner, path)
         self.control("GET", None, "/api-keys")
         self.control("GET", None, "/signing-keys")
+
+
+class Pair:
+    """Two servers on one store, and what they drew at random."""
+
+    def __init__(self, machine: ServersAgree, store: Mapping[str, str]) -> None:
+        self.machine, self.store, self.twins = machine, store, Twins()
+        self.servers = [machine.create(store) for _ in range(2)]
+        self.senders = [sender(server) for server in self.servers]
+
+    def start(self, which: int) -> None:
+        """Start one of them again."""
+        self.servers[which] = self.machine.create(self.store)
+        self.senders[which] = sender(self.servers[which])
 
 
 def printed(answer: Answer) -> str:

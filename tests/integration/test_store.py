@@ -24,7 +24,11 @@ from tests.support.serving import serving_process
 from tests.support.sqlite_files import contents, write
 from tests.support.tokens import mint, refresh
 
-EXPECTED = "must be memory, or sqlite: and the path of a file, such as sqlite:state.db"
+EXPECTED = (
+    "must be memory, sqlite: and the path of a file, such as sqlite:state.db, or the URL of a Redis, such as "
+    "redis://localhost:6379"
+)
+OPTIONS = ": its options are db, ssl_ca_certs, ssl_certfile, ssl_keyfile and ssl_cert_reqs"
 INVALID = {
     "sqlite::memory:": ": a store in memory is memory, without sqlite:",
     "sqlite:": ": name the file",
@@ -50,6 +54,22 @@ INVALID = {
     "state.db": ": put sqlite: in front",
     "./state.sqlite3": ": put sqlite: in front",
     "postgres://x": "",
+    "reddis://user:secret@x": "; did you mean redis://HOST?",
+    "redis:localhost": ": write :// after the scheme",
+    "redis://": ": name the host",
+    "redis://:6379/0": ": name the host",
+    "redis://user:secret@:6379": ": name the host",
+    "rediss:///0": ": name the host",
+    "redis://user:sec#ret@x": ": write a # in the password as %23",
+    "redis://x/name": ": after the host there is only the number of the database: /0",
+    "redis://x:65536": ": a port is a number from 1 to 65535",
+    "redis://x:0": ": a port is a number from 1 to 65535",
+    "redis://x:a/0": ": a port is a number from 1 to 65535",
+    "redis://x?decode_responses=1": OPTIONS,
+    "redis://x?db=one": OPTIONS,
+    "unix://run/redis.sock": ": name the socket by its whole path: unix:///run/redis.sock",
+    "unix:///": ": name the socket by its whole path: unix:///run/redis.sock",
+    "valkeys://user:secret@x": ": write rediss://, which Valkey speaks, too",
     "sqlite:a\nb": ": this path has characters that cannot be printed",
     "sqlite:a\udcffb": ": this path has characters that cannot be printed",
 }

@@ -86,11 +86,14 @@ VALUES: Mapping[str, tuple[st.SearchStrategy[Any], list[Any]]] = {
         name: (st.sampled_from(words), ["", words[0].upper(), "x", 1, 16**5000, None])
         for name, words in CHOICES.items()
     },
+    "store_namespace": (st.sampled_from(["a", "A.b_c-1"]), ["", "a:b", "a b", "*", "a" * 65, 1, None]),
     "store": (
-        st.sampled_from(["memory", "sqlite:/state.db", "sqlite:/a b/é.sqlite"]),
+        st.sampled_from(
+            ["memory", "sqlite:/state.db", "sqlite:/a b/é.sqlite", "redis://[::1]:1/2", "unix:///a"]
+        ),
         [
             *("", "sqlite", "sqlite:", "sqlite::memory:", ":memory:", "sqlite:///a", "sqlite:a/", "state.db"),
-            *("SQLITE:a", "sqlite:file:a?mode=ro", "sqlite:a\nb", "redis://a", 1, None, []),
+            *("SQLITE:a", "sqlite:file:a?mode=ro", "sqlite:a\nb", "redis://:1", 1, None, []),
         ],
     ),
     "host": (WORD, ["", "a\nb", 1, None]),
@@ -185,7 +188,7 @@ VALUES: Mapping[str, tuple[st.SearchStrategy[Any], list[Any]]] = {
 GOOD = {name: strategy for name, (strategy, _) in VALUES.items()}
 OF_TLS = ("tls_port", "tls_names", "tls_ca_file", "tls_ca_folder", "tls_cert", "tls_key")
 # Settings that conflict with no other.
-FREE = sorted(GOOD.keys() - {"signing_key", "openapi", *OF_TLS})
+FREE = sorted(GOOD.keys() - {"signing_key", "openapi", "store_namespace", *OF_TLS})
 SPELLED = {True: ("on", "true", "yes", "1", "ON", "True"), False: ("off", "false", "no", "0", "OFF")}
 
 
@@ -196,6 +199,8 @@ def good_values(draw: st.DrawFn) -> Values:
     names = draw(st.sampled_from(with_tls))
     values: Values = draw(st.fixed_dictionaries({}, optional={name: GOOD[name] for name in FREE}))
     values |= {name: draw(GOOD[name]) for name in names} | ({"tls": True} if names else {})
+    if "://" in values.get("store", ""):
+        values |= draw(st.fixed_dictionaries({}, optional={"store_namespace": GOOD["store_namespace"]}))
     if "seed" not in values:
         values |= draw(st.fixed_dictionaries({}, optional={"signing_key": GOOD["signing_key"]}))
     if "upstream" not in values:

@@ -44,7 +44,7 @@ LIBRARIES = {
     "oauth": {"msgspec", "nacl", "cryptography", "jwt"},
     "simulation": {"msgspec"},
     "openapi": {"msgspec", "yaml", "jsonschema", "referencing", "regex", "rstr"},
-    "storage": {"msgspec"},
+    "storage": {"msgspec", "redis"},
 }
 
 

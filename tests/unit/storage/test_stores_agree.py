@@ -1,4 +1,4 @@
-"""The store in memory and the store in a file give the same answers, whatever the order of events."""
+"""The stores in memory, in a file and in Redis give the same answers, whatever the order of events."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,9 +15,11 @@ from msgspec.structs import replace
 from mockmoov.simulation.journal import Query
 from mockmoov.storage.eviction import TokenRecord, TokenTimes
 from mockmoov.storage.memory import MemoryStore
+from mockmoov.storage.redis import RedisStore
 from mockmoov.storage.sqlite import SqliteStore
 from mockmoov.storage.store import Given, Store, Swap, Watch
 from tests.support.records import EXCHANGE
+from tests.support.redis_servers import new_name, redis_url
 
 TOKENS = {"c": "x", "family:ü": "x", "\0": "y"}  # token records, and their groups
 KEYS = {"a": "x", "b": "y", "\ud800": "x", "": "", **TOKENS}
@@ -40,36 +42,44 @@ times = st.builds(TokenTimes, *[st.sampled_from([0.0, 1.5])] * 3)
 
 @dataclass(frozen=True)
 class Waiter:
-    """A watch on the journal in memory, and one on that in the file."""
+    """A watch on the journal in memory, and those on the shared journals."""
 
     in_memory: Watch
-    in_file: Watch
+    shared: list[Watch]
 
 
 class StoresAgree(RuleBasedStateMachine):
-    """Two stores on one file, as two processes have, against one in memory: every answer is compared."""
+    """Two stores on one file and two on one Redis, as two processes have, against one in memory.
+
+    Every answer is compared; `which` is the process.
+    """
 
     @initialize(size=st.sampled_from([1, 4]), size_in_bytes=st.sampled_from([600, 10**6]))
     def start(self, size: int, size_in_bytes: int) -> None:
         self.folder = TemporaryDirectory()
         path = Path(self.folder.name) / "state.db"
-        bounds = {"journal_size": size, "journal_bytes": size_in_bytes}
+        bounds: Any = {"journal_size": size, "journal_bytes": size_in_bytes}
         self.memory = MemoryStore(**bounds)
-        self.files = [SqliteStore(path, **bounds) for _ in range(2)]
+        name = new_name()
+        self.shared: list[list[Store]] = [
+            [SqliteStore(path, **bounds), RedisStore(redis_url(), name, shown="", **bounds)] for _ in range(2)
+        ]
         self.listed: list[TokenRecord] = []
         self.waiters: list[Waiter] = []
-        self.versions: dict[tuple[str, int, int], list[bytes]] = {}
+        self.versions: dict[tuple[str, int, int, int], list[bytes]] = {}
 
     def teardown(self) -> None:
-        for store in getattr(self, "files", ()):
-            store.close()
+        for stores in getattr(self, "shared", ()):
+            for store in stores:
+                store.close()
         if hasattr(self, "folder"):
             self.folder.cleanup()
 
     def answer(self, which: int, method: str, *arguments: Any, **named: Any) -> Any:
-        """What both say, which must be the same."""
+        """What all say, which must be the same."""
         found = getattr(self.memory, method)(*arguments, **named)
-        assert getattr(self.files[which], method)(*arguments, **named) == found
+        for store in self.shared[which]:
+            assert getattr(store, method)(*arguments, **named) == found
         return found
 
     # --- entries --------------------------------------------------------------------------------------
@@ -111,7 +121,8 @@ class StoresAgree(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1))
     def list_token_records(self, which: int) -> None:
         self.listed = sorted_records(self.memory.token_records())
-        assert sorted_records(self.files[which].token_records()) == self.listed
+        for store in self.shared[which]:
+            assert sorted_records(store.token_records()) == self.listed
 
     @rule(which=st.integers(0, 1), chosen=st.sets(st.integers(0, 10)))
     def evict(self, which: int, chosen: set[int]) -> None:
@@ -134,23 +145,26 @@ class StoresAgree(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1), owner=owners, query=st.sampled_from(QUERIES), count=st.integers(1, 5))
     def watch(self, which: int, owner: str | None, query: Query, count: int) -> None:
-        watches = [store.journal.watch(owner, query, count, lambda: None) for store in self.stores(which)]
-        self.waiters.append(Waiter(*watches))
+        first, *others = [
+            store.journal.watch(owner, query, count, lambda: None) for store in self.stores(which)
+        ]
+        self.waiters.append(Waiter(first, others))
 
     @precondition(lambda self: self.waiters)
     @rule(index=st.integers(0, 100))
     def close_watch(self, index: int) -> None:
         waiter = self.waiters.pop(index % len(self.waiters))
-        waiter.in_memory.close()
-        waiter.in_file.close()
+        for watch in (waiter.in_memory, *waiter.shared):
+            watch.close()
 
     @rule(which=st.integers(0, 1))
     def close(self, which: int) -> None:
-        """As a restart does: the file has everything, and is opened again by the next call."""
-        self.files[which].close()
+        """As a restart does: they keep everything, and the next call opens them again."""
+        for store in self.shared[which]:
+            store.close()
 
-    def stores(self, which: int) -> tuple[Store, Store]:
-        return self.memory, self.files[which]
+    def stores(self, which: int) -> tuple[Store, ...]:
+        return self.memory, *self.shared[which]
 
     # --- after every step -----------------------------------------------------------------------------
 
@@ -164,14 +178,15 @@ class StoresAgree(RuleBasedStateMachine):
             for group in GROUPS:
                 scanned = self.answer(which, "scan", group)
                 self.answer(which, "count", group)
-                version = (group, which, self.files[which].version(group))
                 members = without_tokens(self.memory, group)
-                assert self.versions.setdefault(version, members) == members
+                for number, store in enumerate(self.shared[which]):
+                    version = (group, which, number, store.version(group))
+                    assert self.versions.setdefault(version, members) == members
                 assert len(scanned) >= len(members)
 
     @invariant()
     def journals_are_the_same(self) -> None:
-        for store in self.files:
+        for store in (*self.shared[0], *self.shared[1]):
             assert store.journal.count() == self.memory.journal.count()
             assert store.journal.numbering().first == self.memory.journal.numbering().first
             for owner in OWNERS:
@@ -180,9 +195,10 @@ class StoresAgree(RuleBasedStateMachine):
     @invariant()
     def watches_find_the_same(self) -> None:
         for waiter in self.waiters:
-            for name in ("missing", "dropped"):
-                assert getattr(waiter.in_file, name) == getattr(waiter.in_memory, name)
-            assert waiter.in_file.found() == waiter.in_memory.found()
+            for watch in waiter.shared:
+                for name in ("missing", "dropped"):
+                    assert getattr(watch, name) == getattr(waiter.in_memory, name)
+                assert watch.found() == waiter.in_memory.found()
 
 
 def kind_of(key: str, times: TokenTimes) -> dict[str, Any]:
