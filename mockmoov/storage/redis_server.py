@@ -18,6 +18,7 @@ from redis.connection import ConnectionPool
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
+    InvalidResponse,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -41,6 +42,7 @@ _REASONS: Final[Sequence[tuple[type[Exception], str]]] = (
     (BusyLoadingError, "it is still loading its data"),
     (OutOfMemoryError, "its memory is full: raise maxmemory, or remove other data"),
     (ReadOnlyError, "it is a replica, which cannot be written: name its primary"),
+    (InvalidResponse, "something else than a Redis answers there: check the host and the port"),
     (redis.TimeoutError, f"it didn't answer within {SECONDS:g} s"),
 )
 
