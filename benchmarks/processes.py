@@ -129,6 +129,21 @@ def running(program: Program, log: Path = Path(os.devnull), core: int = _SERVER_
         process.wait(_PATIENCE)
 
 
+@contextlib.contextmanager
+def redis() -> Iterator[str]:
+    """A redis-server that keeps nothing on the disk, on the core of the servers; its URL."""
+    socket_path = Path(_SCRATCH.name, "redis.sock")
+    options = ("--port", "0", "--unixsocket", str(socket_path), "--save", "", "--appendonly", "no")
+    with subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL) as process:
+        pin(process.pid, _SERVER_CORE)
+        try:
+            while not socket_path.exists():
+                time.sleep(_PAUSE)
+            yield f"unix://{socket_path}"
+        finally:
+            process.kill()
+
+
 def environment() -> Mapping[str, str]:
     """This environment without what a server, pytest or the interpreter would read."""
     read = ("MOCKMOOV_", "PYTEST", "PYTHON")

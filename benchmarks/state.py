@@ -1,4 +1,4 @@
-"""What a store in a file costs: in process next to memory, with many families, and at a start."""
+"""What a store in a file or in Redis costs: in process next to memory, with many families, and at a start."""
 
 import json
 import logging
@@ -21,32 +21,45 @@ from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.factory import create_server
 
 _SECTION = "State in a file (SQLite)"
+_IN_REDIS = "State in Redis (Unix socket)"
 _FEW, _MANY = 1_000, 197_000  # families; at 200,000 records the oldest go
 _CALLS = 100  # in one measurement
-_KINDS: Mapping[str, tuple[Callable[[Mapping[str, str]], bytes] | None, float | None]] = {
-    "a token": (None, 60),
+_Use = Callable[[Mapping[str, str]], bytes] | None
+_KINDS: Mapping[str, tuple[_Use, float | None, float | None]] = {
+    "a token": (None, 60, 150),
     "a refresh": (
         lambda pair: workload.post(
             workload.TOKEN_PATH, grant_type="refresh_token", refresh_token=pair["refresh_token"]
         ),
         100,
+        300,
     ),
-    "a protected call": (lambda pair: workload.get("/ping", pair["access_token"]), None),
+    "a protected call": (lambda pair: workload.get("/ping", pair["access_token"]), None, None),
 }
-"""The calls: the request that uses a pair of tokens, and the most that a file may add, in µs (None: any)."""
+"""The calls: the request that uses a pair of tokens; what a file and a Redis may add, in µs (None: any)."""
 
 
 def state(rounds: int, *, many: int = _MANY) -> Iterator[Figure]:
-    """Calls in process, wall time: in a file next to memory, and with many families next to few."""
+    """Calls in process, wall time: in a file and in Redis next to memory, with many families next to few."""
     logging.getLogger("mockmoov").setLevel(logging.ERROR)
+    yield from _in_file(rounds, many)
+    with processes.redis() as url:
+        servers = [_server(url), _server("memory")]
+        for name, (use, _, limit) in _KINDS.items():
+            yield from _next_to_memory(_IN_REDIS, name, use, limit, servers, rounds)
+        servers[0].close()
+
+
+def _in_file(rounds: int, many: int) -> Iterator[Figure]:
     with TemporaryDirectory() as folder:
         files = {count: Path(folder) / f"{count}.db" for count in (0, _FEW, many)}
         servers = {count: _server(f"sqlite:{path}") for count, path in files.items()}
         for count, server in servers.items():
             _add_families(server, count)
-        for name, (use, limit) in _KINDS.items():
-            yield from _next_to_memory(name, use, limit, [servers[0], _server("memory")], rounds)
-        for name, (use, _) in _KINDS.items():
+        for name, (use, limit, _) in _KINDS.items():
+            both = [servers[0], _server("memory")]
+            yield from _next_to_memory(_SECTION, name, use, limit, both, rounds)
+        for name, (use, *_) in _KINDS.items():
             measure = partial(_medians, use)
             found, few = rotate(rounds, measure, [servers[many], servers[_FEW]])
             row = f"{name} with {many:,} families, µs (floor: with {_FEW:,})"
@@ -82,21 +95,23 @@ def _add_families(server: AuthorizationServer, count: int) -> None:
 
 
 def _next_to_memory(
+    section: str,
     name: str,
-    use: Callable[[Mapping[str, str]], bytes] | None,
+    use: _Use,
     limit: float | None,
     servers: Sequence[AuthorizationServer],
     rounds: int,
 ) -> Iterator[Figure]:
-    in_file, in_memory = rotate(rounds, partial(_times, use), servers)
-    above = [median(mine) - median(theirs) for mine, theirs in zip(in_file, in_memory, strict=True)]
+    durable, in_memory = rotate(rounds, partial(_times, use), servers)
+    above = [median(mine) - median(theirs) for mine, theirs in zip(durable, in_memory, strict=True)]
     budget = None if limit is None else Budget("≤", limit)
-    yield compare(_SECTION, f"{name}, above memory, µs", above, budget=budget)
-    mine, theirs = ([_p99(times) for times in found] for found in (in_file, in_memory))
-    yield compare(_SECTION, f"{name}, p99 with checkpoints, µs", mine, {"memory": theirs})
+    yield compare(section, f"{name}, above memory, µs", above, budget=budget)
+    mine, theirs = ([_p99(times) for times in found] for found in (durable, in_memory))
+    row = f"{name}, p99{' with checkpoints' if section == _SECTION else ''}, µs"
+    yield compare(section, row, mine, {"memory": theirs})
 
 
-def _times(use: Callable[[Mapping[str, str]], bytes] | None, server: AuthorizationServer) -> list[float]:
+def _times(use: _Use, server: AuthorizationServer) -> list[float]:
     """The microseconds of each call."""
     pairs = [json.loads(answer(server, MINT)) for _ in range(_CALLS)] if use else []
     requests = [parsed(use(pair)) for pair in pairs] if use else [MINT] * _CALLS
@@ -111,7 +126,7 @@ def answer(server: AuthorizationServer, request: HttpRequest) -> bytes:
     return response.body
 
 
-def _medians(use: Callable[[Mapping[str, str]], bytes] | None, server: AuthorizationServer) -> float:
+def _medians(use: _Use, server: AuthorizationServer) -> float:
     return median(_times(use, server))
 
 

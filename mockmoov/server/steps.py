@@ -9,13 +9,17 @@ result. It ends with the response, or with None if none is to be sent. Three dri
 - `run_in_process`, below, has the body already and skips delays. The handles of `MockMoov` use it for the
   control plane, and most tests for everything.
 
+If the store is on another machine, `with_work` makes steps of what is done between them, and `web.app` runs
+those in threads.
+
 A driver has no order to remember: it hands back the result of each step. `web.app` throws an exception of its
 own into the generator, and every exception in the generator becomes a response with status 500.
 """
 
 import threading
 from collections.abc import Callable, Generator
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, TypeAlias, cast
 
 from msgspec import Struct
 
@@ -60,15 +64,52 @@ class Forward(Struct, frozen=True):
 class WaitForExchanges(Struct):
     """Wait until `watch` notifies, for `seconds` at most; the driver counts them down.
 
-    No result: the time is up when there are no seconds left.
+    No result: the time is up when there are no seconds left. With `in_thread`, the watch takes long to look.
     """
 
     watch: Watch
     seconds: float
+    in_thread: bool = False
 
 
-Step: TypeAlias = ReadBody | PeekBody | Delay | Forward | WaitForExchanges
+class Work(Struct, frozen=True):
+    """Call `work`, which uses a store on another machine: in a thread, as it takes long. Result: its own."""
+
+    work: Callable[[], object]
+
+
+Step: TypeAlias = ReadBody | PeekBody | Delay | Forward | WaitForExchanges | Work
 Steps: TypeAlias = Generator[Step, Any, HttpResponse | None]
+
+
+class _End(Struct, frozen=True):
+    """The steps have ended with this response."""
+
+    response: HttpResponse | None
+
+
+def with_work(steps: Steps) -> Steps:
+    """The same steps, and between them those of `Work`, which do what the others do without a step."""
+    resume, value = steps.send, cast("Any", None)
+    try:
+        while not isinstance(step := (yield Work(partial(_resume, resume, value))), _End):
+            try:
+                if isinstance(step, WaitForExchanges):
+                    step.in_thread = True
+                value = yield step
+                resume = steps.send
+            except Exception as error:
+                resume, value = steps.throw, error
+        return step.response
+    finally:
+        steps.close()
+
+
+def _resume(work: Callable[[Any], Step], value: object) -> Step | _End:
+    try:
+        return work(value)
+    except StopIteration as end:  # which no thread can pass on
+        return _End(end.value)
 
 
 def _no_upstream(_step: Forward) -> HttpResponse:

@@ -129,10 +129,11 @@ class Repository:
 
     def put_missing(self, keys: IssuerKeys, api_keys: Iterable[ApiKey]) -> None:
         """Put these keys where they are absent. What the store has stays, even if it differs."""
-        self._store.compare_and_swap(SIGNING_KEYS, None, to_json(keys), group=SERVER)
         for api_key in api_keys:
             name = api_key_name(api_key.client_id)
             self._store.compare_and_swap(name, None, to_json(api_key), group=API_KEYS)
+        # Last, as other servers take a store without signing keys for an empty one.
+        self._store.compare_and_swap(SIGNING_KEYS, None, to_json(keys), group=SERVER)
 
     def start_settings(self) -> StartSettings | None:
         """The settings of the last start; None if there was none."""

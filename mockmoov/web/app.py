@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import anyio
 import anyio.to_thread
-from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
@@ -23,8 +22,16 @@ from mockmoov.oauth.responses import REASON_HEADER
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.context import RequestContext
 from mockmoov.server.hosts import AllowedHosts
-from mockmoov.server.steps import Delay, Forward, PeekBody, ReadBody, Steps, WaitForExchanges
-from mockmoov.storage.store import Watch
+from mockmoov.server.steps import (
+    Delay,
+    Forward,
+    PeekBody,
+    ReadBody,
+    Steps,
+    WaitForExchanges,
+    Work,
+    with_work,
+)
 from mockmoov.web import asgi_io
 from mockmoov.web.access_log import CONTEXT, CORS_REFUSAL, access_log, write_log_line
 from mockmoov.web.cors import CorsPolicy, cors
@@ -44,9 +51,9 @@ def create_app(server: AuthorizationServer, *, exposure: Exposure, ca_pem: bytes
     settings = server.settings
     control_plane = ControlPlane(server, control_access(settings, exposure), ca_pem)
     gateway = _gateway(server)
-    call = anyio.to_thread.run_sync if is_far(settings.store) else _at_once
-    moov = MoovEndpoint(server, gateway, call)
-    own = partial(_answer_own, control_plane, call)
+    prepare = with_work if is_far(settings.store) else None
+    moov = MoovEndpoint(server, gateway, prepare)
+    own = partial(_answer_own, control_plane, prepare)
     policy = CorsPolicy(settings.cors_origins, server.repository.origins, settings.public_origin)
     hosts = AllowedHosts(names=settings.known_hosts, on_loopback=True)
     warns = not settings.access_log
@@ -141,10 +148,12 @@ def _gateway(server: AuthorizationServer) -> "Gateway | None":
 class MoovEndpoint:
     """Answers Moov's own paths; what is forwarded goes through the gateway."""
 
-    def __init__(self, server: AuthorizationServer, gateway: "Gateway | None", call: "Call") -> None:
+    def __init__(
+        self, server: AuthorizationServer, gateway: "Gateway | None", prepare: "Prepare | None"
+    ) -> None:
         self._server = server
         self._gateway = gateway
-        self._call = call
+        self._prepare = prepare
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or let the connection fail as a fault has planned it."""
@@ -152,16 +161,18 @@ class MoovEndpoint:
         client = asgi_io.ClientConnection(scope, receive)
         context = scope[CONTEXT] = RequestContext(request, cors_refusal=scope.get(CORS_REFUSAL, ""))
         steps = self._server.respond(context)
+        if self._prepare:
+            steps = self._prepare(steps)
         try:
             if self._gateway is None:
-                response = await run_steps(steps, client, self._call)
+                response = await run_steps(steps, client)
                 if response is None or context.network_error is not None:
                     await _end(response, context, client, scope, send)
                 else:
                     await asgi_io.send_response(response, client, send)
                 return
             async with self._gateway.call(request, client) as call:
-                response = await run_steps(steps, client, self._call, call.forward)
+                response = await run_steps(steps, client, call.forward)
                 if response is None or context.network_error is not None:
                     await _end(response, context, client, scope, send)
                 elif call.stream is None or context.has_failed:
@@ -190,51 +201,35 @@ async def _end(
 
 
 async def _answer_own(
-    control_plane: ControlPlane, call: "Call", scope: Scope, receive: Receive, send: Send
+    control_plane: ControlPlane, prepare: "Prepare | None", scope: Scope, receive: Receive, send: Send
 ) -> None:
     """Answer one of mockmoov's own paths; a client that leaves before the end of its body changes nothing."""
     request = asgi_io.request_of(scope)
     client = asgi_io.ClientConnection(scope, receive)
+    steps = control_plane.respond(request)
+    if prepare:
+        steps = prepare(steps)
     with suppress(asgi_io.ClientLeftError):
-        response = await run_steps(control_plane.respond(request), client, call)
+        response = await run_steps(steps, client)
         await asgi_io.send_response(cast("HttpResponse", response), client, send)  # there always is one
 
 
 # --- the driver -------------------------------------------------------------------------------------
 
+Prepare: TypeAlias = Callable[[Steps], Steps]
 ForwardStep: TypeAlias = Callable[[Forward], Awaitable[HttpResponse | None]]
-Call: TypeAlias = Callable[..., Awaitable[Any]]
-"""Calls a function that may use the store: at once, or in a thread, as it takes long if the store is far."""
-
-
-async def _at_once(work: Callable[..., Any], *arguments: Any) -> Any:
-    return work(*arguments)
-
-
-class _End(Struct, frozen=True):
-    """The steps have ended with this response."""
-
-    response: HttpResponse | None
-
-
-def _resume(work: Callable[[Any], Any], value: object) -> Any:
-    """The next step, or `_End`: no coroutine and no thread can pass `StopIteration` on."""
-    try:
-        return work(value)
-    except StopIteration as end:
-        return _End(end.value)
 
 
 async def run_steps(
-    steps: Steps, client: asgi_io.ClientConnection, call: Call = _at_once, forward: ForwardStep | None = None
+    steps: Steps, client: asgi_io.ClientConnection, forward: ForwardStep | None = None
 ) -> HttpResponse | None:
     """The response that the steps end with; raises `ClientLeftError` if its body is not complete.
 
     A client that leaves later only ends a delay or a wait: the work is done all the same.
     """
     try:
-        step = await call(_resume, steps.send, None)
-        while not isinstance(step, _End):
+        step = steps.send(None)
+        while True:
             try:
                 result: object
                 if isinstance(step, ReadBody):
@@ -243,35 +238,38 @@ async def run_steps(
                 elif isinstance(step, PeekBody):
                     result = await client.peek(step.limit)
                 else:
-                    result = await _perform(step, client, call, forward)
+                    result = await _perform(step, client, forward)
             except asgi_io.ClientLeftError:
                 raise
             except Exception as error:
-                step = await call(_resume, steps.throw, error)
+                step = steps.throw(error)
             else:
-                step = await call(_resume, steps.send, result)
-        return step.response
+                step = steps.send(result)
+    except StopIteration as end:
+        response: HttpResponse | None = end.value
+        return response
     finally:
         steps.close()
 
 
 async def _perform(
-    step: Forward | WaitForExchanges | Delay,
+    step: Forward | WaitForExchanges | Work | Delay,
     client: asgi_io.ClientConnection,
-    call: Call,
     forward: ForwardStep | None,
 ) -> object:
     if isinstance(step, Forward):
         return forward and await forward(step)
+    if isinstance(step, Work):
+        return await anyio.to_thread.run_sync(step.work)
     if isinstance(step, WaitForExchanges):
-        await _wait(step, client, call)
+        await _wait(step, client)
     else:
         with anyio.move_on_after(step.seconds):
             await client.closed()
     return None
 
 
-async def _wait(step: WaitForExchanges, client: asgi_io.ClientConnection, call: Call) -> None:
+async def _wait(step: WaitForExchanges, client: asgi_io.ClientConnection) -> None:
     """Wait for a notification, the end of the time, or the client to leave.
 
     Whoever isn't notified looks again in turns.
@@ -280,17 +278,19 @@ async def _wait(step: WaitForExchanges, client: asgi_io.ClientConnection, call: 
     step.watch.notify = partial(_set_from_any_thread, loop, notified)
     with anyio.move_on_after(step.seconds):
         async with client.while_connected():
-            while await call(_is_missing, step.watch) and not step.watch.is_notified:
+            while await _is_missing(step) and not step.watch.is_notified:
                 with anyio.move_on_after(step.watch.turn):
                     await notified.wait()
-    # The time is up, or the client has left.
-    is_over = await call(_is_missing, step.watch) and not step.watch.is_notified
+    is_over = await _is_missing(step) and not step.watch.is_notified  # or the client has left
     step.watch.is_notified = False
     step.seconds = 0 if is_over else step.seconds - (anyio.current_time() - started)
 
 
-def _is_missing(watch: Watch) -> bool:
-    return watch.missing > 0
+async def _is_missing(step: WaitForExchanges) -> bool:
+    """Whether exchanges are still missing."""
+    watch = step.watch
+    missing = await anyio.to_thread.run_sync(lambda: watch.missing) if step.in_thread else watch.missing
+    return missing > 0
 
 
 def _set_from_any_thread(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
