@@ -8,6 +8,7 @@ the server has done its work, and using up a refresh token twice would revoke it
 import logging
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from hashlib import sha1
 from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol, cast
@@ -31,7 +32,7 @@ from mockmoov.storage.store import StoreError, UnreachableError
 
 SECONDS = 2.0
 """How long a call waits for the server, and how long for a connection."""
-_PAUSE_SECONDS = 1.0  # without attempts, after one that took its whole time
+_PAUSE_SECONDS = 3.0  # without attempts, after one that took its whole time
 _log = logging.getLogger("mockmoov")
 _FRESH_SECONDS = 0.1  # after a call, in which a connection is taken to be open
 _MOST_POSTED = 16
@@ -79,6 +80,7 @@ class RedisServer:
 
     def __init__(self, url: str, shown: str) -> None:
         self.shown = shown
+        checks_host = url.startswith("rediss:") and "ssl_cert_reqs=none" not in url
         self._pool = ConnectionPool.from_url(  # which only makes connections: it would double their time
             url,
             protocol=2,
@@ -86,6 +88,7 @@ class RedisServer:
             socket_timeout=SECONDS,
             socket_connect_timeout=SECONDS,
             client_name="mockmoov",
+            **({"ssl_check_hostname": True} if checks_host else {}),  # not the default of older releases
         )
         self._free: list[_Free] = []
         self._process = os.getpid()
@@ -104,7 +107,7 @@ class RedisServer:
             raise self._failure(error) from error
         except (RedisError, OSError) as error:
             connection.disconnect()
-            raise self._failure(error) from error
+            raise self._paused(error, self._failure(error)) from error
         except BaseException:
             connection.disconnect()  # its answer would be that of the next call
             raise
@@ -122,7 +125,7 @@ class RedisServer:
         self._known.add(script.digest)
         return answer
 
-    def post(self, script: Script, prefix: str, arguments: Iterable[Any]) -> None:
+    def post(self, script: Script, prefix: str, arguments: Sequence[Any]) -> None:
         """Run a script, and leave its answer to the next call on the connection, which then comes after it.
 
         What goes wrong is only logged.
@@ -132,23 +135,28 @@ class RedisServer:
             return
         connection, posted, _ = self._take()
         try:
-            if posted >= _MOST_POSTED:
+            if len(posted) >= _MOST_POSTED:
                 self._read_posted(connection, posted)
-                posted = 0
+                posted = ()
             command = ("EVALSHA", script.digest, 1, prefix, *arguments)
             connection.send_command(*command, check_health=False)
         except (RedisError, OSError) as error:
             connection.disconnect()
-            raise self._failure(error) from error
-        self._give_back(connection, posted + 1)
+            raise self._paused(error, self._failure(error)) from error
+        self._give_back(connection, (*posted, _Posted(script, prefix, arguments)))
 
-    def _read_posted(self, connection: Connection, posted: int) -> None:
-        for _ in range(posted):
+    def _read_posted(self, connection: Connection, posted: "Sequence[_Posted]") -> None:
+        again = list[_Posted]()
+        for each in posted:
             try:
                 connection.read_response(disable_decoding=True)
+            except NoScriptError:
+                again.append(each)
             except ResponseError as error:
-                self._known.clear()
                 _log.warning("an exchange is missing from the journal: %s", self._failure(error))
+        for each in again:
+            self._known.clear()
+            self.run(*each)
 
     def connect(self) -> Connection:
         """A new connection, for one user; raises `UnreachableError`."""
@@ -159,26 +167,33 @@ class RedisServer:
             connection.connect()
         except (RedisError, OSError) as error:
             connection.disconnect()
-            failure = self._failure(error, UnreachableError)
-            if isinstance(error, redis.TimeoutError):
-                self._pause = monotonic() + _PAUSE_SECONDS, failure
-            raise failure from error
+            raise self._paused(error, self._failure(error, UnreachableError)) from error
         self._pause = None
         self._known.clear()  # it may be another server by now
         return connection
 
+    def _paused(self, error: Exception, failure: StoreError) -> StoreError:
+        """The failure. After a timeout, later calls don't wait for a while."""
+        if isinstance(error, redis.TimeoutError):
+            self._pause = monotonic() + _PAUSE_SECONDS, failure
+            self._free.clear()
+        return failure
+
     def close(self) -> None:
         """Close the connections that nobody uses. A later call opens others."""
-        while self._free:
-            free = self._free.pop()
+        while free := self._pop():
             self._is_open(free)  # what was posted is done
             free.connection.disconnect()
+
+    def _pop(self) -> "_Free | None":
+        with suppress(IndexError):  # several threads may look for one
+            return self._free.pop()
+        return None
 
     def _take(self) -> "_Free":
         if self._process != os.getpid():  # a fork: the connections are those of the parent
             self._free, self._process = [], os.getpid()
-        while self._free:
-            free = self._free.pop()
+        while free := self._pop():
             if monotonic() - free.used < _FRESH_SECONDS:
                 return free
             if self._is_open(free):
@@ -194,7 +209,7 @@ class RedisServer:
         except (RedisError, OSError):
             return False
 
-    def _give_back(self, connection: Connection, posted: int = 0) -> None:
+    def _give_back(self, connection: Connection, posted: "Sequence[_Posted]" = ()) -> None:
         if len(self._free) < _MAX_FREE and self._process == os.getpid():
             self._free.append(_Free(connection, posted, monotonic()))
         else:
@@ -212,11 +227,19 @@ class UnknownScriptError(StoreError):
     """The server doesn't have a script, as after a restart."""
 
 
+class _Posted(NamedTuple):
+    """A script that runs without anybody waiting for it, and what it got."""
+
+    script: Script
+    prefix: str
+    arguments: Sequence[Any]
+
+
 class _Free(NamedTuple):
-    """A connection that nobody uses, how many answers are unread there, and when it was used last."""
+    """A connection that nobody uses, what was posted and is still unanswered there, and its last use."""
 
     connection: Connection
-    posted: int = 0
+    posted: Sequence[_Posted] = ()
     used: float = 0.0
 
 
