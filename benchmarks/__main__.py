@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from benchmarks import costs, processes, report, servers, state
+from benchmarks import costs, processes, report, servers, state, workers
 from benchmarks.figures import Figure
 
 _Section = Callable[[], Iterator[Figure]]
@@ -19,6 +19,7 @@ def _quick() -> Mapping[str, _Section]:
         "suite": lambda: costs.suite(rounds=3, tests=300),
         "process": lambda: costs.in_process(rounds=15),
         "state": lambda: state.state(rounds=5),
+        "workers": lambda: workers.workers(rounds=5, burst=1000),
         "forwarding": lambda: costs.forwarding(rounds=5, burst=200),
     }
 
@@ -31,6 +32,7 @@ def _full() -> Mapping[str, _Section]:
         "suite": lambda: costs.suite(rounds=7, tests=1000),
         "process": lambda: costs.in_process(rounds=60),
         "state": lambda: state.state(rounds=20),
+        "workers": lambda: workers.workers(rounds=20, burst=2000),
         "forwarding": lambda: costs.forwarding(rounds=20, burst=300),
     }
 

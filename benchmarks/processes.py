@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 _CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
 _SERVER_CORE, GENERATOR_CORE = _CORES[0], _CORES[-1]
+CORES = len(_CORES)
 _CPUCLOCK_SCHED = 2  # clock_getcpuclockid(3), as Linux makes the id from the pid
 _PAUSE = 0.001  # seconds between two attempts to connect
 _PATIENCE = 30.0  # seconds for a server to answer or to stop
@@ -103,14 +104,19 @@ class Server:
     start_cpu: float
 
 
-def pin(pid: int, core: int) -> None:
-    """Keep a process on a core, and all that it starts later."""
-    os.sched_setaffinity(pid, {core})
+def pin(pid: int, *cores: int) -> None:
+    """Keep a process on some cores, and all that it starts later."""
+    os.sched_setaffinity(pid, cores)
 
 
 @contextlib.contextmanager
-def running(program: Program, log: Path = Path(os.devnull), core: int = _SERVER_CORE) -> Iterator[Server]:
-    """The program, from its first answer until the end of the block; standard error goes to `log`."""
+def running(
+    program: Program, log: Path = Path(os.devnull), core: int | None = _SERVER_CORE
+) -> Iterator[Server]:
+    """The program, from its first answer until the end of the block; standard error goes to `log`.
+
+    It runs on one core, or (None) on all.
+    """
     port = _free_port()
     command = [part.format(port=port, folder=_SCRATCH.name) for part in program.command]
     started = time.perf_counter()
@@ -119,7 +125,7 @@ def running(program: Program, log: Path = Path(os.devnull), core: int = _SERVER_
             command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=stderr
         )
     try:
-        pin(process.pid, core)
+        pin(process.pid, *(_CORES if core is None else (core,)))
         _wait(process, port, program)
         seconds = time.perf_counter() - started
         cpu = cpu_seconds(process.pid)
