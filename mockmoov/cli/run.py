@@ -53,7 +53,10 @@ def run(config: str | None, command: tuple[str, ...], **flags: str | None) -> No
 
     forwarder = Forwarder()
     forwarder.handle_signals()
-    parts = prepare(read_settings(config, flags, _FREE_PORTS), unusable_store=_NOT_STARTED)
+    chosen = read_settings(config, flags, _FREE_PORTS)
+    if chosen.workers > 1:
+        fail(_NOT_STARTED, f"{chosen.set_by['workers']}: this command serves in one process: leave it out")
+    parts = prepare(chosen, unusable_store=_NOT_STARTED)
     server = BackgroundServer(parts.app, parts.listeners.sockets, parts.listeners.secure)
     for line in (*parts.first_lines(), *parts.kept_state()):
         _log.info(line)

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from mockmoov.server.authorization_server import AuthorizationServer
+    from mockmoov.storage.store import Store
     from mockmoov.web.listeners import Listeners
 
 _log = logging.getLogger("mockmoov")
@@ -54,28 +56,40 @@ def serve(config: str | None, ready_file: str | None, **flags: str | None) -> No
 
 
 def _serve(config: str | None, ready_file: str | None, flags: Mapping[str, str | None]) -> None:
-    from mockmoov.web.uvicorn_server import run  # noqa: PLC0415 - `--help` needs no server
-
     logs.configure(_log_format(flags))
     ready = Path(ready_file) if ready_file else None
     if ready:  # of a server that was killed: nobody shall mistake it for this server's
         with _fail_on_os_error(ready):
             ready.unlink(missing_ok=True)
-    parts = prepare(read_settings(config, flags))
-    publish = _prepare_file(ready, parts.listeners.url) if ready else lambda: None
+    settings = read_settings(config, flags)
+    with ExitStack() as at_end:
+        store, serve_until_signal = None, _serve_alone
+        if settings.workers > 1:
+            from mockmoov.cli import workers  # noqa: PLC0415 - a single process needs no supervisor
 
-    def announce() -> None:
-        publish()
-        _print(parts.start_up_lines())
-        gc.freeze()  # nor does the first request pay for it
-        gc.enable()
+            file = at_end.enter_context(workers.temporary_file(settings))
+            store = workers.open_file(file, settings)
+            serve_until_signal = partial(workers.supervise, file)
+        parts = prepare(settings, store=store)
+        at_end.callback(parts.server.close)
+        publish = at_end.enter_context(_publishing(ready, parts.listeners.url))
 
-    try:
-        run(parts.app, parts.listeners.sockets, announce, parts.listeners.secure)
-    finally:
-        parts.server.close()
-        if ready:
-            ready.unlink(missing_ok=True)
+        def announce() -> None:
+            publish()
+            _print(parts.start_up_lines())
+            gc.freeze()  # nor does the first request pay for it
+            gc.enable()
+
+        code = serve_until_signal(parts, announce)
+    if code:
+        sys.exit(code)
+
+
+def _serve_alone(parts: "Parts", on_ready: Callable[[], None]) -> int:
+    from mockmoov.web.uvicorn_server import run  # noqa: PLC0415 - `--help` needs no server
+
+    run(parts.app, parts.listeners.sockets, on_ready, parts.listeners.secure)
+    return 0
 
 
 def read_settings(config: str | None, flags: Mapping[str, str | None], *defaults: Layer) -> Settings:
@@ -89,7 +103,7 @@ def read_settings(config: str | None, flags: Mapping[str, str | None], *defaults
         settings = load(*defaults, file, environment, Layer(settings=given, spell=flag))
     except SettingsError as error:
         fail(2, str(error))
-    logging.getLogger("mockmoov.access").disabled = not settings.access_log
+    logs.set_access_log(settings)
     return settings
 
 
@@ -129,6 +143,7 @@ class Parts(Struct, frozen=True, kw_only=True):
         return [
             listens_on,
             f"bound to {listeners.bound}",
+            *([f"{settings.workers} workers answer"] if settings.workers > 1 else []),
             *([f"public URL {settings.public_url}"] if settings.public_url else []),
             *([_where_the_ca_is(settings, listeners.url)] if listeners.ca_pem else []),
             *map(_name_key, settings.api_keys),
@@ -141,8 +156,8 @@ class Parts(Struct, frozen=True, kw_only=True):
         ]
 
 
-def prepare(settings: Settings, *, unusable_store: int = 1) -> Parts:
-    """Open the sockets and make a server.
+def prepare(settings: Settings, *, store: "Store | None" = None, unusable_store: int = 1) -> Parts:
+    """Open the sockets and make a server; `store` replaces that of the settings.
 
     Exits with 2 if the settings don't allow it, with `unusable_store` if the store can't be used now.
     """
@@ -154,7 +169,7 @@ def prepare(settings: Settings, *, unusable_store: int = 1) -> Parts:
         try:
             listeners = open_listeners(settings)  # before anything is written to the store
             on_failure.callback(listeners.close)
-            server = create_server(settings)
+            server = create_server(settings, store=store)
         except UnusableStoreError as error:
             fail(unusable_store, str(error))
         except (SettingsError, BindError) as error:
@@ -185,12 +200,19 @@ def _print(lines: list[str]) -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - flushing the old one at exit would fail
 
 
-def _prepare_file(ready_file: Path, url: str) -> Callable[[], object]:
-    """Write the URL to a temporary file, and return the function that renames it to the ready file."""
-    partial = ready_file.with_name(ready_file.name + ".partial")
+@contextmanager
+def _publishing(ready_file: Path | None, url: str) -> Iterator[Callable[[], object]]:
+    """Write the URL to a temporary file, which the result renames to the ready file; gone afterwards."""
+    if ready_file is None:
+        yield lambda: None
+        return
+    unfinished = ready_file.with_name(ready_file.name + ".partial")
     with _fail_on_os_error(ready_file):
-        partial.write_text(url)
-    return lambda: partial.replace(ready_file)
+        unfinished.write_text(url)
+    try:
+        yield lambda: unfinished.replace(ready_file)
+    finally:
+        ready_file.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -207,12 +229,13 @@ def _where_the_ca_is(settings: Settings, url: str) -> str:
 
 
 def _what_a_restart_ends(settings: Settings) -> str:
-    """What happens to state in memory."""
+    """What happens to state that no durable store has."""
+    place = "memory" if settings.workers == 1 else "a temporary file"
     if settings.seed is None:
-        return "state in memory: a restart ends all tokens (--store sqlite:PATH or --seed keeps them)"
+        return f"state in {place}: a restart ends all tokens (--store sqlite:PATH or --seed keeps them)"
     kept = "tokens" if settings.token_format == "jwt" else "refresh tokens"  # noqa: S105 - not a password
     return (
-        f"state in memory, keys from the seed: {kept} survive a restart, which forgets revocations, "
+        f"state in {place}, keys from the seed: {kept} survive a restart, which forgets revocations, "
         "used-up refresh tokens and all else (--store sqlite:PATH keeps it)"
     )
 

@@ -75,6 +75,12 @@ class Settings:
     port: int = _setting(
         "Listening", parsers.Integer(0, 65535), 8080, "Port to listen on; 0 picks a free one."
     )
+    workers: int = _setting(
+        "Listening",
+        parsers.Integer(1, 64),
+        1,
+        "Processes that serve together; above 1, state that would be in memory is in a temporary file.",
+    )
     allowed_hosts: tuple[str, ...] = _setting(
         "Listening",
         parsers.hosts,

@@ -88,7 +88,8 @@ class AuthorizationServer:
     """Moov's authorization server. Every request gets a response, whatever it is. Safe from any thread.
 
     `make_signing_keys` returns those that settings name, else new ones at each call. `found` says what the
-    store holds after the start; `server/starting.py` says what the start puts there.
+    store holds after the start; `server/starting.py` says what the start puts there. A server that `joins`
+    others puts nothing there.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class AuthorizationServer:
         *,
         make_signing_keys: Callable[[], IssuerKeys],
         examples: "Examples | None" = None,
+        joins: bool = False,
     ) -> None:
         self.settings = settings
         self.examples = examples
@@ -137,7 +139,7 @@ class AuthorizationServer:
         self._known_head = lru_cache(maxsize=_MOST_KNOWN)(self._read_head)
         self._path_words = frozenset("/".join(self.routes.templates).split("/"))
         self._state = State(settings, repository, simulation, make_signing_keys)
-        self.found = self._state.start()
+        self.found = self._state.join() if joins else self._state.start()
 
     @property
     def default_contract_name(self) -> str:

@@ -29,12 +29,21 @@ def wall() -> float:
     return time.time()
 
 
-def create_server(settings: Settings, *, clock: Callable[[], float] = wall) -> AuthorizationServer:
-    """A server on its store, with its signing key and its API keys in it; raises `SettingsError`."""
+def create_server(
+    settings: Settings,
+    *,
+    clock: Callable[[], float] = wall,
+    store: Store | None = None,
+    joins: bool = False,
+) -> AuthorizationServer:
+    """A server on its store, with its signing key and its API keys in it; raises `SettingsError`.
+
+    `store` replaces that of the settings. A server that `joins` others finds there what they have put there.
+    """
     make_signing_keys = signing_keys_maker(settings)
     examples = None if settings.openapi is None else _read_examples(settings.openapi)
     try:
-        store = _open_store(settings)
+        store = store or _open_store(settings)
         try:
             server = AuthorizationServer(
                 settings,
@@ -42,6 +51,7 @@ def create_server(settings: Settings, *, clock: Callable[[], float] = wall) -> A
                 SimulationState(store, wall=clock),
                 make_signing_keys=make_signing_keys,
                 examples=examples,
+                joins=joins,
             )
         except StoreError:
             store.close()

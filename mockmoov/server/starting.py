@@ -88,6 +88,14 @@ class State:
         self._remember(before, unnamed)
         for line in (*map(_REMOVED.format, unnamed), *_differences(before, settings)):
             _log.warning("%s", line)
+        return self._find(is_new=is_new)
+
+    def join(self) -> Found:
+        """Change nothing: another process has started, and tests may have changed something since."""
+        return self._find(is_new=False)
+
+    def _find(self, *, is_new: bool) -> Found:
+        repository = self._repository
         repository.secrets()  # known from now on, even while the store fails
         return Found(
             is_new=is_new,

@@ -38,7 +38,12 @@ def own_store(store: str, environ: Mapping[str, str]) -> str:
     """The store of this process: each worker of pytest-xdist has its own file, `state-gw0.db`."""
     kind, _, path = store.partition(":")
     worker = environ.get("PYTEST_XDIST_WORKER")
-    if not path or not worker:
+    if kind != "sqlite" or not worker:
         return store
     file = Path(path)
     return f"{kind}:{file.with_name(f'{file.stem}-{worker}{file.suffix}')}"
+
+
+def own_namespace(namespace: str, environ: Mapping[str, str]) -> str:
+    """The namespace of this process in Redis: each worker of pytest-xdist has its own, `default-gw0`."""
+    return "-".join(filter(None, (namespace, environ.get("PYTEST_XDIST_WORKER"))))

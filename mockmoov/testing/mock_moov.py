@@ -12,7 +12,7 @@ from urllib.parse import quote
 from starlette.types import ASGIApp
 
 from mockmoov.config.real_files import real_files
-from mockmoov.config.settings import Layer, Settings, load
+from mockmoov.config.settings import Layer, Settings, SettingsError, load
 from mockmoov.control_plane.access import control_access
 from mockmoov.control_plane.router import ControlPlane
 from mockmoov.control_plane.server import shown_value
@@ -20,7 +20,7 @@ from mockmoov.oauth.encoding import read_json, to_json
 from mockmoov.oauth.records import ClientType
 from mockmoov.server.authorization_server import AuthorizationServer
 from mockmoov.server.factory import create_server
-from mockmoov.testing.environment import SecretMapping, environment, own_store
+from mockmoov.testing.environment import SecretMapping, environment, own_namespace, own_store
 from mockmoov.testing.handles import Clock, Exchanges, Faults, MintedToken, SigningKeys, Stubs
 from mockmoov.testing.transport import (
     Control,
@@ -40,7 +40,13 @@ _log = logging.getLogger("mockmoov")
 
 def _load(settings: SettingArguments) -> Settings:
     loaded = load(Layer(settings={"port": 0, "tls_port": 0, **settings}, source="MockMoov: "))
-    return replace(loaded, store=own_store(loaded.store, os.environ))
+    if loaded.workers > 1:
+        raise SettingsError("MockMoov: workers: MockMoov serves in this process: leave it out")
+    return replace(
+        loaded,
+        store=own_store(loaded.store, os.environ),
+        store_namespace=own_namespace(loaded.store_namespace, os.environ),
+    )
 
 
 class _Controls:

@@ -37,6 +37,7 @@ class SettingArguments(TypedDict, total=False):
 
     host: str
     port: int
+    workers: int
     allowed_hosts: Iterable[str]
     public_url: str
     cors_origins: Iterable[str]

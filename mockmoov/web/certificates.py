@@ -7,7 +7,10 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from mockmoov.config.settings import Settings, SettingsError
 
@@ -19,20 +22,39 @@ _LIFETIME = timedelta(days=397)  # of a server's certificate: some clients refus
 _KEPT = "ca-with-key.pem"
 
 
-def make_tls(settings: Settings) -> tuple[ssl.SSLContext | None, bytes | None]:
-    """The TLS context, None without TLS, and the PEM of mockmoov's own CA, if any; raises `SettingsError`."""
+class Certificate(Struct, frozen=True):
+    """A certificate that mockmoov has made: its private key with its chain, and its CA, in PEM."""
+
+    key_and_chain: bytes
+    ca: bytes
+
+
+def make_certificate(settings: Settings) -> Certificate | None:
+    """A new certificate; None without TLS, or if the settings name one. Raises `SettingsError`."""
+    return _certify(settings) if settings.tls and settings.tls_cert is None else None
+
+
+def make_context(settings: Settings, certificate: Certificate | None) -> ssl.SSLContext | None:
+    """The TLS context with the certificate, or with that of the settings; None without TLS.
+
+    Raises `SettingsError`.
+    """
     if not settings.tls:
-        return None, None
+        return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 9325 §3.1.1
     context.set_alpn_protocols(["http/1.1"])
-    if settings.tls_cert is not None and settings.tls_key is not None:
-        _load(context, settings.tls_cert, settings.tls_key)
-        return context, None
+    if certificate is None:
+        _load(context, str(settings.tls_cert), str(settings.tls_key))
+        return context
     try:
-        return context, _certify(context, settings)
-    except OSError as error:  # of the temporary file that OpenSSL reads
+        with TemporaryDirectory() as folder:  # OpenSSL reads files only
+            file = Path(folder, "certificate.pem")
+            _write_secret(file, certificate.key_and_chain)
+            context.load_cert_chain(file)
+    except OSError as error:
         raise SettingsError(f"tls needs a folder for temporary files: {error}") from None
+    return context
 
 
 def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
@@ -45,8 +67,8 @@ def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
         raise SettingsError(f"tls_cert {certificate}, tls_key {key}: {reason}") from None
 
 
-def _certify(context: ssl.SSLContext, settings: Settings) -> bytes:
-    """Give the context a certificate of mockmoov's own CA; returns the CA's certificate in PEM."""
+def _certify(settings: Settings) -> Certificate:
+    """A certificate of mockmoov's own CA."""
     with _naming("tls_ca_folder", settings.tls_ca_folder):
         ca = _kept_ca(Path(settings.tls_ca_folder)) if settings.tls_ca_folder else _new_ca()
     now = datetime.now(UTC)
@@ -55,12 +77,11 @@ def _certify(context: ssl.SSLContext, settings: Settings) -> bytes:
         server = ca.issue_cert(*names, not_before=now - timedelta(days=1), not_after=now + _LIFETIME)
     except UnicodeError as error:  # of a name that no certificate may have
         raise SettingsError(f"tls_names: {error}") from None
-    server.configure_cert(context)
     ca_pem = ca.cert_pem.bytes()
     if settings.tls_ca_file is not None:
         with _naming("tls_ca_file", settings.tls_ca_file):
             Path(settings.tls_ca_file).write_bytes(ca_pem)
-    return ca_pem
+    return Certificate(server.private_key_and_cert_chain_pem.bytes(), ca_pem)
 
 
 @contextmanager

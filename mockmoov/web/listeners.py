@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from mockmoov.config.settings import Settings
 from mockmoov.control_plane.access import Exposure, control_access
-from mockmoov.web.certificates import make_tls
+from mockmoov.web.certificates import Certificate, make_certificate, make_context
 
 # What `localhost` means: both, on the same port (RFC 6761 §6.3). Python loads no IDNA for bytes.
 _ADDRESSES = {"localhost": (b"127.0.0.1", b"::1")}
@@ -39,15 +39,20 @@ class TlsListeners(Struct, frozen=True, kw_only=True):
 
 
 class Listeners(Struct, frozen=True, kw_only=True):
-    """Bound sockets and their URLs; `ca_pem` is the CA that https clients must trust."""
+    """Bound sockets and their URLs, and the certificate that mockmoov has made for https."""
 
     sockets: list[socket.socket]
     secure: TlsListeners | None
     url: str
     https_url: str | None
-    ca_pem: bytes | None
+    certificate: Certificate | None
     exposure: Exposure
     has_control: bool
+
+    @property
+    def ca_pem(self) -> bytes | None:
+        """The CA that https clients must trust, in PEM, if it is mockmoov's own."""
+        return self.certificate.ca if self.certificate else None
 
     def close(self) -> None:
         """Close the sockets of a server that doesn't start."""
@@ -63,7 +68,8 @@ class Listeners(Struct, frozen=True, kw_only=True):
 
 def open_listeners(settings: Settings) -> Listeners:
     """Bind the sockets of the settings; raises `BindError` or `SettingsError`."""
-    context, ca_pem = make_tls(settings)
+    certificate = make_certificate(settings)
+    context = make_context(settings, certificate)
     with ExitStack() as cleanup:
         sockets = [cleanup.enter_context(item) for item in bind(settings.host, settings.port)]
         secure = https_url = None
@@ -79,7 +85,7 @@ def open_listeners(settings: Settings) -> Listeners:
         secure=secure,
         url=base_url(settings.host, sockets),
         https_url=https_url,
-        ca_pem=ca_pem,
+        certificate=certificate,
         exposure=exposure,
         has_control=control_access(settings, exposure).is_on,
     )

@@ -53,13 +53,15 @@ def run(
     sockets: list[socket.socket],
     on_ready: Callable[[], None],
     secure: TlsListeners | None = None,
+    until: int | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP, then stop within a second.
 
-    Calls `on_ready` once the server answers. The process is to end then: it ignores these signals from there
+    It also stops when the file descriptor `until` becomes readable. Calls `on_ready` once the server answers.
+    The process is to end then: it ignores these signals from there
     on, so that another one doesn't change its exit code.
     """
-    server = _Server(app, on_ready, _STOP_SECONDS, secure)
+    server = _Server(app, on_ready, _STOP_SECONDS, secure, until=until)
     handle_signals(_SIGNALS, server.handle_exit)
     server.run(sockets=sockets)
     handle_signals(_SIGNALS, signal.SIG_IGN)
@@ -85,7 +87,9 @@ class BackgroundServer:
     ) -> None:
         self._ready = threading.Event()
         self._error: BaseException | None = None
-        self._server = _Server(app, self._ready.set, _STOP_SECONDS_IN_BACKGROUND, secure, self._fail)
+        self._server = _Server(
+            app, self._ready.set, _STOP_SECONDS_IN_BACKGROUND, secure, on_failure=self._fail
+        )
         self._thread = threading.Thread(target=self._run, args=(sockets,), name="mockmoov", daemon=True)
         self._thread.start()
         self._wait(start_seconds, sockets)
@@ -138,7 +142,9 @@ class _Server(uvicorn.Server):
         on_ready: Callable[[], None],
         stop_seconds: float,
         secure: TlsListeners | None,
+        *,
         on_failure: Callable[[BaseException], None] = lambda _error: None,
+        until: int | None = None,
     ) -> None:
         https_port = secure.sockets[0].getsockname()[1] if secure else None
         config = uvicorn.Config(
@@ -158,6 +164,7 @@ class _Server(uvicorn.Server):
         self._on_failure = on_failure
         self._stop_seconds = stop_seconds
         self._secure = secure
+        self._until = until
         self._tls_acceptor: TlsAcceptor | None = None
         self._signal: signal.Signals | None = None
         self._ended = asyncio.Event()
@@ -189,6 +196,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        if self._until is not None:
+            self._loop.add_reader(self._until, self._ended.set)
         await super().startup(sockets=sockets)
         if self._secure is not None:  # in addition to http, which uvicorn's own option would replace
             self._tls_acceptor = TlsAcceptor(self._secure.context, self._new_protocol)
@@ -201,7 +210,7 @@ class _Server(uvicorn.Server):
     async def main_loop(self) -> None:
         """Wait for the end, where uvicorn polls for it ten times a second."""
         await self._ended.wait()
-        if self._signal is not None:
+        if self._signal is not None and self._until is None:  # its supervisor logs it
             _log.info("%s: the server stops", self._signal.name)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

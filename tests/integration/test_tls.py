@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import serialization
 import mockmoov.verify.run  # noqa: F401 - so that no test pays for it
 from mockmoov.config.settings import Layer, Settings, load
 from mockmoov.testing import BindError, ControlError, MockMoov, SettingsError
-from mockmoov.web.certificates import make_tls
+from mockmoov.web.certificates import make_certificate, make_context
 from mockmoov.web.listeners import open_listeners
 from mockmoov.web.uvicorn_server import TlsAcceptor
 from tests.support import asgi, command_line
@@ -44,7 +44,9 @@ class Tls(NamedTuple):
 
 
 def made(**values: object) -> Tls:
-    context, ca_pem = make_tls(settings(**values))
+    chosen = settings(**values)
+    certificate = make_certificate(chosen)
+    context, ca_pem = make_context(chosen, certificate), certificate.ca if certificate else None
     assert context is not None
     return Tls(context, ca_pem)
 
@@ -70,7 +72,7 @@ def shaken(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> ssl.SSL
 
 
 def test_tls_is_off_by_default() -> None:
-    assert make_tls(Settings()) == (None, None)
+    assert (make_certificate(Settings()), make_context(Settings(), None)) == (None, None)
 
 
 def test_the_certificate_is_for_loopback_and_tls_names() -> None:

@@ -58,7 +58,7 @@ SWITCHES = ("tls", "refresh_rotation", "refresh_reuse_detection", "access_log", 
 RANGES = {
     "port": (0, 65535), "tls_port": (0, 65535), "access_token_lifetime": (1, 10**8),
     "refresh_token_lifetime": (1, 10**8), "refresh_grace_seconds": (0, 10**8), "rate_limit": (0, 10**6),
-    "upstream_timeout": (1, 3600), "journal_size": (0, 10**6),
+    "upstream_timeout": (1, 3600), "journal_size": (0, 10**6), "workers": (1, 64),
 }  # fmt: skip
 CHOICES = {
     "token_format": ["jwt", "opaque"], "scope_catalogue": ["strict", "open"],

@@ -30,7 +30,10 @@ LAYERS = {
     "testing": {"data", "oauth", "simulation", "storage", "config", "server", "control_plane", "web"},
     "mockmoov": {"cli", "config", "data", "oauth", "server", "simulation", "storage", "testing", "web"},
     "pytest_plugin": {"client", "config", "oauth", "simulation", "testing"},
-    "cli": {"mockmoov", "client", "config", "data", "oauth", "server", "testing", "verify", "web"},
+    "cli": {
+        *("mockmoov", "client", "config", "control_plane", "data", "oauth", "server", "storage", "testing"),
+        *("verify", "web"),
+    },
     "client": set(),
     "verify": {"client"},
 }
