@@ -41,9 +41,14 @@ def run(
     connections: int = CONNECTIONS,
     *,
     keep: bool = False,
+    sleeps: bool = False,
 ) -> Burst:
-    """Send each request once, from the other process. Every response must have the status."""
-    return _process().submit(_burst, port, requests, status, connections, keep).result()
+    """Send each request once, from the other process. Every response must have the status.
+
+    A generator that `sleeps` leaves its core to the servers while it waits.
+    """
+    pause = None if sleeps else 0
+    return _process().submit(_burst, port, requests, status, connections, keep=keep, pause=pause).result()
 
 
 @cache
@@ -51,7 +56,9 @@ def _process() -> Executor:
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
-def _burst(port: int, requests: Sequence[bytes], status: int, connections: int, keep: bool) -> Burst:
+def _burst(
+    port: int, requests: Sequence[bytes], status: int, connections: int, *, keep: bool, pause: int | None
+) -> Burst:
     waiting, latencies, bodies = iter(requests), list[float](), list[bytes]()
     with selectors.DefaultSelector() as selector:
         for _ in requests[:connections]:
@@ -61,7 +68,7 @@ def _burst(port: int, requests: Sequence[bytes], status: int, connections: int, 
         for key, request in zip(selector.get_map().values(), islice(waiting, connections), strict=True):
             key.data.send(request)
         while len(latencies) < len(requests):
-            for key, _ in selector.select(timeout=0):
+            for key, _ in selector.select(timeout=pause):
                 body = key.data.read()
                 latencies.append(time.perf_counter() - key.data.sent)
                 if keep:

@@ -46,4 +46,4 @@ def _budget() -> Budget | None:
 
 
 def _rate(server: Server, burst: int = 500) -> float:
-    return load.run(server.port, [workload.mint()] * burst, connections=CONNECTIONS).rate
+    return load.run(server.port, [workload.mint()] * burst, connections=CONNECTIONS, sleeps=True).rate

@@ -165,7 +165,7 @@ class _Server(uvicorn.Server):
         self._stop_seconds = stop_seconds
         self._secure = secure
         self._until = until
-        self._tls_acceptor: TlsAcceptor | None = None
+        self._acceptors: list[Acceptor] = []
         self._signal: signal.Signals | None = None
         self._ended = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -198,11 +198,18 @@ class _Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         if self._until is not None:
             self._loop.add_reader(self._until, self._ended.set)
-        await super().startup(sockets=sockets)
+        is_worker = self._until is not None
+        await super().startup(sockets=[] if is_worker else sockets)
+        if is_worker:
+            self._accept(sockets or (), None)
         if self._secure is not None:  # in addition to http, which uvicorn's own option would replace
-            self._tls_acceptor = TlsAcceptor(self._secure.context, self._new_protocol)
-            self._tls_acceptor.listen(self._secure.sockets)
+            self._accept(self._secure.sockets, self._secure.context)
         self._on_ready()
+
+    def _accept(self, listeners: Iterable[socket.socket], context: ssl.SSLContext | None) -> None:
+        acceptor = Acceptor(context, self._new_protocol)
+        acceptor.listen(listeners)
+        self._acceptors.append(acceptor)
 
     def _new_protocol(self) -> HttpProtocol:
         return HttpProtocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
@@ -233,8 +240,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop in time: unfinished exchanges are aborted, so that their handlers see a disconnect."""
-        if self._tls_acceptor is not None:
-            await self._tls_acceptor.stop()
+        for acceptor in self._acceptors:
+            await acceptor.stop()
         for listener in self.servers:
             listener.close()
         self.close(sockets or ())
@@ -266,15 +273,17 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-class TlsAcceptor:
-    """Accepts connections, and gives each one a protocol from `make_protocol` once it speaks TLS.
+class Acceptor:
+    """Accepts connections one by one, and gives each a protocol from `make_protocol` once it speaks TLS, if any.
 
     So one in the middle of its handshake can be ended when the server stops. The event loop's own TLS server,
     `loop.create_server(ssl=...)`, forgets it: under uvloop a stop then took over a second, left its transport
     open, and logged that the loop was closed.
+
+    And so several processes share what arrives at a socket: the event loop's own server takes all that wait.
     """
 
-    def __init__(self, context: ssl.SSLContext, make_protocol: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(self, context: ssl.SSLContext | None, make_protocol: Callable[[], asyncio.Protocol]) -> None:
         self._context = context
         self._make_protocol = make_protocol
         self._tasks: set[asyncio.Task[None]] = set()
@@ -304,11 +313,15 @@ class TlsAcceptor:
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
                 self._start(self._shake(accepted))
+                await asyncio.sleep(0)  # whoever has less to do is back earlier
 
     async def _shake(self, accepted: socket.socket) -> None:
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                self._make_protocol, accepted, ssl=self._context, ssl_handshake_timeout=_HANDSHAKE_SECONDS
+                self._make_protocol,
+                accepted,
+                ssl=self._context,
+                ssl_handshake_timeout=_HANDSHAKE_SECONDS if self._context else None,
             )
         except ssl.SSLError as error:  # the same with each event loop
             _log.warning("%s", _TLS_HINTS.get(error.reason, f"a TLS handshake failed: {error.reason}"))

@@ -25,7 +25,7 @@ from mockmoov.config.settings import Layer, Settings, load
 from mockmoov.testing import BindError, ControlError, MockMoov, SettingsError
 from mockmoov.web.certificates import make_certificate, make_context
 from mockmoov.web.listeners import open_listeners
-from mockmoov.web.uvicorn_server import TlsAcceptor
+from mockmoov.web.uvicorn_server import Acceptor
 from tests.support import asgi, command_line
 from tests.support.extras import advice
 from tests.support.listening import LOOPS, connected, moov_on
@@ -400,7 +400,7 @@ def test_a_failed_accept_does_not_end_the_listener() -> None:
     tls = made()
 
     async def go(listener: socket.socket) -> str:
-        handshakes = TlsAcceptor(tls.context, asyncio.Protocol)
+        handshakes = Acceptor(tls.context, asyncio.Protocol)
         handshakes.listen([listener])
         await asyncio.sleep(0)  # accepting fails, as the socket does not listen yet
         listener.listen()
