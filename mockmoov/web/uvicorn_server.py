@@ -274,7 +274,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 class Acceptor:
-    """Accepts connections one by one, and gives each a protocol from `make_protocol` once it speaks TLS, if any.
+    """Accepts connections one by one. Each gets a protocol from `make_protocol` once it speaks TLS, if any.
 
     So one in the middle of its handshake can be ended when the server stops. The event loop's own TLS server,
     `loop.create_server(ssl=...)`, forgets it: under uvloop a stop then took over a second, left its transport
