@@ -10,7 +10,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY mockmoov/ mockmoov/
 # A start reads the bytecode and never looks whether it is stale: nothing in an image changes.
 RUN PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
-    python -m pip --python /opt/mockmoov/bin/python install --no-cache-dir --no-compile '.[tls,openapi]' \
+    python -m pip --python /opt/mockmoov/bin/python install --no-cache-dir --no-compile '.[tls,openapi,redis]' \
     && /opt/mockmoov/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/mockmoov/lib
 
 FROM python:3.13.14-slim-trixie
@@ -20,7 +20,7 @@ LABEL org.opencontainers.image.title="mockmoov" \
 COPY --from=build /opt/mockmoov /opt/mockmoov
 ENV PATH=/opt/mockmoov/bin:$PATH
 # The base image has no bytecode for the standard library: what a start imports gets it here.
-RUN python -c "import mockmoov.cli.serve, mockmoov.cli.token, mockmoov.cli.healthcheck, mockmoov.web.app, mockmoov.web.listeners, mockmoov.web.uvicorn_server, mockmoov.server.factory, mockmoov.client, mockmoov.openapi.examples, mockmoov.storage.sqlite, trustme, uvloop, urllib.request"
+RUN python -c "import mockmoov.cli.serve, mockmoov.cli.token, mockmoov.cli.healthcheck, mockmoov.web.app, mockmoov.web.listeners, mockmoov.web.uvicorn_server, mockmoov.server.factory, mockmoov.client, mockmoov.openapi.examples, mockmoov.storage.redis, mockmoov.storage.sqlite, trustme, uvloop, urllib.request"
 # The one file that is written, and deleted at once, is the key of a certificate on its way into OpenSSL: in memory.
 ENV PYTHONDONTWRITEBYTECODE=1 \
     TMPDIR=/dev/shm \

@@ -146,6 +146,7 @@ RULES = {
     "every installation is constrained": (
         INSTALLS and all("PIP_CONSTRAINT=constraints.txt" in text for text in INSTALLS)
     ),
+    "it has the extras that a server may need": any("'.[tls,openapi,redis]'" in text for text in INSTALLS),
     "files come in by COPY only": all(step.name != "ADD" for step in ALL),
     "no variable has the name of a secret": not re.search(
         "SECRET|TOKEN|PASSWORD|KEY", "".join(step.text for step in ALL if step.name in {"ENV", "ARG"})
