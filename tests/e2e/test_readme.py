@@ -191,7 +191,7 @@ def run_toml(text: str, folder: Path, variables: Mapping[str, str]) -> None:
 
 def run_yaml(text: str, _folder: Path, _variables: Mapping[str, str]) -> None:
     ignored: list[str] = []
-    for variables in _environments(yaml.safe_load(text)):
+    for variables in _environments(list(yaml.safe_load_all(text))):
         load(from_environment({name: str(value) for name, value in variables.items()}, ignored.append))
     assert not ignored
 
@@ -199,14 +199,15 @@ def run_yaml(text: str, _folder: Path, _variables: Mapping[str, str]) -> None:
 def _environments(node: object) -> Iterator[Mapping[str, object]]:
     """Every environment, at any depth, without the variables that only the commands read.
 
-    GitHub and Kubernetes call it `env`, compose `environment`, GitLab `variables`. Kubernetes has a list.
+    GitHub and Kubernetes call it `env`, compose `environment`, GitLab `variables`, a Secret `stringData`.
+    Kubernetes has a list.
     """
     if isinstance(node, list):
         for item in node:
             yield from _environments(item)
     elif isinstance(node, dict):
         for name, value in node.items():
-            if name in ("env", "environment", "variables"):
+            if name in ("env", "environment", "variables", "stringData"):
                 pairs = (
                     [(each["name"], each["value"]) for each in value] if isinstance(value, list) else value
                 )
@@ -233,7 +234,9 @@ CHECKS: Mapping[str, Check] = {
         run=run_console, promises=("run", "run: server", "run: above", "run: server, above", "not run")
     ),
     "toml": Check(run=run_toml, parse=tomllib.loads, promises=("run", "not run")),
-    "yaml": Check(run=run_yaml, parse=yaml.safe_load, promises=("run", "not run")),
+    "yaml": Check(
+        run=run_yaml, parse=lambda text: list(yaml.safe_load_all(text)), promises=("run", "not run")
+    ),
 }
 
 
@@ -395,6 +398,7 @@ WRONG = [
     (one("a: b: c", "yaml", "not run: unfinished"), yaml.YAMLError),
     (one("a: [{environment: {MOCKMOOV_PROT: 1}}]", "yaml"), ValueError),
     (one("a: {env: [{name: MOCKMOOV_PROT, value: '1'}]}", "yaml"), ValueError),
+    (one("a: 1\n---\nstringData: {MOCKMOOV_PROT: 1}", "yaml"), ValueError),
     (one("a: {services: [{variables: {MOCKMOOV_PROT: 1}}]}", "yaml"), ValueError),
     (one("env: {MOCKMOOV_PORT: 'tcp://10.0.0.1:80'}", "yaml"), AssertionError),
 ]
