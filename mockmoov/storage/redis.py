@@ -50,7 +50,7 @@ class RedisStore:
         )
         self.on_emptied: Callable[[], object] | None = None
         self._refilling = RLock()
-        self._is_refilling = False
+        self._is_refilling = self._is_incomplete = False
         self._check_schema()
 
     def _check_schema(self) -> None:
@@ -66,7 +66,7 @@ class RedisStore:
         names = [_encode(key) for key in keys]
         command = ("HMGET", self._entries, SIGNING_KEYS, *names)
         signing_keys, *values = self._server.call(*command)
-        if signing_keys is None and self._refill():
+        if (signing_keys is None or self._is_incomplete) and self._refill():
             _, *values = self._server.call(*command)
         return list(values)
 
@@ -77,12 +77,13 @@ class RedisStore:
         with self._refilling:
             if self._is_refilling:  # it is this thread that does so
                 return False
-            if not self._server.call("HEXISTS", self._entries, SIGNING_KEYS):
+            if self._is_incomplete or not self._server.call("HEXISTS", self._entries, SIGNING_KEYS):
                 _log.warning("%s has lost its data: all tokens from before end", self._server.shown)
-                self._is_refilling = True
+                self._is_refilling = self._is_incomplete = True
                 try:
                     self._check_schema()
                     self.on_emptied()
+                    self._is_incomplete = False  # else the next call tries again
                 finally:
                     self._is_refilling = False
         return True
@@ -118,6 +119,7 @@ class RedisStore:
 
     def scan(self, group: str) -> list[bytes]:
         """The values of a group without its token records, in the order of the first write of their keys."""
+        self.get_many(())  # which notices that the data are gone
         found: list[bytes] = self._server.run(scripts.SCAN, self._prefix, (group,))
         return found
 

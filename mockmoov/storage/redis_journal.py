@@ -135,6 +135,7 @@ class RedisJournal:
                     _, _, owner = connection.read_response(disable_decoding=True)
                     self._wake(owner)
             except (RedisError, OSError):
+                self._listener = None  # the watches that are woken look in turns from now on
                 break
             with self._lock:
                 if not self._watches:

@@ -8,7 +8,6 @@ the server has done its work, and using up a refresh token twice would revoke it
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from hashlib import sha1
 from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol, cast
@@ -186,13 +185,14 @@ class RedisServer:
             free.connection.disconnect()
 
     def _pop(self) -> "_Free | None":
-        with suppress(IndexError):  # several threads may look for one
-            return self._free.pop()
-        return None
-
-    def _take(self) -> "_Free":
         if self._process != os.getpid():  # a fork: the connections are those of the parent
             self._free, self._process = [], os.getpid()
+        try:
+            return self._free.pop()
+        except IndexError:  # nothing is free, or another thread has taken it
+            return None
+
+    def _take(self) -> "_Free":
         while free := self._pop():
             if monotonic() - free.used < _FRESH_SECONDS:
                 return free

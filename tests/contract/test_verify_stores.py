@@ -1,4 +1,4 @@
-"""The contract suite over HTTP, wherever the server keeps its state, and with two servers on one file."""
+"""The contract suite over HTTP, wherever the server keeps its state, on one server, two, and two workers."""
 
 from collections import Counter
 from itertools import cycle
@@ -10,6 +10,7 @@ import pytest
 from mockmoov.verify.budget import Send
 from mockmoov.verify.checks import CHECKS
 from mockmoov.verify.http import HttpSender
+from tests.support.redis_servers import store_flags
 from tests.support.serving import serving_together
 from tests.support.verifying import CONTRACTS, results
 
@@ -28,11 +29,21 @@ def in_turn(send: Send, urls: list[str]) -> Send:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("store", "servers"), [("memory", 1), ("sqlite", 1), ("sqlite", 2)])
-def test_every_check_passes_on_every_store(store: str, servers: int, tmp_path: Path) -> None:
-    setting = "memory" if store == "memory" else f"sqlite:{tmp_path / 'state.db'}"
+@pytest.mark.parametrize(
+    ("store", "servers", "workers"),
+    [
+        ("memory", 1, 1),
+        ("memory", 1, 2),
+        ("sqlite", 1, 1),
+        ("sqlite", 2, 1),
+        ("redis", 1, 1),
+        ("redis", 2, 1),
+    ],
+)
+def test_every_check_passes_on_every_store(store: str, servers: int, workers: int, tmp_path: Path) -> None:
+    flags = (*store_flags(store, tmp_path), "--workers", str(workers), "--access-log", "off")
     with (
-        serving_together(servers, "--store", setting, "--access-log", "off") as urls,
+        serving_together(servers, *flags) as urls,
         HttpSender(timeout=30, trust_env=False) as send,
     ):
         found = results(in_turn(send, urls), url=urls[0])

@@ -1,5 +1,6 @@
 """Clients that present one refresh token at the same moment: one of them gets tokens."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlencode
@@ -7,6 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.support.connections import Racers, over_http
+from tests.support.redis_servers import store_flags
 from tests.support.servers import basic
 from tests.support.serving import serving_together
 from tests.support.tokens import members, mint, ping, refresh
@@ -15,13 +17,13 @@ RACERS = 50
 FORM = ("content-type", "application/x-www-form-urlencoded")
 
 
-def wrong_races(rounds: int, servers: int, store: Path, *, grace: int) -> list[object]:
+def wrong_races(rounds: int, servers: int, store: Sequence[str], *, grace: int) -> list[object]:
     """The rounds in which more than one racer won, or none, or in which the tokens live or die wrongly.
 
     A lost race revokes the family, unless the losers come within the grace period.
     """
     alive, wrong = grace > 0, list[object]()
-    flags = ("--store", f"sqlite:{store}", "--refresh-grace-seconds", str(grace), "--access-log", "off")
+    flags = (*store, "--refresh-grace-seconds", str(grace), "--access-log", "off")
     with ExitStack() as stack:
         urls = stack.enter_context(serving_together(servers, *flags))
         send = stack.enter_context(over_http(*urls))
@@ -46,16 +48,28 @@ def wrong_races(rounds: int, servers: int, store: Path, *, grace: int) -> list[o
     return wrong
 
 
-ROWS = [(1, 0), (2, 0), (2, 60)]  # servers, and the grace period in seconds
+# The store, how many servers, workers of each, and the grace period in seconds.
+ROWS = [
+    ("sqlite", 1, 1, 0),
+    ("sqlite", 2, 1, 0),
+    ("sqlite", 2, 1, 60),
+    ("sqlite", 1, 2, 0),
+    ("redis", 2, 1, 0),
+]
+in_every_row = pytest.mark.parametrize(("store", "servers", "workers", "grace"), ROWS)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("servers", "grace"), ROWS)
-def test_one_racer_of_fifty_wins(servers: int, grace: int, tmp_path: Path) -> None:
-    assert wrong_races(50, servers, tmp_path / "state.db", grace=grace) == []
+@in_every_row
+def test_one_racer_of_fifty_wins(store: str, servers: int, workers: int, grace: int, tmp_path: Path) -> None:
+    flags = (*store_flags(store, tmp_path), "--workers", str(workers))
+    assert wrong_races(50, servers, flags, grace=grace) == []
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize(("servers", "grace"), ROWS)
-def test_one_racer_wins_in_each_of_a_thousand_races(servers: int, grace: int, tmp_path: Path) -> None:
-    assert wrong_races(1000, servers, tmp_path / "state.db", grace=grace) == []
+@in_every_row
+def test_one_racer_wins_in_each_of_a_thousand_races(
+    store: str, servers: int, workers: int, grace: int, tmp_path: Path
+) -> None:
+    flags = (*store_flags(store, tmp_path), "--workers", str(workers))
+    assert wrong_races(1000, servers, flags, grace=grace) == []

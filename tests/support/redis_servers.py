@@ -28,6 +28,13 @@ def redis_url() -> str:
     return server.url
 
 
+def store_flags(kind: str, folder: Path) -> tuple[str, ...]:
+    """The flags of `mockmoov serve` for a new store of a kind, memory, sqlite or redis."""
+    if kind == "redis":
+        return ("--store", redis_url(), "--store-namespace", new_name())
+    return ("--store", f"sqlite:{folder / 'state.db'}" if kind == "sqlite" else kind)
+
+
 @contextmanager
 def redis_process(*options: str) -> Iterator["RedisProcess"]:
     """A server that a test may stop and start again; it keeps nothing on the disk."""

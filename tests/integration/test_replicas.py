@@ -1,4 +1,4 @@
-"""Servers that share a SQLite file: what one of them changes, the others know at once."""
+"""Servers that share a SQLite file or a Redis: what one of them changes, the others know at once."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from mockmoov import MockMoov, MoovKey
 from mockmoov.testing import ControlError
 from tests.support.connections import Racers, over_http
 from tests.support.contract_fixtures import Send
+from tests.support.redis_servers import store_flags
 from tests.support.servers import Header, basic, bearer, post_form
 from tests.support.serving import serving, serving_together
 from tests.support.tokens import members, mint, ping, refresh, revoke
@@ -47,11 +48,11 @@ def auth(key: MoovKey) -> Header:
     return basic(key.client_id, key.client_secret)
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    store = f"sqlite:{tmp_path_factory.mktemp('shared') / 'state.db'}"
+@pytest.fixture(scope="module", params=["sqlite", "redis"])
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    store = store_flags(request.param, tmp_path_factory.mktemp("shared"))
     with ExitStack() as stack:
-        first, second = stack.enter_context(serving_together(2, "--store", store, "--access-log", "off"))
+        first, second = stack.enter_context(serving_together(2, *store, "--access-log", "off"))
         one, other = (stack.enter_context(MockMoov.connect(url)) for url in (first, second))
         sends = stack.enter_context(over_http(first)), stack.enter_context(over_http(second))
         yield Pair((first, second), one, other, sends, stack.enter_context(over_http(first, second)))
@@ -190,8 +191,9 @@ def test_a_wait_ends_with_an_exchange_of_the_other(pair: Pair) -> None:
     assert caught.value.status == 404
 
 
-def test_a_restart_of_one_does_not_disturb_the_other(tmp_path: Path) -> None:
-    flags = ("--store", f"sqlite:{tmp_path / 'state.db'}", "--access-log", "off")
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_a_restart_of_one_does_not_disturb_the_other(kind: str, tmp_path: Path) -> None:
+    flags = (*store_flags(kind, tmp_path), "--access-log", "off")
     stop, answers = Event(), list[tuple[int, int]]()
 
     def use(url: str) -> None:
@@ -215,19 +217,18 @@ def test_a_restart_of_one_does_not_disturb_the_other(tmp_path: Path) -> None:
     assert set(answers) == {(200, 200)}
 
 
-def test_ten_that_start_at_once_on_a_new_file_agree(tmp_path: Path) -> None:
-    path = tmp_path / "state.db"
-    with (
-        serving_together(10, "--store", f"sqlite:{path}", "--access-log", "off") as urls,
-        ExitStack() as stack,
-    ):
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_ten_that_start_at_once_on_a_new_store_agree(kind: str, tmp_path: Path) -> None:
+    flags = (*store_flags(kind, tmp_path), "--access-log", "off")
+    with serving_together(10, *flags) as urls, ExitStack() as stack:
         controls = [stack.enter_context(MockMoov.connect(url)) for url in urls]
         sends = [stack.enter_context(over_http(url)) for url in urls]
         assert {control.signing_keys.list() for control in controls} == {controls[0].signing_keys.list()}
         assert {len(control.api_keys.list()) for control in controls} == {1}
         tokens = [mint(send)["access_token"] for send in sends]
         assert {ping(send, token) for send in sends for token in tokens} == {200}
-        with closing(sqlite3.connect(path)) as connection:
+    if kind == "sqlite":
+        with closing(sqlite3.connect(tmp_path / "state.db")) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
