@@ -65,8 +65,9 @@ class RedisStore:
         """The values of these keys, in their order; None for one that is absent."""
         names = [_encode(key) for key in keys]
         command = ("HMGET", self._entries, SIGNING_KEYS, *names)
+        is_incomplete = self._is_incomplete  # before the call, as another thread may fill it meanwhile
         signing_keys, *values = self._server.call(*command)
-        if (signing_keys is None or self._is_incomplete) and self._refill():
+        if (signing_keys is None or is_incomplete) and self._refill():
             _, *values = self._server.call(*command)
         return list(values)
 
@@ -191,7 +192,9 @@ def _entry(key: str, value: bytes, group: str, times: TokenTimes | None) -> Sequ
 
 
 def _pack(size: int, group: str, times: TokenTimes) -> bytes:
-    return json.encode((size, group, times.issued_at, times.expires_at, times.real_expiry))
+    # As floats, since `evict` compares what it writes of a decoded record.
+    seconds = map(float, (times.issued_at, times.expires_at, times.real_expiry))
+    return json.encode((size, group, *seconds))
 
 
 def _decode_record(key: bytes, record: bytes) -> TokenRecord:

@@ -75,6 +75,10 @@ class RedisProcess:
         assert any("accept connections" in line for line in lines), "redis-server did not start"
         self._process.stdout.close()
 
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def stop(self) -> None:
         """Stop it at once; its data are lost."""
         self._process.kill()
