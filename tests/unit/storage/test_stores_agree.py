@@ -37,7 +37,7 @@ plain_keys = st.sampled_from([key for key in KEYS if key not in TOKENS])
 values = st.binary(max_size=3)
 optional = st.none() | values
 givens = st.none() | st.tuples(keys, optional)
-times = st.builds(TokenTimes, *[st.sampled_from([0.0, 1.5])] * 3)
+times = st.builds(TokenTimes, *[st.sampled_from([0.0, 1.5, 1])] * 3)
 
 
 @dataclass(frozen=True)
