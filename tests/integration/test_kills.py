@@ -1,10 +1,12 @@
-"""Servers on a SQLite file are killed under load: nothing that they acknowledged is lost."""
+"""Servers and workers on one store are killed under load: nothing that they acknowledged is lost."""
 
+import os
+import signal
 import sqlite3
 import stat
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -14,6 +16,7 @@ from threading import Event, Semaphore
 import pytest
 
 from tests.support.connections import over_http
+from tests.support.contract_fixtures import Send
 from tests.support.killing import (
     Client,
     Family,
@@ -25,7 +28,8 @@ from tests.support.killing import (
     wrong_keys,
     wrong_signing_keys,
 )
-from tests.support.serving import serving_process
+from tests.support.redis_servers import store_flags
+from tests.support.serving import serving_process, workers_of
 from tests.support.tokens import members
 
 CLIENTS = 4
@@ -33,12 +37,15 @@ Server = tuple[str, subprocess.Popen[str]]
 
 
 def load_and_kill(
-    servers: Sequence[Server], victims: Sequence[int], random: Random, kids: list[str]
+    urls: Sequence[str], kill: Callable[[], bool], random: Random, kids: list[str]
 ) -> tuple[list[Client], SigningKeys]:
-    """Kill servers at a random moment while clients use all of them; what the clients know afterwards."""
+    """Kill servers at a random moment while clients use all of them; what the clients know afterwards.
+
+    `kill` says whether there are clients that must go on.
+    """
     stop, acknowledged, keys = Event(), Semaphore(0), SigningKeys(kids)
     clients = [
-        Client(servers[number % len(servers)][0], Random(random.random()), keys if number == 0 else None)
+        Client(urls[number % len(urls)], Random(random.random()), keys if number == 0 else None)
         for number in range(CLIENTS)
     ]
     with ThreadPoolExecutor(CLIENTS) as pool:
@@ -46,9 +53,7 @@ def load_and_kill(
         try:
             await_acknowledged(acknowledged, random.randrange(20, 500))
             time.sleep(random.uniform(0, 0.005))  # so that it isn't always just after an answer
-            for victim in victims:
-                servers[victim][1].kill()
-            if len(victims) < len(servers):
+            if kill():
                 await_acknowledged(acknowledged, 100)
         finally:
             stop.set()
@@ -83,23 +88,60 @@ def wrong_round(
         running = [stack.enter_context(serving_process(*flags)) for _ in range(servers)]
         with over_http(running[0][0]) as send:
             kids = signing_kids(send)
-        clients, keys = load_and_kill(running, victims, random, kids)
+
+        def kill() -> bool:
+            for victim in victims:
+                running[victim][1].kill()
+            return len(victims) < len(running)
+
+        clients, keys = load_and_kill([url for url, _ in running], kill, random, kids)
         for victim in victims:
             assert running[victim][1].wait() == -9
             running[victim] = stack.enter_context(serving_process(*flags))
         send = stack.enter_context(over_http(*[url for url, _ in running]))
-        families = [family for client in clients for family in client.families]
-        wrong = [
-            *wrong_file(path),
-            *wrong_keys(send, [key for client in clients for key in client.keys]),
-            *wrong_signing_keys(send, keys),
-            *wrong_families(send, families),
-            *revived(send, random.sample(earlier, min(50, len(earlier)))),
-        ]
-        numbers = [each["number"] for each in members(control(send, "GET", "/exchanges"))["exchanges"]]
-        assert numbers == sorted({*numbers})
-        earlier += families
+        wrong = [*wrong_file(path), *wrong_state(send, clients, keys, random, earlier)]
         return [(number, each) for each in wrong]
+
+
+def wrong_state(
+    send: Send, clients: Sequence[Client], keys: SigningKeys, random: Random, earlier: list[Family]
+) -> list[object]:
+    """What a server knows otherwise than the clients."""
+    families = [family for client in clients for family in client.families]
+    wrong = [
+        *wrong_keys(send, [key for client in clients for key in client.keys]),
+        *wrong_signing_keys(send, keys),
+        *wrong_families(send, families),
+        *revived(send, random.sample(earlier, min(50, len(earlier)))),
+    ]
+    numbers = [each["number"] for each in members(control(send, "GET", "/exchanges"))["exchanges"]]
+    assert numbers == sorted({*numbers})
+    earlier += families
+    return wrong
+
+
+def wrong_worker_round(flags: Sequence[str], number: int, earlier: list[Family]) -> list[object]:
+    """Kill one of two workers under load: what they know otherwise than the clients."""
+    random = Random(number)
+    with (
+        serving_process(*flags, "--workers", "2", "--access-log", "off") as (url, process),
+        ExitStack() as stack,
+    ):
+        statuses = list[int]()
+
+        def kill() -> bool:
+            os.kill(random.choice(workers_of(process)), signal.SIGKILL)
+            for _ in range(100):
+                with over_http(url) as send:
+                    statuses.append(send("GET", "/_mockmoov/health", [], b"")[0])
+            return False  # all clients may have been connected to this worker
+
+        with over_http(url) as send:
+            kids = signing_kids(send)
+        clients, keys = load_and_kill([url], kill, random, kids)
+        assert statuses == [200] * 100
+        send = stack.enter_context(over_http(url))
+        return [(number, each) for each in wrong_state(send, clients, keys, random, earlier)]
 
 
 ROUNDS = [(1, [0]), (2, [0]), (2, [0, 1])]  # how many servers there are, and which are killed
@@ -111,6 +153,24 @@ def test_killed_server_loses_nothing_that_it_acknowledged(
     servers: int, victims: list[int], tmp_path: Path
 ) -> None:
     assert wrong_round(tmp_path / "state.db", servers, servers, victims, []) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_killed_worker_loses_nothing_and_others_answer(kind: str, tmp_path: Path) -> None:
+    flags, earlier = store_flags(kind, tmp_path), list[Family]()
+    for number in range(2):
+        assert wrong_worker_round(flags, number, earlier) == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_workers_killed_fifty_times_lose_nothing(kind: str, tmp_path: Path) -> None:
+    flags, earlier, wrong = store_flags(kind, tmp_path), list[Family](), list[object]()
+    for number in range(50):
+        wrong += wrong_worker_round(flags, number, earlier)
+    assert wrong == []
+    assert len(earlier) > 1000
 
 
 @pytest.mark.soak

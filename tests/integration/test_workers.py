@@ -20,7 +20,7 @@ from mockmoov.config.settings import SettingsError
 from mockmoov.testing import MockMoov
 from tests.support import command_line
 from tests.support.connections import over_http
-from tests.support.serving import environment
+from tests.support.serving import environment, workers_of
 from tests.support.tokens import mint, ping, revoke
 
 pytestmark = pytest.mark.slow
@@ -58,9 +58,7 @@ class Workers:
     @property
     def pids(self) -> list[int]:
         """The processes of the workers, the newest last."""
-        command = ["pgrep", "--parent", str(self.process.pid), "--full", "spawn_main"]
-        found = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-        return [int(pid) for pid in found.split()]
+        return workers_of(self.process)
 
     @property
     def left(self) -> list[str]:

@@ -57,6 +57,13 @@ def url_of(process: subprocess.Popen[str]) -> str:
     return line.split()[-1]
 
 
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """The process ids of the workers of a server, the newest last."""
+    command = ["pgrep", "--parent", str(process.pid), "--full", "spawn_main"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return [int(pid) for pid in found.split()]
+
+
 @contextmanager
 def serving_together(count: int, *flags: str) -> Iterator[list[str]]:
     """Start servers at the same moment; yields their URLs."""
