@@ -64,6 +64,25 @@ def read(path: Path = COMMITTED) -> Report:
     return msgspec.json.decode(path.read_bytes(), type=Report)
 
 
+def merge(committed: Report, found: Report) -> Report:
+    """The committed report with the sections of another run on the same machine, which its notes name."""
+    if committed.machine != found.machine:
+        raise SystemExit(f"the committed figures are those of another machine: {committed.machine}")
+    sections = {figure.section for figure in found.figures}
+    figures = {figure.section: list[Figure]() for figure in (*committed.figures, *found.figures)}
+    for figure in committed.figures:
+        if figure.section not in sections:
+            figures[figure.section].append(figure)
+    for figure in found.figures:
+        figures[figure.section].append(figure)
+    later = f"Measured on {found.date}: {', '.join(sorted(sections))}."
+    return msgspec.structs.replace(
+        committed,
+        figures=[figure for group in figures.values() for figure in group],
+        notes=[*(note for note in committed.notes if note != later), later],
+    )
+
+
 def write(report: Report) -> None:
     """Commit the report: the JSON, the chart, and the generated part of the page."""
     COMMITTED.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")

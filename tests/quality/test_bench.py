@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import httpx2
 import pytest
+from msgspec.structs import replace
 from starlette.types import ASGIApp
 
 from benchmarks import chart, profiling, report
@@ -99,6 +100,20 @@ def test_page_and_chart_are_rendered_from_the_committed_figures() -> None:
     page = report.PAGE.read_text(encoding="utf-8")
     assert page == report.replace_generated(page, report.render(committed))
     assert report.CHART.read_text(encoding="utf-8") == report.draw(committed)
+
+
+def test_a_section_that_is_measured_later_replaces_its_figures_and_is_dated() -> None:
+    before = report.Report(
+        date="2026-01-01", is_quick=False, machine="m", versions={}, notes=["n"], figures=[RATE, GROWTH]
+    )
+    new = compare("Memory", "new", [1.0])
+    found = replace(before, date="2026-01-02", notes=[], figures=[new])
+    merged = report.merge(before, found)
+    assert (merged.date, merged.figures) == (before.date, [RATE, new])
+    assert merged.notes == ["n", "Measured on 2026-01-02: Memory."]
+    assert report.merge(merged, found) == merged
+    with pytest.raises(SystemExit, match="another machine: m"):
+        report.merge(before, replace(found, machine="other"))
 
 
 def test_only_the_generated_part_of_the_page_is_replaced() -> None:
