@@ -82,7 +82,7 @@ def refusal(origins: Sequence[str]) -> str:
         )
     if serialize_origin(origins[0]) is None:
         return f"pages may not read this: {NOT_AN_ORIGIN}"
-    return f"pages of {origin} may not read this: add the origin to the API key of the page, or to --cors-origins"
+    return f"pages of {origin} may not read this: add the origin to the API key, or to --cors-origins"
 
 
 def cors(app: ASGIApp, policy: CorsPolicy, is_open: Callable[[str], bool], *, warns: bool = False) -> ASGIApp:

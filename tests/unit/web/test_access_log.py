@@ -142,7 +142,7 @@ def test_a_log_line_names_the_origin_that_may_not_read() -> None:
     no_origin = (
         "this page has no origin (a file, a sandboxed frame), so it may not read this: serve it over http"
     )
-    advice = "may not read this: add the origin to the API key of the page, or to --cors-origins"
+    advice = "may not read this: add the origin to the API key, or to --cors-origins"
     reasons = [fields_of(line).get("reason", "").removeprefix(f"{NOBODY}; ") for line in lines]
     assert reasons[1::2] == [
         f"pages of https://shop.example {advice}",
@@ -250,7 +250,7 @@ def test_a_refusal_that_browsers_hide_is_logged_without_an_access_log() -> None:
         connect(quiet, "GET", "/ping", headers=[(b"host", b"moov.example:81")])
         connect(quiet, "GET", "/ping", headers=[(b"host", b"localhost"), (b"origin", b"http://localhost:1")])
     assert lines == [
-        "pages of https://shop.example may not read this: add the origin to the API key of the page, or to --cors-origins",
+        "pages of https://shop.example may not read this: add the origin to the API key, or to --cors-origins",
         "the Host moov.example:81 is not allowed: add it to --allowed-hosts",
     ]
 
@@ -263,6 +263,6 @@ def test_journal_says_why_a_page_may_not_read() -> None:
     reasons = [exchange.reason for exchange in server.simulation.journal().exchanges]
     assert reasons == [
         f"{NOBODY}; pages of https://shop.example may not read this: "
-        "add the origin to the API key of the page, or to --cors-origins",
+        "add the origin to the API key, or to --cors-origins",
         NOBODY,
     ]

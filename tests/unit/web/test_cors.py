@@ -210,7 +210,7 @@ def test_preflight_of_a_foreign_page_is_rejected_with_reason() -> None:
     for response in preflights(PREFLIGHT | {"origin": FOREIGN}):
         assert (response.status_code, response.content, cors_headers(response)) == (403, b"", {})
         assert (
-            "pages of https://evil.example may not read this: add the origin to the API key of the page"
+            "pages of https://evil.example may not read this: add the origin to the API key"
             in response.headers["x-mockmoov-reason"]
         )
         assert "Origin" in response.headers["vary"]
