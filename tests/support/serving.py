@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -59,9 +59,13 @@ def url_of(process: subprocess.Popen[str]) -> str:
 
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
     """The process ids of the workers of a server, the newest last."""
-    command = ["pgrep", "--parent", str(process.pid), "--full", "spawn_main"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    return [int(pid) for pid in found.split()]
+    found = list[int]()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just ended
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            if int(parent) == process.pid and b"spawn_main" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return sorted(found)
 
 
 @contextmanager

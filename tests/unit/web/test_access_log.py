@@ -250,7 +250,8 @@ def test_a_refusal_that_browsers_hide_is_logged_without_an_access_log() -> None:
         connect(quiet, "GET", "/ping", headers=[(b"host", b"moov.example:81")])
         connect(quiet, "GET", "/ping", headers=[(b"host", b"localhost"), (b"origin", b"http://localhost:1")])
     assert lines == [
-        "pages of https://shop.example may not read this: add the origin to the API key, or to --cors-origins",
+        "pages of https://shop.example may not read this: "
+        "add the origin to the API key, or to --cors-origins",
         "the Host moov.example:81 is not allowed: add it to --allowed-hosts",
     ]
 
