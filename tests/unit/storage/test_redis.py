@@ -92,12 +92,15 @@ def test_a_child_of_a_fork_has_its_own_connection() -> None:
     os.close(writer)
 
 
-def test_a_connection_given_back_in_a_child_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_of_another_process_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     server = RedisServer(redis_url(), "")
-    free = server._take()
-    monkeypatch.setattr(server, "_process", -1)
+    server.call("PING")
+    (free,) = server._free
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert server._take().connection is not free.connection
+    monkeypatch.undo()
     server._give_back(free.connection)
-    assert server._free == []
+    assert server._free == [], "it was taken by the other process"
 
 
 def test_an_interrupted_call_leaves_no_answer_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
