@@ -29,7 +29,7 @@ class RedisStore:
     Messages call the server `shown`: its URL may have a password. It `is_far` on another machine.
 
     `on_emptied` is called when the data are gone, as after a restart of a server that keeps them in memory
-    only. It puts back what the settings name.
+    only. It puts back what the settings name, the signing keys last: they say that there are data.
     """
 
     def __init__(
@@ -65,9 +65,8 @@ class RedisStore:
         """The values of these keys, in their order; None for one that is absent."""
         names = [_encode(key) for key in keys]
         command = ("HMGET", self._entries, SIGNING_KEYS, *names)
-        is_incomplete = self._is_incomplete  # before the call, as another thread may fill it meanwhile
         signing_keys, *values = self._server.call(*command)
-        if (signing_keys is None or is_incomplete) and self._refill():
+        if (signing_keys is None or self._is_incomplete) and self._refill():
             _, *values = self._server.call(*command)
         return list(values)
 

@@ -224,8 +224,8 @@ def filled(client: redis.Redis) -> Iterator[tuple[RedisStore, list[str]]]:
 
     def fill() -> None:
         assert store.get_many([SIGNING_KEYS]) == [None]
-        store.put(SIGNING_KEYS, b"keys", group="server")
         store.put("a", b"b", group="x")
+        store.put(SIGNING_KEYS, b"keys", group="server")  # last, as a start does
         fills.append("filled")
 
     fill()
