@@ -14,7 +14,7 @@ from functools import lru_cache
 from hashlib import blake2b, sha256
 from typing import NamedTuple, TypeGuard
 
-from msgspec import Struct
+from msgspec import MsgspecError, Struct
 from msgspec.json import Decoder
 
 from mockmoov.oauth.encoding import INTEGERS, decode, encode, encode_json, remembered, to_json
@@ -258,7 +258,7 @@ def claimed_family(text: str) -> str | None:
     """The family that a refresh token claims, unless it is the first token there. Nothing is checked."""
     try:
         token = _REFRESH_TOKENS.decode(decode(text.partition(".")[0]))
-    except ValueError:
+    except (ValueError, MsgspecError):  # older releases of msgspec raise no ValueError
         return None
     return token.family if token.sequence else None
 
