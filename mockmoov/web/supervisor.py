@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 from mockmoov.config.signals import handle_signals
 
+_NAMES = {each.value: each.name for each in signal.Signals}  # those for real time have none
 _SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
 _FROM_TERMINALS = ("SIGINT", "SIGHUP")
 _END_SECONDS = 0.8  # that the workers have to end
@@ -31,8 +32,11 @@ class _Worker:
     number: int
     process: SpawnProcess
     pipe: Connection  # becomes readable when the worker answers, or ends before
-    started: float
-    is_ready: bool = False
+    ready_at: float | None = None  # on the monotonic clock
+
+    @property
+    def is_ready(self) -> bool:
+        return self.ready_at is not None
 
 
 def can_supervise() -> bool:
@@ -59,7 +63,8 @@ class Supervisor:
         """
         handle_signals(_SIGNALS, self._handle)
         try:
-            self._workers = [self._start(number) for number in self._numbers]
+            for number in self._numbers:
+                self._workers.append(self._start(number))
             return self._supervise(on_ready)
         finally:
             handle_signals(_SIGNALS, signal.SIG_IGN)
@@ -74,8 +79,8 @@ class Supervisor:
         is_announced = False
         while not self._signal:
             self._wait()
-            for worker in [each for each in self._workers if not each.process.is_alive()]:
-                if not self._replace(worker, is_first=not is_announced):
+            for worker in self._ended():
+                if not self._replace(worker, is_first=not (is_announced or worker.is_ready)):
                     return 1
             if not is_announced and all(worker.is_ready for worker in self._workers):
                 is_announced = True
@@ -83,22 +88,27 @@ class Supervisor:
         _log.info("%s: the server stops", self._signal)
         return 0
 
+    def _ended(self) -> list[_Worker]:
+        """The workers to replace; none once all are to end, since the signal may have gone to them, too."""
+        return [] if self._signal else [each for each in self._workers if not each.process.is_alive()]
+
     def _wait(self) -> None:
         """Wait until something happens to a worker, or a signal arrives."""
         pending = {worker.pipe: worker for worker in self._workers if not worker.is_ready}
         sentinels = [worker.process.sentinel for worker in self._workers]
         for each in wait([self._awake, *pending, *sentinels]):
             if worker := pending.get(each):  # type: ignore[call-overload]
-                with contextlib.suppress(EOFError):
-                    worker.is_ready = bool(worker.pipe.recv())
-                if not worker.is_ready:
+                try:
+                    worker.pipe.recv()
+                    worker.ready_at = time.monotonic()
+                except EOFError:
                     worker.process.join()
 
     def _replace(self, worker: _Worker, *, is_first: bool) -> bool:
         """Start another one in place of a worker that has ended; False if that would go on for ever."""
         worker.process.join()
         how = _describe(worker.process.exitcode or 0)
-        self._lives.append(time.monotonic() - worker.started)
+        self._lives.append(0.0 if worker.ready_at is None else time.monotonic() - worker.ready_at)
         if is_first or is_crash_loop(self._lives):
             why = "it never answered" if is_first else f"{_SHORT_LIVES} in a row lived less than a second"
             _log.error("worker %d ended %s, and %s: the server stops", worker.number, how, why)
@@ -116,7 +126,7 @@ class Supervisor:
         with _blocked(_FROM_TERMINALS):  # a worker ends when its supervisor says so
             process.start()
         theirs.close()
-        return _Worker(number, process, ours, time.monotonic())
+        return _Worker(number, process, ours)
 
     def _end(self) -> None:
         """End the workers; kill those that take too long."""
@@ -129,15 +139,22 @@ class Supervisor:
         for process in processes:
             process.kill()
             process.join()
+        self._awake.close()
+        self._wake.close()
 
 
 def is_crash_loop(lives: Sequence[float]) -> bool:
-    """Whether the last workers have each lived so short, in seconds, that the next ones won't live either."""
+    """Whether the last workers have each ended so soon that the next ones won't last either.
+
+    A life is in seconds from the first answer; 0 for a worker that never answered.
+    """
     return len(lives) >= _SHORT_LIVES and max(lives) < _SHORT_LIFE
 
 
 def _describe(exit_code: int) -> str:
-    return f"by {signal.Signals(-exit_code).name}" if exit_code < 0 else f"with exit code {exit_code}"
+    if exit_code >= 0:
+        return f"with exit code {exit_code}"
+    return f"by {_NAMES.get(-exit_code, f'signal {-exit_code}')}"
 
 
 @contextlib.contextmanager
