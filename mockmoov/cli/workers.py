@@ -115,12 +115,17 @@ def remove_left_folders(parent: Path) -> None:
     """Remove the folders of this user whose file no process has open."""
     for folder in parent.glob(f"{_PREFIX}*"):
         file = folder / "state.db"
-        if file.is_file() and _is_own(file) and not _is_open(file):
+        if file.is_file() and _is_own(file) and not _is_starting(file) and not _is_open(file):
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_own(file: Path) -> bool:
     return not hasattr(os, "geteuid") or file.stat().st_uid == os.geteuid()
+
+
+def _is_starting(file: Path) -> bool:
+    """Whether a process has just made the file, and has yet to use write-ahead logging."""
+    return file.stat().st_size == 0
 
 
 def _is_open(file: Path) -> bool:
