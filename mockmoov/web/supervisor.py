@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
@@ -123,7 +124,9 @@ class Supervisor:
         process = context.Process(
             target=_run, args=(self._target, self._arguments, number, theirs), name=f"worker {number}"
         )
-        with _blocked(_FROM_TERMINALS):  # a worker ends when its supervisor says so
+        with _blocked(_FROM_TERMINALS):
+            resource_tracker.ensure_running()  # the first start would do it, and unblock SIGINT
+        with _blocked(_FROM_TERMINALS):  # a worker ends when its supervisor ends it
             process.start()
         theirs.close()
         return _Worker(number, process, ours)
