@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mockmoov.cli import logs
 from mockmoov.cli.options import fail
-from mockmoov.config.settings import Settings
+from mockmoov.config.settings import Settings, SettingsError
 from mockmoov.control_plane.access import Exposure
 from mockmoov.server.factory import create_server
 from mockmoov.storage.sqlite import SqliteStore
@@ -65,7 +65,10 @@ def work(shared: Shared, number: int, on_ready: Callable[[], None]) -> None:
     settings = shared.settings
     logs.configure(settings.log_format, worker=number)
     logs.set_access_log(settings)
-    server = create_server(settings, store=open_file(shared.file, settings), joins=True)
+    try:
+        server = create_server(settings, store=open_file(shared.file, settings), joins=True)
+    except SettingsError as error:  # a file or the store is gone since the start
+        fail(1, str(error))
     ca_pem = shared.certificate.ca if shared.certificate else None
     app = create_app(server, exposure=shared.exposure, ca_pem=ca_pem)
     context = make_context(settings, shared.certificate)

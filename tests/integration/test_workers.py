@@ -1,249 +1,271 @@
-"""`mockmoov serve --workers 2`: real processes that are one server."""
+"""`mockmoov serve --workers 2`: two processes are one server, and end as one."""
 
-import json
 import os
 import signal
 import ssl
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from mockmoov.config.settings import SettingsError
-from mockmoov.testing import MockMoov
-from tests.support import command_line
+from mockmoov.web.supervisor import can_supervise
 from tests.support.connections import over_http
-from tests.support.serving import environment, workers_of
-from tests.support.tokens import mint, ping, revoke
+from tests.support.killing import control
+from tests.support.servers import basic
+from tests.support.serving import until
+from tests.support.tokens import members, mint, ping, refresh, revoke
+from tests.support.working import Server, each_worker, is_running, workers_of, working
 
-pytestmark = pytest.mark.slow
-PATIENCE = 30  # seconds
-
-
-def eventually(holds: Callable[[], Any]) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not can_supervise(), reason="this system can't run several workers"),
+]
 
 
-@dataclass
-class Workers:
-    """A supervisor and its workers, with the folder for their temporary files."""
-
-    process: subprocess.Popen[str]
-    folder: Path
-    flags: tuple[str, ...]
-
-    @property
-    def url(self) -> str:
-        return (self.folder / "ready").read_text()
-
-    @property
-    def log(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.folder / "log").read_text().splitlines()]
-
-    @property
-    def messages(self) -> list[str]:
-        return [line["message"] for line in self.log]
-
-    @property
-    def pids(self) -> list[int]:
-        """The processes of the workers, the newest last."""
-        return workers_of(self.process)
-
-    @property
-    def left(self) -> list[str]:
-        """The temporary folders of workers."""
-        return [path.name for path in self.folder.glob("mockmoov-workers-*")]
-
-    def ask(self, path: str = "/_mockmoov/health") -> int:
-        """The status of a request on a new connection."""
-        return httpx2.get(f"{self.url}{path}", timeout=PATIENCE).status_code
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files of the servers of a test."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
 
 
-@contextmanager
-def workers(folder: Path, *flags: str) -> Iterator[Workers]:
-    """Start two workers; yields once both answer. They have a session of their own."""
-    (folder / "ready").unlink(missing_ok=True)
-    command = [sys.executable, "-m", "mockmoov", "serve", "--port=0", "--workers=2", "--log-format=json"]
-    with (
-        (folder / "log").open("w") as log,
-        subprocess.Popen(
-            [*command, "--ready-file", str(folder / "ready"), *flags],
-            stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
-            env={**environment(), "TMPDIR": str(folder)},
-        ) as process,
-    ):  # fmt: skip
-        running = Workers(process, folder, flags)
-        try:
-            eventually((folder / "ready").exists)
-            yield running
-        finally:
-            process.terminate()
-            process.wait(PATIENCE)
+def health(url: str) -> int:
+    """The status that a new connection gets."""
+    with over_http(url) as send:
+        return send("GET", "/_mockmoov/health", [], b"")[0]
 
 
-def test_both_answer_and_are_one_server(tmp_path: Path) -> None:
-    with workers(tmp_path) as both, MockMoov.connect(both.url) as moov:
-        assert both.process.stdout is not None
-        lines = [both.process.stdout.readline().strip() for _ in range(6)]
-        assert lines[2] == "2 workers answer"
-        assert lines[5].startswith("state in a temporary file: a restart ends all tokens")
-        with over_http(both.url) as send:
-            token, revoked = mint(send)["access_token"], mint(send)["access_token"]
-            revoke(send, revoked)
-        moov.clock.shift(seconds=60)
-        moov.faults.add(endpoint="listAccounts", status=503, times=2)
-
-        def found() -> tuple[int, int]:
-            with over_http(both.url) as send:  # a new connection, which either may accept
-                return ping(send, token), ping(send, revoked)
-
-        answers = set[tuple[int, int]]()
-
-        def both_answered() -> bool:
-            answers.add(found())
-            return {line.get("worker") for line in both.log if "/ping" in line["message"]} == {1, 2}
-
-        eventually(both_answered)
-        assert answers == {(200, 401)}
-        headers = {"authorization": f"Bearer {moov.mint(scope='/accounts.read')}"}
-        statuses = [httpx2.get(f"{both.url}/accounts", headers=headers).status_code for _ in range(10)]
-        assert statuses == [503] * 2 + [501] * 8
-        assert len(moov.exchanges.wait(12)) >= 12
-        assert both.left
-    assert both.process.returncode == 0
-    assert (both.left, (tmp_path / "ready").exists()) == ([], False)
+def is_free(url: str) -> bool:
+    """Whether nobody listens there."""
+    try:
+        health(url)
+    except ConnectionRefusedError:
+        return True
+    except ConnectionError:  # it is closing
+        return False
+    return False
 
 
-def test_killed_worker_is_replaced_and_what_tests_have_changed_stays(tmp_path: Path) -> None:
-    with workers(tmp_path) as both, MockMoov.connect(both.url) as moov:
-        (key,) = moov.api_keys
-        key.change(scopes=["/ping.read"])
-        for _ in range(2):  # both of those that have started first
-            os.kill(both.pids[0], signal.SIGKILL)
-            assert [both.ask() for _ in range(100)] == [200] * 100
-            eventually(lambda: len(both.pids) == 2)
-        warnings = [line["message"] for line in both.log if line["level"] == "WARNING"]
+def end(server: Server, number: signal.Signals = signal.SIGTERM) -> int:
+    server.process.send_signal(number)
+    return server.process.wait(30)
+
+
+def await_messages(server: Server, count: int) -> None:
+    until(lambda: len(server.messages()) == count)
+
+
+def test_workers_are_one_server(tmp_path: Path, temporary: Path) -> None:
+    del temporary
+    with working(tmp_path) as server, each_worker(server) as workers:
+        first, second = workers.values()
+        pair = mint(first)
+        assert ping(second, pair["access_token"]) == 200
+        renewed = members(refresh(second, pair["refresh_token"]))
+        assert refresh(first, pair["refresh_token"])[0] == 400
+        assert ping(second, renewed["access_token"]) == 401
+        pair = mint(second)
+        assert revoke(first, pair["access_token"])[0] == 204
+        assert ping(second, pair["access_token"]) == 401
+        assert control(first, "POST", "/faults", endpoint="ping", status=503, times=1)[0] == 201
+        token = mint(first)["access_token"]
+        assert [ping(send, token) for send in (second, first, second)] == [503, 200, 200]
+        assert control(second, "POST", "/clock/shift", days=1)[0] == 200
+        assert [ping(send, token) for send in (first, second)] == [401, 401]
+        key = members(control(first, "POST", "/api-keys"))
+        assert refresh(second, "x", basic(key["client_id"], key["client_secret"]))[0] == 400
+        assert control(second, "POST", "/signing-keys/rotate")[0] == 200
+        token = mint(first)["access_token"]
+        assert [ping(send, token) for send in (first, second)] == [200, 200]
+        assert control(first, "POST", "/reset")[0] in (200, 204)
+        assert [ping(send, token) for send in (first, second)] == [401, 401]
+
+
+def test_killed_worker_is_replaced(tmp_path: Path, temporary: Path) -> None:
+    del temporary
+    with working(tmp_path) as server:
+        for number in (1, 2):
+            before = server.workers()
+            os.kill(before[0], signal.SIGKILL)
+            assert [health(server.url) for _ in range(100)] == [200] * 100
+            await_messages(server, number)
+            assert len({*server.workers()} - {*before}) == 1
+        with each_worker(server) as workers:
+            assert [*workers] == [1, 2]
+            token = mint(workers[1])["access_token"]
+            assert ping(workers[2], token) == 200
+        assert end(server) == 0
+        *warnings, last = [(line["level"], line["message"]) for line in server.log() if "path" not in line]
         assert sorted(warnings) == [
-            f"worker {number} ended by SIGKILL: another one replaces it" for number in (1, 2)
+            ("WARNING", f"worker {number} ended by SIGKILL: another one replaces it") for number in (1, 2)
         ]
-        answered = len(both.log)
-        eventually(lambda: both.ask() and {line.get("worker") for line in both.log[answered:]} == {1, 2})
-        assert moov.api_keys.get(key.client_id).scopes == ("/ping.read",)
+        assert last == ("INFO", "SIGTERM: the server stops")
 
 
-def test_workers_that_keep_dying_end_the_server(tmp_path: Path) -> None:
-    with workers(tmp_path) as both:
-        while both.process.poll() is None:
-            for pid in both.pids[-1:]:
-                os.kill(pid, signal.SIGKILL)
-            time.sleep(0.05)
-        assert both.process.returncode == 1
-    assert both.messages[-1].endswith(
-        "ended by SIGKILL, and 5 in a row lived less than a second: the server stops"
-    )
-    assert both.left == []
-
-
-def test_a_worker_that_cannot_start_ends_the_server(tmp_path: Path) -> None:
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    # Only workers load a module as the main one under this name.
-    (broken / "sitecustomize.py").write_text(
-        "import sys\nif 'spawn_main' in ' '.join(sys.orig_argv): sys.exit(3)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "mockmoov", "serve", "--port=0", "--workers=2"],
-        env={**environment(), "TMPDIR": str(tmp_path), "PYTHONPATH": str(broken)},
-        capture_output=True, text=True, check=False, timeout=PATIENCE,
-    )  # fmt: skip
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "ended with exit code 1, and it never answered: the server stops" in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["broken"]
-
-
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
-def test_signals_end_all_with_code_0(name: str, tmp_path: Path) -> None:
-    with workers(tmp_path) as both:
-        pids, url = both.pids, both.url
-        os.killpg(both.process.pid, getattr(signal, name))  # as a terminal does
-        assert both.process.wait(PATIENCE) == 0
-        assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
-        with pytest.raises(httpx2.ConnectError):
-            httpx2.get(url)
-    assert both.messages == ([f"{name}: the server stops"] if name != "SIGTERM" else both.messages)
-    assert not [line for line in both.log if "traceback" in line]
-    assert both.left == []
-
-
-def test_killed_supervisor_leaves_nothing(tmp_path: Path) -> None:
-    with workers(tmp_path) as both:
-        pids, url = both.pids, both.url
-        both.process.kill()
-        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
-        assert both.left == []
-        with pytest.raises(httpx2.ConnectError):
-            httpx2.get(url)
-
-
-def test_next_start_removes_what_is_left_of_those_killed_together(tmp_path: Path) -> None:
-    with workers(tmp_path) as first:
-        (left,) = first.left
-        for pid in (first.process.pid, *first.pids):
+def test_replaced_worker_changes_no_state(tmp_path: Path, temporary: Path) -> None:
+    """It has the API key as a test has changed it, not as the settings name it."""
+    del temporary
+    keys = '[{"client_id": "mine", "client_secret": "secret-0123456789-0123456789"}]'
+    with working(tmp_path, f"--api-keys={keys}", "--seed=s") as server:
+        with over_http(server.url) as send:
+            assert control(send, "PATCH", "/api-keys/mine", enabled=False)[0] == 200
+            assert control(send, "POST", "/signing-keys/rotate")[0] == 200
+            before = [members(control(send, "GET", path)) for path in ("/api-keys/mine", "/signing-keys")]
+        for pid in server.workers():
             os.kill(pid, signal.SIGKILL)
-        first.process.wait(PATIENCE)
-    with workers(tmp_path) as running:
-        (used,) = running.left
-        assert used != left
-        command = [sys.executable, "-m", "mockmoov", "serve", "--port=0", "--workers=2"]
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, env={**environment(), "TMPDIR": str(tmp_path)}
-        ) as other:
-            assert other.stdout is not None
-            assert other.stdout.readline()
-            assert used in running.left, "it belongs to a server that runs"
-            other.terminate()
-        assert running.ask() == 200
+        await_messages(server, 2)
+        with each_worker(server) as workers:
+            for send in workers.values():
+                after = [members(control(send, "GET", path)) for path in ("/api-keys/mine", "/signing-keys")]
+                assert after == before
 
 
-def test_both_use_one_certificate(tmp_path: Path) -> None:
-    ca = tmp_path / "ca.pem"
-    with workers(tmp_path, "--tls", "on", "--tls-port", "0", "--tls-ca-file", str(ca)) as both:
-        assert both.process.stdout is not None
-        https = both.process.stdout.readline().split()[-1]
+def test_crash_loop_is_exit_code_1(tmp_path: Path, temporary: Path) -> None:
+    with working(tmp_path) as server:
 
-        def answered() -> bool:
-            context = ssl.create_default_context(cafile=ca)
-            assert httpx2.get(f"{https}/_mockmoov/ca.pem", verify=context).content == ca.read_bytes()
-            return {line.get("worker") for line in both.log} == {1, 2}
+        def kill_newest() -> bool:
+            with suppress(ProcessLookupError):
+                for pid in workers_of(server.process)[-1:]:
+                    os.kill(pid, signal.SIGKILL)
+            return server.process.poll() is not None
 
-        eventually(answered)
-
-
-def test_workers_keep_state_in_a_durable_store(tmp_path: Path) -> None:
-    flags = ("--store", f"sqlite:{tmp_path / 'state.db'}")
-    with workers(tmp_path, *flags) as both, over_http(both.url) as send:
-        token = mint(send)["access_token"]
-        assert both.left == []
-    with workers(tmp_path, *flags) as both, over_http(both.url) as send:
-        assert ping(send, token) == 200
+        until(kill_newest)
+        assert server.process.returncode == 1
+        line = server.log()[-1]
+        assert line["level"] == "ERROR"
+        assert line["message"].endswith(
+            " ended by SIGKILL, and 5 in a row lived less than a second: the server stops"
+        )
+        assert (is_free(server.url), [*temporary.iterdir()]) == (True, [])
 
 
-def test_only_serve_has_workers() -> None:
-    result = command_line.run("run", "--workers", "2", "--", "true")
-    assert (result.exit_code, result.stderr) == (
-        2,
-        "mockmoov: --workers: this command serves in one process: leave it out\n",
+def test_worker_that_cannot_start_again_is_exit_code_1(tmp_path: Path, temporary: Path) -> None:
+    """The log names what is missing."""
+    key = tmp_path / "key.pem"
+    key.write_bytes(
+        Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     )
-    with pytest.raises(SettingsError, match=r"^MockMoov: workers: MockMoov serves in this process"):
-        MockMoov(workers=2)
+    with working(tmp_path, f"--signing-key={key}") as server:
+        key.unlink()
+        os.kill(server.workers()[0], signal.SIGKILL)
+        assert server.process.wait(60) == 1
+        lines = [(line["level"], line.get("worker"), line["message"]) for line in server.log()]
+        error = f"signing_key {key}: No such file or directory"
+        assert {line for line in lines if line[1]} == {("ERROR", 1, error)}
+        end = "worker 1 ended with exit code 1, and 5 in a row lived less than a second: the server stops"
+        assert lines[-1] == ("ERROR", None, end)
+        assert [*temporary.iterdir()] == []
+
+
+def test_workers_end_after_their_supervisor_is_killed(tmp_path: Path, temporary: Path) -> None:
+    with working(tmp_path) as server:
+        with each_worker(server):  # so that connections are open
+            pids = server.workers()
+            server.process.kill()
+            until(lambda: not any(map(is_running, pids)))
+        until(lambda: is_free(server.url))
+        until(lambda: [*temporary.iterdir()] == [])
+        assert server.messages() == []
+
+
+def test_next_start_removes_the_file_of_killed_workers(tmp_path: Path, temporary: Path) -> None:
+    with working(tmp_path) as server:
+        pids = server.workers()
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)  # so that none sees the end of the supervisor
+        server.process.kill()
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: not any(map(is_running, pids)))
+    left = [*temporary.iterdir()]
+    assert len(left) == 1
+    with working(tmp_path) as first, working(tmp_path) as second:
+        assert not left[0].exists()
+        assert len([*temporary.iterdir()]) == 2  # of both: neither has removed that of the other
+        assert [health(server.url) for server in (first, second)] == [200, 200]
+        assert [end(server) for server in (first, second)] == [0, 0]
+    assert [*temporary.iterdir()] == []
+
+
+@pytest.mark.parametrize("to_all", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_ends_it(tmp_path: Path, temporary: Path, number: signal.Signals, to_all: bool) -> None:
+    """It may come to the supervisor only, or to all processes, as Ctrl-C does."""
+    ready = tmp_path / "ready"
+    with working(tmp_path, f"--ready-file={ready}", start_new_session=True) as server:
+        until(ready.exists)
+        assert ready.read_text() == server.url
+        with each_worker(server):
+            pids = server.workers()
+            os.kill(-server.process.pid if to_all else server.process.pid, number)
+            assert server.process.wait(30) == 0
+        assert server.messages() == [f"{number.name}: the server stops"]
+        assert (is_free(server.url), [*temporary.iterdir()], ready.exists()) == (True, [], False)
+        assert [pid for pid in pids if is_running(pid)] == []
+
+
+def test_signals_of_a_terminal_reach_no_worker(tmp_path: Path, temporary: Path) -> None:
+    del temporary
+    with working(tmp_path) as server:
+        pids = server.workers()
+        with each_worker(server) as workers:
+            for pid in pids:
+                os.kill(pid, signal.SIGINT)
+                os.kill(pid, signal.SIGHUP)
+            assert [ping(send, "x") for send in workers.values()] == [401, 401]
+        assert server.workers() == pids
+        assert end(server) == 0
+        assert server.messages() == ["SIGTERM: the server stops"]
+
+
+def test_more_signals_while_it_ends_change_nothing(tmp_path: Path, temporary: Path) -> None:
+    with working(tmp_path, start_new_session=True) as server:
+        while server.process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(server.process.pid, signal.SIGINT)
+            time.sleep(0.002)
+        assert (server.process.returncode, server.messages()) == (0, ["SIGINT: the server stops"])
+        assert [*temporary.iterdir()] == []
+
+
+def test_both_ports_answer_with_one_ca(tmp_path: Path, temporary: Path) -> None:
+    del temporary
+    with working(tmp_path, "--tls=on", "--tls-port=0") as server:
+        assert server.process.stdout is not None
+        https, http = server.url, ""
+        for line in server.process.stdout:
+            if line.startswith("control plane at "):
+                http = line.split()[3].removesuffix("/_mockmoov:")
+                break
+        plain = Server(http, server.process, server.log_file)
+        with each_worker(plain) as workers:
+            (ca,) = {send("GET", "/_mockmoov/ca.pem", [], b"")[2].decode() for send in workers.values()}
+        context = ssl.create_default_context(cadata=ca)
+        seen = set[int]()
+
+        def ask() -> bool:
+            with httpx2.Client(verify=context, trust_env=False) as client:
+                assert client.get(f"{https}/over-tls").status_code == 404
+            seen.update(line["worker"] for line in server.log() if line.get("path") == "/over-tls")
+            return seen == {1, 2}
+
+        until(ask)
+
+
+def test_durable_store_is_used_as_it_is(tmp_path: Path, temporary: Path) -> None:
+    path = tmp_path / "state.db"
+    tokens = list[str]()
+    for _ in range(2):
+        with working(tmp_path, f"--store=sqlite:{path}") as server:
+            assert [*temporary.iterdir()] == []
+            with each_worker(server) as workers:
+                tokens += [mint(send)["access_token"] for send in workers.values()]
+                assert {ping(send, token) for send in workers.values() for token in tokens} == {200}
+            assert end(server) == 0
+    assert path.exists()

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 def environment() -> Mapping[str, str]:
@@ -27,21 +27,21 @@ def serving(*flags: str) -> Iterator[str]:
 
 @contextmanager
 def serving_process(
-    *flags: str, stderr: IO[str] | int = subprocess.DEVNULL
+    *flags: str, stderr: IO[str] | int = subprocess.DEVNULL, **options: Any
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """The same; yields the process, too."""
-    with starting_process(*flags, stderr=stderr) as process:
+    """The same; yields the process, too. Options are those of `Popen`."""
+    with starting_process(*flags, stderr=stderr, **options) as process:
         yield url_of(process), process
 
 
 @contextmanager
 def starting_process(
-    *flags: str, stderr: IO[str] | int = subprocess.DEVNULL
+    *flags: str, stderr: IO[str] | int = subprocess.DEVNULL, **options: Any
 ) -> Iterator[subprocess.Popen[str]]:
     """Start a server on a free port, and don't wait until it listens."""
     command = [sys.executable, "-m", "mockmoov", "serve", "--port", "0", *flags]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment()
+        command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment(), **options
     ) as process:
         try:
             yield process

@@ -1,100 +1,112 @@
-"""What `--workers` needs besides processes: the temporary file, joining, and the lines of the log."""
+"""Servers in several processes, as far as one process can test it: files, logs, and what is an error."""
 
 import json
 import logging
+import sqlite3
+import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from mockmoov.cli import logs, workers
-from mockmoov.config.settings import Layer, Settings, load
-from mockmoov.oauth.api_keys import EXAMPLE
-from mockmoov.server.factory import create_server
-from mockmoov.web.supervisor import is_crash_loop
+from mockmoov.config.settings import Layer, Settings, SettingsError, load
+from mockmoov.testing import MockMoov
 from tests.support import command_line
-from tests.support.control import Desk
-from tests.support.servers import CLIENT_ID
+from tests.support.serving import restored_signals
+from tests.support.sqlite_files import write
 
 
-@pytest.mark.parametrize(
-    ("lives", "is_loop"),
-    [
-        ([], False),
-        ([0.1] * 4, False),
-        ([0.1] * 5, True),
-        ([0.1] * 4 + [1.0], False),
-        ([9, 9, 9, 9, 0.1], False),
-    ],
-)
-def test_five_short_lives_in_a_row_are_a_crash_loop(lives: list[float], is_loop: bool) -> None:
-    assert is_crash_loop(lives) is is_loop
+def memory() -> Settings:
+    return load(Layer(settings={"workers": 2}))
 
 
-def test_a_system_that_cannot_share_sockets_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "can_supervise", lambda: False)
-    result = command_line.run("serve", "--port=0", "--workers=2")
-    assert (result.exit_code, result.stderr) == (
-        2,
-        "mockmoov: --workers: this system can't run several workers: leave it out\n",
-    )
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
 
 
-def test_folders_that_nobody_uses_are_removed(tmp_path: Path) -> None:
-    folders = {name: tmp_path / f"mockmoov-workers-{name}" for name in ("used", "left", "empty", "odd")}
-    for folder in (*folders.values(), tmp_path / "other"):
-        folder.mkdir()
-    for name in ("used", "left"):
-        server = create_server(Settings(), store=workers.open_file(folders[name] / "state.db", Settings()))
-        if name == "left":
-            server.close()
-    (folders["odd"] / "state.db").write_text("not a database")
-    workers.remove_left_folders(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "mockmoov-workers-used", "mockmoov-workers-empty", "mockmoov-workers-odd", "other",
-    }  # fmt: skip
+def test_state_in_memory_is_in_a_file_that_goes(folder: Path) -> None:
+    with workers.temporary_file(memory()) as file:
+        assert file is not None
+        assert (file.parent.parent, file.parent.stat().st_mode & 0o777) == (folder, 0o700)
+        store = workers.open_file(file, memory())
+        assert store is not None
+        with closing(store):
+            assert store.get_many(["k"]) == [None]
+            assert file.exists()
+    assert list(folder.iterdir()) == []
 
 
-def test_a_durable_store_needs_no_temporary_file(tmp_path: Path) -> None:
-    settings = load(Layer(settings={"store": f"sqlite:{tmp_path / 'state.db'}", "workers": 2}))
+def test_durable_store_needs_no_file(folder: Path) -> None:
+    settings = load(Layer(settings={"workers": 2, "store": f"sqlite:{folder / 'a.db'}"}))
     with workers.temporary_file(settings) as file:
-        assert file is None
-    assert workers.open_file(None, settings) is None
+        assert (file, workers.open_file(file, settings), list(folder.iterdir())) == (None, None, [])
 
 
-def test_who_joins_changes_nothing(tmp_path: Path) -> None:
-    settings = load(
-        Layer(
-            settings={
-                "store": f"sqlite:{tmp_path / 'state.db'}",
-                "api_keys": [EXAMPLE],
-                "stubs": [{"endpoint": "ping", "json": 1}],
-                "seed": "a seed",
-            }
-        )
+def test_next_start_removes_what_no_process_has_open(folder: Path) -> None:
+    def make(name: str) -> Path:
+        made = folder / name
+        made.mkdir()
+        return made
+
+    left, used, starting = (
+        make(f"mockmoov-workers-{name}") / "state.db" for name in ("left", "used", "starting")
     )
-    first = create_server(settings)
-    desk = Desk(first)
-    assert desk.ask("PATCH", f"/api-keys/{CLIENT_ID}", {"enabled": False}).status == 200
-    assert desk.ask("DELETE", "/stubs").status == 204
-    assert desk.post("/signing-keys/rotate").status == 200
-    changed = state(desk)
-    second = create_server(settings, joins=True)
-    assert state(Desk(second)) == changed
-    third = create_server(settings)
-    assert state(Desk(third)) != changed
-    for server in (first, second, third):
-        server.close()
+    make("mockmoov-workers-empty")
+    write(left)
+    write(make("another-program") / "state.db")
+    starting.touch()
+    store = workers.open_file(used, memory())
+    assert store is not None
+    with closing(store):
+        store.get_many(["k"])
+        with workers.temporary_file(memory()):
+            names = {path.name.removeprefix("mockmoov-workers-") for path in folder.iterdir()}
+            assert len(names) == 5
+            assert {"used", "starting", "empty", "another-program"} < names
+            assert "left" not in names
+        store.put("k", b"v", group="g")
+        with closing(sqlite3.connect(used)) as connection:
+            assert connection.execute("SELECT count(*) FROM entries").fetchone() == (1,)
 
 
-def state(desk: Desk) -> list[object]:
-    return [desk.get(path).document for path in ("/api-keys", "/stubs", "/signing-keys")]
+def test_files_of_other_users_stay(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = folder / "mockmoov-workers-left"
+    left.mkdir()
+    write(left / "state.db")
+    for user in (left.stat().st_uid + 1, left.stat().st_uid):
+        assert left.exists()
+        monkeypatch.setattr("os.geteuid", lambda user=user: user)
+        workers.remove_left_folders(folder)
+    assert not left.exists()
 
 
-def test_lines_name_the_worker() -> None:
-    record = logging.LogRecord("mockmoov", logging.INFO, "", 0, "a %s", ("line",), None)
-    text, alone = logs.FORMATTERS["text"](2).format(record), logs.FORMATTERS["text"](0).format(record)
-    assert text.endswith(" INFO worker 2: a line")
-    assert alone.endswith(" INFO a line")
-    members = [json.loads(logs.FORMATTERS["json"](number).format(record)) for number in (2, 0)]
-    assert members[0].pop("worker") == 2
-    assert members[0] == members[1]
+def test_system_that_cannot_run_workers_is_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "can_supervise", lambda: False)
+    result = command_line.run("serve", "--workers", "2", "--port", "0")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "mockmoov: --workers: this system can't run several workers: leave it out\n"
+
+
+def test_run_and_mock_moov_serve_in_one_process() -> None:
+    with restored_signals():
+        result = command_line.run("run", "--workers", "2", "--", "true")
+    assert result.exit_code == 2
+    assert result.stderr == "mockmoov: --workers: this command serves in one process: leave it out\n"
+    with pytest.raises(SettingsError) as caught:
+        MockMoov(workers=2)
+    assert str(caught.value) == "MockMoov: workers: MockMoov serves in this process: leave it out"
+
+
+RECORD = logging.LogRecord("mockmoov", logging.INFO, __file__, 1, "it %s", ("happens",), None)
+
+
+@pytest.mark.parametrize(("worker", "text", "members"), [(0, "", {}), (12, "worker 12: ", {"worker": 12})])
+def test_log_names_the_worker(worker: int, text: str, members: dict[str, int]) -> None:
+    assert logs.FORMATTERS["text"](worker).format(RECORD).partition(" ")[2] == f"INFO {text}it happens"
+    line = json.loads(logs.FORMATTERS["json"](worker).format(RECORD))
+    del line["time"]
+    assert line == {"level": "INFO", "message": "it happens", **members}

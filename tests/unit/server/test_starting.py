@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from secrets import token_bytes
 from typing import Any
 
 import pytest
@@ -12,14 +14,15 @@ from msgspec.structs import replace as replace_dataclass
 from mockmoov.config.settings import Layer, load
 from mockmoov.oauth.api_keys import EXAMPLE
 from mockmoov.oauth.responses import REASON_HEADER
-from mockmoov.oauth.signing_keys import make_issuer_keys, private_key_from_seed
+from mockmoov.oauth.signing_keys import make_issuer_keys, private_key_from_seed, rotate
 from mockmoov.server.authorization_server import AuthorizationServer
-from mockmoov.server.factory import signing_keys_maker
+from mockmoov.server.factory import create_server, signing_keys_maker
 from mockmoov.server.starting import Found
 from mockmoov.simulation.stubs import make_stub
 from mockmoov.storage.memory import MemoryStore
 from mockmoov.storage.repository import Repository
 from mockmoov.storage.simulation import SimulationState
+from mockmoov.storage.sqlite import SqliteStore
 from tests.support.servers import CLIENT_ID, Clock, another_key, bearer, new_server, sender
 from tests.support.tokens import members, mint, ping, refresh, revoke
 
@@ -118,6 +121,31 @@ def test_keys_that_settings_name_no_longer_are_removed(caplog: pytest.LogCapture
         assert caplog.messages == expected
     started(store)  # names none
     assert [key.client_id for key in repository.all_api_keys()] == ["over http", "b", CLIENT_ID]
+
+
+def test_server_that_joins_changes_nothing(tmp_path: Path) -> None:
+    settings = load(Layer(settings={"api_keys": [EXAMPLE], "stubs": STUBS, "seed": "s"}))
+
+    def on_the_file(*, joins: bool) -> AuthorizationServer:
+        return create_server(settings, store=SqliteStore(tmp_path / "a.db"), joins=joins)
+
+    def state(server: AuthorizationServer) -> tuple[Any, ...]:
+        repository = server.repository
+        return repository.all_api_keys(), repository.signing_keys(), server.simulation.stubs.read()
+
+    with closing(on_the_file(joins=False)) as server:
+        named = state(server)
+        server.repository.change_api_key(CLIENT_ID, lambda key: replace(key, origins=("https://a.example",)))
+        server.repository.change_signing_keys(lambda keys: rotate(keys, token_bytes(32)))
+        server.simulation.stubs.remove(None)
+        changed = state(server)
+        assert [before == now for before, now in zip(named, changed, strict=True)] == [False] * 3
+        with closing(on_the_file(joins=True)) as joined:
+            assert (state(joined), joined.found) == (changed, Found(False, 1, 0, 0))
+        with closing(on_the_file(joins=False)) as started_again:
+            keys, signing, stubs = state(started_again)
+        assert (keys, stubs) == (named[0], named[2])
+        assert (signing.private_key, len(signing.retired)) == (named[1].private_key, 1)
 
 
 def test_stubs_of_the_settings_take_the_place_of_earlier_ones() -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Pipe
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,6 +88,17 @@ def test_crash_loop_ends_all(caplog: pytest.LogCaptureFixture) -> None:
         *[f"{end}: another one replaces it"] * 4,
         f"{end}, and 5 in a row lived less than a second: the server stops",
     ]
+
+
+@pytest.mark.slow
+def test_it_is_ready_once_all_workers_answer(tmp_path: Path) -> None:
+    def on_ready() -> None:
+        calls.append((tmp_path / "late").exists())
+        stop()
+
+    calls = list[bool]()
+    code, _ = ended(2, targets.answer_late, str(tmp_path / "late"), on_ready=on_ready)
+    assert (code, calls) == (0, [True])
 
 
 @pytest.mark.slow
