@@ -248,6 +248,13 @@ def test_a_store_that_lost_its_data_is_filled_again(
     assert messages == ["redis://shown has lost its data: all tokens from before end"] * 2
 
 
+def test_what_another_thread_has_filled_is_read(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    with filled(client) as (store, fills):
+        call, early = store._server.call, [[None, None]]  # the answer from before the other has filled it
+        monkeypatch.setattr(store._server, "call", lambda *command: early.pop() if early else call(*command))
+        assert (store.get_many(["a"]), early, len(fills)) == ([b"b"], [], 1)
+
+
 def test_a_fill_that_fails_is_repeated(client: redis.Redis) -> None:
     with filled(client) as (store, fills):
         fill = store.on_emptied
