@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha1
 from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol, cast
+from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -79,7 +80,7 @@ class RedisServer:
 
     def __init__(self, url: str, shown: str) -> None:
         self.shown = shown
-        checks_host = url.startswith("rediss:") and "ssl_cert_reqs=none" not in url
+        checks_host = url.startswith("rediss:") and "ssl_cert_reqs=none" not in urlsplit(url).query
         self._pool = ConnectionPool.from_url(  # which only makes connections: it would double their time
             url,
             protocol=2,
@@ -206,7 +207,7 @@ class RedisServer:
         try:
             self._read_posted(free.connection, free.posted)
             return not free.connection.can_read(0)
-        except (RedisError, OSError):
+        except (RedisError, OSError, StoreError):
             return False
 
     def _give_back(self, connection: Connection, posted: "Sequence[_Posted]" = ()) -> None:

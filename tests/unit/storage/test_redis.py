@@ -136,7 +136,12 @@ def test_an_error_is_that_of_the_server() -> None:
 
 
 def test_tls_checks_the_name_of_the_host() -> None:
-    kinds = {"rediss://a": True, "rediss://a?ssl_cert_reqs=none": False, "redis://a": None}
+    kinds = {
+        "rediss://a": True,
+        "rediss://a?ssl_cert_reqs=none": False,
+        "rediss://:ssl_cert_reqs=none@a": True,
+        "redis://a": None,
+    }
     for url, checks in kinds.items():
         options = RedisServer(url, "")._pool.connection_kwargs
         assert options.get("ssl_check_hostname") is (checks or None)
